@@ -1,0 +1,70 @@
+// `npm run bench`: runs the micro benches, then the load bench. bench/README.md says what they mean.
+//
+//     npm run bench                          everything (about half an hour)
+//     npm run bench -- --list                names them
+//     npm run bench -- micro                 all micro benches; or one or more by name: -- reader siphash
+//     npm run bench -- load [options]        the load bench; options and scenarios go to bench/load/run.ts
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const compiled = join(root, 'dist', 'bench');
+if (!existsSync(compiled)) {
+  console.error('dist/bench does not exist: run `npm run bench`, which compiles first, or `npm run build`.');
+  process.exit(1);
+}
+
+// A file beside the benches that is no bench itself (timing, packets) says so by running nothing: name those here.
+const PARTS = ['timing', 'packets'];
+const micro = readdirSync(join(compiled, 'micro'))
+  .filter((name) => name.endsWith('.js'))
+  .map((name) => name.slice(0, -'.js'.length))
+  .filter((name) => !PARTS.includes(name))
+  .sort();
+
+const [what, ...rest] = process.argv.slice(2);
+if (what === '--list' || what === '--help') list();
+else if (what === undefined) exit(runMicro(micro) + runLoad([]));
+else if (what === 'micro') exit(runMicro(rest.length > 0 ? rest : micro));
+else if (what === 'load') exit(runLoad(rest));
+else exit(runMicro([what, ...rest]));
+
+function list() {
+  for (const name of micro) console.log(`${name.padEnd(12)} ${purpose(name)}`);
+  console.log(`${'load'.padEnd(12)} Real servers under load:`);
+  run([join(compiled, 'load', 'run.js'), '--help']);
+}
+
+/** First line of the bench's opening comment. */
+function purpose(name) {
+  const source = readFileSync(join(root, 'bench', 'micro', `${name}.ts`), 'utf8');
+  return /^\/\*\*(?:\s*\*)?\s*(.*?)(?:\s*\*\/)?$/m.exec(source)?.[1] ?? '';
+}
+
+/** Each in a process of its own: what one compiles and allocates is nothing to the next. */
+function runMicro(names) {
+  const unknown = names.filter((name) => !micro.includes(name));
+  if (unknown.length > 0) {
+    console.error(`no such bench: ${unknown.join(', ')}; there are ${micro.join(', ')} and load`);
+    return 2;
+  }
+  return names.reduce(
+    (failed, name) => failed + (run(['--expose-gc', join(compiled, 'micro', `${name}.js`)]) ? 1 : 0),
+    0,
+  );
+}
+
+function runLoad(args) {
+  return run([join(compiled, 'load', 'run.js'), ...args]);
+}
+
+function run(args) {
+  const { status } = spawnSync(process.execPath, args, { stdio: 'inherit' });
+  return status ?? 1;
+}
+
+function exit(code) {
+  process.exit(Math.min(code, 2));
+}

@@ -1,0 +1,59 @@
+// Set-up for `npm start`, `npm test` and `npm run bench`: installs what the lock file names and compiles what changed.
+// Runs before anything is installed, so it uses nothing but Node.js itself.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+process.chdir(root);
+
+const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+if (major < 20 || (major === 20 && minor < 19)) {
+  console.error(`Sekisho needs Node.js 20.19 or later; this is ${process.versions.node}.`);
+  process.exit(1);
+}
+
+install();
+build();
+
+/** Install exactly what package-lock.json says, unless that very lock file was installed already. */
+function install() {
+  const lock = readFileSync('package-lock.json', 'utf8');
+  const stamp = 'node_modules/.sekisho-lock';
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === lock) return;
+  console.error('Installing packages …');
+  // No package here needs its install script: koffi and the others ship their binaries inside the package.
+  run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
+  writeFileSync(stamp, lock);
+}
+
+/** Compile to dist/ when any source is newer than the last build. */
+function build() {
+  const stamp = 'dist/.built';
+  const newest = Math.max(
+    ...['src', 'plugins', 'bench', 'test/harness', 'tsconfig.json', 'tsconfig.build.json'].map(newestChange),
+  );
+  if (existsSync(stamp) && statSync(stamp).mtimeMs > newest && !process.argv.includes('--build')) return;
+  console.error('Compiling …');
+  // Beside the old one, and then in its place: a server that runs from dist/ may start a worker at any moment.
+  for (const folder of ['dist.new', 'dist.old']) rmSync(folder, { recursive: true, force: true });
+  run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', 'dist.new']);
+  writeFileSync('dist.new/.built', '');
+  if (existsSync('dist')) renameSync('dist', 'dist.old');
+  renameSync('dist.new', 'dist');
+  rmSync('dist.old', { recursive: true, force: true });
+}
+
+function newestChange(path) {
+  if (!existsSync(path)) return 0;
+  const stat = statSync(path);
+  if (!stat.isDirectory()) return stat.mtimeMs;
+  return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newestChange(join(path, name))));
+}
+
+function run(command, args) {
+  const { status, error } = spawnSync(command, args, { stdio: ['ignore', 2, 2] });
+  if (error) console.error(`${command}: ${error.message}`);
+  if (status !== 0) process.exit(1);
+}

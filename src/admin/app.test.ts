@@ -1,0 +1,275 @@
+import { createHash } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../config/load.ts';
+import { definePlugin, type Plugin, z } from '../plugin.ts';
+import { createApp } from './app.ts';
+import type { AdminDeps } from './deps.ts';
+import { ROLES, type Role } from './roles.ts';
+import type { Status } from './status.ts';
+import { Tokens } from './tokens.ts';
+
+const ADMIN_TOKEN = 'A'.repeat(43);
+const tokenOf = (role: Role) => `token-of-${role}`;
+const tokens = new Tokens(
+  ADMIN_TOKEN,
+  ROLES.map((role) => ({ name: `a-${role}`, role, sha256: createHash('sha256').update(tokenOf(role)).digest('hex') })),
+);
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` });
+
+const status: Status = {
+  version: '0.1.0',
+  node: 'v20.19.0',
+  pid: 1,
+  startedAt: '2026-01-01T00:00:00.000Z',
+  uptimeSeconds: 5,
+  configuration: 'sekisho.yaml',
+  configuredAt: '2026-01-01T00:00:00.000Z',
+  ready: true,
+  warnings: [],
+  workers: [{ number: 0, state: 'running', restarts: 0, uptimeSeconds: 5, queries: 7 }],
+  listeners: [{ address: '127.0.0.1:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
+  upstreams: [{ address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 }],
+  plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
+  cache: { entries: 1, usedBytes: 200, sizeBytes: 2 ** 28, hits: 3, misses: 4, stale: 0 },
+  queries: { total: 7, udp: 6, tcp: 1, dropped: 0, rcodes: { NOERROR: 7 } },
+};
+
+/** An application whose log ends in `lines`. */
+async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInstance; lines: string[] }> {
+  const lines: string[] = [];
+  const options = z.strictObject({});
+  const loaded = await parseConfig(
+    '',
+    { source: 'x.yaml', file: undefined, baseFolder: '/' },
+    {
+      resolvePlugin: async (name) => definePlugin({ name, stage: 'guard', summary: '', options }) as unknown as Plugin,
+      systemResolvers: () => ['192.0.2.53'],
+    },
+  );
+  if (!loaded.ok) throw new Error('the defaults are refused');
+  const deps: AdminDeps = {
+    config: loaded.config,
+    version: '0.1.0',
+    log: pino({ level: 'info' }, { write: (line: string) => lines.push(line) }),
+    metricsText: () => '# HELP x x\n# TYPE x counter\nx 1\n',
+    status: () => status,
+    explain: async ({ name, type, client }) => ({
+      name,
+      type: String(type),
+      client,
+      steps: [{ place: 'guard', who: 'access', verdict: 'refuse', reason: 'not in server.access' }],
+      decidedBy: 'access',
+      outcome: 'REFUSED',
+    }),
+    reload: async () => ({ ok: true, problems: [] }),
+    ready: () => true,
+    pluginRoutes: [],
+    ...changes,
+  };
+  return { app: await createApp(deps, tokens), lines };
+}
+
+describe('routes without a token', () => {
+  it('say that the process lives and whether queries are answered', async () => {
+    let ready = false;
+    const { app: admin } = await app({ ready: () => ready });
+    expect((await admin.inject('/healthz')).json()).toEqual({ status: 'ok' });
+    const before = await admin.inject('/readyz');
+    expect([before.statusCode, before.json()]).toEqual([503, { ready: false }]);
+    ready = true;
+    const after = await admin.inject('/readyz');
+    expect([after.statusCode, after.json()]).toEqual([200, { ready: true }]);
+  });
+
+  it('show the counters as Prometheus wants them', async () => {
+    const { app: admin } = await app();
+    const page = await admin.inject('/metrics');
+    expect(page.headers['content-type']).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect(page.body).toContain('\nx 1\n');
+  });
+});
+
+describe('tokens and roles', () => {
+  const paths = [
+    ['GET', '/v1/status', ['viewer', 'operator', 'security', 'privacy']],
+    ['GET', '/v1/explain?name=example.com&client=127.0.0.1', ['operator', 'security', 'privacy']],
+    ['POST', '/v1/reload', ['operator']],
+    ['POST', '/reload', ['operator']],
+    ['GET', '/openapi.json', [...ROLES]],
+  ] as const;
+
+  it.each(paths)('%s %s admits exactly its roles, and the admin token', async (method, url, admitted) => {
+    const { app: admin } = await app();
+    for (const role of ROLES) {
+      const answer = await admin.inject({ method, url, headers: bearer(tokenOf(role)) });
+      expect([role, answer.statusCode]).toEqual([role, (admitted as readonly Role[]).includes(role) ? 200 : 403]);
+      if (answer.statusCode === 403) {
+        expect(answer.json().error).toMatchObject({
+          code: 'SEKISHO_ROLE_MISSING',
+          message: expect.stringContaining(`a-${role}`),
+        });
+      }
+    }
+    expect((await admin.inject({ method, url, headers: bearer(ADMIN_TOKEN) })).statusCode).toBe(200);
+  });
+
+  it.each([
+    undefined,
+    '',
+    'Bearer',
+    'Bearer ',
+    `Basic ${ADMIN_TOKEN}`,
+    `Bearer ${ADMIN_TOKEN}x`,
+    `Bearer ${ADMIN_TOKEN.slice(1)}`,
+    `Bearer ${'A'.repeat(600)}`,
+    'Bearer a b',
+  ])('%j is nobody', async (authorization) => {
+    const { app: admin } = await app();
+    for (const [method, url] of paths) {
+      const answer = await admin.inject({ method, url, headers: authorization === undefined ? {} : { authorization } });
+      expect([url, answer.statusCode]).toEqual([url, 401]);
+      expect(answer.json()).toEqual({ error: { code: 'SEKISHO_TOKEN_MISSING', message: expect.any(String) } });
+      expect(answer.headers['www-authenticate']).toMatch(/^Bearer /);
+    }
+  });
+});
+
+describe('GET /v1/status', () => {
+  it('answers what the server says, and not a field more', async () => {
+    const { app: admin } = await app({ status: () => ({ ...status, secret: 'x' }) as Status });
+    expect((await admin.inject({ url: '/v1/status', headers: bearer(ADMIN_TOKEN) })).json()).toEqual(status);
+  });
+});
+
+describe('GET /v1/explain', () => {
+  const ask = async (query: Record<string, string>) => {
+    const { app: admin } = await app();
+    return admin.inject({ url: '/v1/explain', query, headers: bearer(ADMIN_TOKEN) });
+  };
+
+  it('hands over name, type and address in canonical form', async () => {
+    expect((await ask({ name: 'Example.COM.', type: 'aaaa', client: '::FFFF:127.0.0.1' })).json()).toMatchObject({
+      name: 'example.com',
+      type: '28',
+      client: '127.0.0.1',
+      decidedBy: 'access',
+    });
+    expect((await ask({ name: '例え.jp', client: '::1' })).json()).toMatchObject({ name: 'xn--r8jz45g.jp', type: '1' });
+  });
+
+  it.each([
+    [{ client: '127.0.0.1' }, 'name'],
+    [{ name: 'example.com' }, 'client'],
+    [{ name: 'a..b', client: '127.0.0.1' }, 'name: has an empty label'],
+    [{ name: 'example.com', client: 'localhost' }, "client: 'localhost' is no IP address"],
+    [{ name: 'example.com', client: '127.0.0.1', type: 'AAAAA' }, "type: 'AAAAA' is no record type"],
+    [{ name: 'example.com', client: '127.0.0.1', typo: 'A' }, 'must NOT have additional properties'],
+    [{ name: 'a'.repeat(2000), client: '127.0.0.1' }, 'must NOT have more than 1100 characters'],
+  ])('refuses %j', async (query, message) => {
+    const answer = await ask(query as Record<string, string>);
+    expect(answer.statusCode).toBe(400);
+    expect(answer.json()).toEqual({
+      error: { code: 'SEKISHO_REQUEST_INVALID', message: expect.stringContaining(message) },
+    });
+  });
+});
+
+describe('POST /v1/reload', () => {
+  it('tells the problems of a configuration that was refused', async () => {
+    const problems = ['x.yaml:1:1: sever: unknown key'];
+    const { app: admin } = await app({ reload: async () => ({ ok: false, problems }) });
+    const answer = await admin.inject({ method: 'POST', url: '/v1/reload', headers: bearer(ADMIN_TOKEN) });
+    expect([answer.statusCode, answer.json()]).toEqual([422, { ok: false, problems }]);
+  });
+});
+
+describe('bounds and failures', () => {
+  it('answers 404 and 413 in the shape of every error', async () => {
+    const { app: admin } = await app();
+    const missing = await admin.inject({ url: '/v1/nothing', headers: bearer(ADMIN_TOKEN) });
+    expect([missing.statusCode, missing.json().error.code]).toEqual([404, 'SEKISHO_NOT_FOUND']);
+    const large = await admin.inject({
+      method: 'POST',
+      url: '/reload',
+      headers: { ...bearer(ADMIN_TOKEN), 'content-type': 'application/json' },
+      payload: JSON.stringify('x'.repeat(100_000)),
+    });
+    expect([large.statusCode, large.json().error.code]).toEqual([413, 'SEKISHO_REQUEST_INVALID']);
+  });
+
+  it('keeps the inside of a failure, tokens and names out of the answer and the log', async () => {
+    const { app: admin, lines } = await app({
+      explain: async ({ name }) => {
+        throw new Error(`cannot explain ${name}`);
+      },
+    });
+    const url = '/v1/explain?name=secret.example&client=192.0.2.77';
+    const answer = await admin.inject({ url, headers: bearer(ADMIN_TOKEN) });
+    await admin.inject({ url, headers: bearer('wrong-token') });
+    await admin.inject({ url: '/v1/secret.example', headers: bearer(ADMIN_TOKEN) });
+    expect(answer.statusCode).toBe(500);
+    expect(answer.json().error.code).toBe('SEKISHO_INTERNAL');
+    expect(answer.body).not.toContain('secret.example');
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).toContain('"route":"/v1/explain"');
+    expect(lines.join('')).not.toMatch(/secret\.example|192\.0\.2\.77|wrong-token|AAAAA/);
+  });
+});
+
+describe('/openapi.json', () => {
+  it('describes every route with its answers', async () => {
+    const { app: admin } = await app();
+    const api = (await admin.inject({ url: '/openapi.json', headers: bearer(ADMIN_TOKEN) })).json();
+    // 3.1, because its schemas are JSON Schema: 3.0 has no `null`.
+    expect(api.openapi).toBe('3.1.0');
+    expect(Object.keys(api.paths).sort()).toEqual([
+      '/healthz',
+      '/metrics',
+      '/readyz',
+      '/reload',
+      '/v1/explain',
+      '/v1/reload',
+      '/v1/status',
+    ]);
+    expect(api.paths['/v1/explain'].get.parameters.map(({ name }: { name: string }) => name).sort()).toEqual([
+      'client',
+      'name',
+      'type',
+    ]);
+    expect(api.paths['/v1/status'].get.responses['200'].content['application/json'].schema.properties).toHaveProperty(
+      'workers',
+    );
+    expect(api.paths['/healthz'].get.security).toEqual([]);
+  });
+});
+
+describe("plugins' routes", () => {
+  it('stand below /v1/<plugin>/ with the roles that they name', async () => {
+    const { app: admin } = await app({
+      pluginRoutes: [
+        {
+          plugin: 'sinkhole',
+          register: (scope) =>
+            void scope.get('/rules', { config: { roles: ['security'] } }, async ({ identity }) => ({
+              by: identity?.name,
+            })),
+        },
+      ],
+    });
+    const get = (role: Role) => admin.inject({ url: '/v1/sinkhole/rules', headers: bearer(tokenOf(role)) });
+    expect((await get('security')).json()).toEqual({ by: 'a-security' });
+    expect((await get('viewer')).statusCode).toBe(403);
+  });
+
+  it.each([
+    [{}, 'names no role'],
+    [{ roles: [] }, 'names no role'],
+    [{ open: true }, 'cannot be open'],
+    [{ roles: ['king' as Role] }, "the role 'king'"],
+  ])('with %j are refused when they are registered', async (config, message) => {
+    const register = (scope: FastifyInstance) => void scope.get('/x', { config }, async () => 'x');
+    await expect(app({ pluginRoutes: [{ plugin: 'bad', register }] })).rejects.toThrow(message);
+  });
+});

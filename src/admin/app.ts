@@ -1,0 +1,222 @@
+/**
+ * One Fastify application with all routes of the admin API. Every route says which roles it admits; one that does not is
+ * refused when it is registered, so that forgetting it cannot open anything.
+ */
+import { STATUS_CODES } from 'node:http';
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type ErrorCode, errorText, SekishoError } from '../errors.ts';
+import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
+import type { AdminDeps } from './deps.ts';
+import { parseExplainQuestion } from './explain-question.ts';
+import { ROLES, type Role, STAFF } from './roles.ts';
+import {
+  type ErrorBody,
+  errorSchema,
+  explainSchema,
+  healthSchema,
+  readySchema,
+  reloadSchema,
+  responseSchema,
+  statusSchema,
+} from './status.ts';
+import type { Identity, Tokens } from './tokens.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Roles that may use the route; a token with one of them is needed. */
+    roles?: readonly Role[];
+    /** The route needs no token. For the server's own routes alone. */
+    open?: boolean;
+  }
+  interface FastifyRequest {
+    /** Who asks; null on routes that need no token. */
+    identity: Identity | null;
+  }
+}
+
+/** Largest body of a request; plugins may raise it for a route of their own. */
+const MAX_BODY_BYTES = 64 * 1024;
+
+/** The application, not listening. `app.ready()` and `app.inject()` work on it. */
+export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<FastifyInstance> {
+  const app = fastify({
+    // Fastify would log every URL, and a URL may hold a query's name. What is worth a line is logged below.
+    logger: false,
+    bodyLimit: MAX_BODY_BYTES,
+    routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
+    // A parameter that is unknown is an error, not silently dropped: a misspelt one must not be taken for absent.
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
+  });
+  app.decorateRequest('identity', null);
+  app.addHook('onRoute', ({ config, url }) => {
+    const { roles, open } = config ?? {};
+    if (open !== true && !roles?.length) throw new TypeError(`admin route ${url} names no role that may use it`);
+    const unknown = roles?.find((role) => !ROLES.includes(role));
+    if (unknown !== undefined)
+      throw new TypeError(`admin route ${url} names the role '${unknown}', which does not exist`);
+  });
+  app.addHook('onRequest', async (request, reply) => {
+    const { open, roles = [] } = request.routeOptions.config;
+    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+    if (open === true || request.is404) return;
+    const identity = tokens.identify(request.headers.authorization);
+    if (!identity) {
+      reply.header('www-authenticate', 'Bearer realm="sekisho"');
+      return sendError(reply, 401, 'SEKISHO_TOKEN_MISSING', 'this request needs a bearer token that is known here');
+    }
+    if (!identity.roles.some((role) => roles.includes(role))) {
+      const message = `this request needs one of the roles ${roles.join(', ')}; '${identity.name}' has ${identity.roles.join(', ')}`;
+      return sendError(reply, 403, 'SEKISHO_ROLE_MISSING', message);
+    }
+    request.identity = identity;
+  });
+  app.setErrorHandler((error: FastifyError, request, reply) => failed(deps, error, request, reply));
+  app.setNotFoundHandler((_request, reply) =>
+    sendError(reply, 404, 'SEKISHO_NOT_FOUND', 'there is nothing under this path'),
+  );
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: {
+        title: 'Sekisho admin API',
+        version: deps.version,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+  });
+  // A scope of its own, so that the routes are registered after swagger has begun to listen for them.
+  await app.register(async (scope) => openRoutes(scope, deps));
+  await app.register(async (scope) => tokenRoutes(scope, deps));
+  for (const { plugin, register } of deps.pluginRoutes) {
+    await app.register(
+      async (scope) => {
+        scope.addHook('onRoute', ({ config, url }) => {
+          if (config?.open === true)
+            throw new TypeError(`admin route ${url} of a plugin must name roles, it cannot be open`);
+        });
+        register(scope);
+      },
+      { prefix: `/v1/${plugin}` },
+    );
+  }
+  return app;
+}
+
+/** For monitoring: no token, and nothing in the answer that would need one. */
+function openRoutes(app: FastifyInstance, deps: AdminDeps): void {
+  const config = { open: true };
+  const security: [] = [];
+  app.get(
+    '/healthz',
+    { config, schema: { summary: 'The process lives', security, response: { 200: responseSchema(healthSchema) } } },
+    async () => ({ status: 'ok' }),
+  );
+  const ready = responseSchema(readySchema);
+  app.get(
+    '/readyz',
+    { config, schema: { summary: 'Queries are being answered', security, response: { 200: ready, 503: ready } } },
+    async (_request, reply) => {
+      const isReady = deps.ready();
+      return reply.code(isReady ? 200 : 503).send({ ready: isReady });
+    },
+  );
+  app.get(
+    '/metrics',
+    { config, schema: { summary: 'Counters in the text format of Prometheus', security, produces: ['text/plain'] } },
+    async (_request, reply) => reply.type(METRICS_CONTENT_TYPE).send(deps.metricsText()),
+  );
+}
+
+function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
+  const failures = { '4xx': responseSchema(errorSchema) };
+  app.get('/openapi.json', { config: { roles: ROLES }, schema: { hide: true } }, async () => app.swagger());
+
+  app.get(
+    '/v1/status',
+    {
+      config: { roles: STAFF },
+      schema: { summary: 'State of the server', response: { 200: responseSchema(statusSchema), ...failures } },
+    },
+    async () => deps.status(),
+  );
+
+  app.get<{ Querystring: { name: string; type?: string; client: string } }>(
+    '/v1/explain',
+    {
+      config: { roles: ['operator', 'security', 'privacy'] },
+      schema: {
+        summary: 'What would happen to a query, and why; nothing is sent, counted or recorded',
+        querystring: {
+          type: 'object',
+          required: ['name', 'client'],
+          additionalProperties: false,
+          properties: {
+            name: { type: 'string', minLength: 1, maxLength: 1100, description: 'Name that is asked for.' },
+            type: { type: 'string', maxLength: 16, default: 'A', description: 'Record type, e.g. AAAA or TYPE65.' },
+            client: {
+              type: 'string',
+              minLength: 1,
+              maxLength: 64,
+              description: 'IP address of the client that would ask.',
+            },
+          },
+        },
+        response: { 200: responseSchema(explainSchema), ...failures },
+      },
+    },
+    async ({ query }) => deps.explain(parseExplainQuestion(query.name, query.type ?? 'A', query.client)),
+  );
+
+  const reload = responseSchema(reloadSchema);
+  for (const path of ['/v1/reload', '/reload']) {
+    app.post(
+      path,
+      {
+        config: { roles: ['operator'] },
+        schema: {
+          summary: 'Read the configuration again; a bad one is refused and the old one runs on',
+          response: { 200: reload, 422: reload, 401: responseSchema(errorSchema), 403: responseSchema(errorSchema) },
+        },
+      },
+      async ({ identity }, reply) => {
+        const result = await deps.reload();
+        deps.log.info(
+          { by: identity?.name, ok: result.ok, problems: result.problems.length },
+          'reload over the admin API',
+        );
+        return reply.code(result.ok ? 200 : 422).send(result);
+      },
+    );
+  }
+}
+
+/** A handler threw, or Fastify refused the request. */
+function failed(deps: AdminDeps, error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
+  if (error instanceof SekishoError) return sendError(reply, HTTP_STATUS[error.code] ?? 500, error.code, error.message);
+  const status = error.statusCode ?? 500;
+  if (status < 500) return sendError(reply, status, 'SEKISHO_REQUEST_INVALID', errorText(error));
+  // The route's pattern, not the URL, and the places, not the message: both may hold a name or an address.
+  const route = request.routeOptions.url;
+  const places = error.stack?.split('\n').filter((line) => /^\s+at /.test(line));
+  deps.log.error({ route, error: error.name, places }, 'admin request failed');
+  deps.log.debug({ route, message: errorText(error) }, 'admin request failed: message');
+  return sendError(reply, 500, 'SEKISHO_INTERNAL', 'the server failed at this request; its log says more');
+}
+
+const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
+  SEKISHO_REQUEST_INVALID: 400,
+  SEKISHO_TOKEN_MISSING: 401,
+  SEKISHO_ROLE_MISSING: 403,
+  SEKISHO_NOT_FOUND: 404,
+  SEKISHO_NOT_READY: 503,
+};
+
+function sendError(reply: FastifyReply, status: number, code: ErrorCode, message: string) {
+  const body: ErrorBody = { error: { code, message: message || (STATUS_CODES[status] ?? 'failed') } };
+  // Past the response schema: an error has one shape on every route, also on those that declare none.
+  return reply.code(status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
+}

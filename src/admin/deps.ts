@@ -1,0 +1,25 @@
+/** What the admin API needs of the server that it belongs to. */
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
+
+/** What the server lends to the admin API. */
+export interface AdminDeps {
+  readonly config: Config;
+  readonly version: string;
+  readonly log: Logger;
+  /** The page for `GET /metrics`. */
+  metricsText(): string;
+  status(): Status | Promise<Status>;
+  explain(question: ExplainQuestion): Promise<ExplainResult>;
+  reload(): Promise<ReloadResult>;
+  ready(): boolean;
+  readonly pluginRoutes: readonly PluginRoutes[];
+}
+
+/** Routes of one plugin; they appear below `/v1/<plugin>/`. */
+export interface PluginRoutes {
+  readonly plugin: string;
+  readonly register: (app: FastifyInstance) => void;
+}

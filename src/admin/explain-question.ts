@@ -1,0 +1,32 @@
+/**
+ * The question of `sekisho explain`, from text as people write it.
+ */
+import { domainToASCII } from 'node:url';
+import { SekishoError } from '../errors.ts';
+import { AddressError, addressText, addressWords } from '../net/address.ts';
+import { typeFromName } from '../wire/constants.ts';
+import { NameError, nameToText, textToName } from '../wire/name.ts';
+import type { ExplainQuestion } from './status.ts';
+
+/** Throws SekishoError SEKISHO_REQUEST_INVALID, naming the parameter. */
+export function parseExplainQuestion(name: string, type: string, client: string): ExplainQuestion {
+  const number = typeFromName(type);
+  if (number === undefined)
+    throw invalid(`type: '${type}' is no record type; write A, AAAA, HTTPS, TYPE65 or the like`);
+  try {
+    return { name: nameToText(textToName(aLabels(name))), type: number, client: addressText(addressWords(client)) };
+  } catch (error) {
+    if (error instanceof NameError) throw invalid(`name: ${error.message}`);
+    if (error instanceof AddressError) throw invalid(`client: ${error.message}`);
+    throw error;
+  }
+}
+
+/** A name beyond ASCII in the form that is asked for on the wire (RFC 5891). */
+function aLabels(name: string): string {
+  return /^[\x00-\x7f]*$/.test(name) ? name : domainToASCII(name) || name;
+}
+
+function invalid(message: string): SekishoError {
+  return new SekishoError('SEKISHO_REQUEST_INVALID', message);
+}

@@ -1,0 +1,125 @@
+/**
+ * What the admin API answers, declared once: the TypeScript types, the JSON Schema in `/openapi.json` and the filter on
+ * the way out (a field that is not declared here does not leave the server) all come from these schemas.
+ */
+import { z } from 'zod';
+
+const count = z.number().min(0);
+
+export const statusSchema = z.strictObject({
+  version: z.string().describe('Version of Sekisho.'),
+  node: z.string().describe('Version of Node.js.'),
+  pid: z.int(),
+  startedAt: z.string().describe('Instant of the start, ISO 8601, UTC.'),
+  uptimeSeconds: count,
+  configuration: z.string().describe('File that is in force, or `built-in defaults`.'),
+  configuredAt: z.string().describe('Instant since when this configuration is in force, ISO 8601, UTC.'),
+  ready: z.boolean().describe('Queries are being answered.'),
+  warnings: z.array(z.string()).describe('What the configuration in force was warned of.'),
+  workers: z.array(
+    z.strictObject({
+      number: z.int(),
+      state: z.enum(['starting', 'running', 'draining', 'stopped']),
+      restarts: count.describe('How often this worker was replaced since the start.'),
+      uptimeSeconds: count,
+      queries: count.describe('Queries since this worker came up.'),
+    }),
+  ),
+  listeners: z.array(
+    z.strictObject({
+      address: z.string().describe('address:port'),
+      transports: z.array(z.enum(['udp', 'tcp'])),
+      packets: z.enum(['batched', 'dgram']).describe('How UDP is handled: batches of system calls, or node:dgram.'),
+    }),
+  ),
+  upstreams: z.array(
+    z.strictObject({
+      address: z.string().describe('address:port'),
+      state: z.enum(['up', 'down', 'unknown']).describe('`unknown` until it was asked once.'),
+      rttMs: z.number().nullable().describe('Smoothed time to an answer; null while unknown.'),
+      trusted: z.boolean(),
+      queries: count,
+      failures: count.describe('Timeouts, refusals and answers that made no sense.'),
+    }),
+  ),
+  plugins: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        stage: z.enum(['guard', 'policy', 'answer', 'observe']),
+        meanCostNs: z.number().nullable().describe('Mean CPU time per query; null where it was not measured yet.'),
+        errors: count.describe('Hooks that threw.'),
+      }),
+    )
+    .describe('The chain, in the order in which it runs.'),
+  cache: z.strictObject({
+    entries: count,
+    usedBytes: count,
+    sizeBytes: count,
+    hits: count,
+    misses: count,
+    stale: count.describe('Answers served past their TTL.'),
+  }),
+  queries: z.strictObject({
+    total: count,
+    udp: count,
+    tcp: count,
+    dropped: count,
+    rcodes: z.record(z.string(), count).describe('Replies by response code.'),
+  }),
+});
+export type Status = z.infer<typeof statusSchema>;
+
+export const explainSchema = z.strictObject({
+  name: z.string().describe('Name asked for, as text without the final dot.'),
+  type: z.string().describe('Type asked for, e.g. `A`.'),
+  client: z.string().describe('Address that would ask.'),
+  steps: z
+    .array(
+      z.strictObject({
+        place: z.string().describe('Stage of the chain, or `cache`, `source`.'),
+        who: z.string().describe('Plugin, or part of the server.'),
+        verdict: z.string().describe('e.g. `continue`, `answer`, `refuse`.'),
+        reason: z.string(),
+      }),
+    )
+    .describe('What would be asked, in order, up to the step that decides.'),
+  decidedBy: z.string().nullable().describe('Who decides; null where nobody does and the question goes upstream.'),
+  outcome: z.string().describe('What the client would get, in one sentence.'),
+});
+/** What would happen to a query, found out without sending, counting or recording anything. */
+export type ExplainResult = z.infer<typeof explainSchema>;
+
+/** What `explain` is asked. */
+export interface ExplainQuestion {
+  /** Text without the final dot; `.` for the root. Valid. */
+  readonly name: string;
+  /** Number of the type, 0–65535. */
+  readonly type: number;
+  /** Address in canonical text. Valid. */
+  readonly client: string;
+}
+
+export const reloadSchema = z.strictObject({
+  ok: z.boolean().describe('The new configuration is in force. Otherwise the old one runs on.'),
+  problems: z.array(z.string()).describe('`file:line:column: path: message`'),
+});
+export type ReloadResult = z.infer<typeof reloadSchema>;
+
+export const readySchema = z.strictObject({ ready: z.boolean() });
+export const healthSchema = z.strictObject({ status: z.literal('ok') });
+
+/** What every failed request is answered. */
+export const errorSchema = z.strictObject({
+  error: z.strictObject({
+    code: z.string().describe('One of the catalogue in src/errors.ts.'),
+    message: z.string(),
+  }),
+});
+export type ErrorBody = z.infer<typeof errorSchema>;
+
+/** The JSON Schema that Fastify and OpenAPI want. */
+export function responseSchema(schema: z.ZodType): Record<string, unknown> {
+  const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', reused: 'inline' });
+  return rest;
+}

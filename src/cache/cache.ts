@@ -1,0 +1,444 @@
+/**
+ * The answer cache: truth only, one for all threads. What was learnt upstream is kept here as it came; policy is applied
+ * when it is served.
+ *
+ * Readers take no lock. Each shard has a version that a writer makes odd while it works (a *seqlock*): a reader copies
+ * the answer out, then looks whether the version is still what it was before; if not, what it copied may be a mixture
+ * and is thrown away. Everything read before that check is held within bounds, whatever it says.
+ *
+ * Writers take the shard's lock for a microsecond or so. Who does not get it soon gives up: an answer that is not kept
+ * costs one more upstream query, and waiting would cost the worker's whole batch.
+ *
+ * memory.ts: what lies where · entry.ts: one answer · rings.ts: which answers stay · failures.ts: what is not kept here
+ */
+import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query } from '../query.ts';
+import { type Answer, FAILURE, POSITIVE } from '../wire/answer.ts';
+import { EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../wire/constants.ts';
+import { Question } from '../wire/question.ts';
+import { beginReply, put32, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
+import {
+  answers,
+  authenticData,
+  CODES,
+  ENTRY_HEADER_WORDS,
+  EXPIRES_AT,
+  edeOf,
+  entryWords,
+  MAX_STORED_BYTES,
+  messageLength,
+  rcodeOf,
+  STORED_AT,
+  ttlCount,
+  wordsFor,
+  writeEntry,
+} from './entry.ts';
+import { keyHigh, keyLow } from './key.ts';
+import {
+  type CacheMemory,
+  clearShard,
+  ENTRIES,
+  EVICTIONS,
+  GHOST_HITS,
+  INSERTS,
+  LIVE_WORDS,
+  LOCK,
+  MAIN,
+  Shard,
+  SKIPPED,
+  SMALL,
+  VERSION,
+  WAYS,
+  WIRE_BYTES,
+} from './memory.ts';
+import {
+  bucketAt,
+  emptySlot,
+  FREQUENCY_MASK,
+  fillSlot,
+  freeSlot,
+  frequencyAt,
+  makeRoom,
+  REFRESH_CLAIMED,
+  takeGhost,
+} from './rings.ts';
+
+/** RFC 2308 §5: negative answers are kept no longer than one to three hours. Seconds. */
+const MAX_NEGATIVE_TTL = 10_800;
+/** TTL of every record of a stale answer, in seconds (RFC 8767 §4). */
+const STALE_TTL = 30;
+/** An entry whose life was shorter than this is not refreshed ahead, in seconds. */
+const MIN_REFRESH_LIFE = 10;
+/** Frequency from which an entry counts as popular. */
+const POPULAR = 2;
+/** Looks at a version before a reader gives up: a few microseconds, longer than a writer works. */
+const READ_ATTEMPTS = 512;
+/** What one torn copy costs of these. */
+const TORN_ATTEMPTS = 64;
+const LOCK_ATTEMPTS = 256;
+/** The control plane can wait longer: about a second. */
+const PATIENT_LOCK_ATTEMPTS = 50_000_000;
+/** Processors other than these reorder plain reads past a later atomic one, so a reader needs a fence. */
+const NEEDS_FENCE = process.arch !== 'x64' && process.arch !== 'ia32';
+const fence = new Int32Array(1);
+
+export interface CacheSettings {
+  /** Number of this thread in the locks, from 1, different from every other thread's. */
+  readonly worker: number;
+  /** Answers and their records live at least this long, in seconds; an answer with TTL 0 is not kept all the same. */
+  readonly minTtl: number;
+  /** … and at most this long, in seconds. */
+  readonly maxTtl: number;
+  /** How long after its end an answer may still be served, in seconds; 0 = never (RFC 8767). */
+  readonly serveStale: number;
+}
+
+/** What `explain` says about an entry. */
+export interface CachePeek {
+  /** Seconds left; negative since it expired. */
+  readonly ttlLeft: number;
+  /** Seconds since it was stored. */
+  readonly age: number;
+  readonly rcode: number;
+  /** Expired, but would be served where no fresh answer is to be had. */
+  readonly stale: boolean;
+}
+
+export interface CacheStats {
+  /** Answers held, expired ones included. */
+  entries: number;
+  /** Bytes of these answers with their headers. */
+  bytesUsed: number;
+  /** Bytes of these answers as they go over the wire. */
+  wireBytes: number;
+  /** Bytes of the whole cache, tables included. */
+  capacity: number;
+  inserts: number;
+  /** Answers thrown out for others; not those replaced by newer ones. */
+  evictions: number;
+  /** Inserts of names that had been thrown out shortly before. */
+  ghostHits: number;
+  /** Inserts given up because another thread held the lock. */
+  skipped: number;
+}
+
+export class AnswerCache {
+  /**
+   * After a CACHE_HIT: the answer is popular, in the last tenth of its life, and this hit is the one to start its
+   * refresh. True once per entry, give or take a race.
+   */
+  refreshDue = false;
+  /** Lookups of this thread that counted as misses because writers kept changing the shard. */
+  contended = 0;
+  readonly #shards: readonly Shard[];
+  readonly #mask: number;
+  readonly #worker: number;
+  readonly #minTtl: number;
+  readonly #maxTtl: number;
+  readonly #serveStale: number;
+
+  constructor(memory: CacheMemory, settings: CacheSettings) {
+    if (!(Number.isInteger(settings.worker) && settings.worker > 0))
+      throw new RangeError('settings.worker counts from 1');
+    this.#shards = memory.shards.map((buffer) => new Shard(buffer));
+    this.#mask = memory.shards.length - 1;
+    this.#worker = settings.worker;
+    this.#minTtl = settings.minTtl;
+    this.#maxTtl = settings.maxTtl;
+    this.#serveStale = settings.serveStale;
+  }
+
+  /**
+   * Look `query.question` up at `query.nowMs`.
+   *
+   * CACHE_HIT: the reply is written, `query.rcode` and `query.ede` set. CACHE_STALE: an expired answer is there; with
+   * `staleOk` the reply is written from it, else nothing is touched. CACHE_MISS: nothing is touched. What is too large
+   * for the client or the reply's memory is written as header and question with TC.
+   */
+  serve(query: Query, staleOk: boolean): number {
+    this.refreshDue = false;
+    const question = query.question;
+    const low = keyLow(question);
+    const tag = keyHigh(question);
+    const shard = this.#shards[low & this.#mask]!;
+    const words = shard.words;
+    const bucket = bucketAt(shard, low);
+    const now = (query.nowMs / 1000) | 0;
+    for (let attempts = 0; attempts < READ_ATTEMPTS; attempts++) {
+      const version = Atomics.load(words, VERSION);
+      if ((version & 1) !== 0) continue;
+      const slot = find(shard, bucket, tag, question);
+      let head = 0;
+      let codes = 0;
+      let expiresAt = 0;
+      let life = 0;
+      let stale = false;
+      let gone = true;
+      if (slot >= 0) {
+        const ref = words[slot + WAYS]!;
+        // A writer may have moved the entry since `find` looked at it: check again, so that nothing beyond is read.
+        if (ref < shard.arenaStart || ref >= shard.arenaEnd - ENTRY_HEADER_WORDS) continue;
+        head = words[ref]!;
+        if (ref + entryWords(head) > shard.arenaEnd) continue;
+        codes = words[ref + CODES]!;
+        expiresAt = words[ref + EXPIRES_AT]!;
+        const storedAt = words[ref + STORED_AT]!;
+        life = expiresAt - storedAt;
+        stale = now >= expiresAt;
+        gone = stale && now >= expiresAt + this.#serveStale;
+        if (!gone && (!stale || staleOk)) copyMessage(query, shard, ref, head, stale ? -1 : now - storedAt);
+      }
+      if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
+      if (Atomics.load(words, VERSION) !== version) {
+        attempts += TORN_ATTEMPTS;
+        continue;
+      }
+      if (gone) return CACHE_MISS;
+      if (stale && !staleOk) return CACHE_STALE;
+
+      // From here on everything read is known to belong together.
+      const at = frequencyAt(bucket, slot);
+      let frequency = shard.bytes[at]!;
+      if ((frequency & FREQUENCY_MASK) < FREQUENCY_MASK) shard.bytes[at] = ++frequency;
+      finish(query, head, codes, stale);
+      if (stale) return CACHE_STALE;
+      if (
+        (expiresAt - now) * 10 <= life &&
+        life >= MIN_REFRESH_LIFE &&
+        (frequency & REFRESH_CLAIMED) === 0 &&
+        (frequency & FREQUENCY_MASK) >= POPULAR
+      ) {
+        shard.bytes[at] = frequency | REFRESH_CLAIMED;
+        this.refreshDue = true;
+      }
+      return CACHE_HIT;
+    }
+    this.contended++;
+    return CACHE_MISS;
+  }
+
+  /**
+   * Keep `answer` for `question`, in place of an older one. Returns false where it is not to be kept (a failure, TTL 0,
+   * a message above 16 KiB or an eighth of the small ring) or the lock was not to be had.
+   */
+  insert(question: Question, answer: Answer, nowMs: number): boolean {
+    // RFC 1035 §3.2.1: TTL 0 means "only for the transaction in progress"; RFC 9520 keeps failures, in failures.ts.
+    if (answer.kind === FAILURE || answer.ttl <= 0) return false;
+    if (answer.length > MAX_STORED_BYTES || answer.length < HEADER_BYTES + question.nameLength + 4) return false;
+    const size = wordsFor(answer.length, answer.ttlCount);
+    const low = keyLow(question);
+    const tag = keyHigh(question);
+    const shard = this.#shards[low & this.#mask]!;
+    if (size > (shard.mainStart - shard.arenaStart) >>> 3) return false;
+    const highestTtl = answer.kind === POSITIVE ? this.#maxTtl : Math.min(this.#maxTtl, MAX_NEGATIVE_TTL);
+    const lowestTtl = Math.min(this.#minTtl, highestTtl);
+    const ttl = Math.min(Math.max(answer.ttl, lowestTtl), highestTtl) | 0;
+    if (ttl <= 0) return false;
+    // RFC 2308 §5: the SOA of a negative answer says how long it is kept, and no more.
+    const highestRecordTtl = answer.kind === POSITIVE ? highestTtl : ttl;
+    const now = (nowMs / 1000) | 0;
+
+    if (!lock(shard, this.#worker, LOCK_ATTEMPTS)) {
+      Atomics.add(shard.words, SKIPPED, 1);
+      return false;
+    }
+    const words = shard.words;
+    const bucket = bucketAt(shard, low);
+    let ring = SMALL;
+    let frequency = 0;
+    let ref = 0;
+    let slot = find(shard, bucket, tag, question);
+    if (slot >= 0) {
+      // A newer answer stays where the older one was, as popular as that; one of the same size goes over it.
+      const old = words[slot + WAYS]!;
+      frequency = shard.bytes[frequencyAt(bucket, slot)]! & FREQUENCY_MASK;
+      if (old >= shard.mainStart) ring = MAIN;
+      if (entryWords(words[old]!) === size) ref = old;
+      emptySlot(shard, slot);
+    } else if (takeGhost(shard, bucket, tag)) {
+      ring = MAIN;
+    }
+    if (ref === 0) ref = makeRoom(shard, ring, size, now - this.#serveStale);
+    if (slot < 0) slot = freeSlot(shard, bucket, now);
+    writeEntry(shard, ref, question, low, answer, now, ttl, lowestTtl, highestRecordTtl);
+    fillSlot(shard, bucket, slot, tag, ref, frequency);
+    words[INSERTS]!++;
+    unlock(shard);
+    return true;
+  }
+
+  /** What the cache knows about `question`, without making it any more popular. For the control plane. */
+  peek(question: Question, nowMs: number): CachePeek | undefined {
+    const low = keyLow(question);
+    const shard = this.#shards[low & this.#mask]!;
+    const now = (nowMs / 1000) | 0;
+    for (let attempts = 0; attempts < READ_ATTEMPTS; attempts++) {
+      const version = Atomics.load(shard.words, VERSION);
+      if ((version & 1) !== 0) continue;
+      const slot = find(shard, bucketAt(shard, low), keyHigh(question), question);
+      const ref = slot < 0 ? 0 : shard.words[slot + WAYS]!;
+      const expiresAt = shard.words[ref + EXPIRES_AT] ?? 0;
+      const storedAt = shard.words[ref + STORED_AT] ?? 0;
+      const rcode = rcodeOf(shard.words[ref + CODES] ?? 0);
+      if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
+      if (Atomics.load(shard.words, VERSION) !== version) continue;
+      if (slot < 0 || now >= expiresAt + this.#serveStale) return undefined;
+      return { ttlLeft: expiresAt - now, age: now - storedAt, rcode, stale: now >= expiresAt };
+    }
+    return undefined;
+  }
+
+  /** Forget every answer. Returns false where a lock was not to be had within about a second: its holder is dead. */
+  flush(): boolean {
+    let complete = true;
+    for (const shard of this.#shards) {
+      if (Atomics.load(shard.words, ENTRIES) === 0) continue;
+      if (lock(shard, this.#worker, PATIENT_LOCK_ATTEMPTS)) {
+        clearShard(shard);
+        unlock(shard);
+      } else complete = false;
+    }
+    return complete;
+  }
+
+  /**
+   * Forget what is known about the question's name in its class: its own type and every type that has a name here
+   * (wire/constants.ts TYPE), for all values of DO and CD. Returns how many answers that were.
+   */
+  flushName(question: Question): number {
+    const one = new Question();
+    one.copyFrom(question);
+    let removed = 0;
+    for (const type of new Set([question.type, ...Object.values(TYPE)])) {
+      for (let bits = 0; bits < 4; bits++) {
+        one.type = type;
+        one.dnssecOk = (bits & 1) !== 0;
+        one.checkingDisabled = (bits & 2) !== 0;
+        if (this.#remove(one)) removed++;
+      }
+    }
+    return removed;
+  }
+
+  /** Sums over all shards; a snapshot taken without locks. */
+  stats(): CacheStats {
+    const sum: CacheStats = {
+      entries: 0,
+      bytesUsed: 0,
+      wireBytes: 0,
+      capacity: 0,
+      inserts: 0,
+      evictions: 0,
+      ghostHits: 0,
+      skipped: 0,
+    };
+    for (const { words } of this.#shards) {
+      sum.entries += words[ENTRIES]!;
+      sum.bytesUsed += words[LIVE_WORDS]! * 4;
+      sum.wireBytes += words[WIRE_BYTES]!;
+      sum.capacity += words.byteLength;
+      sum.inserts += words[INSERTS]! >>> 0;
+      sum.evictions += words[EVICTIONS]! >>> 0;
+      sum.ghostHits += words[GHOST_HITS]! >>> 0;
+      sum.skipped += words[SKIPPED]! >>> 0;
+    }
+    return sum;
+  }
+
+  #remove(question: Question): boolean {
+    const low = keyLow(question);
+    const shard = this.#shards[low & this.#mask]!;
+    if (!lock(shard, this.#worker, PATIENT_LOCK_ATTEMPTS)) return false;
+    const slot = find(shard, bucketAt(shard, low), keyHigh(question), question);
+    if (slot >= 0) emptySlot(shard, slot);
+    unlock(shard);
+    return slot >= 0;
+  }
+}
+
+/**
+ * A worker has died: whatever shard it was writing to is in an unknown state, so it is emptied and given free. Called
+ * by the main thread after the worker's end and before a successor gets its number. Returns how many shards that were.
+ */
+export function releaseLocksOf(memory: CacheMemory, worker: number): number {
+  let released = 0;
+  for (const buffer of memory.shards) {
+    const shard = new Shard(buffer);
+    if (Atomics.load(shard.words, LOCK) !== worker) continue;
+    if ((Atomics.load(shard.words, VERSION) & 1) === 0) Atomics.add(shard.words, VERSION, 1);
+    clearShard(shard);
+    unlock(shard);
+    released++;
+  }
+  return released;
+}
+
+/** Take the shard's lock and make its version odd. False after `attempts` tries. */
+function lock(shard: Shard, worker: number, attempts: number): boolean {
+  const words = shard.words;
+  while (Atomics.compareExchange(words, LOCK, 0, worker) !== 0) if (--attempts <= 0) return false;
+  Atomics.add(words, VERSION, 1);
+  // The odd version must be seen before anything written after it: an atomic read behind an atomic write is a fence.
+  Atomics.load(words, VERSION);
+  return true;
+}
+
+function unlock(shard: Shard): void {
+  Atomics.add(shard.words, VERSION, 1);
+  Atomics.store(shard.words, LOCK, 0);
+}
+
+/** The slot that holds the answer to `question`, or -1. */
+function find(shard: Shard, bucket: number, tag: number, question: Question): number {
+  const words = shard.words;
+  for (let slot = bucket; slot < bucket + WAYS; slot++) {
+    if (words[slot] === tag && answers(shard, words[slot + WAYS]!, question)) return slot;
+  }
+  return -1;
+}
+
+/**
+ * Copy the message into the reply's memory and set its TTLs: counted down by `age` seconds, or STALE_TTL for -1. What
+ * does not fit is not copied. May run on an entry that is being changed; it stays inside arena and reply all the same.
+ */
+function copyMessage(query: Query, shard: Shard, ref: number, head: number, age: number): void {
+  const length = messageLength(head);
+  const count = (length + 3) >>> 2;
+  if (count << 2 > query.replyCapacity) return;
+  const source = shard.words;
+  const from = ref + ENTRY_HEADER_WORDS;
+  const target = query.replyWords;
+  const to = query.replyStart >>> 2;
+  for (let i = 0; i < count; i++) target[to + i] = source[from + i]!;
+  const { reply, replyStart } = query;
+  const offsets = shard.halves;
+  let offsetAt = (from + count) << 1;
+  for (const end = offsetAt + ttlCount(head); offsetAt < end; offsetAt++) {
+    const offset = offsets[offsetAt]!;
+    if (offset + 4 > length) return;
+    const at = replyStart + offset;
+    let ttl = STALE_TTL;
+    if (age >= 0) {
+      ttl = ((reply[at]! << 24) | (reply[at + 1]! << 16) | (reply[at + 2]! << 8) | reply[at + 3]!) - age;
+      if (ttl < 0) ttl = 0;
+    }
+    put32(reply, at, ttl);
+  }
+}
+
+/** Make the copied message this client's reply. */
+function finish(query: Query, head: number, codes: number, stale: boolean): void {
+  const length = messageLength(head);
+  const rcode = rcodeOf(codes);
+  query.ede = edeOf(codes);
+  // RFC 8914 §4.4 and §4.20.
+  if (stale) query.ede = rcode === RCODE.NXDOMAIN ? EDE.STALE_NXDOMAIN : EDE.STALE_ANSWER;
+  if (length > replyRoom(query) || ((length + 3) & ~3) > query.replyCapacity) {
+    beginReply(query, rcode, FLAG_TC);
+    return;
+  }
+  // RFC 6840 §5.7, §5.8: AD only to a client that set DO or AD.
+  const wantsAd = query.question.dnssecOk || (query.flags & FLAG_AD) !== 0;
+  writeHeader(query, rcode, wantsAd && !stale && authenticData(head) ? FLAG_AD : 0);
+  restoreSpelling(query);
+  query.replyLength = length;
+}

@@ -1,0 +1,83 @@
+/**
+ * What the commands know of the running server: they ask its admin API.
+ */
+import { readAdminToken } from '../admin/tokens.ts';
+import { type AdminLocation, adminLocation } from '../config/load.ts';
+import { ERRORS, type ErrorCode, errorText, SekishoError } from '../errors.ts';
+import { addressWords, type Endpoint, endpointText, isWildcard } from '../net/address.ts';
+import type { Terminal } from './terminal.ts';
+
+/** How long a command waits for an answer. */
+const TIMEOUT_MS = 10_000;
+
+/** GET `path` of the server that `configPath` configures. Throws SekishoError, worded for the person at the terminal. */
+export async function getJson<Body>(path: string, configPath: string | undefined, terminal: Terminal): Promise<Body> {
+  const location = await adminLocation({ path: configPath, workFolder: terminal.workFolder });
+  const token = await tokenFor(location, terminal);
+  const response = await ask(location, path, { authorization: `Bearer ${token}` });
+  const body = await jsonOf(response, location);
+  if (response.ok) return body as Body;
+  throw refusal(response.status, body, location);
+}
+
+async function tokenFor(location: AdminLocation, terminal: Terminal): Promise<string> {
+  const given = terminal.env['SEKISHO_TOKEN']?.trim();
+  if (given) return given;
+  try {
+    return await readAdminToken(location.dataFolder);
+  } catch (error) {
+    // Where no server runs, that is what has to be said first: the token may just not be there yet.
+    await ask(location, '/healthz', {});
+    throw error;
+  }
+}
+
+async function ask(location: AdminLocation, path: string, headers: Record<string, string>): Promise<Response> {
+  const listen = reachable(location.listen);
+  try {
+    return await fetch(`http://${endpointText(listen)}${path}`, {
+      headers,
+      redirect: 'error',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+  } catch (error) {
+    const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
+    const why =
+      cause?.code ??
+      (error instanceof Error && error.name === 'TimeoutError'
+        ? `no answer in ${TIMEOUT_MS / 1000} s`
+        : errorText(cause ?? error));
+    const message = `no running server answers at ${endpointText(listen)} (admin.listen): ${why}`;
+    throw new SekishoError('SEKISHO_SERVER_UNREACHABLE', message, { cause: error });
+  }
+}
+
+async function jsonOf(response: Response, { listen }: AdminLocation): Promise<unknown> {
+  try {
+    return await response.json();
+  } catch (error) {
+    const message = `what answers at ${endpointText(listen)} is not Sekisho's admin API (HTTP ${response.status})`;
+    throw new SekishoError('SEKISHO_SERVER_ANSWER', message, { cause: error });
+  }
+}
+
+/** The server's own words, where it gives any. */
+function refusal(status: number, body: unknown, { listen }: AdminLocation): SekishoError {
+  const { code, message } = ((body as { error?: unknown } | null)?.error ?? {}) as {
+    code?: unknown;
+    message?: unknown;
+  };
+  if (typeof code === 'string' && Object.hasOwn(ERRORS, code) && typeof message === 'string') {
+    return new SekishoError(code as ErrorCode, message);
+  }
+  return new SekishoError(
+    'SEKISHO_SERVER_ANSWER',
+    `${endpointText(listen)} answered HTTP ${status} without saying why`,
+  );
+}
+
+/** A server that listens on every address is asked over loopback. */
+function reachable(listen: Endpoint): Endpoint {
+  if (!isWildcard(addressWords(listen.address))) return listen;
+  return { address: listen.address.includes(':') ? '::1' : '127.0.0.1', port: listen.port };
+}

@@ -1,0 +1,80 @@
+/** `sekisho check`: every problem of the configuration, or what it amounts to. Nothing is started. */
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { problemText } from '../config/yaml-source.ts';
+import { endpointText } from '../net/address.ts';
+import { inChainOrder, loadPlugin, resolvePlugin } from '../plugins.ts';
+import type { Args } from './args.ts';
+import { bytesText, table } from './layout.ts';
+import type { Terminal } from './terminal.ts';
+
+export async function check(args: Args, terminal: Terminal): Promise<number> {
+  const result = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
+  if (!result.ok) {
+    const { source, problems } = result;
+    if (args.json) terminal.out(`${JSON.stringify({ ok: false, source, problems }, null, 2)}\n`);
+    else {
+      terminal.err(problems.map((problem) => `${problemText(problem)}\n`).join(''));
+      terminal.err(`${source}: ${problems.length} problem${problems.length === 1 ? '' : 's'}\n`);
+    }
+    return 1;
+  }
+  const { config } = result;
+  const chain = await chainOf(config);
+  if (args.json) {
+    const summary = {
+      ok: true,
+      source: config.source,
+      warnings: config.warnings,
+      listeners: config.server.listen.map(endpointText),
+      workers: config.server.workers,
+      access: config.server.access,
+      data: config.server.dataFolder,
+      upstreams: config.upstream.servers.map((server) => ({ address: endpointText(server), trusted: server.trusted })),
+      admin: endpointText(config.admin.listen),
+      plugins: chain,
+    };
+    terminal.out(`${JSON.stringify(summary, null, 2)}\n`);
+    return 0;
+  }
+  terminal.err(config.warnings.map((warning) => `warning: ${warning}\n`).join(''));
+  terminal.out(summaryText(config, chain, terminal));
+  return 0;
+}
+
+interface ChainEntry {
+  readonly name: string;
+  readonly stage: string;
+  readonly summary: string;
+}
+
+/** The plugins in the order in which they run. */
+async function chainOf(config: Config): Promise<ChainEntry[]> {
+  const plugins = await Promise.all(config.plugins.map(async (reference) => ({ plugin: await loadPlugin(reference) })));
+  return inChainOrder(plugins).map(({ plugin: { name, stage, summary } }) => ({ name, stage, summary }));
+}
+
+function summaryText(config: Config, chain: readonly ChainEntry[], terminal: Terminal): string {
+  const { server, upstream, cache, admin } = config;
+  const facts = [
+    ['listen', `${server.listen.map(endpointText).join(', ')} (UDP and TCP)`],
+    ['access', server.access.join(', ')],
+    ['workers', String(server.workers)],
+    [
+      'upstream',
+      `${upstream.servers.map((each) => `${endpointText(each)}${each.trusted ? ' (trusted)' : ''}`).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
+    ],
+    ['cache', bytesText(cache.sizeBytes)],
+    ['admin', endpointText(admin.listen)],
+    ['data', server.dataFolder],
+  ] as const;
+  return [
+    `${config.source}: OK\n`,
+    `${facts.map(([name, text]) => `${name.padEnd(8)}  ${text}\n`).join('')}`,
+    table(
+      ['PLUGIN', 'STAGE', 'WHAT IT DOES'],
+      chain.map(({ name, stage, summary }) => [name, stage, summary]),
+      terminal,
+    ),
+  ].join('\n');
+}

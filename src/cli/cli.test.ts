@@ -1,0 +1,316 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Admin, startAdmin } from '../admin/server.ts';
+import type { ExplainQuestion, Status } from '../admin/status.ts';
+import { readAdminToken } from '../admin/tokens.ts';
+import { loadConfig } from '../config/load.ts';
+import { resolvePlugin } from '../plugins.ts';
+import { main } from './cli.ts';
+import { COMMANDS } from './commands.ts';
+
+let folder = '';
+let admin: Admin;
+const asked: ExplainQuestion[] = [];
+
+const status: Status = {
+  version: '0.1.0',
+  node: '20.19.0',
+  pid: 4711,
+  startedAt: '2026-01-01T00:00:00.000Z',
+  uptimeSeconds: 93_784,
+  configuration: './sekisho.yaml',
+  configuredAt: '2026-01-01T00:00:00.000Z',
+  ready: true,
+  warnings: ['sekisho.yaml:1:1: server.access[0]: lets everybody ask'],
+  workers: [{ number: 0, state: 'running', restarts: 1, uptimeSeconds: 59, queries: 1_234_567 }],
+  listeners: [{ address: '[::1]:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
+  upstreams: [
+    { address: '192.0.2.53:53', state: 'up', rttMs: 12.34, trusted: true, queries: 1000, failures: 2 },
+    { address: '192.0.2.54:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 },
+  ],
+  plugins: [
+    { name: 'access', stage: 'guard', meanCostNs: 41.6, errors: 0 },
+    { name: 'sinkhole', stage: 'policy', meanCostNs: null, errors: 0 },
+  ],
+  cache: { entries: 12_345, usedBytes: 3 * 2 ** 19, sizeBytes: 2 ** 28, hits: 900, misses: 100, stale: 0 },
+  queries: { total: 1_234_567, udp: 1_200_000, tcp: 34_567, dropped: 12, rcodes: { NXDOMAIN: 5, NOERROR: 20 } },
+};
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sekisho-cli-'));
+  // A free port first, so that the file can name it.
+  const probe = await listening(createServer());
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  await writeFile(
+    join(folder, 'sekisho.yaml'),
+    `upstream: { servers: ["192.0.2.53", "192.0.2.54"] }\nadmin: { listen: "127.0.0.1:${port}" }\n`,
+  );
+  const loaded = await loadConfig({ resolvePlugin, workFolder: folder });
+  if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join());
+  admin = await startAdmin({
+    config: loaded.config,
+    version: '0.1.0',
+    log: pino({ level: 'silent' }),
+    metricsText: () => '',
+    status: () => status,
+    explain: async (question) => {
+      asked.push(question);
+      return {
+        name: question.name,
+        type: 'AAAA',
+        client: question.client,
+        steps: [
+          { place: 'guard', who: 'access', verdict: 'continue', reason: 'inside 127.0.0.0/8' },
+          { place: 'policy', who: 'sinkhole', verdict: 'answer', reason: 'a rule discards this name' },
+        ],
+        decidedBy: 'sinkhole',
+        outcome: 'answered by the plugin',
+      };
+    },
+    reload: async () => ({ ok: true, problems: [] }),
+    ready: () => true,
+    pluginRoutes: [],
+  });
+});
+afterAll(async () => {
+  await admin.close();
+  await rm(folder, { recursive: true });
+});
+
+function listening(server: Server): Promise<Server> {
+  return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
+}
+
+async function sekisho(line: string, options: { env?: Record<string, string>; isTerminal?: boolean } = {}) {
+  let out = '';
+  let err = '';
+  const exitCode = await main(line.split(' ').filter(Boolean), {
+    out: (text) => {
+      out += text;
+    },
+    err: (text) => {
+      err += text;
+    },
+    env: options.env ?? {},
+    workFolder: folder,
+    isTerminal: options.isTerminal ?? false,
+  });
+  return { exitCode, out, err };
+}
+
+describe('help', () => {
+  it.each(['help', '--help', '-h', 'help --json'])('%s lists every command on standard output', async (line) => {
+    const { exitCode, out, err } = await sekisho(line);
+    expect([exitCode, err]).toEqual([0, '']);
+    for (const { name } of COMMANDS) expect(out).toContain(`  ${name} `);
+    expect(out).toContain('Not in this version yet');
+    expect(out.split('\n').every((each) => each.length <= 100)).toBe(true);
+  });
+
+  it.each(COMMANDS.map(({ name }) => name))('of %s teaches, with either spelling', async (name) => {
+    const [asked, help] = [await sekisho(`${name} --help`), await sekisho(`help ${name}`)];
+    expect(asked).toEqual(help);
+    expect([help.exitCode, help.err]).toEqual([0, '']);
+    const command = COMMANDS.find((each) => each.name === name);
+    if (command?.load) expect(help.out).toMatch(/Options\n[\s\S]*--config F[\s\S]*--json[\s\S]*Examples\n/);
+    else expect(help.out).toContain('not in this version yet');
+  });
+
+  it('goes to standard error, with exit code 2, where no command is given', async () => {
+    const { exitCode, out, err } = await sekisho('');
+    expect([exitCode, out]).toEqual([2, '']);
+    expect(err).toContain('Usage');
+  });
+
+  it('is bold for a person and plain for a pipe', async () => {
+    expect((await sekisho('help', { isTerminal: true })).out).toContain('\x1b[1mUsage');
+    expect((await sekisho('help')).out).not.toContain('\x1b');
+  });
+
+  it('tells the version of package.json', async () => {
+    expect((await sekisho('--version')).out).toMatch(/^\d+\.\d+\.\d+\n$/);
+  });
+});
+
+describe('wrong use', () => {
+  it.each([
+    ['statsu', "there is no command 'statsu'; did you mean 'status'?"],
+    ['frobnicate', "there is no command 'frobnicate'"],
+    ['--json status', 'a command comes first: sekisho COMMAND --json'],
+    ['status --jsn', "does not know '--jsn'; did you mean '--json'?"],
+    ['status --client 127.0.0.1', "does not know '--client'; it takes --config, --json, --help"],
+    ['status --config', "Option '-c, --config <value>' argument missing"],
+    ['status now', "'now' is one word too many"],
+    ['explain --client 127.0.0.1', 'usage: sekisho explain NAME [TYPE] --client IP'],
+    ['explain a A B --client 127.0.0.1', "'B' is one word too many"],
+    ['explain example.com', 'needs --client IP'],
+    ['help statsu', "did you mean 'status'?"],
+    ['lists status', "'lists' is not in this version"],
+    ['audit verify', "'audit' is not in this version"],
+  ])('%j exits with 2 and says why on standard error', async (line, message) => {
+    const { exitCode, out, err } = await sekisho(line);
+    expect([exitCode, out]).toEqual([2, '']);
+    expect(err).toContain(message);
+    expect(err).not.toMatch(/\n\s+at /);
+  });
+});
+
+describe('check', () => {
+  it('shows what a right configuration amounts to', async () => {
+    const { exitCode, out, err } = await sekisho('check');
+    expect([exitCode, err]).toEqual([0, '']);
+    expect(out).toMatch(/^\.\/sekisho\.yaml: OK\n/);
+    expect(out).toMatch(/^listen +127\.0\.0\.1:5353, \[::1\]:5353 \(UDP and TCP\)$/m);
+    expect(out).toMatch(/^upstream +192\.0\.2\.53:53, 192\.0\.2\.54:53$/m);
+    expect(out).toMatch(/^access +guard +\S.*\nsinkhole +policy +\S/m);
+  });
+
+  it('tells the same to a program', async () => {
+    const { exitCode, out } = await sekisho('check --json');
+    expect(exitCode).toBe(0);
+    expect(JSON.parse(out)).toMatchObject({
+      ok: true,
+      source: './sekisho.yaml',
+      listeners: ['127.0.0.1:5353', '[::1]:5353'],
+      plugins: [
+        { name: 'access', stage: 'guard' },
+        { name: 'sinkhole', stage: 'policy' },
+      ],
+    });
+  });
+
+  it('names every problem, with exit code 1', async () => {
+    await writeFile(join(folder, 'bad.yaml'), 'cahce: {}\nserver: { workers: 0 }\nplugins: { nothing: {} }\n');
+    const { exitCode, out, err } = await sekisho('check --config bad.yaml');
+    expect([exitCode, out]).toEqual([1, '']);
+    expect(err.split('\n')).toEqual([
+      "bad.yaml:1:1: cahce: unknown key; did you mean 'cache'?",
+      'bad.yaml:2:20: server.workers: must be at least 1, found 0',
+      expect.stringMatching(/^bad\.yaml:3:12: plugins\.nothing: /),
+      'bad.yaml: 3 problems',
+      '',
+    ]);
+    const json = await sekisho('check --config bad.yaml --json');
+    expect([json.exitCode, JSON.parse(json.out).ok, JSON.parse(json.out).problems[1]]).toEqual([
+      1,
+      false,
+      { file: 'bad.yaml', line: 2, column: 20, path: 'server.workers', message: 'must be at least 1, found 0' },
+    ]);
+  });
+});
+
+describe('status', () => {
+  it('lays the state out for people', async () => {
+    const { exitCode, out } = await sekisho('status');
+    expect(exitCode).toBe(0);
+    expect(out).toBe(`Sekisho 0.1.0 · ready · up 1d 2h · process 4711 · Node.js 20.19.0
+
+configuration  ./sekisho.yaml, in force since 2026-01-01T00:00:00.000Z
+queries        1 234 567 (UDP 97.2 %, TCP 2.8 %), 12 dropped
+replies        NOERROR 20, NXDOMAIN 5
+cache          12 345 answers, 1.5 MiB of 256 MiB; 90.0 % hits, 0.0 % stale
+warning        sekisho.yaml:1:1: server.access[0]: lets everybody ask
+
+LISTENER    TRANSPORTS  PACKETS
+[::1]:5353  udp, tcp    batched
+
+UPSTREAM       STATE    RTT      QUERIES  FAILURES  TRUSTED
+192.0.2.53:53  up       12.3 ms    1 000         2  yes
+192.0.2.54:53  unknown  –              0         0  no
+
+WORKER  STATE    UP     QUERIES  REPLACED
+0       running  59s  1 234 567         1
+
+PLUGIN    STAGE   COST   ERRORS
+access    guard   42 ns       0
+sinkhole  policy  –           0
+`);
+  });
+
+  it('hands the state to a program as it is', async () => {
+    expect(JSON.parse((await sekisho('status --json')).out)).toEqual(status);
+  });
+});
+
+describe('explain', () => {
+  it('marks who decides', async () => {
+    asked.length = 0;
+    const { exitCode, out } = await sekisho('explain Example.com aaaa --client 127.0.0.1');
+    expect(exitCode).toBe(0);
+    expect(asked).toEqual([{ name: 'example.com', type: 28, client: '127.0.0.1' }]);
+    expect(out).toBe(`example.com AAAA from 127.0.0.1
+
+   WHERE   WHO       VERDICT   WHY
+   guard   access    continue  inside 127.0.0.0/8
+→  policy  sinkhole  answer    a rule discards this name
+
+sinkhole decides: answered by the plugin
+`);
+  });
+
+  it.each([
+    ['explain a..b --client 127.0.0.1', /name: has an empty label/],
+    ['explain a.example NOTYPE --client 127.0.0.1', /type: 'NOTYPE' is no record type/],
+    ['explain a.example --client nobody', /client:/],
+  ])('%s is wrong use', async (line, message) => {
+    const { exitCode, err } = await sekisho(line);
+    expect(exitCode).toBe(2);
+    expect(err).toMatch(message);
+  });
+});
+
+describe('without a server or a token', () => {
+  const elsewhere = async (name: string, port: number) => {
+    await writeFile(join(folder, name), `server: { data: ./none }\nadmin: { listen: "127.0.0.1:${port}" }\n`);
+    return `status --config ${name}`;
+  };
+
+  it('says that no server runs before it asks for a token', async () => {
+    const probe = await listening(createServer());
+    const { port } = probe.address() as AddressInfo;
+    await new Promise((resolve) => probe.close(resolve));
+    const { exitCode, out, err } = await sekisho(await elsewhere('gone.yaml', port));
+    expect([exitCode, out]).toEqual([1, '']);
+    expect(err).toContain(`no running server answers at 127.0.0.1:${port} (admin.listen): ECONNREFUSED`);
+    expect(err).toContain('sekisho run');
+    const json = await sekisho(`${await elsewhere('gone.yaml', port)} --json`);
+    expect(JSON.parse(json.err).error.code).toBe('SEKISHO_SERVER_UNREACHABLE');
+  });
+
+  it('says which token file cannot be read, and takes SEKISHO_TOKEN instead', async () => {
+    const line = await elsewhere('other.yaml', admin.port);
+    const { exitCode, err } = await sekisho(line);
+    expect(exitCode).toBe(1);
+    expect(err).toContain(`cannot read the token in ${join(folder, 'none/admin.token')}: there is no such file`);
+    expect(err).toContain('SEKISHO_TOKEN');
+    const token = await readAdminToken(join(folder, 'data'));
+    expect((await sekisho(line, { env: { SEKISHO_TOKEN: `${token}\n` } })).exitCode).toBe(0);
+    const wrong = await sekisho(line, { env: { SEKISHO_TOKEN: 'wrong' } });
+    expect([wrong.exitCode, wrong.err]).toEqual([1, expect.stringContaining('SEKISHO_TOKEN_MISSING')]);
+  });
+
+  it('says so where something else answers', async () => {
+    const other = await listening(createServer((_request, response) => response.end('<html>')));
+    const line = await elsewhere('foreign.yaml', (other.address() as AddressInfo).port);
+    const { exitCode, err } = await sekisho(line, { env: { SEKISHO_TOKEN: 'x' } });
+    expect([exitCode, err]).toEqual([1, expect.stringContaining("is not Sekisho's admin API (HTTP 200)")]);
+    other.closeAllConnections();
+    await new Promise((resolve) => other.close(resolve));
+  });
+
+  it('says so where the token file is none', async () => {
+    await mkdir(join(folder, 'odd/admin.token'), { recursive: true });
+    await writeFile(
+      join(folder, 'odd.yaml'),
+      `server: { data: ./odd }\nadmin: { listen: "127.0.0.1:${admin.port}" }\n`,
+    );
+    const { exitCode, err } = await sekisho('status --config odd.yaml');
+    expect([exitCode, err]).toEqual([1, expect.stringContaining('EISDIR')]);
+  });
+});

@@ -1,0 +1,124 @@
+/**
+ * The commands, their options and their help. `load` brings a command's code in only when it is used, so that `sekisho
+ * help` does not load a DNS server.
+ */
+import type { Action } from './args.ts';
+
+export interface Command {
+  readonly name: string;
+  /** What stands behind the name: `NAME [TYPE] --client IP`. */
+  readonly usage: string;
+  /** One line for the overview. */
+  readonly summary: string;
+  /** What there is to know, in a few short paragraphs. */
+  readonly help: string;
+  /** Command lines, each with what it is for. */
+  readonly examples: readonly (readonly [line: string, purpose: string])[];
+  /** Options besides those of every command. */
+  readonly options: readonly 'client'[];
+  /** How many words may follow the name. */
+  readonly words: readonly [least: number, most: number];
+  /** Absent: the command belongs to Sekisho but not to this version. */
+  readonly load?: () => Promise<Action>;
+}
+
+export const OPTION_HELP = {
+  client: ['--client IP', 'address of the client that would ask (required)'],
+  config: [
+    '--config F',
+    'configuration file; default ./sekisho.yaml, then /etc/sekisho/sekisho.yaml,\nthen the built-in defaults',
+  ],
+  json: ['--json', 'machine-readable output'],
+  help: ['--help', 'this text'],
+} as const;
+
+export const COMMANDS: readonly Command[] = [
+  {
+    name: 'run',
+    usage: '',
+    summary: 'start the server in the foreground',
+    help: `Starts the server and stays in the foreground until SIGTERM or SIGINT, which let the
+queries under way finish and exit with 0. SIGHUP reads the configuration again; a bad
+one is refused and the old one runs on.
+
+The log goes to standard output, one JSON object a line (with or without --json). At
+the first start a token for the admin API is written to <data>/admin.token.`,
+    examples: [
+      ['sekisho run', 'with the default configuration: 127.0.0.1:5353, the system’s resolvers behind it'],
+      ['sekisho run --config /etc/sekisho/sekisho.yaml', 'as a service does'],
+      ['dig @127.0.0.1 -p 5353 example.com', 'and ask it'],
+    ],
+    options: [],
+    words: [0, 0],
+    load: async () => async (args) => {
+      const { runServer } = await import('../server.ts');
+      return runServer(args.config === undefined ? {} : { configPath: args.config });
+    },
+  },
+  {
+    name: 'check',
+    usage: '',
+    summary: 'find every problem of the configuration, start nothing',
+    help: `Reads the configuration as \`run\` would, plugins and their options included, and names
+every problem at once as file:line:column: path: message. Without a problem it shows
+what the configuration amounts to: addresses, upstreams, and the plugins in the order
+in which they run.
+
+Exit code 0: nothing wrong. 1: at least one problem.`,
+    examples: [
+      ['sekisho check', 'the configuration that `sekisho run` would take'],
+      ['sekisho check --config new.yaml && mv new.yaml sekisho.yaml', 'look before the running server gets to see it'],
+      ['sekisho check --json', 'for a deployment pipeline: {"ok": …, "problems": […]}'],
+    ],
+    options: [],
+    words: [0, 0],
+    load: async () => (await import('./check.ts')).check,
+  },
+  {
+    name: 'status',
+    usage: '',
+    summary: 'show the state of the running server',
+    help: `Asks the running server for its listeners, upstreams (state and round-trip time),
+workers, plugins (mean cost per query) and cache.
+
+The server is found through admin.listen of the configuration. The token comes from
+SEKISHO_TOKEN, else from <data>/admin.token, which the server's own user may read.`,
+    examples: [
+      ['sekisho status', 'one look'],
+      ['sekisho status --json | jq .upstreams', 'one part of it'],
+      ['SEKISHO_TOKEN=… sekisho status --config /etc/sekisho/sekisho.yaml', 'with a token of one’s own'],
+    ],
+    options: [],
+    words: [0, 0],
+    load: async () => (await import('./status.ts')).status,
+  },
+  {
+    name: 'explain',
+    usage: 'NAME [TYPE] --client IP',
+    summary: 'say who would decide a query, and why',
+    help: `Walks a query through the chain of the running server and shows what each part would
+say, up to the one that decides. Nothing is sent, counted or recorded. TYPE is A
+unless given; HTTPS, TYPE65 and the like are understood.`,
+    examples: [
+      ['sekisho explain example.com --client 192.0.2.7', 'why does this subscriber get no answer?'],
+      ['sekisho explain example.com AAAA --client 2001:db8::7 --json', 'the same for a program'],
+    ],
+    options: ['client'],
+    words: [1, 2],
+    load: async () => (await import('./explain.ts')).explain,
+  },
+  later('lists', '[status|reload|rollback] [NAME]', 'state of the reputation lists'),
+  later('sinkhole', 'add|list|remove …', 'discard addresses for names under attack'),
+  later('consent', 'show|opt-out|opt-in SUBSCRIBER …', "a subscriber's consent"),
+  later('history', '[--reason TEXT]', 'query rates of the past, opened with a reason'),
+  later('diagnose', '[--reason TEXT]', 'what explains an overload'),
+  later('export', 'ip53b --format F', 'router filters'),
+  later('report', '--from DATE --to DATE', 'the transparency report'),
+  later('audit', 'verify', 'the audit log'),
+];
+
+/** A command of the design that a later version brings. */
+function later(name: string, usage: string, summary: string): Command {
+  const help = 'This command is not in this version yet.';
+  return { name, usage, summary, help, examples: [], options: [], words: [0, 16] };
+}

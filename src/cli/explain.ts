@@ -1,0 +1,45 @@
+/** `sekisho explain NAME [TYPE] --client IP`: who would decide a query, and why. */
+import { parseExplainQuestion } from '../admin/explain-question.ts';
+import type { ExplainResult } from '../admin/status.ts';
+import { errorText, SekishoError } from '../errors.ts';
+import { getJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { table } from './layout.ts';
+import { bold, type Terminal } from './terminal.ts';
+
+export async function explain(args: Args, terminal: Terminal): Promise<number> {
+  const [name = '', type = 'A'] = args.positionals;
+  if (args.client === undefined) {
+    throw new SekishoError('SEKISHO_USAGE', 'explain needs --client IP: what a query meets depends on who asks');
+  }
+  refuseNonsense(name, type, args.client);
+  const query = new URLSearchParams({ name, type, client: args.client });
+  const result = await getJson<ExplainResult>(`/v1/explain?${query}`, args.config, terminal);
+  terminal.out(args.json ? `${JSON.stringify(result, null, 2)}\n` : explainText(result, terminal));
+  return 0;
+}
+
+/** What is wrong with the question itself is a fault of the command line, whether or not a server runs. */
+function refuseNonsense(name: string, type: string, client: string): void {
+  try {
+    parseExplainQuestion(name, type, client);
+  } catch (error) {
+    throw new SekishoError('SEKISHO_USAGE', errorText(error), { cause: error });
+  }
+}
+
+/** The explanation for people; an arrow marks the step that decides. */
+export function explainText(result: ExplainResult, terminal: Terminal): string {
+  const rows = result.steps.map(({ place, who, verdict, reason }) => [
+    who === result.decidedBy ? '→' : '',
+    place,
+    who,
+    verdict,
+    reason,
+  ]);
+  return [
+    `${bold(`${result.name} ${result.type} from ${result.client}`, terminal)}\n`,
+    table(['', 'WHERE', 'WHO', 'VERDICT', 'WHY'], rows, terminal),
+    `${result.decidedBy === null ? 'Nobody decides' : `${result.decidedBy} decides`}: ${result.outcome}\n`,
+  ].join('\n');
+}

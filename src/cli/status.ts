@@ -1,0 +1,75 @@
+/** `sekisho status`: the state of the running server. */
+import type { Status } from '../admin/status.ts';
+import { getJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { bytesText, durationWords, numberText, shareText, table } from './layout.ts';
+import { bold, type Terminal } from './terminal.ts';
+
+export async function status(args: Args, terminal: Terminal): Promise<number> {
+  const state = await getJson<Status>('/v1/status', args.config, terminal);
+  terminal.out(args.json ? `${JSON.stringify(state, null, 2)}\n` : statusText(state, terminal));
+  return 0;
+}
+
+/** The status for people. */
+export function statusText(state: Status, terminal: Terminal): string {
+  const { queries, cache } = state;
+  const lookups = cache.hits + cache.misses + cache.stale;
+  const rcodes = Object.entries(queries.rcodes).sort(([, one], [, other]) => other - one);
+  const facts = [
+    ['configuration', `${state.configuration}, in force since ${state.configuredAt}`],
+    [
+      'queries',
+      `${numberText(queries.total)} (UDP ${shareText(queries.udp, queries.total)}, TCP ${shareText(queries.tcp, queries.total)}), ${numberText(queries.dropped)} dropped`,
+    ],
+    ['replies', rcodes.map(([rcode, count]) => `${rcode} ${numberText(count)}`).join(', ') || 'none yet'],
+    [
+      'cache',
+      `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
+    ],
+    ...state.warnings.map((warning) => ['warning', warning] as const),
+  ] as const;
+  const head = `Sekisho ${state.version} · ${state.ready ? 'ready' : 'NOT READY'} · up ${durationWords(state.uptimeSeconds)} · process ${state.pid} · Node.js ${state.node.replace(/^v/, '')}`;
+  return [
+    `${bold(head, terminal)}\n`,
+    `${facts.map(([name, text]) => `${name.padEnd(13)}  ${text}\n`).join('')}`,
+    table(
+      ['LISTENER', 'TRANSPORTS', 'PACKETS'],
+      state.listeners.map(({ address, transports, packets }) => [address, transports.join(', '), packets]),
+      terminal,
+    ),
+    table(
+      ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
+      state.upstreams.map((each) => [
+        each.address,
+        each.state,
+        each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
+        each.queries,
+        each.failures,
+        each.trusted ? 'yes' : 'no',
+      ]),
+      terminal,
+    ),
+    table(
+      ['WORKER', 'STATE', 'UP', 'QUERIES', 'REPLACED'],
+      state.workers.map((each) => [
+        String(each.number),
+        each.state,
+        durationWords(each.uptimeSeconds),
+        each.queries,
+        each.restarts,
+      ]),
+      terminal,
+    ),
+    table(
+      ['PLUGIN', 'STAGE', 'COST', 'ERRORS'],
+      state.plugins.map((each) => [
+        each.name,
+        each.stage,
+        each.meanCostNs === null ? '–' : `${numberText(each.meanCostNs)} ns`,
+        each.errors,
+      ]),
+      terminal,
+    ),
+  ].join('\n');
+}

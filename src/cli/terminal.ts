@@ -1,0 +1,33 @@
+/**
+ * Where a command writes to and what it knows of its surroundings. Passed in, so that tests see every byte.
+ */
+export interface Terminal {
+  /** Results, one call a block of whole lines. */
+  out(text: string): void;
+  /** Errors and advice. */
+  err(text: string): void;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where relative file names start. */
+  readonly workFolder: string;
+  /** A person is looking: headings may be bold. */
+  readonly isTerminal: boolean;
+}
+
+export function processTerminal(): Terminal {
+  // `sekisho status | head -1`: that nobody reads on is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    env: process.env,
+    workFolder: process.cwd(),
+    // https://no-color.org: any value that is not empty.
+    isTerminal: process.stdout.isTTY === true && !process.env['NO_COLOR'],
+  };
+}
+
+export function bold(text: string, { isTerminal }: Terminal): string {
+  return isTerminal ? `\x1b[1m${text}\x1b[22m` : text;
+}

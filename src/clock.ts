@@ -1,0 +1,62 @@
+/**
+ * Time always comes from a clock that a test can turn.
+ *
+ * `nowMs` is monotonic and has the same origin in every thread of the process, so an instant written to shared memory
+ * by one worker means the same to another. Wall time is for people and for files only.
+ */
+export interface Clock {
+  /** Monotonic milliseconds since an arbitrary origin common to all threads; fractions are meaningful. */
+  nowMs(): number;
+  /** Wall-clock milliseconds since 1970; may step. */
+  wallMs(): number;
+}
+
+// performance.now() counts from the start of its own thread; hrtime does not. The difference is fixed for the thread's life.
+const originMs = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.now();
+
+export const systemClock: Clock = {
+  nowMs: () => originMs + performance.now(),
+  wallMs: () => Date.now(),
+};
+
+/**
+ * The time of a worker's current round: read once when packets have come, and the same for all of them. Reading the
+ * system's clock costs as much as a table look-up, and a round lasts a fraction of a millisecond.
+ */
+export class RoundClock implements Clock {
+  readonly #clock: Clock;
+  #nowMs: number;
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#nowMs = clock.nowMs();
+  }
+  nowMs(): number {
+    return this.#nowMs;
+  }
+  wallMs(): number {
+    return this.#clock.wallMs();
+  }
+  /** A new round begins. Returns its time. */
+  refresh(): number {
+    this.#nowMs = this.#clock.nowMs();
+    return this.#nowMs;
+  }
+}
+
+/** A clock that stands still until it is told. */
+export class ManualClock implements Clock {
+  #nowMs: number;
+  constructor(startMs = 1_000_000) {
+    this.#nowMs = startMs;
+  }
+  nowMs(): number {
+    return this.#nowMs;
+  }
+  wallMs(): number {
+    return 1_760_000_000_000 + this.#nowMs;
+  }
+  /** Move time on by `ms` ≥ 0. */
+  advance(ms: number): void {
+    this.#nowMs += ms;
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * The configuration as the program sees it: every value checked, every default filled in, units in the names. Plain data
+ * that can be sent to a worker. Made by load.ts; what each key means to the operator stands in schema.ts.
+ */
+import { availableParallelism } from 'node:os';
+import { resolve } from 'node:path';
+import type { z } from 'zod';
+import type { Role } from '../admin/roles.ts';
+import type { Endpoint } from '../net/address.ts';
+import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
+
+/** What `Config.source` says when there is no file. */
+export const BUILT_IN_DEFAULTS = 'built-in defaults';
+
+/** More threads than this bring nothing (schema.ts bounds the number that may be written). */
+const MAX_WORKERS = 64;
+
+export interface Config {
+  /** The file as it was named, or BUILT_IN_DEFAULTS. */
+  readonly source: string;
+  /** Absolute folder that relative paths of the configuration start from. */
+  readonly baseFolder: string;
+  /** Not wrong, but worth a line in the log: `file:line:column: path: message`. */
+  readonly warnings: readonly string[];
+  readonly server: ServerConfig;
+  readonly upstream: UpstreamConfig;
+  readonly cache: CacheConfig;
+  /** In the order of the configuration; `access` first. */
+  readonly plugins: readonly PluginConfig[];
+  readonly admin: AdminConfig;
+}
+
+export interface ServerConfig {
+  readonly listen: readonly Endpoint[];
+  /** Nobody asked for these addresses: one that this machine does not have is left out with a warning. */
+  readonly listenIsDefault: boolean;
+  /** 1–64. */
+  readonly workers: number;
+  /** Networks in CIDR notation as written. */
+  readonly access: readonly string[];
+  /** Absolute. */
+  readonly dataFolder: string;
+  readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  /** Absent = refused. */
+  readonly identity: { readonly version?: string; readonly id?: string };
+  readonly tcp: {
+    /** Not above `totalTimeoutMs`. */
+    readonly idleTimeoutMs: number;
+    /** Not above `totalTimeoutMs`. */
+    readonly messageTimeoutMs: number;
+    readonly totalTimeoutMs: number;
+    /** Of all workers together. */
+    readonly maxConnections: number;
+    /** Not above `maxConnections`. */
+    readonly maxConnectionsPerClient: number;
+    readonly maxPipelined: number;
+  };
+  readonly udp: {
+    readonly receiveBufferBytes: number;
+    readonly io: 'auto' | 'dgram';
+    /** A number is microseconds, 1–1000. */
+    readonly pause: 'auto' | 'off' | number;
+  };
+  readonly hangTimeoutMs: number;
+}
+
+export interface UpstreamServer extends Endpoint {
+  /** Its AD flag may be passed on. */
+  readonly trusted: boolean;
+}
+
+export interface UpstreamConfig {
+  /** At least one. */
+  readonly servers: readonly UpstreamServer[];
+  /** Taken from the system, because the configuration names none. */
+  readonly serversAreDefault: boolean;
+  /** Per worker. */
+  readonly sourcePorts: number;
+  readonly timeoutMs: number;
+}
+
+export interface CacheConfig {
+  /** Of all workers together. */
+  readonly sizeBytes: number;
+  /** 0 = never. */
+  readonly serveStaleSeconds: number;
+  readonly minTtlSeconds: number;
+  readonly maxTtlSeconds: number;
+}
+
+export interface PluginConfig {
+  readonly name: string;
+  /** URL of the module of a plugin that is not built in. */
+  readonly module?: string;
+  /** As parsed by the plugin's own schema. */
+  readonly options: unknown;
+}
+
+/** One line of `admin.tokens-file`. */
+export interface TokenEntry {
+  /** Who; appears in the log and the audit trail. */
+  readonly name: string;
+  readonly role: Role;
+  /** SHA-256 of the token, 64 lower-case hexadecimal digits. */
+  readonly sha256: string;
+}
+
+export interface AdminConfig {
+  readonly listen: Endpoint;
+  /** What `admin.tokens-file` holds. */
+  readonly tokens: readonly TokenEntry[];
+}
+
+export function serverConfig(
+  section: z.infer<typeof serverSchema>,
+  baseFolder: string,
+  listenIsDefault: boolean,
+): ServerConfig {
+  const { tcp, udp, identity } = section;
+  return {
+    listen: section.listen,
+    listenIsDefault,
+    workers: section.workers === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : section.workers,
+    access: section.access,
+    dataFolder: resolve(baseFolder, section.data),
+    logLevel: section.log.level,
+    identity: {
+      ...(identity.version !== undefined && { version: identity.version }),
+      ...(identity.id !== undefined && { id: identity.id }),
+    },
+    tcp: {
+      idleTimeoutMs: Math.min(tcp['idle-timeout'], tcp['total-timeout']),
+      messageTimeoutMs: Math.min(tcp['message-timeout'], tcp['total-timeout']),
+      totalTimeoutMs: tcp['total-timeout'],
+      maxConnections: tcp['max-connections'],
+      maxConnectionsPerClient: Math.min(tcp['max-connections-per-client'], tcp['max-connections']),
+      maxPipelined: tcp['max-pipelined'],
+    },
+    udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
+    hangTimeoutMs: section['hang-timeout'],
+  };
+}
+
+/** The servers as written; none where the system's are to be taken. */
+export function upstreamServers(section: z.infer<typeof upstreamSchema>): UpstreamServer[] {
+  return (section.servers ?? []).map((server) => {
+    if ('trusted' in server) return { ...server.address, trusted: server.trusted };
+    return { ...server, trusted: false };
+  });
+}
+
+export function upstreamConfig(
+  section: z.infer<typeof upstreamSchema>,
+  servers: readonly UpstreamServer[],
+): UpstreamConfig {
+  return {
+    servers,
+    serversAreDefault: section.servers === undefined,
+    sourcePorts: section['source-ports'],
+    timeoutMs: section.timeout,
+  };
+}
+
+export function cacheConfig(section: z.infer<typeof cacheSchema>): CacheConfig {
+  return {
+    sizeBytes: section.size,
+    serveStaleSeconds: section['serve-stale'],
+    minTtlSeconds: section['min-ttl'],
+    maxTtlSeconds: section['max-ttl'],
+  };
+}
+
+export function adminConfig(section: z.infer<typeof adminSchema>, tokens: readonly TokenEntry[]): AdminConfig {
+  return { listen: section.listen, tokens };
+}

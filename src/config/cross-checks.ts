@@ -1,0 +1,107 @@
+/**
+ * What no single key can say: values that contradict each other, and values that are allowed but dangerous.
+ */
+import { addressWords, type Endpoint, endpointText, isLoopback, isWildcard, parsePrefix } from '../net/address.ts';
+import type { AdminConfig, CacheConfig, ServerConfig, UpstreamServer } from './config.ts';
+import type { Path } from './yaml-source.ts';
+
+/** A finding and the key that it is about. */
+export interface Finding {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** The sections that are right in themselves; the others have been complained about already. */
+export interface Sections {
+  readonly server?: ServerConfig | undefined;
+  readonly upstreamServers?: readonly UpstreamServer[] | undefined;
+  readonly cache?: CacheConfig | undefined;
+  readonly admin?: AdminConfig | undefined;
+}
+
+/** Contradictions: the configuration is refused. */
+export function contradictions({ server, upstreamServers, cache, admin }: Sections): Finding[] {
+  return [
+    ...(server ? repeated(server.listen, ['server', 'listen']) : []),
+    ...(upstreamServers ? repeated(upstreamServers, ['upstream', 'servers']) : []),
+    ...(server && upstreamServers ? loops(server, upstreamServers) : []),
+    ...(cache ? ttlBounds(cache) : []),
+    ...(server && admin ? adminPort(server, admin) : []),
+  ];
+}
+
+/** Dangers: the configuration is taken, and the log says so at every start. */
+export function dangers({ server, admin }: Sections): Finding[] {
+  const findings: Finding[] = [];
+  server?.access.forEach((text, index) => {
+    const { bits } = parsePrefix(text);
+    if (bits === 0 || bits === 96) {
+      findings.push({
+        path: ['server', 'access', index],
+        message: 'lets everybody ask: an open resolver, which will be used to attack others',
+      });
+    }
+  });
+  if (admin && !isLoopback(addressWords(admin.listen.address))) {
+    findings.push({
+      path: ['admin', 'listen'],
+      message: 'is not a loopback address: tokens cross the network unencrypted unless a proxy in front adds TLS',
+    });
+  }
+  return findings;
+}
+
+/** True when a query sent to `target` would come back to this very server. */
+export function isOwnListener(target: Endpoint, listen: readonly Endpoint[]): boolean {
+  return listen.some(({ address, port }) => {
+    if (port !== target.port) return false;
+    if (address === target.address) return true;
+    const words = addressWords(target.address);
+    // A wildcard socket is reached over loopback; which other addresses are this machine's is not known here.
+    return isWildcard(addressWords(address)) && (isLoopback(words) || isWildcard(words));
+  });
+}
+
+function repeated(endpoints: readonly Endpoint[], path: Path): Finding[] {
+  const texts = endpoints.map(endpointText);
+  return texts.flatMap((text, index) =>
+    texts.indexOf(text) < index ? [{ path: [...path, index], message: `${text} stands here twice` }] : [],
+  );
+}
+
+function loops({ listen }: ServerConfig, servers: readonly UpstreamServer[]): Finding[] {
+  return servers.flatMap((server, index) =>
+    isOwnListener(server, listen)
+      ? [
+          {
+            path: ['upstream', 'servers', index],
+            message: `${endpointText(server)} is this server itself: it would ask in circles`,
+          },
+        ]
+      : [],
+  );
+}
+
+function ttlBounds({ minTtlSeconds, maxTtlSeconds }: CacheConfig): Finding[] {
+  return minTtlSeconds > maxTtlSeconds
+    ? [{ path: ['cache', 'min-ttl'], message: 'must not be above cache.max-ttl' }]
+    : [];
+}
+
+function adminPort({ listen }: ServerConfig, admin: AdminConfig): Finding[] {
+  const { port, address } = admin.listen;
+  const clash = listen.find((each) => {
+    if (each.port !== port) return false;
+    const sameFamily = each.address.includes(':') === address.includes(':');
+    return (
+      each.address === address || (sameFamily && [each.address, address].some((text) => isWildcard(addressWords(text))))
+    );
+  });
+  if (!clash) return [];
+  return [
+    {
+      path: ['admin', 'listen'],
+      message: `${endpointText(admin.listen)} is taken by ${endpointText(clash)} of server.listen (TCP)`,
+    },
+  ];
+}

@@ -1,0 +1,214 @@
+/**
+ * From the file to a `Config`, or to all of its problems at once. Nothing here throws because of what a file holds, and
+ * nothing starts: `sekisho check`, the start and every reload go the same way.
+ *
+ *   find the file ─▶ YAML with positions ─▶ sections (schema.ts) ─▶ plugins' options ─▶ contradictions ─▶ Config
+ */
+import { getServers } from 'node:dns';
+import { resolve } from 'node:path';
+import { AddressError, type Endpoint, parseEndpoint } from '../net/address.ts';
+import {
+  adminConfig,
+  BUILT_IN_DEFAULTS,
+  type Config,
+  cacheConfig,
+  serverConfig,
+  type TokenEntry,
+  type UpstreamServer,
+  upstreamConfig,
+  upstreamServers,
+} from './config.ts';
+import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
+import { type Found, findConfig, readText } from './find.ts';
+import { loadPlugins, type ResolvePlugin } from './plugin-options.ts';
+import { check, foundText, unknownKey } from './problems.ts';
+import {
+  adminSchema,
+  cacheSchema,
+  configSchema,
+  DEFAULT_ACCESS,
+  LATER_KEYS,
+  serverSchema,
+  upstreamSchema,
+} from './schema.ts';
+import { parseTokens } from './tokens-file.ts';
+import { type ConfigProblem, problemText, sortedProblems, YamlSource } from './yaml-source.ts';
+
+export type { ResolvePlugin } from './plugin-options.ts';
+
+export interface LoadOptions {
+  /** The file named with `--config`; without it the default places are looked at (find.ts). */
+  readonly path?: string | undefined;
+  readonly resolvePlugin: ResolvePlugin;
+  /** Where relative file names start; the working folder unless given. */
+  readonly workFolder?: string;
+  /** The default places, for tests. */
+  readonly defaultPaths?: readonly string[];
+  /** The system's resolvers as node:dns names them. */
+  readonly systemResolvers?: () => readonly string[];
+}
+
+export type LoadResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly source: string; readonly problems: readonly ConfigProblem[] };
+
+export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
+  const found = findConfig(options.path, options.workFolder ?? process.cwd(), options.defaultPaths);
+  if (found.file === undefined) return parseConfig('', found, options);
+  const { text, failure } = await readText(found.file);
+  if (failure === undefined) return parseConfig(text, found, options);
+  return { ok: false, source: found.source, problems: [new YamlSource('', found.source).problem([], failure)] };
+}
+
+/** The configuration in `text`. Apart from the files that the text names (plugins, tokens) nothing is read. */
+export async function parseConfig(text: string, found: Found, options: LoadOptions): Promise<LoadResult> {
+  const source = new YamlSource(text, found.source);
+  const problems: ConfigProblem[] = [...source.problems];
+  const fail = (): LoadResult => ({
+    ok: false,
+    source: found.source,
+    problems: sortedProblems(problems.map((one) => placed(one, found))),
+  });
+  const document = source.value;
+  if (document === undefined) return fail();
+  if (typeof document !== 'object' || document === null || Array.isArray(document)) {
+    problems.push(source.problem([], `expected a map (key: value), found ${foundText(document)}`));
+    return fail();
+  }
+  const raw = document as Record<string, unknown>;
+  problems.push(...strangeKeys(raw, source));
+
+  const section = <Schema extends Parameters<typeof check>[0]>(schema: Schema, key: string) => {
+    const checked = check(schema, Object.hasOwn(raw, key) ? raw[key] : undefined, source, [key]);
+    problems.push(...(checked.problems ?? []));
+    return checked.data;
+  };
+  const serverSection = section(serverSchema, 'server');
+  const upstreamSection = section(upstreamSchema, 'upstream');
+  const cacheSection = section(cacheSchema, 'cache');
+  const adminSection = section(adminSchema, 'admin');
+
+  const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
+  const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault);
+  const tokens = adminSection && (await loadTokens(adminSection['tokens-file'], found, source, problems));
+  const admin = adminSection && adminConfig(adminSection, tokens ?? []);
+  const cache = cacheSection && cacheConfig(cacheSection);
+  let servers = upstreamSection && upstreamServers(upstreamSection);
+  if (servers && upstreamSection?.servers === undefined) {
+    servers = systemServers((options.systemResolvers ?? getServers)(), server?.listen ?? []);
+    if (servers.length === 0) {
+      const message = 'the system names no resolver to ask (such as those of /etc/resolv.conf): name at least one here';
+      problems.push(source.problem(['upstream', 'servers'], message));
+    }
+  }
+
+  const sections: Sections = { server, upstreamServers: servers, cache, admin };
+  const report = ({ path, message }: Finding) => source.problem(path, message);
+  problems.push(...contradictions(sections).map(report));
+
+  const facts = { access: server?.access ?? DEFAULT_ACCESS };
+  const plugins = await loadPlugins(raw['plugins'], {
+    source,
+    facts,
+    baseFolder: found.baseFolder,
+    resolve: options.resolvePlugin,
+  });
+  problems.push(...plugins.problems);
+
+  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin) return fail();
+  const warnings = dangers(sections).map((danger) => problemText(placed(report(danger), found)));
+  const config: Config = {
+    source: found.source,
+    baseFolder: found.baseFolder,
+    warnings,
+    server,
+    upstream: upstreamConfig(upstreamSection, servers),
+    cache,
+    plugins: plugins.plugins,
+    admin,
+  };
+  return { ok: true, config };
+}
+
+/** Where the admin API of a running server is, and where its token lies. */
+export interface AdminLocation {
+  readonly listen: Endpoint;
+  readonly dataFolder: string;
+}
+
+/**
+ * For commands that talk to the running server: read leniently, because the server runs on while its file is being
+ * edited and may be wrong just now. What cannot be read is taken from the defaults.
+ */
+export async function adminLocation(options: Omit<LoadOptions, 'resolvePlugin'>): Promise<AdminLocation> {
+  const found = findConfig(options.path, options.workFolder ?? process.cwd(), options.defaultPaths);
+  const text = found.file === undefined ? '' : ((await readText(found.file)).text ?? '');
+  const source = new YamlSource(text, found.source);
+  const pick = <Schema extends Parameters<typeof check>[0]>(schema: Schema, section: string, key: string) =>
+    check(schema, memberOf(memberOf(source.value, section), key), source, []).data ??
+    check(schema, undefined, source, []).data;
+  const listen = pick(adminSchema.unwrap().shape.listen, 'admin', 'listen') as Endpoint;
+  const data = pick(serverSchema.unwrap().shape.data, 'server', 'data') as string;
+  return { listen, dataFolder: resolve(found.baseFolder, data) };
+}
+
+/** Keys at the top that are unknown, or known but too early. */
+function strangeKeys(raw: Record<string, unknown>, source: YamlSource): ConfigProblem[] {
+  const known = Object.keys(configSchema.shape);
+  return Object.keys(raw)
+    .filter((key) => !known.includes(key))
+    .map((key) => {
+      const later = (LATER_KEYS as readonly string[]).includes(key);
+      const message = later
+        ? 'is not supported by this version yet: take it out'
+        : unknownKey(key, [...known, ...LATER_KEYS]);
+      return source.problem([key], message, 'key');
+    });
+}
+
+/** The resolvers of the system without those that are this server itself, or that no configuration could name. */
+function systemServers(resolvers: readonly string[], listen: readonly Endpoint[]): UpstreamServer[] {
+  return resolvers.flatMap((text) => {
+    try {
+      const endpoint = parseEndpoint(bracketed(text), { defaultPort: 53 });
+      return isOwnListener(endpoint, listen) ? [] : [{ ...endpoint, trusted: false }];
+    } catch (error) {
+      // A link-local address with a zone, for one: the system may use it, we cannot.
+      if (error instanceof AddressError) return [];
+      throw error;
+    }
+  });
+}
+
+/** node:dns writes IPv6 without a port bare (`2001:db8::1`) and with one in brackets. */
+function bracketed(text: string): string {
+  return text.split(':').length > 2 && !text.startsWith('[') ? `[${text}]` : text;
+}
+
+async function loadTokens(
+  path: string | undefined,
+  found: Found,
+  source: YamlSource,
+  problems: ConfigProblem[],
+): Promise<TokenEntry[]> {
+  if (path === undefined) return [];
+  const { text, failure } = await readText(resolve(found.baseFolder, path));
+  if (failure !== undefined) {
+    problems.push(source.problem(['admin', 'tokens-file'], `'${path}' ${failure}`));
+    return [];
+  }
+  const parsed = parseTokens(text, path);
+  problems.push(...(parsed.problems ?? []));
+  return parsed.data ?? [];
+}
+
+/** The defaults stand in no file, so that their problems have no line. */
+function placed(problem: ConfigProblem, found: Found): ConfigProblem {
+  return found.file === undefined && problem.file === BUILT_IN_DEFAULTS ? { ...problem, line: 0, column: 0 } : problem;
+}
+
+function memberOf(value: unknown, key: string): unknown {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
+    ? (value as Record<string, unknown>)[key]
+    : undefined;
+}

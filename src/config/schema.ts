@@ -1,0 +1,258 @@
+/**
+ * The configuration file, key by key: type, bounds, default and meaning stand here and nowhere else. The parser, the
+ * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
+ */
+import { z } from 'zod';
+import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../net/address.ts';
+import { MAX_SERVERS } from '../upstream/servers.ts';
+import { durationMs, durationSeconds, sizeBytes } from './units.ts';
+
+/** Listens for queries unless told otherwise. */
+export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
+/** May ask unless told otherwise: this machine alone (R6: no open resolver by accident). */
+export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
+/** Plugins of a configuration that names none. */
+export const DEFAULT_PLUGINS = { access: {}, sinkhole: {} };
+
+/** Keys of the design that this version does not know yet; their absence is said clearly instead of "unknown key". */
+export const LATER_KEYS = ['subscribers', 'lists', 'notice'] as const;
+
+export const serverSchema = z
+  .strictObject({
+    listen: z
+      .array(endpoint({ defaultPort: 53 }))
+      .min(1)
+      .max(64)
+      .prefault(DEFAULT_LISTEN)
+      .describe(
+        'Addresses that take queries, each over UDP and TCP. `0.0.0.0` and `[::]` stand for every address of the machine.',
+      ),
+    workers: z
+      .union([z.literal('auto'), z.int().min(1).max(64)])
+      .default(1)
+      .describe('Threads that handle packets; `auto` starts one per core.'),
+    access: z
+      .array(prefix())
+      .min(1)
+      .max(10_000)
+      .default(DEFAULT_ACCESS)
+      .describe('Networks whose clients may ask at all; everybody else is answered REFUSED.'),
+    data: z
+      .string()
+      .min(1)
+      .default('./data')
+      .describe('Folder for everything that is kept. Relative to the configuration file.'),
+    log: z
+      .strictObject({
+        level: z
+          .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+          .default('info')
+          .describe(
+            'Least severe message that is logged. Query names and client addresses appear at `debug` and `trace` only.',
+          ),
+      })
+      .prefault({})
+      .describe('The log, JSON lines on standard output.'),
+    identity: z
+      .strictObject({
+        version: identityText().optional().describe('Answer to `version.bind` and `version.server` (class CH, TXT).'),
+        id: identityText().optional().describe('Answer to `id.server` and `hostname.bind` (class CH, TXT).'),
+      })
+      .prefault({})
+      .describe('What the server tells about itself; what is absent is refused.'),
+    tcp: z
+      .strictObject({
+        'idle-timeout': durationMs({ min: '1s', max: '5m' })
+          .prefault('10s')
+          .describe(
+            'How long a connection may stay open without a query; also announced to clients that ask (RFC 7828).',
+          ),
+        'message-timeout': durationMs({ min: '500ms', max: '1m' })
+          .prefault('5s')
+          .describe('How long one query may take to arrive once its first byte is there.'),
+        'total-timeout': durationMs({ min: '5s', max: '1d' })
+          .prefault('5m')
+          .describe('How long a connection may live at all.'),
+        'max-connections': z.int().min(1).max(100_000).default(2000).describe('Connections of all clients together.'),
+        'max-connections-per-client': z
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(100)
+          .describe('Connections of one client address. Keep it high where many subscribers share an address.'),
+        'max-pipelined': z
+          .int()
+          .min(1)
+          .max(1000)
+          .default(64)
+          .describe(
+            'Queries of one connection that may wait for their answers; more are not read until one is answered.',
+          ),
+      })
+      .prefault({})
+      .describe('Bounds of TCP (RFC 7766).'),
+    udp: z
+      .strictObject({
+        'receive-buffer': sizeBytes({ min: '64KiB', max: '1GiB' })
+          .prefault('8MiB')
+          .describe('Kernel buffer asked for per socket; the log says what was granted.'),
+        io: z
+          .enum(['auto', 'dgram'])
+          .default('auto')
+          .describe(
+            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `dgram` one by one even there, at several times the cost.',
+          ),
+        pause: pause()
+          .prefault('auto')
+          .describe(
+            'Longest time to let packets gather into a batch once traffic is above 15 000 a second; it saves CPU time and adds up to that much latency. `auto` is 200us, `off` never waits.',
+          ),
+      })
+      .prefault({})
+      .describe('UDP sockets towards clients.'),
+    'hang-timeout': durationMs({ min: '100ms', max: '1m' })
+      .prefault('500ms')
+      .describe('A worker that gives no sign of life for so long is replaced.'),
+  })
+  .prefault({})
+  .describe('How queries come in.');
+
+export const upstreamSchema = z
+  .strictObject({
+    servers: z
+      .array(
+        z.union([
+          endpoint({ defaultPort: 53 }),
+          z.strictObject({
+            address: endpoint({ defaultPort: 53 }).describe('Address of the resolver; port 53 unless given.'),
+            trusted: z
+              .boolean()
+              .default(false)
+              .describe('It validates DNSSEC and the way to it is safe, so its AD flag may be passed on to clients.'),
+          }),
+        ]),
+      )
+      .min(1)
+      .max(MAX_SERVERS)
+      .optional()
+      .describe("Resolvers that are asked what the cache does not hold. Without it: the system's resolvers."),
+    'source-ports': z
+      .int()
+      .min(1)
+      .max(512)
+      .default(32)
+      .describe('Random source ports that each worker asks from (RFC 5452 §9.2).'),
+    timeout: durationMs({ min: '200ms', max: '30s' })
+      .prefault('4s')
+      .describe('How long an answer is looked for, all tries together, before the client is told SERVFAIL.'),
+  })
+  .prefault({})
+  .describe('Where answers come from.');
+
+export const cacheSchema = z
+  .strictObject({
+    size: sizeBytes({ min: '1MiB', max: '256GiB' })
+      .prefault('256MiB')
+      .describe('Memory for answers, all workers together.'),
+    'serve-stale': durationSeconds({ max: '7d' })
+      .prefault('1d')
+      .describe('How long past its TTL an answer may serve while no upstream answers (RFC 8767); 0 = never.'),
+    'min-ttl': durationSeconds({ max: '1h' }).prefault(0).describe('Shorter TTLs are raised to this one.'),
+    'max-ttl': durationSeconds({ min: '1s', max: '7d' }).prefault('1d').describe('Longer TTLs are cut to this one.'),
+  })
+  .prefault({})
+  .describe('The cache of answers.');
+
+export const adminSchema = z
+  .strictObject({
+    listen: endpoint({ minPort: 0 })
+      .prefault('127.0.0.1:8053')
+      .describe(
+        'Address of the admin API (HTTP without TLS: keep it on loopback or behind a proxy). Port 0 = any free one, named in the log.',
+      ),
+    'tokens-file': z
+      .string()
+      .min(1)
+      .optional()
+      .describe('YAML list of `{name, role, token-sha256}`: who may use the admin API besides `<data>/admin.token`.'),
+  })
+  .prefault({})
+  .describe('The admin API.');
+
+/** The whole file. Plugins are checked one by one against their own schemas (load.ts). */
+export const configSchema = z.strictObject({
+  server: serverSchema,
+  upstream: upstreamSchema,
+  cache: cacheSchema,
+  plugins: z
+    .record(z.string(), z.unknown())
+    .default(DEFAULT_PLUGINS)
+    .meta({ typeText: 'map of name → options' })
+    .describe(
+      'Plugins in the order in which they run inside their stage. One that is not built in names its `module`: a file relative to the configuration, or a package.',
+    ),
+  admin: adminSchema,
+});
+
+/** Text that becomes an endpoint. */
+function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
+  return z
+    .string()
+    .transform((text, context): Endpoint => {
+      try {
+        return parseEndpoint(text, options);
+      } catch (error) {
+        return complain(error, context);
+      }
+    })
+    .meta({
+      typeText:
+        options.defaultPort === undefined ? 'address:port' : `address:port (port ${options.defaultPort} unless given)`,
+    });
+}
+
+/** Text that is a network; stays text, because that is what plugins are told (plugin.ts ServerFacts). */
+function prefix() {
+  return z
+    .string()
+    .superRefine((text, context) => {
+      try {
+        parsePrefix(text);
+      } catch (error) {
+        complain(error, context);
+      }
+    })
+    .meta({ typeText: 'networks' });
+}
+
+function complain(error: unknown, context: z.RefinementCtx): never {
+  if (!(error instanceof AddressError)) throw error;
+  context.addIssue({ code: 'custom', message: error.message });
+  return z.NEVER;
+}
+
+/** A TXT string of at most 255 bytes (RFC 1035 §3.3). */
+function identityText() {
+  return z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[\x20-\x7e]*$/, 'must be printable ASCII');
+}
+
+/** `auto`, `off`, or microseconds. */
+function pause() {
+  return z
+    .string()
+    .transform((text, context): 'auto' | 'off' | number => {
+      if (text === 'auto' || text === 'off') return text;
+      const micros = Number(/^(\d{1,4})us$/.exec(text)?.[1]);
+      if (micros >= 1 && micros <= 1000) return micros;
+      context.addIssue({
+        code: 'custom',
+        message: `expected 'auto', 'off' or a time from 1us to 1000us, found '${text.slice(0, 40)}'`,
+      });
+      return z.NEVER;
+    })
+    .meta({ typeText: '`auto`, `off`, or 1us–1000us' });
+}

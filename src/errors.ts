@@ -1,0 +1,169 @@
+/**
+ * The catalogue of errors that Sekisho reports to people and to programs. Each has a code that never changes its meaning,
+ * so that a script, a runbook or a search finds it again; the message of one error says what happened this time.
+ *
+ * Control plane only. On the packet path an error is a response code and a counter, never an exception.
+ */
+
+export interface ErrorEntry {
+  /** What the command line exits with: 1 = it did not work, 2 = it was used wrongly. */
+  readonly exitCode: 1 | 2;
+  /** What has happened, for the reference documentation. */
+  readonly meaning: string;
+  /** What the operator can do about it. */
+  readonly remedy: string;
+}
+
+export const ERRORS = {
+  // ── use ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_USAGE: {
+    exitCode: 2,
+    meaning: 'The command line was used in a way that it does not know.',
+    remedy: '`sekisho help` lists the commands, `sekisho COMMAND --help` explains one.',
+  },
+  SEKISHO_NOT_IN_THIS_VERSION: {
+    exitCode: 2,
+    meaning: 'The command belongs to Sekisho, but this version does not have it yet.',
+    remedy: 'See CHANGELOG.md for what each version brought.',
+  },
+  // ── configuration ─────────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_CONFIG_INVALID: {
+    exitCode: 1,
+    meaning: 'The configuration holds at least one problem; every one is listed with file, line and column.',
+    remedy: 'Correct the lines named; `sekisho check` looks at them again without starting anything.',
+  },
+  SEKISHO_PLUGIN_NOT_FOUND: {
+    exitCode: 1,
+    meaning: 'The configuration names a plugin that is not built in, and the module it names cannot be found.',
+    remedy: 'Correct the name, or give `module:` a file relative to the configuration or an installed package.',
+  },
+  SEKISHO_PLUGIN_INVALID: {
+    exitCode: 1,
+    meaning: 'A module was loaded but exports no plugin as src/plugin.ts asks for, or one with an async hook.',
+    remedy: 'Export the result of `definePlugin` as the default; take `async` off its data hooks.',
+  },
+  SEKISHO_PLUGIN_FAILED: {
+    exitCode: 1,
+    meaning: 'A plugin threw while it was set up, so the server did not start or the reload was refused.',
+    remedy: "Read the plugin's own message; take the plugin out of the configuration to start without it.",
+  },
+  // ── sockets and files ─────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_PORT_IN_USE: {
+    exitCode: 1,
+    meaning: 'Another program listens on an address and port that the configuration names.',
+    remedy: 'Stop the other program (`ss -lntup` names it) or choose another port.',
+  },
+  SEKISHO_PORT_FORBIDDEN: {
+    exitCode: 1,
+    meaning: 'The system does not let this user listen on the port; ports below 1024 need a privilege.',
+    remedy: 'Grant CAP_NET_BIND_SERVICE, or choose a port above 1023.',
+  },
+  SEKISHO_ADDRESS_UNAVAILABLE: {
+    exitCode: 1,
+    meaning: 'The configuration tells the server to listen on an address that this machine does not have.',
+    remedy: 'Compare `server.listen` and `admin.listen` with `ip address`.',
+  },
+  SEKISHO_LISTEN_FAILED: {
+    exitCode: 1,
+    meaning: 'Opening a listening socket failed for a reason that has no code of its own.',
+    remedy: "The message carries the system's own words.",
+  },
+  SEKISHO_DATA_UNWRITABLE: {
+    exitCode: 1,
+    meaning: 'The folder `server.data` cannot be made or written to.',
+    remedy: 'Give the folder to the user that runs the server, or name another one.',
+  },
+  SEKISHO_WORKERS_FAILED: {
+    exitCode: 1,
+    meaning: 'No worker thread came up, so that no query could be answered.',
+    remedy: "The log holds the worker's own error just before this one.",
+  },
+  // ── admin API ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_SERVER_UNREACHABLE: {
+    exitCode: 1,
+    meaning: 'Nothing answers at the address of the admin API.',
+    remedy: 'Start the server with `sekisho run`, or name its configuration with `--config`.',
+  },
+  SEKISHO_SERVER_ANSWER: {
+    exitCode: 1,
+    meaning: 'Something answers at the address of the admin API, but not as Sekisho of this version does.',
+    remedy: 'Check that `admin.listen` is the port of Sekisho, and that both are of one version.',
+  },
+  SEKISHO_TOKEN_UNREADABLE: {
+    exitCode: 1,
+    meaning: 'The token file cannot be read, or holds no token.',
+    remedy: 'Run the command as the user of the server, or set SEKISHO_TOKEN.',
+  },
+  SEKISHO_TOKEN_MISSING: {
+    exitCode: 1,
+    meaning: 'A request to the admin API carried no bearer token, or one that is not known (HTTP 401).',
+    remedy: 'Send `Authorization: Bearer …` with the token of `<data>/admin.token` or one of `admin.tokens-file`.',
+  },
+  SEKISHO_ROLE_MISSING: {
+    exitCode: 1,
+    meaning: 'The token is known, but its role is not among those that the request needs (HTTP 403).',
+    remedy: 'Use a token with one of the roles that the message names.',
+  },
+  SEKISHO_REQUEST_INVALID: {
+    exitCode: 1,
+    meaning: 'A request to the admin API lacks a parameter or carries one that cannot be understood (HTTP 400, 413).',
+    remedy: 'The message names the parameter; `/openapi.json` describes every one.',
+  },
+  SEKISHO_NOT_FOUND: {
+    exitCode: 1,
+    meaning: 'The admin API has nothing under that path (HTTP 404).',
+    remedy: '`/openapi.json` lists the paths of the running server.',
+  },
+  SEKISHO_NOT_READY: {
+    exitCode: 1,
+    meaning: 'The server is starting or draining and cannot do what was asked just now (HTTP 503).',
+    remedy: 'Ask again when `/readyz` answers 200.',
+  },
+  SEKISHO_INTERNAL: {
+    exitCode: 1,
+    meaning: 'A fault of Sekisho itself.',
+    remedy: 'Please report it with the message and what led to it.',
+  },
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+export class SekishoError extends Error {
+  readonly code: ErrorCode;
+  /** Further lines for people, e.g. every problem of a configuration. */
+  readonly details: readonly string[];
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; details?: readonly string[] } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'SekishoError';
+    this.code = code;
+    this.details = options.details ?? [];
+  }
+
+  get exitCode(): 1 | 2 {
+    return ERRORS[this.code].exitCode;
+  }
+}
+
+/**
+ * The error for a socket that could not be opened: `what` is the address as configured, `error` what the system said.
+ */
+export function listenError(what: string, error: NodeJS.ErrnoException): SekishoError {
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new SekishoError('SEKISHO_PORT_IN_USE', `${what} is in use by another program`, { cause: error });
+    case 'EACCES':
+    case 'EPERM':
+      return new SekishoError('SEKISHO_PORT_FORBIDDEN', `this user may not listen on ${what}`, { cause: error });
+    case 'EADDRNOTAVAIL':
+      return new SekishoError('SEKISHO_ADDRESS_UNAVAILABLE', `this machine has no address ${what}`, { cause: error });
+    default:
+      return new SekishoError('SEKISHO_LISTEN_FAILED', `cannot listen on ${what}: ${error.message}`, { cause: error });
+  }
+}
+
+/** An error of any kind in one line for people: never a stack. */
+export function errorText(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.split('\n', 1)[0] || 'unknown error';
+}

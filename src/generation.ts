@@ -1,0 +1,162 @@
+/**
+ * Everything that belongs to one configuration: listening sockets, the plugins' halves in the main thread, the cache and
+ * the workers. A reload makes a new generation out of what it can take over from the old one, and retires the old one
+ * when the new one serves.
+ */
+
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { PluginRoutes } from './admin/deps.ts';
+import type { FailureMemory } from './cache/failures.ts';
+import { type CacheMemory, createCacheMemory } from './cache/memory.ts';
+import type { Clock } from './clock.ts';
+import type { Config } from './config/config.ts';
+import { makeDataFolder } from './data-folder.ts';
+import { errorText, SekishoError } from './errors.ts';
+import type { RetiredMetrics } from './metrics/prometheus.ts';
+import { Listeners } from './net/listeners.ts';
+import type { Control, ControlContext, Plugin } from './plugin.ts';
+import { loadPlugin } from './plugins.ts';
+import type { IoKind } from './worker-messages.ts';
+import { Workers } from './workers.ts';
+
+/** What lasts as long as the process, whatever the configuration. */
+export interface ProcessParts {
+  readonly io: IoKind;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly hashKey: readonly [number, number];
+  readonly failures: FailureMemory;
+  readonly retired: RetiredMetrics;
+  readonly nextSerial: () => number;
+  /** How often the worker at each place was replaced. */
+  readonly replaced: number[];
+}
+
+export class Generation {
+  readonly config: Config;
+  readonly plugins: readonly Plugin[];
+  readonly listeners: Listeners | undefined;
+  readonly cache: CacheMemory;
+  /** `shared` of each plugin, in the order of the configuration. */
+  readonly shared: readonly unknown[];
+  readonly workers: Workers;
+  readonly pluginRoutes: readonly PluginRoutes[];
+  readonly #closers: (() => void | Promise<void>)[];
+
+  private constructor(
+    config: Config,
+    plugins: readonly Plugin[],
+    listeners: Listeners | undefined,
+    cache: CacheMemory,
+    shared: readonly unknown[],
+    workers: Workers,
+    controls: Controls,
+  ) {
+    this.config = config;
+    this.plugins = plugins;
+    this.listeners = listeners;
+    this.cache = cache;
+    this.shared = shared;
+    this.workers = workers;
+    this.pluginRoutes = controls.routes;
+    this.#closers = controls.closers;
+  }
+
+  /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
+  static async start(config: Config, parts: ProcessParts, old?: Generation): Promise<Generation> {
+    const plugins = await Promise.all(config.plugins.map(loadPlugin));
+    const listeners = parts.io === 'mmsg' ? openListeners(config, old) : undefined;
+    const controls = new Controls();
+    try {
+      const cache =
+        old?.config.cache.sizeBytes === config.cache.sizeBytes
+          ? old.cache
+          : createCacheMemory({ bytes: config.cache.sizeBytes });
+      const shared: unknown[] = [];
+      for (const [i, plugin] of plugins.entries())
+        shared.push((await controls.start(plugin, config.plugins[i]?.options, config, parts))?.shared);
+      const workers = new Workers({ ...parts, config, listeners, cache, shared });
+      await workers.start().catch((error: unknown) => {
+        throw error instanceof SekishoError
+          ? error
+          : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
+      });
+      return new Generation(config, plugins, listeners, cache, shared, workers, controls);
+    } catch (error) {
+      await closeAll(controls.closers, parts.log);
+      listeners?.close();
+      throw error;
+    }
+  }
+
+  /**
+   * The first half of an end: `successor`, if there is one, takes over its sockets, and nothing new is taken on the others.
+   */
+  async stopReceiving(drainMs: number, successor?: Generation): Promise<void> {
+    if (this.listeners) successor?.listeners?.adopt(this.listeners);
+    this.listeners?.closeTcp();
+    await this.workers.stopReceiving(drainMs, (place) => this.listeners?.owned(place) ?? []);
+  }
+
+  /** It came up but is not to serve after all: take it away at once, and leave what it borrowed. */
+  async discard(log: Logger): Promise<void> {
+    await this.workers.terminate();
+    this.listeners?.close();
+    await closeAll(this.#closers, log);
+  }
+
+  /** The second half: resolves when everything that waits has been answered, or `drainMs` have passed. */
+  async drained(log: Logger, drainMs: number): Promise<void> {
+    await this.workers.drained(drainMs);
+    this.listeners?.close();
+    await closeAll(this.#closers, log);
+  }
+}
+
+/** Sockets that both configurations have go on serving: not even one packet is lost on them. */
+function openListeners(config: Config, old: Generation | undefined): Listeners {
+  const { listen, workers, udp, listenIsDefault } = config.server;
+  return new Listeners(
+    { endpoints: listen, workers, receiveBufferBytes: udp.receiveBufferBytes, skipMissing: listenIsDefault },
+    old?.listeners,
+  );
+}
+
+/** The plugins' halves in the main thread. */
+class Controls {
+  readonly routes: PluginRoutes[] = [];
+  readonly closers: (() => void | Promise<void>)[] = [];
+
+  async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
+    const context: ControlContext<never> = {
+      options: options as never,
+      server: { access: config.server.access },
+      log: parts.log.child({ plugin: plugin.name }),
+      clock: parts.clock,
+      dataFolder: () => {
+        const folder = join(config.server.dataFolder, plugin.name);
+        makeDataFolder(folder);
+        return folder;
+      },
+      routes: (register) => this.routes.push({ plugin: plugin.name, register }),
+      onClose: (close) => this.closers.push(close),
+    };
+    try {
+      return (await plugin.control?.(context)) ?? undefined;
+    } catch (error) {
+      throw new SekishoError('SEKISHO_PLUGIN_FAILED', `plugin ${plugin.name}: ${errorText(error)}`, { cause: error });
+    }
+  }
+}
+
+/** Each once, the last one first. */
+async function closeAll(closers: (() => void | Promise<void>)[], log: Logger): Promise<void> {
+  for (const close of closers.splice(0).reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      log.error({ err: error }, 'a plugin failed to close');
+    }
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * What the guard looks at while a list is parsed: every rule passes through here on its way to the builder.
+ *
+ *     parser ─► GuardScan ─► builder
+ *                  └─► ListScan: number of names, sketch, names that should not be on any list
+ */
+import { getPublicSuffix } from 'tldts';
+import { prefixText } from '../../net/address.ts';
+import { nameToText, textToName } from '../../wire/name.ts';
+import { safeText } from '../formats/rejects.ts';
+import type { AddressTrigger, EntrySink } from '../formats/sink.ts';
+import { ACTION_PASSTHRU, SUBTREE } from '../index/rules.ts';
+import type { GuardOptions } from './options.ts';
+import type { PopularNames } from './popular-names.ts';
+import { type Sketch, SketchBuilder, type SketchKey } from './sketch.ts';
+
+/** Offending names that are kept as text. */
+export const OFFENDERS_KEPT = 20;
+/** The longest public suffixes have five labels; more says nothing about them but costs time. */
+const MAX_SUFFIX_LABELS = 6;
+/** Networks of fewer bits are parts of the Internet, not somebody's machines. */
+const MIN_IPV4_BITS = 96 + 8;
+const MIN_IPV6_BITS = 16;
+
+export interface Offenders {
+  readonly count: number;
+  /** The first OFFENDERS_KEPT, safe to show. */
+  readonly first: readonly string[];
+}
+
+/** What the guard needs to know of a version; plain data, to be kept with the last good one. */
+export interface ListScan {
+  /** Rules: names, name servers and networks; duplicates count. */
+  readonly names: number;
+  readonly sketch: Sketch;
+  readonly popular: Offenders;
+  readonly publicSuffixes: Offenders;
+  readonly wideNetworks: Offenders;
+}
+
+export interface GuardScanSettings {
+  readonly options: GuardOptions;
+  readonly popular: PopularNames;
+  /** Secret, and the same for all versions of the list. */
+  readonly key: SketchKey;
+}
+
+export class GuardScan implements EntrySink {
+  readonly #next: EntrySink;
+  readonly #popular: PopularNames;
+  readonly #options: GuardOptions;
+  readonly #allowed: ReadonlySet<string>;
+  readonly #sketch: SketchBuilder;
+  #names = 0;
+  readonly #found = { popular: new Found(), publicSuffixes: new Found(), wideNetworks: new Found() };
+  readonly #network = new Uint8Array(18);
+
+  constructor(next: EntrySink, { options, popular, key }: GuardScanSettings) {
+    this.#next = next;
+    this.#popular = popular;
+    this.#options = options;
+    this.#allowed = new Set(options['allow-names'].map((name) => nameToText(textToName(name))));
+    this.#sketch = new SketchBuilder(key);
+  }
+
+  entry(
+    name: Uint8Array,
+    length: number,
+    kind: number,
+    action: number,
+    data: Uint8Array | undefined,
+    line: number,
+  ): void {
+    this.#look(name, length, kind, action, line);
+    this.#next.entry(name, length, kind, action, data, line);
+  }
+
+  nameServer(
+    name: Uint8Array,
+    length: number,
+    kind: number,
+    action: number,
+    data: Uint8Array | undefined,
+    line: number,
+  ): void {
+    this.#look(name, length, kind, action, line);
+    this.#next.nameServer(name, length, kind, action, data, line);
+  }
+
+  network(
+    trigger: AddressTrigger,
+    words: Int32Array,
+    bits: number,
+    action: number,
+    data: Uint8Array | undefined,
+    line: number,
+  ): void {
+    this.#names++;
+    const bytes = this.#network;
+    bytes[0] = trigger;
+    bytes[1] = bits;
+    for (let i = 0; i < 16; i++) bytes[i + 2] = words[i >> 2]! >>> (24 - ((i & 3) << 3));
+    this.#sketch.add(bytes, bytes.length);
+    const mapped = bits >= 96 && words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+    if (action !== ACTION_PASSTHRU && bits < (mapped ? MIN_IPV4_BITS : MIN_IPV6_BITS)) {
+      this.#found.wideNetworks.add(() => `${prefixText({ words, bits })} (line ${line})`);
+    }
+    this.#next.network(trigger, words, bits, action, data, line);
+  }
+
+  finish(): ListScan {
+    const { popular, publicSuffixes, wideNetworks } = this.#found;
+    return {
+      names: this.#names,
+      sketch: this.#sketch.finish(),
+      popular: popular.result(),
+      publicSuffixes: publicSuffixes.result(),
+      wideNetworks: wideNetworks.result(),
+    };
+  }
+
+  #look(name: Uint8Array, length: number, kind: number, action: number, line: number): void {
+    this.#names++;
+    this.#sketch.add(name, length);
+    // To let a name pass harms nobody, however popular it is.
+    if (action === ACTION_PASSTHRU) return;
+    if (this.#options['popular-names'] === 'refuse') {
+      const taken = this.#popular.takenBy(name, length, kind);
+      if (taken !== undefined && !this.#allowed.has(nameToText(name))) {
+        this.#found.popular.add(() => described(name, kind, line, taken));
+      }
+    }
+    if (this.#options['public-suffixes'] === 'refuse' && this.#isPublicSuffix(name, length, kind)) {
+      this.#found.publicSuffixes.add(() => described(name, kind, line));
+    }
+  }
+
+  #isPublicSuffix(name: Uint8Array, length: number, kind: number): boolean {
+    let labels = 0;
+    for (let at = 0; name[at] !== 0; at += name[at]! + 1) if (++labels > MAX_SUFFIX_LABELS) return false;
+    const text = plainText(name, length);
+    // One name on a company's suffix is somebody's page; only what covers the rest of them is out of the ordinary.
+    const covers = this.#options['private-suffixes'] && (kind & SUBTREE) !== 0;
+    if (!isSuffix(text, covers) || (covers && !isSuffix(text, false) && isByWildcard(text))) return false;
+    return !this.#allowed.has(nameToText(name));
+  }
+}
+
+const ICANN_ONLY = { allowPrivateDomains: false, extractHostname: false, validateHostname: false, detectIp: false };
+const WITH_PRIVATE = { ...ICANN_ONLY, allowPrivateDomains: true };
+
+function isSuffix(text: string, allowPrivateDomains: boolean): boolean {
+  return getPublicSuffix(text, allowPrivateDomains ? WITH_PRIVATE : ICANN_ONLY) === text;
+}
+
+/**
+ * Below a company's `*.compute-1.amazonaws.com` every name is a suffix; a rule on one of them is about one customer. Then
+ * a name beside it that nobody has is a suffix just as well.
+ */
+function isByWildcard(text: string): boolean {
+  return isSuffix(`sekisho-asks-for-nobody${text.slice(text.indexOf('.'))}`, true);
+}
+
+/** The name with dots, nothing escaped: for comparing only. One string is made at once, not one a character. */
+function plainText(name: Uint8Array, length: number): string {
+  let labelAt = 0;
+  for (let i = 0; i < length - 1; i++) {
+    if (i === labelAt) {
+      dotted[i] = 0x2e;
+      labelAt += name[i]! + 1;
+    } else dotted[i] = name[i]!;
+  }
+  return dotted.toString('latin1', 1, length - 1);
+}
+
+const dotted = Buffer.alloc(256);
+
+function described(name: Uint8Array, kind: number, line: number, taken?: Uint8Array): string {
+  const rule = safeText(`${kind === SUBTREE ? '*.' : ''}${nameToText(name)}`);
+  const popular = taken === undefined ? '' : nameToText(taken);
+  const covers = popular !== '' && popular !== nameToText(name) ? `, takes ${safeText(popular)}` : '';
+  return `${rule} (line ${line}${covers})`;
+}
+
+class Found {
+  #count = 0;
+  readonly #first: string[] = [];
+
+  add(describe: () => string): void {
+    if (this.#count++ < OFFENDERS_KEPT) this.#first.push(describe());
+  }
+
+  result(): Offenders {
+    return { count: this.#count, first: this.#first };
+  }
+}

@@ -1,0 +1,176 @@
+/**
+ * The few calls into the C library that Node.js does not offer, through koffi: sockets with options of our own, batches
+ * of datagrams, and one wait for everything. Linux only; whoever uses this asks `nativeAvailable()` first.
+ *
+ * Memory that the kernel writes to comes from `allocate` (calloc): the garbage collector never moves it.
+ */
+import { createRequire } from 'node:module';
+import type koffiModule from 'koffi';
+
+/** Memory outside the JavaScript heap, seen through typed arrays over the same bytes. */
+export interface NativeMemory {
+  /** Address of the first byte. Below 2^53, so a number is exact. */
+  readonly address: number;
+  readonly bytes: Uint8Array;
+  readonly words: Int32Array;
+}
+
+export interface Libc {
+  socket(family: number, type: number, protocol: number): number;
+  bind(fd: number, address: Uint8Array, length: number): number;
+  connect(fd: number, address: Uint8Array, length: number): number;
+  listen(fd: number, backlog: number): number;
+  close(fd: number): number;
+  dup(fd: number): number;
+  getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
+  setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
+  getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
+  recvmmsg(fd: number, headers: number, count: number, flags: number, timeout: number): number;
+  sendmmsg(fd: number, headers: number, count: number, flags: number): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
+  epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number;
+  usleep(microseconds: number): number;
+  prctl(option: number, value: number, a: number, b: number, c: number): number;
+  /** errno of the last call in this thread. */
+  errno(): number;
+  /** The descriptor that becomes readable when this thread's libuv loop has work, or -1. */
+  uvBackendFd(): number;
+  allocate(bytes: number): NativeMemory;
+  /** Give memory of `allocate` back; nothing may look at it any more. */
+  free(address: number): void;
+}
+
+/** Linux's numbers, the same on x86-64 and arm64 (asm-generic). */
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+export const SOL_SOCKET = 1;
+export const SO_REUSEADDR = 2;
+export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
+export const SO_REUSEPORT = 15;
+export const SO_SNDBUFFORCE = 32;
+export const SO_RCVBUFFORCE = 33;
+export const SO_MEMINFO = 55;
+export const IPPROTO_IP = 0;
+export const IP_PKTINFO = 8;
+export const IP_MTU_DISCOVER = 10;
+export const IPPROTO_IPV6 = 41;
+export const IPV6_MTU_DISCOVER = 23;
+export const IPV6_V6ONLY = 26;
+export const IPV6_RECVPKTINFO = 49;
+export const IPV6_PKTINFO = 50;
+export const PMTUDISC_OMIT = 5;
+export const MSG_TRUNC = 0x20;
+export const MSG_DONTWAIT = 0x40;
+export const EPOLL_CLOEXEC = 0o2000000;
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLLIN = 1;
+export const PR_SET_TIMERSLACK = 29;
+export const EINTR = 4;
+export const EAGAIN = 11;
+export const EACCES = 13;
+export const EAFNOSUPPORT = 97;
+export const EADDRINUSE = 98;
+export const EADDRNOTAVAIL = 99;
+export const ECONNREFUSED = 111;
+
+/** struct epoll_event is packed on x86-64 only. */
+export const EPOLL_EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
+export const EPOLL_DATA_AT = process.arch === 'x64' ? 4 : 8;
+
+let noteAllocation: ((address: number) => void) | undefined;
+
+/**
+ * Have every later allocation of this thread reported. The memory outlives the thread, however that ends: whoever is left
+ * has to free it.
+ */
+export function reportAllocations(note: (address: number) => void): void {
+  noteAllocation = note;
+}
+
+let loaded: Libc | undefined;
+let failure: string | undefined;
+
+/** The C library of this process; throws where `nativeAvailable()` is false. */
+export function libc(): Libc {
+  if (!loaded) {
+    if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) {
+      throw new Error(`batched packet I/O is for Linux on x64 and arm64, not ${process.platform} on ${process.arch}`);
+    }
+    loaded = bindLibc(createRequire(import.meta.url)('koffi') as typeof koffiModule);
+  }
+  return loaded;
+}
+
+/** Undefined where libc() works here, else the reason why it does not. */
+export function nativeUnavailable(): string | undefined {
+  if (failure === undefined && !loaded) {
+    try {
+      libc();
+    } catch (error) {
+      failure = error instanceof Error ? error.message : String(error);
+    }
+  }
+  return failure;
+}
+
+function bindLibc(koffi: typeof koffiModule): Libc {
+  const library = koffi.load(null);
+  const bytes = koffi.pointer('uint8_t');
+  const call = (name: string, result: string, ...args: (string | ReturnType<typeof koffi.pointer>)[]) =>
+    library.func(name, result, args);
+  const calloc = library.func('void *calloc(size_t count, size_t size)');
+  return {
+    free: call('free', 'void', 'uintptr_t'),
+    socket: call('socket', 'int', 'int', 'int', 'int'),
+    bind: call('bind', 'int', 'int', bytes, 'uint32_t'),
+    connect: call('connect', 'int', 'int', bytes, 'uint32_t'),
+    listen: call('listen', 'int', 'int', 'int'),
+    close: call('close', 'int', 'int'),
+    dup: call('dup', 'int', 'int'),
+    getsockname: call('getsockname', 'int', 'int', bytes, bytes),
+    setsockopt: call('setsockopt', 'int', 'int', 'int', 'int', bytes, 'uint32_t'),
+    getsockopt: call('getsockopt', 'int', 'int', 'int', 'int', bytes, bytes),
+    recvmmsg: call('recvmmsg', 'int', 'int', 'uintptr_t', 'uint32_t', 'int', 'uintptr_t'),
+    sendmmsg: call('sendmmsg', 'int', 'int', 'uintptr_t', 'uint32_t', 'int'),
+    epoll_create1: call('epoll_create1', 'int', 'int'),
+    epoll_ctl: call('epoll_ctl', 'int', 'int', 'int', 'int', bytes),
+    epoll_wait: call('epoll_wait', 'int', 'int', 'uintptr_t', 'int', 'int'),
+    usleep: call('usleep', 'int', 'uint32_t'),
+    prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
+    errno: () => koffi.errno(),
+    uvBackendFd: () => uvBackendFd(koffi),
+    allocate: (length) => {
+      const pointer: bigint = calloc(1, length);
+      const address = Number(pointer);
+      noteAllocation?.(address);
+      const buffer = koffi.view(pointer, length);
+      return { address, bytes: new Uint8Array(buffer), words: new Int32Array(buffer, 0, length >>> 2) };
+    },
+  };
+}
+
+function uvBackendFd(koffi: typeof koffiModule): number {
+  try {
+    const library = koffi.load(null);
+    const getLoop = library.func('int napi_get_uv_event_loop(void *env, _Out_ void **loop)');
+    const backendFd = library.func('int uv_backend_fd(void *loop)');
+    const loop: unknown[] = [null];
+    if (getLoop(koffi.node.env, loop) !== 0) return -1;
+    return backendFd(loop[0]) as number;
+  } catch {
+    return -1;
+  }
+}
+
+/** Address of `at` inside native memory as the two words of a 64-bit pointer. */
+export function putPointer(words: Int32Array, at: number, address: number): void {
+  words[at] = address | 0;
+  words[at + 1] = Math.floor(address / 0x1_0000_0000);
+}

@@ -1,0 +1,100 @@
+/** One TCP client's state, and the lists that keep connections in the order in which they fell quiet. */
+import type { Socket } from 'node:net';
+import { FrameReader } from './tcp-frames.ts';
+
+/** A place for a connection; used again, with another generation, when the connection is gone. */
+export class TcpConnection {
+  readonly index: number;
+  /** Changes when the connection is over, so that late answers do not reach its successor. */
+  generation = 0;
+  /** Undefined while the place is empty. */
+  socket: Socket | undefined = undefined;
+  readonly frames: FrameReader;
+  listener = 0;
+  family = 4;
+  readonly clientWords = new Int32Array(4);
+  port = 0;
+  /** Client as counted by the limit per client: an IPv4 address, an IPv6 /64. */
+  clientKey = '';
+  /** Queries taken and neither answered nor dropped. */
+  inFlight = 0;
+  /** Bytes handed to the socket that the kernel has not taken, as of the last look. */
+  unsentBytes = 0;
+  /** Nothing is read: too many queries in flight, too much unsent, or about to close. */
+  paused = false;
+  /** A continuation of reading is on its way. */
+  waking = false;
+  /** Index of the reason for which the connection closes once its answers are out; -1 = it stays. */
+  closing = -1;
+  /** The socket reported an error. */
+  failed = false;
+  /** Instants of the monotonic clock; -1 = not so. */
+  openedMs = 0;
+  quietSinceMs = 0;
+  messageSinceMs = -1;
+  stalledSinceMs = -1;
+  closingSinceMs = -1;
+  list: ConnectionList | undefined = undefined;
+  previous: TcpConnection | undefined = undefined;
+  next: TcpConnection | undefined = undefined;
+
+  constructor(index: number, maxQueryBytes: number) {
+    this.index = index;
+    this.frames = new FrameReader(maxQueryBytes);
+  }
+
+  open(socket: Socket, nowMs: number): void {
+    this.socket = socket;
+    this.inFlight = 0;
+    this.unsentBytes = 0;
+    this.paused = false;
+    this.waking = false;
+    this.closing = -1;
+    this.failed = false;
+    this.openedMs = nowMs;
+    this.quietSinceMs = nowMs;
+    this.messageSinceMs = -1;
+    this.stalledSinceMs = -1;
+    this.closingSinceMs = -1;
+  }
+
+  /** Read nothing more for now. */
+  pause(): void {
+    this.paused = true;
+    this.socket?.pause();
+  }
+
+  /** Give the place up. */
+  vacate(): void {
+    this.socket = undefined;
+    this.generation = (this.generation + 1) | 0;
+    this.frames.clear();
+  }
+}
+
+/** A doubly linked list through the connections themselves; each is in one list at most. */
+export class ConnectionList {
+  first: TcpConnection | undefined = undefined;
+  #last: TcpConnection | undefined = undefined;
+
+  /** Put `connection` at the end, out of whatever list it is in. */
+  append(connection: TcpConnection): void {
+    connection.list?.remove(connection);
+    connection.list = this;
+    connection.previous = this.#last;
+    connection.next = undefined;
+    if (this.#last === undefined) this.first = connection;
+    else this.#last.next = connection;
+    this.#last = connection;
+  }
+
+  remove(connection: TcpConnection): void {
+    if (connection.previous === undefined) this.first = connection.next;
+    else connection.previous.next = connection.next;
+    if (connection.next === undefined) this.#last = connection.previous;
+    else connection.next.previous = connection.previous;
+    connection.list = undefined;
+    connection.previous = undefined;
+    connection.next = undefined;
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * # The plugin contract
+ *
+ * Everything that a plugin may touch comes through this file. If you write a plugin, read this and
+ * `plugins/whoami/` and you have read enough; if something you need is not here, the mechanism is missing: say so.
+ *
+ * ## Two planes
+ * A plugin has up to two halves.
+ * - `control` runs once, in the main thread. It may be slow, use any library, open files, set timers, add admin routes.
+ *   What it wants the packet threads to see it returns as `shared`: plain data and SharedArrayBuffers.
+ * - `data` runs once in every worker and returns *hooks*. Hooks run for each query and must be quick: no promise, no
+ *   I/O, and, on the common way through, no allocation and no string. Their cost is measured and shown per plugin.
+ *
+ * ## Where hooks stand on a packet's journey
+ *
+ *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ source
+ *                 guard only                                names                                                  │       │
+ *     client ◀──── send ◀──── [observe]* ◀──── OPT, size limit ◀──── [answer]* ◀───────────────────────────────────┴───────┘
+ *
+ * `stage` says where the `query` hook stands: `guard` runs before anything is decided about the name (who may ask, how
+ * much); the others after. Inside a stage the order is that of the configuration. Hooks other than `query` run at their
+ * own place, in the same order.
+ *
+ * ## Verdicts
+ * A hook returns a small integer:
+ *
+ * | verdict  | meaning |
+ * |---|---|
+ * | CONTINUE | go on with the next hook |
+ * | ANSWER   | the reply stands in the query (`beginReply`, `addRecord`): later hooks of the same kind are skipped |
+ * | DROP     | send nothing; counted per plugin |
+ * | TRUNCATE | empty reply with TC: a real client comes back over TCP. Over TCP this is CONTINUE |
+ * | REFUSE   | REFUSED |
+ * | FAIL     | SERVFAIL |
+ * | DEFER    | `query` hooks only: the query was handed to `context.defer` and waits outside the pool |
+ *
+ * A hook that throws, or returns something else, is counted, logged (rate-limited) and the query answered SERVFAIL.
+ * An `async` hook is refused when the plugin is loaded. What a hook throws is logged: put no name and no address in it.
+ *
+ * ## What a hook sees
+ * The `Query` (query.ts) and the helpers of wire/writer.ts to write a reply. All bytes are borrowed: copy what you keep.
+ * Answer hooks may walk the reply with `RecordCursor`; they run on every reply, also one that a plugin wrote.
+ *
+ * ## Options
+ * `options` is a Zod object schema. It is the one place where an option's type, bounds, default and meaning
+ * (`.describe()`) stand; the parser with file, line and column, the TypeScript type, the README's table and
+ * `sekisho check` come from it. Use `z.strictObject`, so that a misspelt key is an error.
+ */
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Clock } from './clock.ts';
+import type { Query } from './query.ts';
+
+export type { Clock } from './clock.ts';
+export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
+export { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_NOT_ASKED, CACHE_STALE, Query, TCP, UDP } from './query.ts';
+export { CLASS, EDE, RCODE, TYPE } from './wire/constants.ts';
+export { NameError, nameToText, textToName } from './wire/name.ts';
+export type { Question } from './wire/question.ts';
+export { RecordCursor } from './wire/records.ts';
+export {
+  ADDITIONAL,
+  ANSWER as ANSWER_SECTION,
+  AUTHORITY,
+  addRecord,
+  addSoa,
+  beginReply,
+  replyRoom,
+} from './wire/writer.ts';
+export { z };
+
+export const CONTINUE = 0;
+export const ANSWER = 1;
+export const DROP = 2;
+export const TRUNCATE = 3;
+export const REFUSE = 4;
+export const FAIL = 5;
+export const DEFER = 6;
+export const VERDICTS = ['continue', 'answer', 'drop', 'truncate', 'refuse', 'fail', 'defer'] as const;
+export type Verdict = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+
+export type Stage = 'guard' | 'policy' | 'answer' | 'observe';
+export const STAGES: readonly Stage[] = ['guard', 'policy', 'answer', 'observe'];
+
+/** What runs for each query, in a worker. Every hook is optional; none may be `async`. */
+export interface Hooks {
+  /** Guards only, before the packet is parsed: transport, client address and raw bytes are known, nothing else. */
+  packet?(query: Query): Verdict;
+  /** The question is known. */
+  query?(query: Query): Verdict;
+  /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
+  answer?(query: Query): Verdict;
+  /** The query is over: replied to (`replyLength` > 0) or dropped (`dropReason`). */
+  observe?(query: Query): void;
+  /**
+   * For `sekisho explain`: what this plugin would do with the query, and why, in words. Must not count, record or change
+   * anything. Runs in the main thread on hooks of its own.
+   */
+  explain?(query: Query): Explanation;
+}
+
+export interface Explanation {
+  readonly verdict: Verdict;
+  /** One sentence for the operator, e.g. `rule 'evil.example' (line 3) discards this name`. */
+  readonly reason: string;
+}
+
+/** What `data` is given, once per worker. */
+export interface DataContext<Options> {
+  readonly options: Options;
+  /** Parts of the whole configuration that concern every plugin. */
+  readonly server: ServerFacts;
+  /** What `control` returned as `shared`. */
+  readonly shared: unknown;
+  /** Number of this worker, from 0; -1 for the hooks that only explain. */
+  readonly worker: number;
+  readonly clock: Clock;
+  /** Secret 32-bit integers, the same in all workers, new at each start of the server: keys for hashes. */
+  readonly hashKey: readonly [number, number];
+  /** A CSPRNG: a 32-bit unsigned integer. */
+  random32(): number;
+  /**
+   * Declare a counter `sekisho_<plugin>_<name>_total`. Returns its index: count with `counters[index] += 1`.
+   * Labels must come from the configuration, never from a query.
+   */
+  counter(name: string, help: string, labels?: Record<string, string>): number;
+  readonly counters: Float64Array;
+  /**
+   * Take the query of the running `query` hook out of the pool; the hook must then return DEFER. Returns a ticket, or
+   * undefined where too many queries wait (return FAIL or CONTINUE then). After `deadlineMs` (1–10 000) without
+   * `resume` the query fails.
+   */
+  defer(query: Query, deadlineMs: number): Ticket | undefined;
+  /**
+   * Go on with a deferred query: `verdict` as if the hook had returned it; for ANSWER, `write` puts the reply into the
+   * restored query. A ticket whose deadline has passed, or that was used, is ignored: returns false.
+   */
+  resume(ticket: Ticket, verdict: Verdict, write?: (query: Query) => void): boolean;
+}
+
+/** Stands for a deferred query. */
+export interface Ticket {
+  readonly token: number;
+  readonly generation: number;
+}
+
+/** Configuration that plugins may rely on, whatever their own options. */
+export interface ServerFacts {
+  /** `server.access` as written: networks that may ask at all. */
+  readonly access: readonly string[];
+}
+
+/** What `control` is given, once, in the main thread. */
+export interface ControlContext<Options> {
+  readonly options: Options;
+  readonly server: ServerFacts;
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Folder of this plugin's own files, below `server.data`; made on first use. */
+  dataFolder(): string;
+  /** Add admin routes; they appear below `/v1/<plugin>/` and need a token with a role the route names. */
+  routes(register: (app: FastifyInstance) => void): void;
+  /** Runs when the plugin is replaced by a reload or the server stops. */
+  onClose(close: () => void | Promise<void>): void;
+}
+
+export interface Control {
+  /** Structured-cloneable; handed to `data` in every worker. */
+  readonly shared?: unknown;
+}
+
+export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
+  /** Lower-case, dashes; the key in the configuration and the label in metrics. */
+  readonly name: string;
+  readonly stage: Stage;
+  /** One line for `sekisho check` and the plugin list. */
+  readonly summary: string;
+  readonly options: Schema;
+  /**
+   * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
+   * the option it is about, so that the error names its line.
+   */
+  check?(options: z.infer<Schema>, server: ServerFacts): Problem[];
+  control?(context: ControlContext<z.infer<Schema>>): Control | Promise<Control> | undefined;
+  data?(context: DataContext<z.infer<Schema>>): Hooks;
+}
+
+export interface Problem {
+  /** Path below the plugin's options, e.g. `['rules', 2, 'name']`. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+const PLUGIN_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Declare a plugin. Throws where the declaration itself is wrong. */
+export function definePlugin<Schema extends z.ZodObject>(plugin: Plugin<Schema>): Plugin<Schema> {
+  if (!PLUGIN_NAME.test(plugin.name))
+    throw new TypeError(`plugin name '${plugin.name}' is not of the form ${PLUGIN_NAME.source}`);
+  if (!STAGES.includes(plugin.stage))
+    throw new TypeError(`plugin ${plugin.name}: stage '${plugin.stage}' is none of ${STAGES.join(', ')}`);
+  if (!(plugin.options instanceof z.ZodObject))
+    throw new TypeError(`plugin ${plugin.name}: options must be a z.strictObject`);
+  // Without this a misspelt option would be dropped in silence.
+  return { ...plugin, options: plugin.options.strict() as unknown as Schema };
+}

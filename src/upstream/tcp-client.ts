@@ -1,0 +1,150 @@
+/**
+ * TCP to one upstream (RFC 7766 as a client): one connection, opened when it is needed, shared by all queries, answers in
+ * any order, closed after a while without use. Not the packet path: it may allocate, within its bounds.
+ *
+ * Time is told by `tick`; there are no timers of its own.
+ */
+import { createConnection, type Socket } from 'node:net';
+
+/** Called by the connection; `message` and `gone` never from inside `send`. */
+export interface TcpHandler {
+  /** One message. Bytes are borrowed. */
+  message(bytes: Uint8Array, start: number, length: number): void;
+  /**
+   * The connection is gone, and with it all queries on it. `worked`: it had carried an answer, so the server may just have
+   * closed it for being idle, and asking again is worth it (RFC 7766 §6.2.4).
+   */
+  gone(worked: boolean): void;
+  /** A connection or a write was begun, which libuv carries on: whoever holds its thread has to give it a turn. */
+  begun(): void;
+}
+
+export interface TcpLimits {
+  /** Queries on the connection that wait for an answer. */
+  readonly inFlight: number;
+  readonly connectMs: number;
+  /** Silence while queries wait, after which the connection is given up. */
+  readonly answerMs: number;
+  /** How long it is kept without use (RFC 7766 §6.2.3: of the order of seconds). */
+  readonly idleMs: number;
+}
+
+export const TCP_LIMITS: TcpLimits = { inFlight: 256, connectMs: 1500, answerMs: 4000, idleMs: 8000 };
+
+const PREFIX_BYTES = 2;
+/** Room for the longest message with its prefix, and as much again so that few bytes are moved. */
+const BUFFER_BYTES = 2 * (65535 + PREFIX_BYTES);
+
+export class TcpClient {
+  readonly #address: string;
+  readonly #port: number;
+  readonly #handler: TcpHandler;
+  readonly #limits: TcpLimits;
+  #socket: Socket | undefined;
+  #connected = false;
+  #worked = false;
+  #openedMs = 0;
+  #usedMs = 0;
+  #waitingSinceMs = 0;
+  #nowMs = 0;
+  #inFlight = 0;
+  #buffer: Uint8Array | undefined;
+  #filled = 0;
+
+  constructor(address: string, port: number, handler: TcpHandler, limits = TCP_LIMITS) {
+    this.#address = address;
+    this.#port = port;
+    this.#handler = handler;
+    this.#limits = limits;
+  }
+
+  /** Send a message. Returns false where too many are waiting on the connection. The bytes are copied. */
+  send(bytes: Uint8Array, start: number, length: number, nowMs: number): boolean {
+    if (this.#inFlight >= this.#limits.inFlight) return false;
+    this.#nowMs = nowMs;
+    const socket = this.#socket ?? this.#open();
+    // RFC 7766 §8: length and message in one segment.
+    const frame = new Uint8Array(PREFIX_BYTES + length);
+    frame[0] = length >>> 8;
+    frame[1] = length & 255;
+    frame.set(bytes.subarray(start, start + length), PREFIX_BYTES);
+    socket.write(frame);
+    this.#handler.begun();
+    if (this.#inFlight++ === 0) this.#waitingSinceMs = nowMs;
+    this.#usedMs = nowMs;
+    return true;
+  }
+
+  /** Closes what does not connect in time and what nobody uses. */
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs;
+    const socket = this.#socket;
+    if (!socket) return;
+    const { connectMs, answerMs, idleMs } = this.#limits;
+    if (!this.#connected && nowMs - this.#openedMs > connectMs) this.#drop(socket);
+    else if (this.#inFlight > 0 && nowMs - this.#waitingSinceMs > answerMs) this.#drop(socket);
+    // RFC 7766 §6.2.3: an idle client closes first.
+    else if (nowMs - this.#usedMs > idleMs) this.#drop(socket);
+  }
+
+  close(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.destroy();
+  }
+
+  #open(): Socket {
+    this.#buffer ??= new Uint8Array(BUFFER_BYTES);
+    this.#filled = 0;
+    this.#connected = false;
+    this.#worked = false;
+    this.#inFlight = 0;
+    this.#openedMs = this.#nowMs;
+    const socket = createConnection({ host: this.#address, port: this.#port, noDelay: true });
+    this.#socket = socket;
+    socket.on('connect', () => {
+      if (this.#socket === socket) this.#connected = true;
+    });
+    socket.on('data', (chunk: Uint8Array) => {
+      if (this.#socket === socket) this.#take(socket, chunk);
+    });
+    // 'close' follows and tells.
+    socket.on('error', () => {});
+    socket.on('close', () => this.#drop(socket));
+    socket.on('end', () => this.#drop(socket));
+    return socket;
+  }
+
+  #drop(socket: Socket): void {
+    if (this.#socket !== socket) return;
+    this.#socket = undefined;
+    this.#inFlight = 0;
+    socket.destroy();
+    this.#handler.gone(this.#worked);
+  }
+
+  #take(socket: Socket, chunk: Uint8Array): void {
+    const buffer = this.#buffer!;
+    this.#usedMs = this.#nowMs;
+    this.#waitingSinceMs = this.#nowMs;
+    for (let from = 0; from < chunk.length; ) {
+      const part = Math.min(chunk.length - from, buffer.length - this.#filled);
+      buffer.set(chunk.subarray(from, from + part), this.#filled);
+      this.#filled += part;
+      from += part;
+      let at = 0;
+      while (at + PREFIX_BYTES <= this.#filled) {
+        const length = (buffer[at]! << 8) | buffer[at + 1]!;
+        if (at + PREFIX_BYTES + length > this.#filled) break;
+        if (this.#inFlight > 0) this.#inFlight--;
+        this.#worked = true;
+        this.#handler.message(buffer, at + PREFIX_BYTES, length);
+        // The handler may have closed the connection, or opened another, which uses the buffer anew.
+        if (this.#socket !== socket) return;
+        at += PREFIX_BYTES + length;
+      }
+      buffer.copyWithin(0, at, this.#filled);
+      this.#filled -= at;
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/** BIND 9 as an authority or as a caching forwarder: tests use it as a second implementation to compare with. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ask } from './ask.ts';
+import { requireProgram } from './debian.ts';
+import { freePort } from './free-port.ts';
+import type { DnsServer, Zone } from './nsd.ts';
+import { startProcess, temporaryFolder } from './process.ts';
+
+export interface BindOptions {
+  zones?: Zone[];
+  /** Forward everything else to this port on 127.0.0.1; without it, recursion is off. */
+  upstreamPort?: number;
+  /** Name and type whose answer shows that it is ready; default the first zone's SOA. */
+  probeName?: string;
+  core?: number;
+}
+
+export async function startBind(options: BindOptions): Promise<DnsServer> {
+  const folder = temporaryFolder('bind');
+  const port = await freePort();
+  const zones = options.zones ?? [];
+  const config = bindConfig(folder, port, options);
+  for (const zone of zones) writeFileSync(join(folder, `${zone.name}.zone`), zone.text);
+  const file = join(folder, 'named.conf');
+  writeFileSync(file, config);
+  const apex = zones[0]?.name;
+  const running = await startProcess({
+    name: 'bind',
+    command: requireProgram('named'),
+    args: ['-g', '-n', '1', '-c', file],
+    ...(options.core === undefined ? {} : { core: options.core }),
+    ready: async () => {
+      const { packet } = options.probeName ? await ask(port, options.probeName) : await ask(port, apex ?? '.', 'SOA');
+      return (packet.answers?.length ?? 0) > 0;
+    },
+  });
+  return { ...running, port, config };
+}
+
+function bindConfig(folder: string, port: number, options: BindOptions): string {
+  const forward = options.upstreamPort
+    ? `  recursion yes;\n  forward only;\n  forwarders { 127.0.0.1 port ${options.upstreamPort}; };\n`
+    : '  recursion no;\n';
+  const zones = (options.zones ?? []).map(({ name }) => `zone "${name}" { type primary; file "${name}.zone"; };\n`);
+  return `options {
+  directory "${folder}";
+  pid-file "${folder}/named.pid";
+  session-keyfile "${folder}/session.key";
+  managed-keys-directory "${folder}";
+  listen-on port ${port} { 127.0.0.1; };
+  listen-on-v6 { none; };
+  allow-query { 127.0.0.0/8; };
+  dnssec-validation no;
+  minimal-responses yes;
+${forward}};
+controls { };
+${zones.join('')}`;
+}

@@ -1,0 +1,81 @@
+/** Which of the real DNS programs are on this machine, and how to get those that are missing. */
+import { spawnSync } from 'node:child_process';
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+/** Debian's package for each program that tests and benches start. */
+export const PACKAGES = {
+  nsd: 'nsd',
+  unbound: 'unbound',
+  named: 'bind9',
+  pdns_recursor: 'pdns-recursor',
+  dnsdist: 'dnsdist',
+  dnsperf: 'dnsperf',
+  dig: 'bind9-dnsutils',
+  kdig: 'knot-dnsutils',
+  knotd: 'knot',
+  cc: 'gcc',
+  taskset: 'util-linux',
+  setpriv: 'util-linux',
+} as const;
+export type Program = keyof typeof PACKAGES;
+
+/** Full path of a program, looked for in PATH and where Debian keeps servers; undefined where it is not installed. */
+export function findProgram(program: Program): string | undefined {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+  return folders.map((folder) => join(folder, program)).find(isExecutable);
+}
+
+/** Full path of a program; throws, naming the package, where it is not installed. */
+export function requireProgram(program: Program): string {
+  const path = findProgram(program);
+  if (path === undefined) throw new Error(`${program} is not installed (Debian package ${PACKAGES[program]})`);
+  return path;
+}
+
+/** First line that says a version, of what the program prints about itself; '' where it prints none. */
+export function programVersion(program: Program): string {
+  const path = findProgram(program);
+  if (path === undefined) return '';
+  const flag = { nsd: '-v', unbound: '-V', named: '-v', dnsperf: '-h', dig: '-v', kdig: '-V', knotd: '-V' } as const;
+  const { stdout, stderr } = spawnSync(path, [(flag as Partial<Record<Program, string>>)[program] ?? '--version'], {
+    encoding: 'utf8',
+  });
+  const line = `${stdout}\n${stderr}`.split('\n').find((text) => /\d+\.\d+/.test(text)) ?? '';
+  return /\d+\.\d+[\w.+~-]*/.exec(line.replace(/^.*\d\d:\d\d:\d\d /, ''))?.[0] ?? '';
+}
+
+/**
+ * Make sure that the programs are there: as root, Debian's package manager installs what is missing. Returns, for each
+ * program still missing, why.
+ */
+export function ensurePackages(programs: Program[]): Map<Program, string> {
+  const absent = programs.filter((program) => findProgram(program) === undefined);
+  if (absent.length === 0) return new Map();
+  const packages = [...new Set(absent.map((program) => PACKAGES[program]))];
+  const reason = install(packages);
+  const missing = absent.filter((program) => findProgram(program) === undefined);
+  return new Map(missing.map((program) => [program, `package ${PACKAGES[program]} is not installed: ${reason}`]));
+}
+
+function install(packages: string[]): string {
+  if (process.getuid?.() !== 0) return 'only root may install packages';
+  // RUNLEVEL=1 keeps the packages' services from starting: benches start their own, with their own configuration.
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
+  // A new machine has no list of packages, or an old one.
+  for (const args of [['update'], ['install', '-y', '--no-install-recommends', ...packages]]) {
+    const { status, error, stderr } = spawnSync('apt-get', args, { env, encoding: 'utf8', timeout: 300_000 });
+    if (error) return `apt-get: ${error.message}`;
+    if (status !== 0) return `apt-get ${args[0]} failed: ${(stderr ?? '').trim().split('\n').at(-1)}`;
+  }
+  return 'the package does not hold it';
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,76 @@
+/** The server itself, as a user runs it: `node dist/src/main.js run --config F`. Build first. */
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { freePort } from './free-port.ts';
+import { type RunningProcess, startProcess, temporaryFolder } from './process.ts';
+import { repositoryRoot } from './root.ts';
+
+/** A configuration as DESIGN.md gives it; sections that are left out get the defaults. */
+export interface SekishoConfig {
+  server?: Record<string, unknown>;
+  upstream?: Record<string, unknown>;
+  cache?: Record<string, unknown>;
+  admin?: Record<string, unknown>;
+  plugins?: Record<string, unknown>;
+  [section: string]: unknown;
+}
+
+export interface SekishoServer extends RunningProcess {
+  /** UDP and TCP port on 127.0.0.1, unless `config.server.listen` said otherwise. */
+  readonly port: number;
+  /** Port of the admin server on 127.0.0.1. */
+  readonly adminPort: number;
+  /** Folder that holds the configuration file and `data/`. */
+  readonly folder: string;
+  readonly configFile: string;
+  /** The configuration it was started with. */
+  readonly config: string;
+}
+
+export interface SekishoOptions {
+  config?: SekishoConfig;
+  core?: number;
+  /** Given to node ahead of the script, e.g. `--expose-gc`. */
+  nodeArgs?: string[];
+  env?: Record<string, string>;
+}
+
+/** Path of the compiled command line. */
+export function sekishoMain(): string {
+  return join(repositoryRoot(), 'dist', 'src', 'main.js');
+}
+
+/** Start the built server on free ports and wait until `/readyz` says 200. */
+export async function startSekisho(options: SekishoOptions = {}): Promise<SekishoServer> {
+  const main = sekishoMain();
+  if (!existsSync(main)) throw new Error('dist/src/main.js does not exist: run `npm run build` first');
+  const folder = temporaryFolder('server');
+  const port = await freePort();
+  const adminPort = await freePort();
+  const given = options.config ?? {};
+  const config = stringify({
+    ...given,
+    server: {
+      listen: [`127.0.0.1:${port}`],
+      workers: 1,
+      access: ['127.0.0.0/8', '::1/128'],
+      data: join(folder, 'data'),
+      ...given.server,
+    },
+    admin: { listen: `127.0.0.1:${adminPort}`, ...given.admin },
+  });
+  const configFile = join(folder, 'sekisho.yaml');
+  writeFileSync(configFile, config);
+  const running = await startProcess({
+    name: 'sekisho',
+    command: process.execPath,
+    args: [...(options.nodeArgs ?? []), main, 'run', '--config', configFile],
+    cwd: folder,
+    ...(options.core === undefined ? {} : { core: options.core }),
+    ...(options.env === undefined ? {} : { env: options.env }),
+    readyTimeoutMs: 15_000,
+    ready: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200,
+  });
+  return { ...running, port, adminPort, folder, configFile, config };
+}

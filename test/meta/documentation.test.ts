@@ -1,0 +1,73 @@
+/**
+ * The documentation cannot drift from the code: tables of options are compared with the schemas they describe, and the
+ * example of every plugin boots a server. `SEKISHO_WRITE_TABLES=1 npx vitest run test/meta` writes the tables anew.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { builtInPlugins } from '../../plugins/index.ts';
+import { pluginTable } from '../../src/config/plugin-table.ts';
+import { configSchema } from '../../src/config/schema.ts';
+import { freePort } from '../harness/free-port.ts';
+import { repositoryRoot } from '../harness/root.ts';
+import { type SekishoConfig, startSekisho } from '../harness/sekisho.ts';
+
+const root = repositoryRoot();
+const BEGIN = '<!-- options:begin -->\n';
+const END = '<!-- options:end -->';
+
+function tableIn(file: string, expected: string): string {
+  const text = readFileSync(file, 'utf8');
+  const from = text.indexOf(BEGIN);
+  const to = text.indexOf(END);
+  if (from < 0 || to < 0) throw new Error(`${file} has no place for the table of options`);
+  if (process.env['SEKISHO_WRITE_TABLES']) writeFileSync(file, text.slice(0, from) + BEGIN + expected + text.slice(to));
+  return readFileSync(file, 'utf8').slice(from + BEGIN.length, readFileSync(file, 'utf8').indexOf(END));
+}
+
+test('docs/configuration.md lists every key as the parser knows it', () => {
+  const expected = pluginTable(configSchema);
+  expect(tableIn(join(root, 'docs', 'configuration.md'), expected)).toBe(expected);
+});
+
+test('every folder of plugins/ is in the list of built-in plugins, and the other way round', () => {
+  const folders = readdirSync(join(root, 'plugins'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  expect(folders.map(({ name }) => name).sort()).toEqual(builtInPlugins.map(({ name }) => name).sort());
+});
+
+describe.each(builtInPlugins.map((plugin) => [plugin.name, plugin] as const))(
+  'plugins/%s/README.md',
+  (name, plugin) => {
+    const file = join(root, 'plugins', name, 'README.md');
+
+    test('exists and begins with the name', () => {
+      expect(existsSync(file)).toBe(true);
+      expect(readFileSync(file, 'utf8').startsWith(`# ${name}\n`)).toBe(true);
+    });
+
+    test('lists every option as the parser knows it', () => {
+      const expected = pluginTable(plugin.options);
+      expect(tableIn(file, expected)).toBe(expected);
+    });
+
+    test('its first example boots a server, whose metrics of the plugin are those that it lists', async () => {
+      const text = readFileSync(file, 'utf8');
+      const example = /## Example\n```yaml\n([\s\S]*?)```/.exec(text)?.[1];
+      expect(example, 'a section "Example" with a YAML block').toBeDefined();
+      const config = parse(example!) as SekishoConfig;
+      const upstream = { servers: [`127.0.0.1:${await freePort()}`] };
+      const server = await startSekisho({ config: { ...config, upstream } });
+      try {
+        const page = await (await fetch(`http://127.0.0.1:${server.adminPort}/metrics`)).text();
+        const own = [...page.matchAll(new RegExp(`^(sekisho_${name.replaceAll('-', '_')}_[a-z_]+)`, 'gm'))].map(
+          (match) => match[1]!,
+        );
+        expect(own.length).toBeGreaterThan(0);
+        for (const metric of own) expect(text, metric).toContain(`\`${metric}`);
+      } finally {
+        await server.stop();
+      }
+    });
+  },
+);

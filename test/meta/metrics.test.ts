@@ -1,0 +1,49 @@
+/** Names of metrics follow Prometheus' conventions, and no label can hold what belongs to a subscriber. */
+import { expect, test } from 'vitest';
+import { freePort } from '../harness/free-port.ts';
+import { startSekisho } from '../harness/sekisho.ts';
+
+/** Labels that come from the configuration or from a fixed list. A new one is a decision, to be made here. */
+const LABELS = [
+  'dry_run',
+  'io',
+  'kind',
+  'le',
+  'limit',
+  'listener',
+  'plugin',
+  'rcode',
+  'reason',
+  'result',
+  'rule',
+  'server',
+  'transport',
+  'verdict',
+  'version',
+  'worker',
+];
+
+test('every metric has a help text, a unit or _total, and known labels only', async () => {
+  const upstream = { servers: [`127.0.0.1:${await freePort()}`] };
+  const server = await startSekisho({ config: { upstream, plugins: { whoami: {}, sinkhole: {} } } });
+  try {
+    const page = await (await fetch(`http://127.0.0.1:${server.adminPort}/metrics`)).text();
+    const types = new Map([...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map((match) => [match[1]!, match[2]!]));
+    expect(types.size).toBeGreaterThan(30);
+    for (const [name, type] of types) {
+      expect(name).toMatch(/^sekisho_[a-z][a-z0-9_]*$/);
+      expect(page).toContain(`# HELP ${name} `);
+      expect(type).not.toBe('untyped');
+      if (type === 'counter') expect(name).toMatch(/_total$/);
+      else expect(name).not.toMatch(/_total$/);
+    }
+    const labels = new Set(
+      [...page.matchAll(/^[^#\n]*?\{([^}]*)\}/gm)].flatMap((match) =>
+        [...match[1]!.matchAll(/([a-z_]+)="/g)].map((label) => label[1]!),
+      ),
+    );
+    for (const label of labels) expect(LABELS).toContain(label);
+  } finally {
+    await server.stop();
+  }
+});
