@@ -8,11 +8,14 @@ import type { ExplainQuestion, ExplainResult } from './admin/status.ts';
 import { AnswerCache } from './cache/cache.ts';
 import type { Clock } from './clock.ts';
 import type { Generation } from './generation.ts';
+import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
+import { listFacts } from './lists/list-config.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, endpointText, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
 import { ANSWER, CONTINUE, type Hooks, type Plugin, VERDICTS, type Verdict } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
+import { LISTS_TOPIC, type Publication, pluginTopic } from './publications.ts';
 import { Query } from './query.ts';
 import { FLAG_RD, rcodeName, typeName } from './wire/constants.ts';
 import { textToName } from './wire/name.ts';
@@ -51,8 +54,10 @@ export class Explainer {
   }
 
   static async create(generation: Generation, clock: Clock, hashKey: readonly [number, number]): Promise<Explainer> {
+    const lists = new ListsInForce(generation.config.lists.map(listFacts));
     const plugins = await mountPlugins(generation.config.plugins, {
       server: { access: generation.config.server.access },
+      lists,
       shared: generation.shared,
       worker: -1,
       clock,
@@ -63,6 +68,12 @@ export class Explainer {
       defer: () => undefined,
       resume: () => false,
     });
+    const take = ({ topic, value }: Publication): void => {
+      if (topic === LISTS_TOPIC) lists.take(value as CompiledLists);
+      for (const { plugin, hooks } of plugins) if (topic === pluginTopic(plugin.name)) hooks.update?.(value);
+    };
+    generation.publications.addReader(async (publication) => take(publication));
+    for (const publication of generation.publications.latest()) take(publication);
     return new Explainer(generation, clock, hashKey, plugins);
   }
 

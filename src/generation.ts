@@ -13,10 +13,13 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
+import { listFacts } from './lists/list-config.ts';
 import type { RetiredMetrics } from './metrics/prometheus.ts';
+import { Metrics } from './metrics/registry.ts';
 import { Listeners } from './net/listeners.ts';
 import type { Control, ControlContext, Plugin } from './plugin.ts';
-import { loadPlugin } from './plugins.ts';
+import { loadPlugin, metricPrefix } from './plugins.ts';
+import { Publications, pluginTopic } from './publications.ts';
 import type { IoKind } from './worker-messages.ts';
 import { Workers } from './workers.ts';
 
@@ -40,9 +43,13 @@ export class Generation {
   readonly cache: CacheMemory;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
+  readonly publications: Publications;
+  /** Numbers of the plugins' halves in the main thread. */
+  readonly metrics: Metrics;
   readonly workers: Workers;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly #closers: (() => void | Promise<void>)[];
+  readonly #retired: RetiredMetrics;
 
   private constructor(
     config: Config,
@@ -52,15 +59,19 @@ export class Generation {
     shared: readonly unknown[],
     workers: Workers,
     controls: Controls,
+    retired: RetiredMetrics,
   ) {
     this.config = config;
     this.plugins = plugins;
     this.listeners = listeners;
     this.cache = cache;
     this.shared = shared;
+    this.publications = controls.publications;
+    this.metrics = controls.metrics;
     this.workers = workers;
     this.pluginRoutes = controls.routes;
     this.#closers = controls.closers;
+    this.#retired = retired;
   }
 
   /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
@@ -76,13 +87,20 @@ export class Generation {
       const shared: unknown[] = [];
       for (const [i, plugin] of plugins.entries())
         shared.push((await controls.start(plugin, config.plugins[i]?.options, config, parts))?.shared);
-      const workers = new Workers({ ...parts, config, listeners, cache, shared });
+      const workers = new Workers({
+        ...parts,
+        config,
+        listeners,
+        cache,
+        shared,
+        publications: controls.publications,
+      });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
           : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(config, plugins, listeners, cache, shared, workers, controls);
+      return new Generation(config, plugins, listeners, cache, shared, workers, controls, parts.retired);
     } catch (error) {
       await closeAll(controls.closers, parts.log);
       listeners?.close();
@@ -109,6 +127,7 @@ export class Generation {
   /** The second half: resolves when everything that waits has been answered, or `drainMs` have passed. */
   async drained(log: Logger, drainMs: number): Promise<void> {
     await this.workers.drained(drainMs);
+    this.#retired.fold(this.metrics.snapshot());
     this.listeners?.close();
     await closeAll(this.#closers, log);
   }
@@ -125,6 +144,8 @@ function openListeners(config: Config, old: Generation | undefined): Listeners {
 
 /** The plugins' halves in the main thread. */
 class Controls {
+  readonly publications = new Publications();
+  readonly metrics = new Metrics();
   readonly routes: PluginRoutes[] = [];
   readonly closers: (() => void | Promise<void>)[] = [];
 
@@ -132,6 +153,7 @@ class Controls {
     const context: ControlContext<never> = {
       options: options as never,
       server: { access: config.server.access },
+      lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
       dataFolder: () => {
@@ -139,6 +161,10 @@ class Controls {
         makeDataFolder(folder);
         return folder;
       },
+      publish: (value) => this.publications.publish(pluginTopic(plugin.name), value),
+      counter: (name, help, labels) => this.metrics.counter(`${metricPrefix(plugin.name)}_${name}_total`, help, labels),
+      gauge: (name, help, labels) => this.metrics.gauge(`${metricPrefix(plugin.name)}_${name}`, help, labels),
+      numbers: this.metrics.values,
       routes: (register) => this.routes.push({ plugin: plugin.name, register }),
       onClose: (close) => this.closers.push(close),
     };

@@ -182,7 +182,7 @@ export class PluginHooks {
   }
 }
 
-const HOOK_NAMES = ['packet', 'query', 'answer', 'observe', 'explain'] as const;
+const HOOK_NAMES = ['packet', 'query', 'answer', 'observe', 'update', 'explain'] as const;
 
 /** A promise on the packet path would be a verdict that nobody waits for. */
 function refuseAsync(plugin: Plugin, hooks: Hooks): void {

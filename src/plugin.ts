@@ -7,7 +7,8 @@
  * ## Two planes
  * A plugin has up to two halves.
  * - `control` runs once, in the main thread. It may be slow, use any library, open files, set timers, add admin routes.
- *   What it wants the packet threads to see it returns as `shared`: plain data and SharedArrayBuffers.
+ *   What it wants the packet threads to see it returns as `shared`: plain data and SharedArrayBuffers. What changes
+ *   later it hands over with `publish`, and the `update` hook of every worker takes it between two packets.
  * - `data` runs once in every worker and returns *hooks*. Hooks run for each query and must be quick: no promise, no
  *   I/O, and, on the common way through, no allocation and no string. Their cost is measured and shown per plugin.
  *
@@ -50,6 +51,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Clock } from './clock.ts';
+import type { ListFacts, ListsInForce } from './lists/in-force.ts';
 import type { Query } from './query.ts';
 
 export type { Clock } from './clock.ts';
@@ -94,6 +96,11 @@ export interface Hooks {
   /** The query is over: replied to (`replyLength` > 0) or dropped (`dropReason`). */
   observe?(query: Query): void;
   /**
+   * Takes what `control` publishes (`ControlContext.publish`): between two packets, and once at the start where something
+   * was published before. May be slow by the measure of hooks (it builds tables), but packets wait for it.
+   */
+  update?(value: unknown): void;
+  /**
    * For `sekisho explain`: what this plugin would do with the query, and why, in words. Must not count, record or change
    * anything. Runs in the main thread on hooks of its own.
    */
@@ -111,6 +118,8 @@ export interface DataContext<Options> {
   readonly options: Options;
   /** Parts of the whole configuration that concern every plugin. */
   readonly server: ServerFacts;
+  /** The lists as configured, and what they hold now: read `lists.current` for each packet. */
+  readonly lists: ListsInForce;
   /** What `control` returned as `shared`. */
   readonly shared: unknown;
   /** Number of this worker, from 0; -1 for the hooks that only explain. */
@@ -155,10 +164,22 @@ export interface ServerFacts {
 export interface ControlContext<Options> {
   readonly options: Options;
   readonly server: ServerFacts;
+  /** The lists as configured. */
+  readonly lists: readonly ListFacts[];
   readonly log: Logger;
   readonly clock: Clock;
   /** Folder of this plugin's own files, below `server.data`; made on first use. */
   dataFolder(): string;
+  /**
+   * Hand `value` to the `update` hook of every worker, and to that of each worker that starts later. Plain data and
+   * SharedArrayBuffers; the latest replaces what was published before. Resolves when all workers hold it (some
+   * milliseconds); rejects where an `update` threw.
+   */
+  publish(value: unknown): Promise<void>;
+  /** Declare a number of the main thread, as in `DataContext`; set it in `numbers`. */
+  counter(name: string, help: string, labels?: Record<string, string>): number;
+  gauge(name: string, help: string, labels?: Record<string, string>): number;
+  readonly numbers: Float64Array;
   /** Add admin routes; they appear below `/v1/<plugin>/` and need a token with a role the route names. */
   routes(register: (app: FastifyInstance) => void): void;
   /** Runs when the plugin is replaced by a reload or the server stops. */

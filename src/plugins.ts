@@ -91,6 +91,11 @@ export async function mountPlugins(plugins: readonly PluginConfig[], parts: Moun
   return inChainOrder(mounted);
 }
 
+/** What the names of a plugin's metrics begin with. */
+export function metricPrefix(plugin: string): string {
+  return `sekisho_${plugin.replaceAll('-', '_')}`;
+}
+
 /** Set up the hooks of one plugin. */
 export function mountPlugin(
   plugin: Plugin,
@@ -99,7 +104,7 @@ export function mountPlugin(
   parts: Omit<MountParts, 'shared'>,
 ): Hooks {
   const { metrics, ...facts } = parts;
-  const prefix = `sekisho_${plugin.name.replaceAll('-', '_')}`;
+  const prefix = metricPrefix(plugin.name);
   return (
     plugin.data?.({
       ...facts,

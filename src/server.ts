@@ -80,7 +80,10 @@ class Server {
     this.#options = options;
     this.#log = log;
     this.#process = parts;
-    const retiring = () => [...this.#retiring.keys()].flatMap(({ workers }) => workers.metrics.map(countersOnly));
+    const retiring = () =>
+      [...this.#retiring.keys()].flatMap(({ workers, metrics }) =>
+        [...workers.metrics, { snapshot: metrics.snapshot() }].map(countersOnly),
+      );
     this.#report = { ...report, retiring };
     this.#generation = generation;
     this.#explainer = explainer;

@@ -105,7 +105,12 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
 /** The page for Prometheus. */
 export function metricsReport(generation: Generation, parts: ReportParts): string {
   return metricsText(
-    [...generation.workers.metrics, ...parts.retiring(), { snapshot: mainThreadMetrics(generation, parts) }],
+    [
+      ...generation.workers.metrics,
+      ...parts.retiring(),
+      { snapshot: generation.metrics.snapshot() },
+      { snapshot: mainThreadMetrics(generation, parts) },
+    ],
     parts.retired,
   );
 }

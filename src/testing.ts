@@ -13,6 +13,7 @@ import { createFailureMemory, FailureTable } from './cache/failures.ts';
 import { createCacheMemory } from './cache/memory.ts';
 import { Chain } from './chain.ts';
 import { ManualClock } from './clock.ts';
+import { ListsInForce } from './lists/in-force.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
@@ -68,6 +69,8 @@ export interface MountOptions {
   /** What the upstream says to a question the cache does not hold; default: an A record 192.0.2.99 with TTL 300. */
   readonly upstream?: (name: string, type: string) => readonly PacketAnswer[];
   readonly shared?: unknown;
+  /** Default: none. */
+  readonly lists?: ListsInForce;
 }
 
 export interface Mounted {
@@ -79,6 +82,8 @@ export interface Mounted {
   counter(name: string, labels?: Record<string, string>): number;
   /** Names that were to be fetched again because they are popular and about to expire. */
   readonly refreshed: readonly string[];
+  /** Hand `value` to the `update` hook, as `ControlContext.publish` does. */
+  publish(value: unknown): void;
   /** Let `ms` pass, deadlines of deferred queries included. */
   advance(ms: number): void;
 }
@@ -109,6 +114,7 @@ export function mount<Schema extends z.ZodObject>(
   let chain: Chain | undefined;
   const hooks = mountPlugin(plugin, parsed, settings.shared, {
     server,
+    lists: settings.lists ?? new ListsInForce([]),
     worker: 0,
     clock,
     hashKey,
@@ -179,6 +185,7 @@ export function mount<Schema extends z.ZodObject>(
           cell.name === name && Object.entries(labels).every(([key, value]) => cell.labels[key] === value);
         return matches ? sum + metrics.values[i]! : sum;
       }, 0),
+    publish: (value) => hooks.update?.(structuredClone(value)),
     advance: (ms) => {
       clock.advance(ms);
       theChain.tick(clock.nowMs());

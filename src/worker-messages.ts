@@ -6,6 +6,7 @@ import type { Config } from './config/config.ts';
 import type { MetricsSnapshot } from './metrics/registry.ts';
 import type { ListenerSocket } from './net/mmsg-listener.ts';
 import type { Stage } from './plugin.ts';
+import type { Publication } from './publications.ts';
 
 /** How packets are taken: batched system calls on Linux, node:dgram elsewhere. */
 export type IoKind = 'mmsg' | 'dgram';
@@ -27,6 +28,8 @@ export interface WorkerSetup {
   readonly hashKey: readonly [number, number];
   /** What each plugin's `control` returned as `shared`, in the order of `config.plugins`. */
   readonly shared: readonly unknown[];
+  /** The latest of everything that the control plane keeps up to date here. */
+  readonly published: readonly Publication[];
   /** Word 0 counts up while the worker lives. */
   readonly heartbeat: SharedArrayBuffer;
   /** Descriptors that the worker opened, plus one, 0 = empty: closed by the main thread should the worker die. */
@@ -46,7 +49,9 @@ export type ToWorker =
    * Take no new queries, answer those that wait until `deadlineMs` milliseconds from now, then end. `leaving`: listeners
    * whose sockets nobody takes over.
    */
-  { readonly type: 'drain'; readonly deadlineMs: number; readonly leaving: readonly number[] };
+  | { readonly type: 'drain'; readonly deadlineMs: number; readonly leaving: readonly number[] }
+  /** Hold this from now on, and say so. */
+  | { readonly type: 'publish'; readonly publication: Publication };
 
 export type FromWorker =
   | {
@@ -55,6 +60,8 @@ export type FromWorker =
       readonly chain: readonly ChainEntry[];
     }
   | { readonly type: 'failed'; readonly message: string }
+  /** The publication with this serial is held; `problem`: why it could not be taken. */
+  | { readonly type: 'holds'; readonly serial: number; readonly problem?: string }
   /** After `drain`: nothing new is taken. */
   | { readonly type: 'stopped' }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: Record<string, unknown>; readonly text: string };

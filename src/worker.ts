@@ -7,11 +7,14 @@ import { AnswerCache } from './cache/cache.ts';
 import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from './cache/failures.ts';
 import { Chain } from './chain.ts';
 import { RoundClock, systemClock } from './clock.ts';
+import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
+import { listFacts } from './lists/list-config.ts';
 import { Metrics } from './metrics/registry.ts';
 import { TcpServer } from './net/tcp.ts';
 import { openIo, type WorkerIo } from './net/worker-io.ts';
 import { OwnNames } from './own-names.ts';
 import { mountPlugins } from './plugins.ts';
+import { LISTS_TOPIC, type Publication, pluginTopic } from './publications.ts';
 import { TCP, UDP } from './query.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from './upstream/forward.ts';
@@ -54,10 +57,12 @@ async function serve(): Promise<void> {
     serveStale: config.cache.serveStaleSeconds,
   });
   const failures = new FailureTable(setup.failures);
+  const lists = new ListsInForce(config.lists.map(listFacts));
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
     server: { access: config.server.access },
+    lists,
     shared: setup.shared,
     worker: setup.place,
     clock,
@@ -142,8 +147,19 @@ async function serve(): Promise<void> {
     if (draining && (nowMs >= drainedByMs || (suspended.size === 0 && tcp.connections === 0))) io.stop();
   }
 
+  const updates = new Map([[LISTS_TOPIC, (value: unknown) => lists.take(value as CompiledLists)]]);
+  for (const { plugin, hooks } of plugins) {
+    if (hooks.update) updates.set(pluginTopic(plugin.name), (value) => hooks.update?.(value));
+  }
+  const take = ({ topic, value }: Publication) => updates.get(topic)?.(value);
+  for (const publication of setup.published) take(publication);
+
   main.on('message', (message: ToWorker) => {
-    if (message.type !== 'drain' || draining) return;
+    if (message.type === 'publish') {
+      hold(message.publication, take);
+      return;
+    }
+    if (draining) return;
     draining = true;
     drainedByMs = systemClock.nowMs() + message.deadlineMs;
     io.listener.stopReceiving(message.leaving);
@@ -162,6 +178,18 @@ async function serve(): Promise<void> {
   tcp.close();
   io.close();
   main.close();
+}
+
+/** Take what the control plane publishes, and tell whether that worked: somebody waits for it. */
+function hold(publication: Publication, take: (publication: Publication) => void): void {
+  const { serial } = publication;
+  try {
+    take(publication);
+    tell({ type: 'holds', serial });
+  } catch (error) {
+    log.error({ topic: publication.topic, err: error }, 'a publication could not be taken; the one before stays');
+    tell({ type: 'holds', serial, problem: error instanceof Error ? error.message : String(error) });
+  }
 }
 
 /** TCP rides on libuv; the loop gives it turns. Bounds of all workers together are shared out evenly. */

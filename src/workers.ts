@@ -14,6 +14,7 @@ import type { MetricsSource, RetiredMetrics } from './metrics/prometheus.ts';
 import type { MetricsSnapshot } from './metrics/registry.ts';
 import { libc } from './net/libc.ts';
 import type { Listeners } from './net/listeners.ts';
+import type { Publication, Publications } from './publications.ts';
 import {
   type ChainEntry,
   type FromWorker,
@@ -43,6 +44,7 @@ export interface WorkersParts {
   readonly hashKey: readonly [number, number];
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
+  readonly publications: Publications;
   readonly retired: RetiredMetrics;
   readonly log: Logger;
   /** How often the worker at each place was replaced, since the process began. */
@@ -79,6 +81,8 @@ interface Member {
   /** Settles when it takes no more queries. */
   readonly stopped: Promise<void>;
   readonly saidStopped: () => void;
+  /** Publications that it was sent and does not hold yet, by serial. */
+  readonly awaited: Map<number, (problem?: string) => void>;
   ended: Promise<void>;
 }
 
@@ -96,6 +100,7 @@ export class Workers {
     this.config = parts.config;
     this.#replaced = parts.replaced;
     for (let place = 0; place < parts.config.server.workers; place++) this.#replaced[place] ??= 0;
+    parts.publications.addReader((publication) => this.#deliver(publication));
   }
 
   /** Start all of them. Rejects, with none left running, where one cannot start. */
@@ -143,6 +148,22 @@ export class Workers {
     await Promise.all(this.#members.map((member) => member.thread.terminate().then(() => member.ended)));
   }
 
+  /** Resolves when every worker holds it or is gone: a replacement begins with the latest. */
+  async #deliver(publication: Publication): Promise<void> {
+    const deliveries = this.#members.map(
+      (member) =>
+        new Promise<void>((resolve, reject) => {
+          member.awaited.set(publication.serial, (problem) => {
+            member.awaited.delete(publication.serial);
+            if (problem === undefined) resolve();
+            else reject(new Error(`worker ${member.place} could not take ${publication.topic}: ${problem}`));
+          });
+          tell(member, { type: 'publish', publication });
+        }),
+    );
+    await Promise.all(deliveries);
+  }
+
   get states(): WorkerState[] {
     return this.#places.map((place) => {
       const replaced = this.#replaced[place] ?? 0;
@@ -170,7 +191,7 @@ export class Workers {
 
   #launch(place: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { config, io, listeners, cache, failures, hashKey, shared } = this.#parts;
+      const { config, io, listeners, cache, failures, hashKey, shared, publications } = this.#parts;
       const serial = this.#parts.nextSerial();
       const heartbeat = new SharedArrayBuffer(8);
       const descriptors = new SharedArrayBuffer(MAX_DESCRIPTORS * 4);
@@ -186,6 +207,7 @@ export class Workers {
         failures,
         hashKey,
         shared,
+        published: publications.latest(),
         heartbeat,
         descriptors,
         allocations,
@@ -220,6 +242,7 @@ export class Workers {
         },
         stopped,
         saidStopped: () => saidStopped(),
+        awaited: new Map(),
         ended: new Promise((ended) => {
           thread.once('exit', (code) => {
             clearTimeout(timeout);
@@ -248,6 +271,9 @@ export class Workers {
         member.started(new Error(message.message));
         void member.thread.terminate();
         break;
+      case 'holds':
+        member.awaited.get(message.serial)?.(message.problem);
+        break;
       case 'stopped':
         member.saidStopped();
         break;
@@ -268,6 +294,7 @@ export class Workers {
     for (const entry of member.descriptors) if (entry > 0) libc().close(entry - 1);
     for (const address of member.allocations) if (address > 0) libc().free(address);
     member.started(failure);
+    for (const held of member.awaited.values()) held();
     if (this.#closing) return;
     if (served) log.error({ worker: member.place, err: failure }, 'a worker died and is replaced');
     if (served) this.#replace(member.place);

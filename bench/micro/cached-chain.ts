@@ -9,6 +9,7 @@ import { createFailureMemory, FailureTable } from '../../src/cache/failures.ts';
 import { createCacheMemory } from '../../src/cache/memory.ts';
 import { Chain } from '../../src/chain.ts';
 import { systemClock } from '../../src/clock.ts';
+import { ListsInForce } from '../../src/lists/in-force.ts';
 import { Metrics } from '../../src/metrics/registry.ts';
 import { OwnNames } from '../../src/own-names.ts';
 import { mountPlugins } from '../../src/plugins.ts';
@@ -56,6 +57,7 @@ export async function cachedChain(names: readonly string[]): Promise<Chain> {
       },
     ],
     {
+      lists: new ListsInForce([]),
       server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'] },
       shared: [],
       worker: 0,

@@ -3,6 +3,7 @@
  * help` does not load a DNS server.
  */
 import type { Action } from './args.ts';
+import type { OptionName } from './options.ts';
 
 export interface Command {
   readonly name: string;
@@ -15,22 +16,12 @@ export interface Command {
   /** Command lines, each with what it is for. */
   readonly examples: readonly (readonly [line: string, purpose: string])[];
   /** Options besides those of every command. */
-  readonly options: readonly 'client'[];
+  readonly options: readonly OptionName[];
   /** How many words may follow the name. */
   readonly words: readonly [least: number, most: number];
   /** Absent: the command belongs to Sekisho but not to this version. */
   readonly load?: () => Promise<Action>;
 }
-
-export const OPTION_HELP = {
-  client: ['--client IP', 'address of the client that would ask (required)'],
-  config: [
-    '--config F',
-    'configuration file; default ./sekisho.yaml, then /etc/sekisho/sekisho.yaml,\nthen the built-in defaults',
-  ],
-  json: ['--json', 'machine-readable output'],
-  help: ['--help', 'this text'],
-} as const;
 
 export const COMMANDS: readonly Command[] = [
   {

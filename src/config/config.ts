@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Role } from '../admin/roles.ts';
+import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { Endpoint } from '../net/address.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 
@@ -25,6 +26,11 @@ export interface Config {
   readonly server: ServerConfig;
   readonly upstream: UpstreamConfig;
   readonly cache: CacheConfig;
+  /** In the order of the configuration; list `i` is bit `i` of every mask. */
+  readonly lists: readonly ListConfig[];
+  readonly transfer: TransferConfig;
+  /** Absolute path of the names that no list update may take. */
+  readonly popularNamesFile: string;
   /** In the order of the configuration; `access` first. */
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,9 +80,18 @@ async function config(text: string): Promise<Config> {
 describe('a configuration without any key', () => {
   it('has the documented defaults', async () => {
     const result = await loadConfig(options());
+    const lists = result.ok ? result.config.lists : [];
+    expect(lists.map(({ name, category, tier, format }) => [name, category, tier, format])).toEqual([
+      ['c2-sample', 'c2', 'confirmed', 'rpz'],
+      ['domains-sample', 'c2', 'suspected', 'domains'],
+    ]);
+    for (const { source } of lists) expect(source.kind === 'file' && existsSync(source.path)).toBe(true);
     expect(result).toEqual({
       ok: true,
       config: {
+        lists,
+        transfer: {},
+        popularNamesFile: expect.stringMatching(/lists.popular\.txt$/),
         source: 'built-in defaults',
         baseFolder: folder,
         warnings: [],

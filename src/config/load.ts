@@ -20,6 +20,7 @@ import {
 } from './config.ts';
 import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
 import { type Found, findConfig, readText } from './find.ts';
+import { loadLists } from './load-lists.ts';
 import { loadPlugins, type ResolvePlugin } from './plugin-options.ts';
 import { check, foundText, unknownKey } from './problems.ts';
 import {
@@ -106,6 +107,9 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
+  const lists = await loadLists(raw, found, source);
+  problems.push(...lists.problems);
+
   const facts = { access: server?.access ?? DEFAULT_ACCESS };
   const plugins = await loadPlugins(raw['plugins'], {
     source,
@@ -116,7 +120,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   problems.push(...plugins.problems);
 
   if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin) return fail();
-  const warnings = dangers(sections).map((danger) => problemText(placed(report(danger), found)));
+  const warnings = [...dangers(sections), ...lists.dangers].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,
     baseFolder: found.baseFolder,
@@ -124,6 +128,9 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     server,
     upstream: upstreamConfig(upstreamSection, servers),
     cache,
+    lists: lists.lists,
+    transfer: lists.transfer,
+    popularNamesFile: lists.popularNamesFile,
     plugins: plugins.plugins,
     admin,
   };

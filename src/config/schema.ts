@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../net/address.ts';
 import { MAX_SERVERS } from '../upstream/servers.ts';
+import { listsSchema, transferSchema } from './lists-section.ts';
 import { durationMs, durationSeconds, sizeBytes } from './units.ts';
 
 /** Listens for queries unless told otherwise. */
@@ -15,7 +16,7 @@ export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 export const DEFAULT_PLUGINS = { access: {}, sinkhole: {} };
 
 /** Keys of the design that this version does not know yet; their absence is said clearly instead of "unknown key". */
-export const LATER_KEYS = ['subscribers', 'lists', 'notice'] as const;
+export const LATER_KEYS = ['subscribers', 'notice'] as const;
 
 export const serverSchema = z
   .strictObject({
@@ -163,6 +164,12 @@ export const cacheSchema = z
   .prefault({})
   .describe('The cache of answers.');
 
+export const popularNamesSchema = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('File of names, one a line, that no list update may take (R15). Without it: lists/popular.txt.');
+
 export const adminSchema = z
   .strictObject({
     listen: endpoint({ minPort: 0 })
@@ -184,6 +191,13 @@ export const configSchema = z.strictObject({
   server: serverSchema,
   upstream: upstreamSchema,
   cache: cacheSchema,
+  lists: listsSchema
+    .optional()
+    .describe(
+      'Reputation lists and policy zones, at most 32; the order is that of precedence. Without this key: the samples of lists/, whose names nobody has.',
+    ),
+  transfer: transferSchema,
+  'popular-names': popularNamesSchema,
   plugins: z
     .record(z.string(), z.unknown())
     .default(DEFAULT_PLUGINS)

@@ -2,7 +2,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { textToName } from '../../wire/name.ts';
 import { PolicyIndexBuilder } from './builder.ts';
-import { sharedNames } from './compare.ts';
 import type { PolicyIndexMemory } from './memory.ts';
 import { PolicyIndex } from './policy-index.ts';
 import {
@@ -16,7 +15,7 @@ import {
   MAX_DATA_BYTES,
   SUBTREE,
 } from './rules.ts';
-import { SuffixHash, type SuffixKey } from './suffix-hash.ts';
+import type { SuffixKey } from './suffix-hash.ts';
 
 const KEY: SuffixKey = [-1, 2, -3, 4];
 const newBuilder = (version = 1, key = KEY) => new PolicyIndexBuilder({ key, version });
@@ -199,31 +198,7 @@ describe('lists taken over from another index', () => {
   test('are refused from an index with another key', () => {
     const other = newBuilder(1, [1, 1, 1, 1]).build();
     expect(() => newBuilder().copyLists(other, -1)).toThrow(RangeError);
-    expect(() => sharedNames(other, newBuilder().build(), 0)).toThrow(RangeError);
   });
-
-  test('can be compared: how many names a list has in both', () => {
-    const make = (from: number, to: number, list: number) => {
-      const builder = newBuilder();
-      for (let n = from; n < to; n++) builder.add(builder.rule(list, EXACT, ACTION_LISTED), numberedName(n));
-      return builder.build();
-    };
-    expect(sharedNames(make(0, 1000, 4), make(900, 3000, 4), 4)).toBe(100);
-    expect(sharedNames(make(0, 1000, 4), make(900, 3000, 5), 4)).toBe(0);
-  });
-});
-
-test('a name is found again in the lines of its source', () => {
-  const builder = new PolicyIndexBuilder({ key: KEY, version: 1, linesOf: 1 << 3 });
-  const rule = builder.rule(3, EXACT, ACTION_LISTED);
-  for (let n = 0; n < 5000; n++) builder.add(rule, numberedName(n), 0, n + 1);
-  builder.add(rule, numberedName(17), 0, 9000);
-  expect(builder.sourceLines(0)).toBeUndefined();
-  const hash = new SuffixHash(KEY);
-  hash.hashName(numberedName(17));
-  expect(builder.sourceLines(3)?.find(hash)).toEqual(expect.arrayContaining([18, 9000]));
-  hash.hashName(numberedName(6000));
-  expect(builder.sourceLines(3)?.find(hash).length).toBeLessThan(3);
 });
 
 function matchOf(index: PolicyIndex, list: number): unknown {

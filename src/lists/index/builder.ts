@@ -19,14 +19,11 @@ import {
 } from './memory.ts';
 import { RuleSets } from './rule-sets.ts';
 import { EXACT, MAX_LISTS, ruleList, SUBTREE } from './rules.ts';
-import { SourceLines } from './source-lines.ts';
 import { SuffixHash, type SuffixKey } from './suffix-hash.ts';
 
 export interface PolicyIndexBuilderOptions {
   readonly key: SuffixKey;
   readonly version: number;
-  /** Mask of the lists whose line numbers are kept (`sourceLines`). */
-  readonly linesOf?: number;
   /** Gives a buffer of at least so many bytes, content undefined (memory-pool.ts); a new one without. */
   readonly allocate?: (bytes: number) => SharedArrayBuffer;
 }
@@ -47,7 +44,6 @@ export class PolicyIndexBuilder {
   readonly #hash: SuffixHash;
   readonly #rules: RuleSets;
   readonly #labels = new Uint8Array(MAX_LISTS * LABEL_COUNTS);
-  readonly #lines: (SourceLines | undefined)[];
   readonly #duplicates = new Float64Array(MAX_LISTS);
   readonly #conflicts = new Float64Array(MAX_LISTS);
   #lists = 0;
@@ -56,15 +52,12 @@ export class PolicyIndexBuilder {
   readonly #used = new Int32Array(PARTS).fill(CHUNK_WORDS);
   #records = 0;
 
-  constructor({ key, version, linesOf = 0, allocate }: PolicyIndexBuilderOptions) {
+  constructor({ key, version, allocate }: PolicyIndexBuilderOptions) {
     this.#allocate = allocate ?? ((bytes) => new SharedArrayBuffer(bytes));
     this.#key = key;
     this.#version = version;
     this.#hash = new SuffixHash(key);
     this.#rules = new RuleSets(key);
-    this.#lines = Array.from({ length: MAX_LISTS }, (_, list) =>
-      (linesOf & (1 << list)) !== 0 ? new SourceLines() : undefined,
-    );
   }
 
   /** Rules added so far, duplicates included. */
@@ -83,11 +76,10 @@ export class PolicyIndexBuilder {
   }
 
   /**
-   * The list has `rule` on the name at `at` of `name`: uncompressed wire form, in lower case. `line`: where it stands in
-   * the list's source, from 1. Returns false, and does nothing, where that is no name or the root: a list never decides
+   * The list has `rule` on the name at `at` of `name`: uncompressed wire form, in lower case. Returns false, and does nothing, where that is no name or the root: a list never decides
    * about everything. Throws RangeError beyond MAX_NAMES rules.
    */
-  add(rule: number, name: Uint8Array, at = 0, line = 0): boolean {
+  add(rule: number, name: Uint8Array, at = 0): boolean {
     const hash = this.#hash;
     const labels = hash.hashName(name, at);
     if (labels <= 0) return false;
@@ -96,7 +88,6 @@ export class PolicyIndexBuilder {
     const list = ruleList(arena[rule + 3]!);
     const kinds = (arena[rule + 1] !== 0 ? EXACT : 0) | (arena[rule + 2] !== 0 ? SUBTREE : 0);
     this.#labels[list * LABEL_COUNTS + labels]! |= kinds;
-    if (line > 0) this.#lines[list]?.add(hash, line);
     return true;
   }
 
@@ -124,11 +115,6 @@ export class PolicyIndexBuilder {
       this.#conflicts[list]! += memory.lists[list]!.conflicts;
       for (let i = list * LABEL_COUNTS; i < (list + 1) * LABEL_COUNTS; i++) this.#labels[i]! |= view.labels[i]!;
     }
-  }
-
-  /** Lines of the list's names, if they were asked for. */
-  sourceLines(list: number): SourceLines | undefined {
-    return this.#lines[list];
   }
 
   /** Make the index. The builder cannot be used afterwards. */

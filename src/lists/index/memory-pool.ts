@@ -3,7 +3,7 @@
  *
  * A SharedArrayBuffer goes back to the system when every thread's collector has found its last reference dead. A worker
  * that allocates nothing never collects, and V8 does not count shared buffers as a reason to: twenty swaps of 90 MB were
- * seen to keep 1.8 GB. So buffers are not left to the collector; when no thread holds an index any more (swap.ts), its
+ * seen to keep 1.8 GB. So buffers are not left to the collector; when no thread holds an index any more (desk.ts), its
  * buffer serves for the next but one. Pages of a buffer that were never written cost no memory.
  */
 export class MemoryPool {
