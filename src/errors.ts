@@ -78,6 +78,32 @@ export const ERRORS = {
     meaning: 'No worker thread came up, so that no query could be answered.',
     remedy: "The log holds the worker's own error just before this one.",
   },
+  // ── lists ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_LIST_UNKNOWN: {
+    exitCode: 1,
+    meaning: 'The configuration in force has no list of that name.',
+    remedy: '`sekisho lists` shows them.',
+  },
+  SEKISHO_LIST_FAILED: {
+    exitCode: 1,
+    meaning: 'A list could not be fetched, read or compiled; the version in force stays.',
+    remedy: 'The message says why; `sekisho lists status NAME` shows what is in force meanwhile.',
+  },
+  SEKISHO_LIST_REFUSED: {
+    exitCode: 1,
+    meaning: 'The guard refused a new version of a list; it is held back and the version in force stays.',
+    remedy: 'Look at the findings. `sekisho lists reload NAME --override --approver WHO --reason WHY` accepts it.',
+  },
+  SEKISHO_LIST_NOTHING_HELD: {
+    exitCode: 1,
+    meaning: 'An override was asked for, but the guard holds no version of the list back.',
+    remedy: '`sekisho lists reload NAME` fetches a new one.',
+  },
+  SEKISHO_LIST_NO_PREVIOUS: {
+    exitCode: 1,
+    meaning: 'A rollback was asked for, but no version before the one in force is kept.',
+    remedy: '`sekisho lists status NAME` shows which versions are kept.',
+  },
   // ── admin API ─────────────────────────────────────────────────────────────────────────────────────────────────────
   SEKISHO_SERVER_UNREACHABLE: {
     exitCode: 1,

@@ -9,19 +9,26 @@ import { AnswerCache } from './cache/cache.ts';
 import type { Clock } from './clock.ts';
 import type { Generation } from './generation.ts';
 import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
+import type { PolicyIndex } from './lists/index/policy-index.ts';
 import { listFacts } from './lists/list-config.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, endpointText, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
-import { ANSWER, CONTINUE, type Hooks, type Plugin, VERDICTS, type Verdict } from './plugin.ts';
+import { ANSWER, CONTINUE, type Hooks, type Plugin, type RuleMatch, VERDICTS, type Verdict } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
 import { LISTS_TOPIC, type Publication, pluginTopic } from './publications.ts';
 import { Query } from './query.ts';
 import { FLAG_RD, rcodeName, typeName } from './wire/constants.ts';
-import { textToName } from './wire/name.ts';
+import { nameToText, textToName } from './wire/name.ts';
 import { readQuery } from './wire/reader.ts';
 
 type Step = ExplainResult['steps'][number];
+
+interface Match extends RuleMatch {
+  readonly reason: string;
+  /** The plugin that acts on the list. */
+  readonly who: string | null;
+}
 
 /** Answers `explain` for one generation. */
 export class Explainer {
@@ -31,18 +38,21 @@ export class Explainer {
   readonly #plugins: readonly { plugin: Plugin; hooks: Hooks }[];
   readonly #ownNames: OwnNames;
   readonly #cache: AnswerCache;
+  readonly #lists: ListsInForce;
 
   private constructor(
     generation: Generation,
     clock: Clock,
     hashKey: readonly [number, number],
     plugins: readonly { plugin: Plugin; hooks: Hooks }[],
+    lists: ListsInForce,
   ) {
     const { cache, server } = generation.config;
     this.#generation = generation;
     this.#clock = clock;
     this.#hashKey = hashKey;
     this.#plugins = plugins;
+    this.#lists = lists;
     this.#ownNames = new OwnNames(server.identity);
     this.#cache = new AnswerCache(generation.cache, {
       // Never writes, so never locks: the number is that of no worker.
@@ -74,13 +84,56 @@ export class Explainer {
     };
     generation.publications.addReader(async (publication) => take(publication));
     for (const publication of generation.publications.latest()) take(publication);
-    return new Explainer(generation, clock, hashKey, plugins);
+    return new Explainer(generation, clock, hashKey, plugins, lists);
   }
 
-  explain(question: ExplainQuestion): ExplainResult {
+  async explain(question: ExplainQuestion): Promise<ExplainResult> {
     const query = this.#queryOf(question);
+    const matches: Match[] = [];
+    const walked = this.#walk(question, query, matches);
+    matches.push(...this.#unattended(query));
+    return { ...walked, lists: await this.#located(matches) };
+  }
+
+  /** Rules on the name in lists that no plugin of the chain acts on. */
+  #unattended(query: Query): Match[] {
+    const attended = new Set(this.#plugins.flatMap(({ plugin }) => plugin.listCategories ?? []));
+    const { current, facts } = this.#lists;
+    if (!current) return [];
+    const mask = this.#lists.mask(({ category }) => !attended.has(category));
+    const found = current.names.lookup(query.question, mask);
+    return facts.flatMap(({ category }, list): Match[] => {
+      if ((found & (1 << list)) === 0 || !current.names.matchOf(list)) return [];
+      const reason = `nothing acts on it: no plugin of the chain acts on lists of category ${category}`;
+      return [{ list, trigger: 'qname', rule: ruleText(query, current.names), who: null, reason }];
+    });
+  }
+
+  async #located(matches: readonly Match[]): Promise<ExplainResult['lists']> {
+    const { desk } = this.#generation;
+    return Promise.all(
+      matches.map(async ({ list, trigger, rule, who, reason }) => {
+        const { name, category, tier } = this.#lists.facts[list]!;
+        const found = await desk.locate(desk.named(name), [{ trigger, rule }]);
+        const first = found[0];
+        return {
+          list: name,
+          category,
+          tier,
+          trigger,
+          rule,
+          line: first?.line ?? null,
+          text: first?.text ?? null,
+          who,
+          reason,
+        };
+      }),
+    );
+  }
+
+  #walk(question: ExplainQuestion, query: Query, matches: Match[]): Omit<ExplainResult, 'lists'> {
     const steps: Step[] = [];
-    const result = (decidedBy: string | null, outcome: string): ExplainResult => ({
+    const result = (decidedBy: string | null, outcome: string): Omit<ExplainResult, 'lists'> => ({
       name: question.name,
       type: typeName(question.type),
       client: question.client,
@@ -91,7 +144,7 @@ export class Explainer {
     const guards = this.#plugins.filter(({ plugin }) => plugin.stage === 'guard');
     const others = this.#plugins.filter(({ plugin }) => plugin.stage !== 'guard');
     for (const { plugin, hooks } of guards) {
-      const verdict = explainWith(plugin, hooks, query, steps);
+      const verdict = explainWith(plugin, hooks, query, steps, matches);
       if (verdict !== CONTINUE) return result(plugin.name, OUTCOMES[verdict]);
     }
     if (this.#ownNames.decide(query) === ANSWER) {
@@ -100,7 +153,7 @@ export class Explainer {
       return result('server', `answered ${rcode} by the server itself`);
     }
     for (const { plugin, hooks } of others) {
-      const verdict = explainWith(plugin, hooks, query, steps);
+      const verdict = explainWith(plugin, hooks, query, steps, matches);
       if (verdict !== CONTINUE) return result(plugin.name, OUTCOMES[verdict]);
     }
     const held = this.#cache.peek(query.question, this.#clock.nowMs());
@@ -167,14 +220,21 @@ const OUTCOMES: Readonly<Record<Verdict, string>> = {
   6: 'held by the plugin until it decides',
 };
 
-function explainWith(plugin: Plugin, hooks: Hooks, query: Query, steps: Step[]): Verdict {
+/** The rule that `matchOf` found, as text. */
+function ruleText({ question }: Query, { wildcard, labels }: PolicyIndex): string {
+  const name = nameToText(question.name, question.labelStarts[question.labelCount - labels]);
+  return wildcard ? `*.${name}` : name;
+}
+
+function explainWith(plugin: Plugin, hooks: Hooks, query: Query, steps: Step[], matches: Match[]): Verdict {
   if (!hooks.explain) {
     const acts = hooks.packet !== undefined || hooks.query !== undefined || hooks.answer !== undefined;
     const reason = acts ? 'this plugin does not explain itself; it may decide otherwise' : 'only observes';
     steps.push({ place: plugin.stage, who: plugin.name, verdict: 'unknown', reason });
     return CONTINUE;
   }
-  const { verdict, reason } = hooks.explain(query);
+  const { verdict, reason, matches: found = [] } = hooks.explain(query);
+  for (const match of found) matches.push({ ...match, reason, who: plugin.name });
   steps.push({ place: plugin.stage, who: plugin.name, verdict: VERDICTS[verdict], reason });
   return verdict;
 }

@@ -4,6 +4,7 @@
  * when the new one serves.
  */
 
+import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { PluginRoutes } from './admin/deps.ts';
@@ -13,13 +14,15 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
+import { threadCompiler } from './lists/compiler.ts';
+import { ListDesk } from './lists/desk.ts';
 import { listFacts } from './lists/list-config.ts';
 import type { RetiredMetrics } from './metrics/prometheus.ts';
 import { Metrics } from './metrics/registry.ts';
 import { Listeners } from './net/listeners.ts';
 import type { Control, ControlContext, Plugin } from './plugin.ts';
 import { loadPlugin, metricPrefix } from './plugins.ts';
-import { Publications, pluginTopic } from './publications.ts';
+import { LISTS_TOPIC, Publications, pluginTopic } from './publications.ts';
 import type { IoKind } from './worker-messages.ts';
 import { Workers } from './workers.ts';
 
@@ -32,6 +35,8 @@ export interface ProcessParts {
   readonly failures: FailureMemory;
   readonly retired: RetiredMetrics;
   readonly nextSerial: () => number;
+  /** Numbers compiled lists, from 1. */
+  readonly nextListsVersion: () => number;
   /** How often the worker at each place was replaced. */
   readonly replaced: number[];
 }
@@ -48,6 +53,7 @@ export class Generation {
   readonly metrics: Metrics;
   readonly workers: Workers;
   readonly pluginRoutes: readonly PluginRoutes[];
+  readonly desk: ListDesk;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
 
@@ -58,6 +64,7 @@ export class Generation {
     cache: CacheMemory,
     shared: readonly unknown[],
     workers: Workers,
+    desk: ListDesk,
     controls: Controls,
     retired: RetiredMetrics,
   ) {
@@ -69,6 +76,7 @@ export class Generation {
     this.publications = controls.publications;
     this.metrics = controls.metrics;
     this.workers = workers;
+    this.desk = desk;
     this.pluginRoutes = controls.routes;
     this.#closers = controls.closers;
     this.#retired = retired;
@@ -87,6 +95,7 @@ export class Generation {
       const shared: unknown[] = [];
       for (const [i, plugin] of plugins.entries())
         shared.push((await controls.start(plugin, config.plugins[i]?.options, config, parts))?.shared);
+      const desk = await openDesk(config, parts, controls);
       const workers = new Workers({
         ...parts,
         config,
@@ -100,7 +109,7 @@ export class Generation {
           ? error
           : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(config, plugins, listeners, cache, shared, workers, controls, parts.retired);
+      return new Generation(config, plugins, listeners, cache, shared, workers, desk, controls, parts.retired);
     } catch (error) {
       await closeAll(controls.closers, parts.log);
       listeners?.close();
@@ -140,6 +149,31 @@ function openListeners(config: Config, old: Generation | undefined): Listeners {
     { endpoints: listen, workers, receiveBufferBytes: udp.receiveBufferBytes, skipMissing: listenIsDefault },
     old?.listeners,
   );
+}
+
+/** Lists that lie on disk are in force before the first worker starts. */
+async function openDesk(config: Config, parts: ProcessParts, controls: Controls): Promise<ListDesk> {
+  const { log, clock, hashKey, nextListsVersion } = parts;
+  const random = () => randomBytes(4).readUInt32LE();
+  const folder = join(config.server.dataFolder, 'lists');
+  makeDataFolder(folder);
+  const desk = await ListDesk.open({
+    config,
+    folder,
+    log,
+    clock,
+    random,
+    metrics: controls.metrics,
+    compiler: threadCompiler({
+      key: [random() | 0, random() | 0, random() | 0, random() | 0],
+      sketchKey: hashKey,
+      popularNamesFile: config.popularNamesFile,
+    }),
+    nextVersion: nextListsVersion,
+    publish: (compiled) => controls.publications.publish(LISTS_TOPIC, compiled),
+  });
+  controls.closers.push(() => desk.close());
+  return desk;
 }
 
 /** The plugins' halves in the main thread. */

@@ -51,6 +51,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Clock } from './clock.ts';
+import type { ListCategory } from './grounds/categories.ts';
 import type { ListFacts, ListsInForce } from './lists/in-force.ts';
 import type { Query } from './query.ts';
 
@@ -111,6 +112,17 @@ export interface Explanation {
   readonly verdict: Verdict;
   /** One sentence for the operator, e.g. `rule 'evil.example' (line 3) discards this name`. */
   readonly reason: string;
+  /** Rules of lists that the reason speaks about, for the control plane to add where in the list they stand. */
+  readonly matches?: readonly RuleMatch[];
+}
+
+/** A rule of a list that matched a query. */
+export interface RuleMatch {
+  /** Place of the list in the configuration, from 0. */
+  readonly list: number;
+  readonly trigger: 'qname' | 'client-ip' | 'ip' | 'nsdname' | 'nsip';
+  /** What the rule is on: a name, with `*.` before it where it is on all below, or a network. */
+  readonly rule: string;
 }
 
 /** What `data` is given, once per worker. */
@@ -198,6 +210,8 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   /** One line for `sekisho check` and the plugin list. */
   readonly summary: string;
   readonly options: Schema;
+  /** Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. */
+  readonly listCategories?: readonly ListCategory[];
   /**
    * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
    * the option it is about, so that the error names its line.

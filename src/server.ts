@@ -25,7 +25,7 @@ import { countersOnly, RetiredMetrics } from './metrics/prometheus.ts';
 import { endpointText } from './net/address.ts';
 import { batchedIoFault } from './net/self-test.ts';
 import { resolvePlugin } from './plugins.ts';
-import { metricsReport, type ReportParts, statusReport } from './status-report.ts';
+import { metricsReport, type ReportParts, statusReport, totalMetric } from './status-report.ts';
 import { version } from './version.ts';
 import type { IoKind } from './worker-messages.ts';
 
@@ -104,6 +104,7 @@ class Server {
     makeDataFolder(config.server.dataFolder);
 
     let serial = 0;
+    let listsVersion = 0;
     const parts: ProcessParts = {
       io,
       log,
@@ -112,6 +113,7 @@ class Server {
       failures: createFailureMemory(),
       retired: new RetiredMetrics(),
       nextSerial: () => ++serial,
+      nextListsVersion: () => ++listsVersion,
       replaced: [],
     };
     const report = {
@@ -126,6 +128,7 @@ class Server {
     try {
       const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
       const server = new Server(options, log, parts, report, generation, explainer);
+      await generation.desk.activate();
       server.#admin = await startAdmin(server.#adminDeps(generation));
       server.#listenToSignals();
       server.#announce('serving');
@@ -167,18 +170,23 @@ class Server {
     if (this.#stopping) return refused(['the server is stopping']);
     const fixed = [...needsRestart(old.config, config), ...impossibleWith(this.#process.io, config)];
     if (fixed.length > 0) return refused(fixed);
+    // Two desks must not write the same files: the new one opens them when the old one is at rest.
+    await old.desk.deactivate();
     let next: Generation;
     try {
       next = await this.#startBeside(old, config);
     } catch (error) {
+      await this.#reactivateDesk();
       return refused([errorText(error)]);
     }
     try {
+      await next.desk.activate();
       const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
       await this.#admin?.replace(this.#adminDeps(next));
       this.#explainer = explainer;
     } catch (error) {
       await next.discard(this.#log);
+      await this.#reactivateDesk();
       return refused([errorText(error)]);
     }
     this.#generation = next;
@@ -207,6 +215,12 @@ class Server {
       this.#generation = await Generation.start(old.config, this.#process, old);
       throw error;
     }
+  }
+
+  async #reactivateDesk(): Promise<void> {
+    await this.#generation.desk.activate().catch((error: unknown) => {
+      this.#log.error({ err: error }, 'NOTIFY is not taken any more: lists are only asked at intervals');
+    });
   }
 
   async stop(): Promise<void> {
@@ -240,10 +254,14 @@ class Server {
       log: this.#log,
       metricsText: () => metricsReport(this.#generation, this.#report),
       status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
-      explain: async (question) => this.#explainer.explain(question),
+      explain: (question) => this.#explainer.explain(question),
       reload: () => this.reload(),
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
+      lists: {
+        desk: generation.desk,
+        total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),
+      },
     };
   }
 

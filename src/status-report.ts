@@ -102,6 +102,16 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
   };
 }
 
+/** The sum of a metric over all workers, ended ones included. */
+export function totalMetric(
+  generation: Generation,
+  parts: ReportParts,
+  name: string,
+  labels: Record<string, string>,
+): number {
+  return metricsTotal([...generation.workers.metrics, ...parts.retiring()], parts.retired, name, labels);
+}
+
 /** The page for Prometheus. */
 export function metricsReport(generation: Generation, parts: ReportParts): string {
   return metricsText(

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/load.ts';
+import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
@@ -60,12 +61,14 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
       type: String(type),
       client,
       steps: [{ place: 'guard', who: 'access', verdict: 'refuse', reason: 'not in server.access' }],
+      lists: [],
       decidedBy: 'access',
       outcome: 'REFUSED',
     }),
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0 },
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
@@ -230,6 +233,10 @@ describe('/openapi.json', () => {
       '/readyz',
       '/reload',
       '/v1/explain',
+      '/v1/lists',
+      '/v1/lists/{name}/override',
+      '/v1/lists/{name}/reload',
+      '/v1/lists/{name}/rollback',
       '/v1/reload',
       '/v1/status',
     ]);

@@ -9,6 +9,7 @@ import { type ErrorCode, errorText, SekishoError } from '../errors.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
+import { listRoutes } from './lists.ts';
 import { ROLES, type Role, STAFF } from './roles.ts';
 import {
   type ErrorBody,
@@ -91,6 +92,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   // A scope of its own, so that the routes are registered after swagger has begun to listen for them.
   await app.register(async (scope) => openRoutes(scope, deps));
   await app.register(async (scope) => tokenRoutes(scope, deps));
+  await app.register(async (scope) => listRoutes(scope, deps.lists));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
       async (scope) => {
@@ -212,6 +214,11 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_TOKEN_MISSING: 401,
   SEKISHO_ROLE_MISSING: 403,
   SEKISHO_NOT_FOUND: 404,
+  SEKISHO_LIST_UNKNOWN: 404,
+  SEKISHO_LIST_NOTHING_HELD: 409,
+  SEKISHO_LIST_NO_PREVIOUS: 409,
+  SEKISHO_LIST_REFUSED: 422,
+  SEKISHO_LIST_FAILED: 502,
   SEKISHO_NOT_READY: 503,
 };
 

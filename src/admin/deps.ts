@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import type { ListRoutesDeps } from './lists.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
 
 /** What the server lends to the admin API. */
@@ -16,6 +17,7 @@ export interface AdminDeps {
   reload(): Promise<ReloadResult>;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
+  readonly lists: ListRoutesDeps;
 }
 
 /** Routes of one plugin; they appear below `/v1/<plugin>/`. */

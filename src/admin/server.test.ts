@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
+import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
 import type { AdminDeps } from './deps.ts';
 import { type Admin, startAdmin } from './server.ts';
@@ -50,6 +51,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     reload: unused,
     ready: () => true,
     pluginRoutes: [],
+    lists: { desk: await deskWithoutLists(await config()), total: () => 0 },
     ...changes,
   };
 }

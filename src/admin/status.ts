@@ -84,6 +84,24 @@ export const explainSchema = z.strictObject({
       }),
     )
     .describe('What would be asked, in order, up to the step that decides.'),
+  lists: z
+    .array(
+      z.strictObject({
+        list: z.string(),
+        category: z.string(),
+        tier: z.string(),
+        trigger: z.string().describe('What the rule is about: `qname`, `client-ip`, `ip`, `nsdname`, `nsip`.'),
+        rule: z.string().describe('The name (`*.` before it: what is below it) or network of the rule.'),
+        line: z
+          .int()
+          .nullable()
+          .describe("Where the rule stands in the list's version in force; null where it was not found."),
+        text: z.string().nullable().describe('That line, made safe to show.'),
+        who: z.string().nullable().describe('Plugin that acts on the list; null where none in the chain does.'),
+        reason: z.string().describe('On which ground the rule applies, or why it does not.'),
+      }),
+    )
+    .describe('Rules of lists on this name or client, whether or not they apply.'),
   decidedBy: z.string().nullable().describe('Who decides; null where nobody does and the question goes upstream.'),
   outcome: z.string().describe('What the client would get, in one sentence.'),
 });

@@ -9,6 +9,7 @@ import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
+import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { resolvePlugin } from '../plugins.ts';
 import { main } from './cli.ts';
 import { COMMANDS } from './commands.ts';
@@ -69,6 +70,19 @@ beforeAll(async () => {
           { place: 'guard', who: 'access', verdict: 'continue', reason: 'inside 127.0.0.0/8' },
           { place: 'policy', who: 'sinkhole', verdict: 'answer', reason: 'a rule discards this name' },
         ],
+        lists: [
+          {
+            list: 'c2-feed',
+            category: 'c2',
+            tier: 'confirmed',
+            trigger: 'qname',
+            rule: '*.example.com',
+            line: 12,
+            text: '*.example.com CNAME .',
+            who: null,
+            reason: 'nothing acts on it',
+          },
+        ],
         decidedBy: 'sinkhole',
         outcome: 'answered by the plugin',
       };
@@ -76,6 +90,7 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0 },
   });
 });
 afterAll(async () => {
@@ -151,7 +166,10 @@ describe('wrong use', () => {
     ['explain a A B --client 127.0.0.1', "'B' is one word too many"],
     ['explain example.com', 'needs --client IP'],
     ['help statsu', "did you mean 'status'?"],
-    ['lists status', "'lists' is not in this version"],
+    ['lists stats', "did you mean 'status'?"],
+    ['lists rollback', 'which list?'],
+    ['lists rollback c2-feed --approver me', '--reason TEXT missing'],
+    ['lists status --override', 'belong to `sekisho lists reload`'],
     ['audit verify', "'audit' is not in this version"],
   ])('%j exits with 2 and says why on standard error', async (line, message) => {
     const { exitCode, out, err } = await sekisho(line);
@@ -249,6 +267,9 @@ describe('explain', () => {
    WHERE   WHO       VERDICT   WHY
    guard   access    continue  inside 127.0.0.0/8
 →  policy  sinkhole  answer    a rule discards this name
+
+LIST     CATEGORY       TRIGGER  RULE           LINE  WHY
+c2-feed  c2, confirmed  qname    *.example.com  12    nothing acts on it
 
 sinkhole decides: answered by the plugin
 `);

@@ -98,7 +98,33 @@ unless given; HTTPS, TYPE65 and the like are understood.`,
     words: [1, 2],
     load: async () => (await import('./explain.ts')).explain,
   },
-  later('lists', '[status|reload|rollback] [NAME]', 'state of the reputation lists'),
+  {
+    name: 'lists',
+    usage: '[status|reload|rollback] [NAME]',
+    summary: 'show, fetch or take back reputation lists and policy zones',
+    help: `status (the default) shows every list: what is in force, since when, what the guard
+holds back and why, which lines were left out. With NAME, everything about one list.
+
+reload asks the source of NAME (or of all lists) now. What the guard refuses is held
+back and the version in force stays; look at the findings, and if the list is right and
+the guard too careful, --override puts exactly that version into force. Who and why
+are recorded with it.
+
+rollback takes NAME back to the version before. A second rollback undoes the first.`,
+    examples: [
+      ['sekisho lists', 'one line a list'],
+      ['sekisho lists status c2-feed', 'lines that were left out, versions that are kept'],
+      ['sekisho lists reload c2-feed', 'fetch it now'],
+      [
+        'sekisho lists reload c2-feed --override --approver "K. Sato" --reason "vendor merged two feeds, mail of 24 Nov"',
+        'accept what the guard refused',
+      ],
+      ['sekisho lists rollback c2-feed --approver "K. Sato" --reason "blocks a customer, ticket 4711"', 'take it back'],
+    ],
+    options: ['again', 'override', 'approver', 'reason'],
+    words: [0, 2],
+    load: async () => (await import('./lists.ts')).lists,
+  },
   later('sinkhole', 'add|list|remove …', 'discard addresses for names under attack'),
   later('consent', 'show|opt-out|opt-in SUBSCRIBER …', "a subscriber's consent"),
   later('history', '[--reason TEXT]', 'query rates of the past, opened with a reason'),

@@ -40,6 +40,22 @@ export function explainText(result: ExplainResult, terminal: Terminal): string {
   return [
     `${bold(`${result.name} ${result.type} from ${result.client}`, terminal)}\n`,
     table(['', 'WHERE', 'WHO', 'VERDICT', 'WHY'], rows, terminal),
+    ...(result.lists.length > 0
+      ? [
+          table(
+            ['LIST', 'CATEGORY', 'TRIGGER', 'RULE', 'LINE', 'WHY'],
+            result.lists.map(({ list, category, tier, trigger, rule, line, reason }) => [
+              list,
+              category === 'policy' ? category : `${category}, ${tier}`,
+              trigger,
+              rule,
+              line === null ? '?' : String(line),
+              reason,
+            ]),
+            terminal,
+          ),
+        ]
+      : []),
     `${result.decidedBy === null ? 'Nobody decides' : `${result.decidedBy} decides`}: ${result.outcome}\n`,
   ].join('\n');
 }

@@ -3,6 +3,10 @@
  */
 export const OPTION_HELP = {
   client: ['--client IP', 'address of the client that would ask (required)'],
+  again: ['--again', 'fetch even what was fetched before, or is older by its serial'],
+  override: ['--override', 'accept the version that the guard holds back (needs --approver and --reason)'],
+  approver: ['--approver WHO', 'who takes the responsibility; recorded'],
+  reason: ['--reason TEXT', 'why, in a sentence; recorded'],
   config: [
     '--config F',
     'configuration file; default ./sekisho.yaml, then /etc/sekisho/sekisho.yaml,\nthen the built-in defaults',

@@ -10,6 +10,7 @@ const LABELS = [
   'kind',
   'le',
   'limit',
+  'list',
   'listener',
   'plugin',
   'rcode',

@@ -1,0 +1,222 @@
+/**
+ * `/v1/lists`: what the list desk shows and takes. The schemas are declared once, as in status.ts; everything that came from
+ * a list's source has been made safe to show before it gets here (lists/formats/rejects.ts).
+ */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { sourceText } from '../config/lists-section.ts';
+import { SekishoError } from '../errors.ts';
+import type { ListDesk } from '../lists/desk.ts';
+import type { DeskList } from '../lists/desk-list.ts';
+import type { StoredVersion } from '../lists/sources/last-good.ts';
+import { errorSchema, responseSchema } from './status.ts';
+
+const count = z.number().min(0);
+const instant = z.string().describe('ISO 8601, UTC.');
+
+const versionSchema = z.strictObject({
+  sha256: z.string(),
+  fetchedAt: instant,
+  decidedAt: instant.describe('When it came into force, or was refused.'),
+  bytes: count,
+  names: count.describe('Rules, duplicates included.'),
+  serial: z.number().optional().describe("The zone's SOA serial."),
+  transfer: z.enum(['axfr', 'ixfr']).optional(),
+  verdict: z.string().describe('`passed`, or why the guard refused it.'),
+  override: z.strictObject({ approver: z.string(), reason: z.string(), at: instant }).optional(),
+  notes: z.array(z.string()).optional(),
+});
+
+export const listSchema = z.strictObject({
+  name: z.string(),
+  category: z.string(),
+  tier: z.string(),
+  format: z.string(),
+  source: z.string().describe('File or address, without credentials.'),
+  dryRun: z.boolean(),
+  override: z.string(),
+  ground: z.string().nullable().describe('Kind of the ground stated with it; null where consent is the ground.'),
+  state: z.enum(['in force', 'none in force']),
+  current: versionSchema.nullable(),
+  previous: versionSchema.nullable().describe('Where a rollback leads to.'),
+  heldBack: versionSchema.nullable().describe('What the guard refused last.'),
+  findings: z.array(z.string()).describe('Why it was refused.'),
+  rejected: count.describe('Lines of the version in force that were left out.'),
+  reasons: z.record(z.string(), count),
+  rejectedLines: z
+    .array(z.strictObject({ line: z.int(), column: z.int(), reason: z.string(), excerpt: z.string() }))
+    .describe('The first of each reason.'),
+  failure: z.string().nullable().describe('Why the last look for a new version failed.'),
+  confirmedAt: instant.nullable().describe('When the source was last heard.'),
+  expired: z.boolean().describe("The zone's expire time has passed since; the version in force still serves."),
+  nextInSeconds: count.nullable(),
+  hits: count.describe('Queries that the list decided, since the start.'),
+  dryRunHits: count.describe('Queries that it would have decided.'),
+});
+export type ListStatus = z.infer<typeof listSchema>;
+
+export const listsSchema = z.strictObject({ lists: z.array(listSchema) });
+export type ListsStatus = z.infer<typeof listsSchema>;
+
+const reloadSchema = z.strictObject({
+  result: z.enum(['accepted', 'unchanged']),
+  list: listSchema,
+});
+export type ListReload = z.infer<typeof reloadSchema>;
+
+export interface ListRoutesDeps {
+  readonly desk: ListDesk;
+  /** Sum of a metric over all workers. */
+  readonly total: (name: string, labels: Record<string, string>) => number;
+}
+
+const RESPONSIBLE = {
+  approver: { type: 'string', minLength: 1, maxLength: 200, description: 'Who takes the responsibility.' },
+  reason: { type: 'string', minLength: 8, maxLength: 1000, description: 'Why, in a sentence.' },
+} as const;
+const NAME = { type: 'object', properties: { name: { type: 'string', maxLength: 100 } } } as const;
+
+export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
+  const { desk } = deps;
+  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
+  const one = responseSchema(listSchema);
+
+  app.get(
+    '/v1/lists',
+    {
+      config: { roles: ['viewer', 'operator', 'security', 'privacy'] },
+      schema: { summary: 'State of every list', response: { 200: responseSchema(listsSchema), ...failures } },
+    },
+    async (): Promise<ListsStatus> => ({ lists: desk.lists.map((list) => statusOf(list, deps)) }),
+  );
+
+  app.post<{ Params: { name: string }; Body: { again?: boolean } | null }>(
+    '/v1/lists/:name/reload',
+    {
+      config: { roles: ['operator', 'security'] },
+      schema: {
+        summary: 'Ask the source of a list for a new version now',
+        params: NAME,
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          properties: {
+            again: { type: 'boolean', description: 'Even what was brought before, or is older by its serial.' },
+          },
+        },
+        response: { 200: responseSchema(reloadSchema), ...failures },
+      },
+    },
+    async ({ params, body }): Promise<ListReload> => {
+      const list = desk.named(params.name);
+      const result = await desk.reload(list, body?.again === true);
+      if (result.kind === 'failed') throw new SekishoError('SEKISHO_LIST_FAILED', `${params.name}: ${result.reason}`);
+      if (list.refusal && result.kind === 'content') {
+        const findings = list.refusal.findings.map(({ message }) => message).join(' ');
+        throw new SekishoError('SEKISHO_LIST_REFUSED', `${params.name}: ${findings}`);
+      }
+      return { result: result.kind === 'content' ? 'accepted' : 'unchanged', list: statusOf(list, deps) };
+    },
+  );
+
+  app.post<{ Params: { name: string }; Body: { approver: string; reason: string } }>(
+    '/v1/lists/:name/override',
+    {
+      config: { roles: ['security'] },
+      schema: {
+        summary: 'Put the version into force that the guard holds back; who and why are recorded',
+        params: NAME,
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['approver', 'reason'],
+          properties: RESPONSIBLE,
+        },
+        response: { 200: one, ...failures },
+      },
+    },
+    async ({ params, body }) => {
+      const list = desk.named(params.name);
+      await desk.acceptRefused(list, body);
+      return statusOf(list, deps);
+    },
+  );
+
+  app.post<{ Params: { name: string }; Body: { approver: string; reason: string } }>(
+    '/v1/lists/:name/rollback',
+    {
+      config: { roles: ['operator', 'security'] },
+      schema: {
+        summary: 'Take a list back to the version before; a second time undoes it',
+        params: NAME,
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          required: ['approver', 'reason'],
+          properties: RESPONSIBLE,
+        },
+        response: { 200: one, ...failures },
+      },
+    },
+    async ({ params, body }) => {
+      const list = desk.named(params.name);
+      await desk.rollback(list, body);
+      return statusOf(list, deps);
+    },
+  );
+}
+
+function statusOf(list: DeskList, { total }: ListRoutesDeps): ListStatus {
+  const { config, store, inForce, schedule, refusal, failure } = list;
+  const state = schedule?.state;
+  const confirmedAtMs = state?.confirmedAtMs ?? store.confirmedAtMs;
+  const { refused } = store;
+  const hits = (dryRun: boolean) => total('sekisho_rpz_hits_total', { list: config.name, dry_run: String(dryRun) });
+  return {
+    name: config.name,
+    category: config.category,
+    tier: config.tier,
+    format: config.format,
+    source: sourceText(config.source),
+    dryRun: config.dryRun,
+    override: config.override.action,
+    ground: config.ground?.kind ?? null,
+    state: inForce ? 'in force' : 'none in force',
+    current: versionOf(store.current),
+    previous: versionOf(store.previous),
+    heldBack: versionOf(refused),
+    findings: refusal?.findings.map(({ message }) => message) ?? (refused ? [refused.verdict] : []),
+    rejected: inForce?.parsed.rejected ?? 0,
+    reasons: { ...inForce?.parsed.reasons },
+    rejectedLines: (inForce?.parsed.rejectedLines ?? []).map((line) => ({ ...line })),
+    failure: failure ?? null,
+    confirmedAt: confirmedAtMs === undefined ? null : iso(confirmedAtMs),
+    expired: state?.expired ?? false,
+    nextInSeconds: state?.nextInMs === undefined ? null : Math.round(state.nextInMs / 1000),
+    hits: hits(false),
+    dryRunHits: hits(true),
+  };
+}
+
+function versionOf(version: StoredVersion | undefined): z.infer<typeof versionSchema> | null {
+  if (!version) return null;
+  const { provenance, override, counts, verdict, decidedAtMs } = version;
+  return {
+    sha256: provenance.sha256,
+    fetchedAt: iso(provenance.fetchedAtMs),
+    decidedAt: iso(decidedAtMs),
+    bytes: provenance.bytes,
+    names: counts['names'] ?? 0,
+    ...(provenance.serial !== undefined && { serial: provenance.serial }),
+    ...(provenance.transfer !== undefined && { transfer: provenance.transfer }),
+    verdict,
+    ...(override && {
+      override: { approver: override.approver, reason: override.reason, at: iso(override.atMs) },
+    }),
+    ...(provenance.notes && { notes: [...provenance.notes] }),
+  };
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString();
+}

@@ -1,0 +1,185 @@
+/** `sekisho lists [status|reload|rollback] [NAME]`. */
+import type { ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
+import { didYouMean } from '../config/did-you-mean.ts';
+import { SekishoError } from '../errors.ts';
+import { getJson, sendJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { bytesText, durationWords, numberText, table } from './layout.ts';
+import { withProgress } from './progress.ts';
+import { bold, type Terminal } from './terminal.ts';
+
+/** A list may be large and its source slow. */
+const RELOAD_TIMEOUT_MS = 10 * 60_000;
+const VERBS = ['status', 'reload', 'rollback'];
+
+export async function lists(args: Args, terminal: Terminal): Promise<number> {
+  const [verb = 'status', name] = args.positionals;
+  const { options, flags } = args;
+  if (verb !== 'reload' && (flags.has('again') || flags.has('override')))
+    throw usage(`--again and --override belong to \`sekisho lists reload\``);
+  switch (verb) {
+    case 'status':
+      return status(name, args, terminal);
+    case 'reload':
+      return flags.has('override') ? override(name, args, terminal) : reload(name, args, terminal);
+    case 'rollback': {
+      if (name === undefined) throw usage('which list? sekisho lists rollback NAME --approver WHO --reason TEXT');
+      const changed = await sendJson<ListStatus>(
+        'POST',
+        `/v1/lists/${encodeURIComponent(name)}/rollback`,
+        responsible(options, 'rollback'),
+        args.config,
+        terminal,
+        RELOAD_TIMEOUT_MS,
+      );
+      return shown(changed, `${name}: back to the version of ${changed.current?.fetchedAt ?? '?'}`, args, terminal);
+    }
+    default: {
+      const close = didYouMean(verb, VERBS);
+      throw usage(
+        `sekisho lists takes ${VERBS.join(', ')}, not '${verb}'${close === undefined ? '' : `; did you mean '${close}'?`}`,
+      );
+    }
+  }
+}
+
+async function status(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
+  const all = await getJson<ListsStatus>('/v1/lists', args.config, terminal);
+  if (name === undefined) {
+    terminal.out(args.json ? `${JSON.stringify(all, null, 2)}\n` : overview(all.lists, terminal));
+    return 0;
+  }
+  const list = all.lists.find((each) => each.name === name);
+  if (!list) {
+    const known = all.lists.map((each) => each.name).join(', ') || 'none';
+    throw new SekishoError('SEKISHO_LIST_UNKNOWN', `there is no list '${name}'; the lists are: ${known}`);
+  }
+  terminal.out(args.json ? `${JSON.stringify(list, null, 2)}\n` : details(list, terminal));
+  return 0;
+}
+
+/** One list or all of them; one that fails does not keep the others from being asked. */
+async function reload(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
+  const names =
+    name === undefined
+      ? (await getJson<ListsStatus>('/v1/lists', args.config, terminal)).lists.map((list) => list.name)
+      : [name];
+  const done: ListReload[] = [];
+  let failure: SekishoError | undefined;
+  for (const each of names) {
+    try {
+      const result = await withProgress(`fetching ${each}`, terminal, () =>
+        sendJson<ListReload>(
+          'POST',
+          `/v1/lists/${encodeURIComponent(each)}/reload`,
+          { again: args.flags.has('again') },
+          args.config,
+          terminal,
+          RELOAD_TIMEOUT_MS,
+        ),
+      );
+      done.push(result);
+      if (!args.json)
+        terminal.out(`${each}: ${result.result}, ${numberText(result.list.current?.names ?? 0)} names in force\n`);
+    } catch (error) {
+      if (!(error instanceof SekishoError) || names.length === 1) throw error;
+      terminal.err(`${error.message}\n`);
+      failure = error;
+    }
+  }
+  if (args.json) terminal.out(`${JSON.stringify({ lists: done }, null, 2)}\n`);
+  return failure === undefined ? 0 : failure.exitCode;
+}
+
+async function override(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
+  if (name === undefined) throw usage('an override is for one list: sekisho lists reload NAME --override …');
+  const changed = await sendJson<ListStatus>(
+    'POST',
+    `/v1/lists/${encodeURIComponent(name)}/override`,
+    responsible(args.options, 'reload --override'),
+    args.config,
+    terminal,
+    RELOAD_TIMEOUT_MS,
+  );
+  return shown(
+    changed,
+    `${name}: in force by override, ${numberText(changed.current?.names ?? 0)} names`,
+    args,
+    terminal,
+  );
+}
+
+function responsible({ approver, reason }: Args['options'], what: string): { approver: string; reason: string } {
+  const missing = [
+    approver === undefined ? '--approver WHO' : undefined,
+    reason === undefined ? '--reason TEXT' : undefined,
+  ].filter((each) => each !== undefined);
+  if (missing.length > 0 || approver === undefined || reason === undefined)
+    throw usage(`sekisho lists ${what} is recorded with who and why: ${missing.join(' and ')} missing`);
+  return { approver, reason };
+}
+
+function shown(list: ListStatus, text: string, args: Args, terminal: Terminal): number {
+  terminal.out(args.json ? `${JSON.stringify(list, null, 2)}\n` : `${text}\n`);
+  return 0;
+}
+
+export function overview(all: readonly ListStatus[], terminal: Terminal): string {
+  if (all.length === 0) return 'The configuration in force has no lists.\n';
+  const rows = all.map((list) => [
+    list.name,
+    list.category,
+    list.category === 'policy' ? (list.ground ?? '') : list.tier,
+    list.current?.names ?? 0,
+    list.current?.fetchedAt.slice(0, 16).replace('T', ' ') ?? 'never',
+    stateText(list),
+  ]);
+  return table(['LIST', 'CATEGORY', 'TIER/GROUND', 'NAMES', 'FETCHED (UTC)', 'STATE'], rows, terminal);
+}
+
+function stateText(list: ListStatus): string {
+  const parts: string[] = [list.state];
+  if (list.dryRun) parts.push(`dry run (${numberText(list.dryRunHits)} would have been hit)`);
+  else if (list.hits > 0) parts.push(`${numberText(list.hits)} hits`);
+  if (list.heldBack) parts.push('a new version is HELD BACK');
+  if (list.failure !== null) parts.push(`FAILED: ${list.failure}`);
+  if (list.expired) parts.push('the zone has EXPIRED');
+  return parts.join('; ');
+}
+
+export function details(list: ListStatus, terminal: Terminal): string {
+  const version = (of: ListStatus['current']) =>
+    of === null
+      ? 'none'
+      : `${numberText(of.names)} names, ${bytesText(of.bytes)}, fetched ${of.fetchedAt}${of.serial === undefined ? '' : `, serial ${of.serial}`}${of.transfer === undefined ? '' : ` (${of.transfer})`}, ${of.sha256.slice(0, 12)}${of.override === undefined ? '' : `\n            accepted by override: ${of.override.approver}, ${of.override.at}: ${of.override.reason}`}`;
+  const facts = [
+    ['source', `${list.source} (${list.format})`],
+    ['category', `${list.category}, ${list.category === 'policy' ? `ground ${list.ground}` : list.tier}`],
+    ['state', stateText(list)],
+    ['in force', version(list.current)],
+    ['before', version(list.previous)],
+    ...(list.heldBack === null ? [] : [['held back', version(list.heldBack)] as const]),
+    ...list.findings.map((finding) => ['', finding] as const),
+    ...(list.current?.notes ?? []).map((note) => ['note', note] as const),
+    ['next look', list.nextInSeconds === null ? 'now' : `in ${durationWords(list.nextInSeconds)}`],
+    ['left out', `${numberText(list.rejected)} lines`],
+  ] as const;
+  const reasons = Object.entries(list.reasons).sort(([, one], [, other]) => other - one);
+  return [
+    `${bold(list.name, terminal)}\n${facts.map(([name, text]) => `${name.padEnd(10)}  ${text}\n`).join('')}`,
+    ...(reasons.length > 0 ? [table(['REASON', 'LINES'], reasons, terminal)] : []),
+    ...(list.rejectedLines.length > 0
+      ? [
+          table(
+            ['LINE', 'COLUMN', 'REASON', 'TEXT'],
+            list.rejectedLines.map(({ line, column, reason, excerpt }) => [line, column, reason, excerpt]),
+            terminal,
+          ),
+        ]
+      : []),
+  ].join('\n');
+}
+
+function usage(message: string): SekishoError {
+  return new SekishoError('SEKISHO_USAGE', message);
+}

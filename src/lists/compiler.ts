@@ -1,0 +1,129 @@
+/**
+ * The compiler of lists, as the main thread uses it: a thread of its own does the work, so that nothing here waits for a
+ * million names. It keeps nothing but memory to build in; a thread that ends is replaced at the next request.
+ */
+import { Worker } from 'node:worker_threads';
+import type { ParseSummary } from './formats/parser.ts';
+import type { ListScan } from './guard/scan.ts';
+import type { CompiledLists } from './in-force.ts';
+import type { SuffixKey } from './index/suffix-hash.ts';
+import type { ListConfig } from './list-config.ts';
+
+/** One list to be read. */
+export interface ListInput {
+  /** Its bit. */
+  readonly index: number;
+  readonly list: ListConfig;
+  readonly path: string;
+}
+
+export interface CompileRequest {
+  readonly version: number;
+  /** Where unchanged lists are taken from. */
+  readonly previous?: CompiledLists;
+  /** Mask of the lists that are taken from there. */
+  readonly keep: number;
+  readonly read: readonly ListInput[];
+}
+
+export interface CompileResult {
+  readonly compiled: CompiledLists;
+  /** Of the lists that were read, in their order. */
+  readonly read: readonly { readonly index: number; readonly parsed: ParseSummary; readonly scan: ListScan }[];
+  /** Memory reserved for policy indexes, spare buffers included. */
+  readonly reservedBytes: number;
+  readonly elapsedMs: number;
+}
+
+/** A rule to be found in a list's source: a name (`*.` before it: below it), or a network. */
+export interface SoughtRule {
+  readonly trigger: 'qname' | 'nsdname' | 'client-ip' | 'ip' | 'nsip';
+  readonly rule: string;
+}
+
+export interface FoundLine {
+  readonly trigger: SoughtRule['trigger'];
+  readonly rule: string;
+  /** From 1. */
+  readonly line: number;
+  /** The line itself, safe to show. */
+  readonly text: string;
+}
+
+export interface ListsCompiler {
+  /** Rejects where a file cannot be read or the lists are too large. */
+  compile(request: CompileRequest): Promise<CompileResult>;
+  /** No thread looks into this version any more: its memory may be used again. */
+  release(version: number): void;
+  /** In which lines of the list the rules stand; at most a few of each. */
+  locate(input: ListInput, sought: readonly SoughtRule[]): Promise<FoundLine[]>;
+  close(): Promise<void>;
+}
+
+/** The compiler thread's `workerData`. */
+export interface CompilerSettings {
+  readonly key: SuffixKey;
+  readonly sketchKey: readonly [number, number];
+  readonly popularNamesFile: string;
+}
+
+export type ToCompiler =
+  | { readonly type: 'compile'; readonly id: number; readonly request: CompileRequest }
+  | { readonly type: 'locate'; readonly id: number; readonly input: ListInput; readonly sought: readonly SoughtRule[] }
+  | { readonly type: 'release'; readonly version: number };
+
+export type FromCompiler =
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly failure: string };
+
+export function threadCompiler(settings: CompilerSettings): ListsCompiler {
+  const waiting = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
+  let thread: Worker | undefined;
+  let serial = 0;
+
+  function running(): Worker {
+    if (thread) return thread;
+    const started = new Worker(new URL('./compiler-thread.js', import.meta.url), {
+      workerData: settings,
+      name: 'sekisho-compiler',
+    });
+    let failure = new Error('the compiler of lists ended');
+    started.on('message', (message: FromCompiler) => {
+      const request = waiting.get(message.id);
+      waiting.delete(message.id);
+      // Idle, it keeps nobody from ending; at work, somebody waits.
+      if (waiting.size === 0) started.unref();
+      if ('failure' in message) request?.reject(new Error(message.failure));
+      else request?.resolve(message.result as never);
+    });
+    started.on('error', (error) => {
+      failure = error instanceof Error ? error : new Error(String(error));
+    });
+    started.on('exit', () => {
+      if (thread === started) thread = undefined;
+      for (const { reject } of waiting.values()) reject(failure);
+      waiting.clear();
+    });
+    thread = started;
+    return started;
+  }
+
+  function ask<Result>(make: (id: number) => ToCompiler): Promise<Result> {
+    const id = ++serial;
+    return new Promise<Result>((resolve, reject) => {
+      waiting.set(id, { resolve, reject });
+      const compiler = running();
+      compiler.ref();
+      compiler.postMessage(make(id));
+    });
+  }
+
+  return {
+    compile: (request) => ask((id) => ({ type: 'compile', id, request })),
+    locate: (input, sought) => ask((id) => ({ type: 'locate', id, input, sought })),
+    release: (version) => thread?.postMessage({ type: 'release', version } satisfies ToCompiler),
+    close: async () => {
+      await thread?.terminate();
+    },
+  };
+}

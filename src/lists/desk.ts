@@ -1,0 +1,450 @@
+/**
+ * The list desk: keeps every list of one configuration fetched, judged, compiled and in force.
+ *
+ *   schedule ─▶ source ─▶ temporary file ─▶ compiler thread ─▶ guard ─┬─▶ last-good.ts ─▶ publish to all workers ─▶ free
+ *                                                                     └─▶ held back; the version in force stays
+ *
+ * One update at a time. Whatever fails on the way leaves the lists in force as they are. A desk that is not *active* serves
+ * what lies on disk and asks nobody: during a reload the new one stands beside the old one, and only one may write.
+ */
+import { rm } from 'node:fs/promises';
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import type { Config } from '../config/config.ts';
+import { sourceText } from '../config/lists-section.ts';
+import { errorText, SekishoError } from '../errors.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } from './compiler.ts';
+import { countsOf, DeskList } from './desk-list.ts';
+import { DeskMetrics } from './desk-metrics.ts';
+import { judge, overridden, type Verdict } from './guard/verdict.ts';
+import type { CompiledLists } from './in-force.ts';
+import { listSource } from './list-source.ts';
+import { listenForNotify, type NotifyListener, primaryAddresses } from './notify-listener.ts';
+import type { NotifyZone } from './sources/dns/notify.ts';
+import { readKeyFile, type TsigKey } from './sources/dns/tsig-key.ts';
+import { LastGood } from './sources/last-good.ts';
+import { Schedule } from './sources/schedule.ts';
+import type { FetchResult, Provenance, Random } from './sources/source.ts';
+import { systemTimers, type Timers } from './sources/timers.ts';
+
+/** A file that was never loaded is waited for at the start, but not for ever. */
+const FIRST_LOAD_MS = 30_000;
+
+export interface DeskParts {
+  readonly config: Config;
+  /** Folder of the lists below `server.data`. */
+  readonly folder: string;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly metrics: Metrics;
+  readonly compiler: ListsCompiler;
+  /** Counts compiled lists up, through the life of the process. */
+  readonly nextVersion: () => number;
+  /** Resolves when every worker holds them. */
+  readonly publish: (compiled: CompiledLists) => Promise<void>;
+  readonly timers?: Timers;
+}
+
+/** Who overrides, and why. */
+export interface Responsible {
+  readonly approver: string;
+  readonly reason: string;
+}
+
+/** A version on its way in. */
+interface Incoming {
+  readonly list: DeskList;
+  readonly path: string;
+  readonly provenance: Provenance;
+}
+
+export class ListDesk {
+  readonly lists: readonly DeskList[];
+  readonly #parts: DeskParts;
+  readonly #keys: ReadonlyMap<string, TsigKey>;
+  readonly #metrics: DeskMetrics;
+  /** What is in force; undefined where there are no lists at all. */
+  #compiled: CompiledLists | undefined;
+  /** Versions that were built and not released. */
+  readonly #held = new Set<number>();
+  #work: Promise<unknown> = Promise.resolve();
+  #notify: NotifyListener | undefined;
+  #active = false;
+
+  private constructor(parts: DeskParts, lists: readonly DeskList[], keys: ReadonlyMap<string, TsigKey>) {
+    this.#parts = parts;
+    this.lists = lists;
+    this.#keys = keys;
+    this.#metrics = new DeskMetrics(
+      parts.metrics,
+      lists.map(({ config }) => config.name),
+    );
+  }
+
+  /**
+   * Open the stores and put into force what they hold; files that were never loaded are loaded now. Nothing is fetched
+   * again by itself until `activate`.
+   */
+  static async open(parts: DeskParts): Promise<ListDesk> {
+    const { config, folder, log, clock, random } = parts;
+    const keys = config.transfer.keysFile === undefined ? new Map() : await readKeyFile(config.transfer.keysFile);
+    const lists = await Promise.all(
+      config.lists.map(async (list, index) => {
+        const { store, problems } = await LastGood.open(folder, list.name, clock);
+        for (const problem of problems) log.error({ list: list.name }, problem);
+        return new DeskList(index, list, store, listSource(list, store, { keys, random, clock }));
+      }),
+    );
+    const desk = new ListDesk(parts, lists, keys);
+    await desk.#loadStored();
+    await desk.#loadFiles();
+    return desk;
+  }
+
+  /** From now on this desk fetches, watches and writes. */
+  async activate(): Promise<void> {
+    if (this.#active) return;
+    this.#active = true;
+    for (const list of this.lists) {
+      const { store, config } = list;
+      list.schedule = new Schedule({
+        source: list.source,
+        refreshMs: config.refreshMs,
+        random: this.#parts.random,
+        clock: this.#parts.clock,
+        timers: this.#parts.timers ?? systemTimers,
+        zoneTimers: store.known().delivered?.timers,
+        confirmedAtMs: store.confirmedAtMs,
+        onResult: (result) => this.#enqueue(() => this.#arrived(list, result)),
+      });
+      list.schedule.start(0);
+    }
+    await this.#listenForNotify();
+  }
+
+  /** The other way round; `activate` may follow. What is in force stays. */
+  async deactivate(): Promise<void> {
+    if (!this.#active) return;
+    this.#active = false;
+    const notify = this.#notify;
+    this.#notify = undefined;
+    await Promise.all([notify?.close(), ...this.lists.map((list) => list.schedule?.stop())]);
+    for (const list of this.lists) list.schedule = undefined;
+    await this.#work;
+  }
+
+  async close(): Promise<void> {
+    await this.deactivate();
+    await this.#parts.compiler.close();
+  }
+
+  /** What is in force; undefined where there are no lists. */
+  get compiled(): CompiledLists | undefined {
+    return this.#compiled;
+  }
+
+  named(name: string): DeskList {
+    const list = this.lists.find(({ config }) => config.name === name);
+    if (list) return list;
+    const known = this.lists.map(({ config }) => config.name).join(', ') || 'none';
+    throw new SekishoError('SEKISHO_LIST_UNKNOWN', `there is no list '${name}'; the lists are: ${known}`);
+  }
+
+  /** Ask the source now. `again`: even for what it brought before, or what is older by its serial. */
+  async reload(list: DeskList, again: boolean): Promise<FetchResult> {
+    if (!list.schedule) throw new SekishoError('SEKISHO_NOT_READY', 'the lists are being handed over by a reload');
+    return list.schedule.fetchNow({ again });
+  }
+
+  /** Put the version into force that the guard holds back (R15: recorded with who and why). */
+  async acceptRefused(list: DeskList, responsible: Responsible): Promise<void> {
+    await this.#enqueue(async () => {
+      const refused = list.store.refused;
+      if (!refused)
+        throw new SekishoError('SEKISHO_LIST_NOTHING_HELD', `the guard holds no version of '${list.config.name}' back`);
+      const result = await this.#compile([{ list, path: refused.path }]);
+      const verdict = this.#judged(list, result);
+      if (!verdict.accepted) {
+        try {
+          overridden(verdict, { ...responsible, atMs: this.#parts.clock.wallMs() });
+        } catch (error) {
+          this.#discard(result);
+          throw new SekishoError('SEKISHO_LIST_REFUSED', errorText(error), { cause: error });
+        }
+      }
+      const read = result.read[0]!;
+      await list.store.acceptRefused(responsible, countsOf(read.parsed, read.scan));
+      this.#parts.log.warn(
+        { list: list.config.name, ...responsible, findings: verdict.findings.map(({ message }) => message) },
+        'a version that the guard had refused comes into force by override',
+      );
+      await this.#putInForce([list], result);
+    });
+  }
+
+  /** Go back to the version before; a second time undoes it. */
+  async rollback(list: DeskList, responsible: Responsible): Promise<void> {
+    await this.#enqueue(async () => {
+      const previous = list.store.previous;
+      if (!previous)
+        throw new SekishoError(
+          'SEKISHO_LIST_NO_PREVIOUS',
+          `there is no version of '${list.config.name}' to go back to`,
+        );
+      const result = await this.#compile([{ list, path: previous.path }]);
+      await list.store.rollback();
+      this.#parts.log.warn({ list: list.config.name, ...responsible }, 'a list was taken back to the version before');
+      await this.#putInForce([list], result);
+    });
+  }
+
+  /** In which lines of its version in force a list has the rules. */
+  async locate(list: DeskList, sought: readonly SoughtRule[]): Promise<FoundLine[]> {
+    const current = list.store.current;
+    return current ? this.#parts.compiler.locate(inputOf(list, current.path), sought) : [];
+  }
+
+  /** Lists that lie on disk, all in one go: they were judged when they were installed. */
+  async #loadStored(): Promise<void> {
+    const stored = this.lists.flatMap((list) => (list.store.current ? [{ list, path: list.store.current.path }] : []));
+    if (stored.length === 0) return;
+    try {
+      await this.#putInForce(
+        stored.map(({ list }) => list),
+        await this.#compile(stored),
+      );
+    } catch (error) {
+      // One list alone must not cost the others.
+      if (stored.length === 1) return this.#failed(stored[0]!.list, errorText(error));
+      this.#parts.log.error({ err: error }, 'the stored lists could not be compiled together; trying one by one');
+      for (const each of stored) {
+        await this.#compile([each])
+          .then((result) => this.#putInForce([each.list], result))
+          .catch((failure) => this.#failed(each.list, errorText(failure)));
+      }
+    }
+    for (const { list } of stored) await this.#recallRefusal(list);
+  }
+
+  /** A version that was refused before a restart is still held back: say again why. */
+  async #recallRefusal(list: DeskList): Promise<void> {
+    const refused = list.store.refused;
+    if (!refused) return;
+    this.#parts.log.warn(
+      { list: list.config.name, verdict: refused.verdict },
+      'the guard holds a version of the list back',
+    );
+    this.#metrics.heldBack(list.index, true);
+  }
+
+  /** Local files without a stored version: policy is in force from the first query on. */
+  async #loadFiles(): Promise<void> {
+    const fresh = this.lists.filter((list) => list.config.source.kind === 'file' && !list.store.current);
+    if (fresh.length === 0) return;
+    const giveUp = AbortSignal.timeout(FIRST_LOAD_MS);
+    const results = await Promise.all(fresh.map((list) => list.source.fetch(giveUp)));
+    const incoming: Incoming[] = [];
+    for (const [i, result] of results.entries()) {
+      const list = fresh[i]!;
+      if (result.kind === 'content') incoming.push({ list, path: result.path, provenance: result.provenance });
+      else if (result.kind === 'failed') this.#failed(list, result.reason);
+    }
+    await this.#enqueue(() => this.#update(incoming)).catch((error: unknown) => {
+      for (const { list } of incoming) this.#failed(list, errorText(error));
+    });
+  }
+
+  /** A source was asked. */
+  async #arrived(list: DeskList, result: FetchResult): Promise<void> {
+    switch (result.kind) {
+      case 'failed':
+        this.#failed(list, result.reason);
+        return;
+      case 'unchanged':
+        list.failure = undefined;
+        this.#metrics.unchanged(list.index);
+        await list.store.confirm(result.provenance);
+        return;
+      case 'content':
+        try {
+          await this.#update([{ list, path: result.path, provenance: result.provenance }]);
+        } catch (error) {
+          await rm(result.path, { force: true });
+          this.#failed(list, errorText(error));
+          throw error;
+        }
+    }
+  }
+
+  /** Compile what came, judge it, and put into force what passes. Throws where it cannot be compiled or stored. */
+  async #update(incoming: readonly Incoming[]): Promise<void> {
+    if (incoming.length === 0) return;
+    const result = await this.#compile(incoming);
+    const refused = new Set<Incoming>();
+    for (const each of incoming) {
+      const verdict = this.#judged(each.list, result);
+      each.list.failure = undefined;
+      if (verdict.accepted) continue;
+      refused.add(each);
+      await this.#refuse(each, verdict, result);
+    }
+    const passed = incoming.filter((each) => !refused.has(each));
+    if (refused.size > 0) {
+      // What was refused lies in the compiled index too.
+      this.#discard(result);
+      return this.#update(passed);
+    }
+    for (const { list, path, provenance } of passed) {
+      const { parsed, scan } = readOf(result, list);
+      await list.store.install(path, { provenance, counts: countsOf(parsed, scan), verdict: 'passed' });
+      list.refusal = undefined;
+      this.#metrics.heldBack(list.index, false);
+    }
+    await this.#putInForce(
+      passed.map(({ list }) => list),
+      result,
+    );
+  }
+
+  async #refuse({ list, path, provenance }: Incoming, verdict: Verdict, result: CompileResult): Promise<void> {
+    const { parsed, scan } = readOf(result, list);
+    const findings = verdict.findings.map(({ message }) => message);
+    const { path: _, ...stored } = await list.store.refuse(path, {
+      provenance,
+      counts: countsOf(parsed, scan),
+      verdict: findings.join(' '),
+    });
+    list.refusal = verdict;
+    this.#metrics.refused(list.index);
+    this.#parts.log.error(
+      { list: list.config.name, sha256: stored.provenance.sha256, findings },
+      list.inForce
+        ? 'the guard refused a new version of the list; the one in force stays'
+        : 'the guard refused the first version of the list; none is in force',
+    );
+  }
+
+  async #putInForce(lists: readonly DeskList[], result: CompileResult): Promise<void> {
+    const { compiled } = result;
+    for (const list of lists) {
+      const { parsed, scan } = readOf(result, list);
+      list.inForce = { parsed, scan };
+      if (!list.store.refused) list.refusal = undefined;
+      this.#metrics.heldBack(list.index, list.store.refused !== undefined);
+      this.#metrics.inForce(list.index, scan.names, parsed.rejected, list.store.current);
+      this.#parts.log.info(
+        {
+          list: list.config.name,
+          names: scan.names,
+          rejectedLines: parsed.rejected,
+          version: compiled.version,
+          compiledInMs: Math.round(result.elapsedMs),
+          source: sourceText(list.config.source),
+        },
+        'list in force',
+      );
+    }
+    this.#compiled = compiled;
+    this.#metrics.compiled(compiled, result);
+    await this.#parts.publish(compiled);
+    for (const version of this.#held) {
+      if (version >= compiled.version) continue;
+      this.#held.delete(version);
+      this.#parts.compiler.release(version);
+    }
+  }
+
+  async #compile(read: readonly { list: DeskList; path: string }[]): Promise<CompileResult> {
+    const changed = read.reduce((mask, { list }) => mask | list.bit, 0);
+    const loaded = this.lists.reduce((mask, list) => (list.inForce ? mask | list.bit : mask), 0);
+    const version = this.#parts.nextVersion();
+    this.#held.add(version);
+    try {
+      return await this.#parts.compiler.compile({
+        version,
+        ...(this.#compiled && { previous: this.#compiled }),
+        keep: loaded & ~changed,
+        read: read.map(({ list, path }) => inputOf(list, path)),
+      });
+    } catch (error) {
+      this.#held.delete(version);
+      this.#parts.compiler.release(version);
+      throw error;
+    }
+  }
+
+  #judged(list: DeskList, result: CompileResult): Verdict {
+    return judge(list.inForce?.scan, readOf(result, list), list.config.guard);
+  }
+
+  /** It will not be used: nobody but the compiler has seen it. */
+  #discard({ compiled }: CompileResult): void {
+    this.#held.delete(compiled.version);
+    this.#parts.compiler.release(compiled.version);
+  }
+
+  #failed(list: DeskList, reason: string): void {
+    const isNew = list.failure !== reason;
+    list.failure = reason;
+    this.#metrics.failed(list.index);
+    const fields = { list: list.config.name, reason };
+    const text = list.inForce
+      ? 'a list could not be updated; the version in force stays'
+      : 'a list could not be loaded; it is not in force';
+    if (isNew) this.#parts.log.error(fields, text);
+    else this.#parts.log.debug(fields, text);
+  }
+
+  /** One after the other. What fails is told to whoever asked, and does not stop the next. */
+  #enqueue<Result>(work: () => Promise<Result>): Promise<Result> {
+    const done = this.#work.then(work);
+    this.#work = done.catch(() => {});
+    return done;
+  }
+
+  async #listenForNotify(): Promise<void> {
+    const { config, log, clock } = this.#parts;
+    if (!config.transfer.notify) return;
+    const zones: NotifyZone[] = [];
+    for (const { config: list } of this.lists) {
+      const { source } = list;
+      if (source.kind !== 'transfer') continue;
+      const key = source.key === undefined ? undefined : this.#keys.get(source.key);
+      const primaries = await primaryAddresses(source.host).catch((error: unknown) => {
+        log.warn(
+          { list: list.name, reason: errorText(error) },
+          'the primary has no address: its NOTIFYs are not known',
+        );
+        return [];
+      });
+      zones.push({ zone: zoneText(source.zone), primaries, ...(key && { key }) });
+    }
+    this.#notify = await listenForNotify({
+      listen: config.transfer.notify,
+      zones,
+      nowMs: () => clock.wallMs(),
+      notified: (zone) => {
+        for (const { config: list, schedule } of this.lists)
+          if (list.source.kind === 'transfer' && zoneText(list.source.zone) === zone) schedule?.notify();
+      },
+      refused: (reason) => log.debug({ reason }, 'a NOTIFY was not accepted'),
+    });
+  }
+}
+
+function readOf(result: CompileResult, list: DeskList): CompileResult['read'][number] {
+  const read = result.read.find(({ index }) => index === list.index);
+  if (!read) throw new Error(`list ${list.config.name} is not in what was compiled`);
+  return read;
+}
+
+function inputOf({ index, config }: DeskList, path: string): ListInput {
+  return { index, list: config, path };
+}
+
+/** As NOTIFY names it: lower case, with the final dot. */
+function zoneText(zone: string): string {
+  return `${zone.toLowerCase().replace(/\.$/, '')}.`;
+}
