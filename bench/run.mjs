@@ -4,6 +4,7 @@
 //     npm run bench -- --list                names them
 //     npm run bench -- micro                 all micro benches; or one or more by name: -- reader siphash
 //     npm run bench -- load [options]        the load bench; options and scenarios go to bench/load/run.ts
+//     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -29,10 +30,14 @@ if (what === '--list' || what === '--help') list();
 else if (what === undefined) exit(runMicro(micro) + runLoad([]));
 else if (what === 'micro') exit(runMicro(rest.length > 0 ? rest : micro));
 else if (what === 'load') exit(runLoad(rest));
+else if (what === 'lists') exit(run([join(compiled, 'lists', 'run.js'), ...rest]));
 else exit(runMicro([what, ...rest]));
 
 function list() {
   for (const name of micro) console.log(`${name.padEnd(12)} ${purpose(name)}`);
+  console.log(
+    `${'lists'.padEnd(12)} A million listed names, beside unbound and PowerDNS Recursor with the same policy zone`,
+  );
   console.log(`${'load'.padEnd(12)} Real servers under load:`);
   run([join(compiled, 'load', 'run.js'), '--help']);
 }

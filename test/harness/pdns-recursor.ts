@@ -11,7 +11,11 @@ import type { ForwarderOptions } from './unbound.ts';
 export async function startPdnsRecursor(options: ForwarderOptions): Promise<DnsServer> {
   const folder = temporaryFolder('recursor');
   const port = await freePort();
-  const config = pdnsRecursorConfig(folder, port, options.upstreamPort);
+  let config = pdnsRecursorConfig(folder, port, options.upstreamPort);
+  if (options.rpzFile !== undefined) {
+    writeFileSync(join(folder, 'rpz.lua'), `rpzFile("${options.rpzFile}", { policyName = "rpz.bench" })\n`);
+    config += `lua-config-file=${join(folder, 'rpz.lua')}\n`;
+  }
   writeFileSync(join(folder, 'recursor.conf'), config);
   const running = await startProcess({
     name: 'pdns-recursor',
@@ -19,6 +23,7 @@ export async function startPdnsRecursor(options: ForwarderOptions): Promise<DnsS
     args: [`--config-dir=${folder}`],
     ...(options.core === undefined ? {} : { core: options.core }),
     ready: () => answers(port, options.probeName),
+    ...(options.readyTimeoutMs !== undefined && { readyTimeoutMs: options.readyTimeoutMs }),
   });
   return { ...running, port, config };
 }

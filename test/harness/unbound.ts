@@ -15,12 +15,16 @@ export interface ForwarderOptions {
   core?: number;
   /** False: every query goes to the upstream (only dnsdist can do this). */
   cache?: boolean;
+  /** A policy zone `rpz.bench` in force, as a master file. */
+  rpzFile?: string;
+  /** Default 10 s: a large policy zone takes longer. */
+  readyTimeoutMs?: number;
 }
 
 export async function startUnbound(options: ForwarderOptions): Promise<DnsServer> {
   const folder = temporaryFolder('unbound');
   const port = await freePort();
-  const config = unboundConfig(folder, port, options.upstreamPort);
+  const config = unboundConfig(folder, port, options.upstreamPort, options.rpzFile);
   const file = join(folder, 'unbound.conf');
   writeFileSync(file, config);
   const running = await startProcess({
@@ -29,11 +33,13 @@ export async function startUnbound(options: ForwarderOptions): Promise<DnsServer
     args: ['-d', '-c', file],
     ...(options.core === undefined ? {} : { core: options.core }),
     ready: () => answers(port, options.probeName),
+    ...(options.readyTimeoutMs !== undefined && { readyTimeoutMs: options.readyTimeoutMs }),
   });
   return { ...running, port, config };
 }
 
-export function unboundConfig(folder: string, port: number, upstreamPort: number): string {
+export function unboundConfig(folder: string, port: number, upstreamPort: number, rpzFile?: string): string {
+  const rpz = rpzFile === undefined ? '' : `rpz:\n  name: rpz.bench\n  zonefile: "${rpzFile}"\n`;
   return `server:
   interface: 127.0.0.1
   port: ${port}
@@ -58,7 +64,7 @@ export function unboundConfig(folder: string, port: number, upstreamPort: number
   key-cache-slabs: 1
   outgoing-range: 8192
   num-queries-per-thread: 4096
-  module-config: "iterator"
+  module-config: "${rpzFile === undefined ? '' : 'respip '}iterator"
   minimal-responses: yes
   qname-minimisation: no
   harden-below-nxdomain: no
@@ -73,5 +79,5 @@ remote-control:
 forward-zone:
   name: "."
   forward-addr: 127.0.0.1@${upstreamPort}
-`;
+${rpz}`;
 }
