@@ -1,0 +1,214 @@
+/**
+ * From the entries of all lists to what the packet threads ask (in-force.ts). For the compiler thread.
+ *
+ *   parser of list 0 ─▶ sink(0) ─┐              ┌─▶ names          rules on the name asked for
+ *   parser of list 1 ─▶ sink(1) ─┼─▶ build() ───┼─▶ nameServers    RPZ-NSDNAME; only where there is one
+ *   list 2, unchanged ─▶ keep() ─┘              └─▶ networks       RPZ-CLIENT-IP, RPZ-IP, RPZ-NSIP; likewise
+ *
+ * Each list is either read anew or kept, never both.
+ */
+import type { ParseSummary } from './formats/parser.ts';
+import type { AddressTrigger, EntrySink } from './formats/sink.ts';
+import type { CompiledLists, PolicyZoneFacts } from './in-force.ts';
+import { PolicyIndexBuilder } from './index/builder.ts';
+import type { ListStatistics, PolicyIndexMemory } from './index/memory.ts';
+import { MemoryPool } from './index/memory-pool.ts';
+import { emptyLengths, lengthsAt, type NetworkIndexMemory, NetworkName } from './index/network-index.ts';
+import { ACTIONS, EXACT, EXACT_AND_SUBTREE, MAX_LISTS } from './index/rules.ts';
+import type { SuffixKey } from './index/suffix-hash.ts';
+
+/** Buffers for the indexes of one version after the other. */
+export class ListsMemory {
+  readonly names = new MemoryPool();
+  readonly nameServers = new MemoryPool();
+  readonly networks = new MemoryPool();
+
+  /**
+   * No thread holds the lists of this version any more. Returns false where a buffer was given up and the workers'
+   * collectors have to free it (memory-pool.ts).
+   */
+  release(version: number): boolean {
+    const kept = [this.names, this.nameServers, this.networks].map((pool) => pool.release(version));
+    return kept.every(Boolean);
+  }
+
+  /** Bytes of all buffers known here, room to grow included. */
+  get reservedBytes(): number {
+    return this.names.reservedBytes + this.nameServers.reservedBytes + this.networks.reservedBytes;
+  }
+}
+
+export interface ListsBuilderOptions {
+  /** The same for all versions of a process: lists are kept by their hashes. */
+  readonly key: SuffixKey;
+  /** Above that of the lists before. */
+  readonly version: number;
+  /** Default: new buffers. */
+  readonly memory?: ListsMemory;
+}
+
+export class ListsBuilder {
+  readonly #options: ListsBuilderOptions;
+  readonly #names: PolicyIndexBuilder;
+  readonly #nameServers: PolicyIndexBuilder;
+  readonly #networks: PolicyIndexBuilder;
+  readonly #lengths = emptyLengths();
+  readonly #zones: (PolicyZoneFacts | undefined)[] = [];
+  /** Lists that have a place in the index being built. */
+  #taken = 0;
+
+  constructor(options: ListsBuilderOptions) {
+    this.#options = options;
+    this.#names = this.#builder(options.memory?.names);
+    this.#nameServers = this.#builder(options.memory?.nameServers);
+    this.#networks = this.#builder(options.memory?.networks);
+  }
+
+  /**
+   * Where the rules of list `list` (0–31) go; to be had once. Entries are copied. Throws RangeError where the list is out
+   * of bounds, was kept, or was asked for before; so does what it returns beyond MAX_NAMES rules.
+   */
+  sink(list: number): EntrySink {
+    this.#take(1 << list, list >= 0 && list < MAX_LISTS);
+    return new ListSink(list, this.#names, this.#nameServers, this.#networks, this.#lengths);
+  }
+
+  /** What list `list` says about itself as a policy zone; lists that are none need no call. */
+  zone(list: number, facts: PolicyZoneFacts): void {
+    this.#zones[list] = facts;
+  }
+
+  /**
+   * Take over the rules and zones of the unchanged `lists` (a mask) from `before`, without reading their sources. Throws
+   * RangeError where `before` was made with another key, or one of the lists was read or kept already.
+   */
+  keep(before: CompiledLists, lists: number): void {
+    this.#take(lists, true);
+    this.#names.copyLists(before.names, lists);
+    if (before.nameServers) this.#nameServers.copyLists(before.nameServers, lists);
+    if (before.networks) {
+      this.#networks.copyLists(before.networks.index, lists);
+      for (let i = 0; i < this.#lengths.length; i++) this.#lengths[i]! |= before.networks.lengths[i]! & lists;
+    }
+    before.zones.forEach((zone, list) => {
+      if ((lists & (1 << list)) !== 0) this.#zones[list] = zone;
+    });
+  }
+
+  /** Make the lists. The builder and its sinks cannot be used afterwards. */
+  build(): CompiledLists {
+    const nameServers = builtUnlessEmpty(this.#nameServers);
+    const networks = builtUnlessEmpty(this.#networks);
+    const zones = Array.from({ length: MAX_LISTS - Math.clz32(this.#taken) }, (_, list) => this.#zones[list]);
+    return {
+      version: this.#options.version,
+      names: this.#names.build(),
+      ...(nameServers && { nameServers }),
+      ...(networks && { networks: { index: networks, lengths: this.#lengths } satisfies NetworkIndexMemory }),
+      zones,
+    };
+  }
+
+  #take(lists: number, inBounds: boolean): void {
+    if (!inBounds) throw new RangeError(`there are lists 0 to ${MAX_LISTS - 1}`);
+    if ((this.#taken & lists) !== 0) throw new RangeError('a list is read or kept, and once');
+    this.#taken |= lists;
+  }
+
+  #builder(pool: MemoryPool | undefined): PolicyIndexBuilder {
+    const { key, version } = this.#options;
+    return new PolicyIndexBuilder({ key, version, ...(pool && { allocate: (bytes) => pool.take(version, bytes) }) });
+  }
+}
+
+/** Rules that one list brought on names, name servers and networks together. */
+export function statisticsOf({ names, nameServers, networks }: CompiledLists, list: number): ListStatistics {
+  const sum = { names: 0, duplicates: 0, conflicts: 0 };
+  for (const index of [names, nameServers, networks?.index]) {
+    const own = index?.lists[list];
+    if (!own) continue;
+    sum.names += own.names;
+    sum.duplicates += own.duplicates;
+    sum.conflicts += own.conflicts;
+  }
+  return sum;
+}
+
+/** What a parsed list says about itself as a policy zone; undefined where it is none. */
+export function zoneFacts({ zone }: Pick<ParseSummary, 'zone'>): PolicyZoneFacts | undefined {
+  if (!zone) return undefined;
+  const { name, soa } = zone;
+  return {
+    name,
+    ...(soa && { soa: soa.data }),
+    soaTtl: soa?.ttl ?? 0,
+    minimumSeconds: soa?.minimumSeconds ?? 0,
+  };
+}
+
+/** One list's rules on their way into the builders. */
+class ListSink implements EntrySink {
+  readonly #list: number;
+  readonly #names: PolicyIndexBuilder;
+  readonly #nameServers: PolicyIndexBuilder;
+  readonly #networks: PolicyIndexBuilder;
+  readonly #lengths: Int32Array;
+  readonly #network = new NetworkName();
+  /** Numbers of rules without data by action and kind, -1 = not made yet: a feed of a million names has a handful. */
+  readonly #nameRules = new Int32Array(ACTIONS.length * KINDS).fill(-1);
+  readonly #nameServerRules = new Int32Array(ACTIONS.length * KINDS).fill(-1);
+  readonly #networkRules = new Int32Array(ACTIONS.length * KINDS).fill(-1);
+
+  constructor(
+    list: number,
+    names: PolicyIndexBuilder,
+    nameServers: PolicyIndexBuilder,
+    networks: PolicyIndexBuilder,
+    lengths: Int32Array,
+  ) {
+    this.#list = list;
+    this.#names = names;
+    this.#nameServers = nameServers;
+    this.#networks = networks;
+    this.#lengths = lengths;
+  }
+
+  entry(name: Uint8Array, _length: number, kind: number, action: number, data: Uint8Array | undefined): void {
+    this.#names.add(this.#rule(this.#names, this.#nameRules, kind, action, data), name);
+  }
+
+  nameServer(name: Uint8Array, _length: number, kind: number, action: number, data: Uint8Array | undefined): void {
+    this.#nameServers.add(this.#rule(this.#nameServers, this.#nameServerRules, kind, action, data), name);
+  }
+
+  network(
+    trigger: AddressTrigger,
+    words: Int32Array,
+    bits: number,
+    action: number,
+    data: Uint8Array | undefined,
+  ): void {
+    this.#network.set(trigger, words, bits);
+    this.#networks.add(this.#rule(this.#networks, this.#networkRules, EXACT, action, data), this.#network.bytes);
+    this.#lengths[lengthsAt(trigger, bits)]! |= 1 << this.#list;
+  }
+
+  #rule(
+    builder: PolicyIndexBuilder,
+    known: Int32Array,
+    kind: number,
+    action: number,
+    data: Uint8Array | undefined,
+  ): number {
+    if (data !== undefined) return builder.rule(this.#list, kind, action, data);
+    const at = action * KINDS + kind;
+    if (known[at]! < 0) known[at] = builder.rule(this.#list, kind, action);
+    return known[at]!;
+  }
+}
+
+const KINDS = EXACT_AND_SUBTREE + 1;
+
+function builtUnlessEmpty(builder: PolicyIndexBuilder): PolicyIndexMemory | undefined {
+  return builder.added > 0 ? builder.build() : undefined;
+}
