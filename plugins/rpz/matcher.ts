@@ -213,9 +213,13 @@ export class Matcher {
       if (!name.isAtOrBelow(zones[i]!) || !lookUp(nameServers, server, list)) continue;
       const { labels, wildcard } = nameServers;
       if (best !== undefined) {
-        if (wildcard !== bestWildcard ? wildcard : wildcard && labels !== bestLabels) {
-          if (wildcard !== bestWildcard || labels < bestLabels) continue;
-        } else if (compareNames(server, labels, best, bestLabels) >= 0) continue;
+        const closer =
+          wildcard !== bestWildcard
+            ? bestWildcard
+            : wildcard && labels !== bestLabels
+              ? labels > bestLabels
+              : compareNames(server, labels, best, bestLabels) < 0;
+        if (!closer) continue;
       }
       best = server;
       bestLabels = labels;

@@ -5,11 +5,13 @@ import { startSekisho } from '../harness/sekisho.ts';
 
 /** Labels that come from the configuration or from a fixed list. A new one is a decision, to be made here. */
 const LABELS = [
+  'action',
   'dry_run',
   'io',
   'kind',
   'le',
   'limit',
+  'list',
   'listener',
   'plugin',
   'rcode',
@@ -18,6 +20,7 @@ const LABELS = [
   'rule',
   'server',
   'transport',
+  'trigger',
   'verdict',
   'version',
   'worker',
