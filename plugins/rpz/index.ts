@@ -21,6 +21,7 @@ export default definePlugin({
   name: 'rpz',
   stage: 'policy',
   summary: 'response policy zones: the lists of category policy',
+  listCategories: ['policy'],
   options: z.strictObject({}),
   data({ lists: inForce, clock, counter, counters }) {
     const policies = new Policies(inForce.facts, clock, counter);
