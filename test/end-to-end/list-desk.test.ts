@@ -71,11 +71,15 @@ describe('a list in a file', () => {
   let desk: Desk;
 
   it('is in force before the first query, with its bad lines told', async () => {
-    writeFileSync(file, `# a feed\r\n${names(0, 2000)}192.0.2.1\n<b>x</b>.example\n*.wild.example\n`);
+    writeFileSync(
+      file,
+      `# a feed\r\n${names(0, 2000)}192.0.2.1\n<b>x</b>.example\n*.wild.example\nHOST-1.bad.example.\n`,
+    );
     desk = await startDesk({ lists }, data);
     const list = await desk.list('c2');
     expect(list).toMatchObject({ state: 'in force', rejected: 2, reasons: { address: 1, 'bad-character': 1 } });
-    expect(list.current?.names).toBe(2001);
+    expect(list.current?.names).toBe(2002);
+    expect([list.different, list.duplicates, list.conflicts]).toEqual([2001, 1, 0]);
     expect(list.rejectedLines.map(({ line, reason }) => [line, reason])).toEqual([
       [2002, 'address'],
       [2003, 'bad-character'],
