@@ -21,7 +21,7 @@ const SITES = 56;
 const ZONES = ['rpz1', 'rpz2', 'rpz3'];
 /** How long BIND is waited for; what has not come then counts as dropped. */
 const DROPPED_MS = 1_000;
-const IN_PARALLEL = 112;
+const IN_PARALLEL = 48;
 const LONG = 'x'.repeat(60);
 
 let seed = 20_261_124;
@@ -172,10 +172,16 @@ describe.skipIf(findProgram('named') === undefined)('the policy zones of BIND an
 
   it('give the same answers', async () => {
     const byBind = new Map<string, string>();
-    for (let at = 0; at < QUESTIONS.length; at += IN_PARALLEL) {
-      const some = QUESTIONS.slice(at, at + IN_PARALLEL);
-      await Promise.all(some.map(async (asked) => byBind.set(text(asked), await askBind(asked))));
-    }
+    const askAll = async (questions: readonly Asked[]): Promise<void> => {
+      for (let at = 0; at < questions.length; at += IN_PARALLEL) {
+        const some = questions.slice(at, at + IN_PARALLEL);
+        await Promise.all(some.map(async (asked) => byBind.set(text(asked), await askBind(asked))));
+      }
+    };
+    await askAll(QUESTIONS);
+    // On a busy machine an answer may be late: only what is missing again was dropped.
+    for (let times = 0; times < 2; times++)
+      await askAll(QUESTIONS.filter((asked) => byBind.get(text(asked)) === 'dropped'));
     const differences: string[] = [];
     const outcomes = new Set<string>();
     for (const asked of QUESTIONS) {
