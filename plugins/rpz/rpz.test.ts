@@ -1,8 +1,11 @@
 import type { Answer } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
+import { cachedChain } from '../../bench/micro/cached-chain.ts';
+import { systemClock } from '../../src/clock.ts';
 import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
-import { EDE } from '../../src/plugin.ts';
-import { type Ask, ManualClock, mount, type UpstreamReply } from '../../src/testing.ts';
+import { addressWords } from '../../src/net/address.ts';
+import { EDE, Query, RCODE } from '../../src/plugin.ts';
+import { type Ask, ManualClock, mount, queryMessage, type UpstreamReply } from '../../src/testing.ts';
 import { textToName } from '../../src/wire/name.ts';
 import rpz from './index.ts';
 
@@ -420,6 +423,28 @@ describe('replies that are left alone', () => {
     }
     const middle = mounted([list('middle.example CNAME .')]);
     expect(await middle.ask({ name: 'chain.example', dnssecOk: true })).toMatchObject({ authenticData: false });
+  });
+
+  test('what another plugin wrote', async () => {
+    // The chain of the bench: its sinkhole answers 192.0.2.1 for attacked.example, its cache the same for host.example.
+    const rules = list('attacked.example CNAME .', '32.1.2.0.192.rpz-ip CNAME .');
+    const chain = await cachedChain(['host.example'], listsInForce(rules));
+    const rcodeOf = (name: string): number => {
+      const query = new Query();
+      query.message = queryMessage({ name });
+      query.length = query.message.length;
+      query.clientWords.set(addressWords('127.0.0.1'));
+      query.port = 5353;
+      query.nowMs = systemClock.nowMs();
+      const memory = new ArrayBuffer(1232);
+      query.reply = new Uint8Array(memory);
+      query.replyWords = new Int32Array(memory);
+      query.replyCapacity = 1232;
+      expect(chain.handle(query)).toBe(true);
+      return query.rcode;
+    };
+    expect(rcodeOf('host.example')).toBe(RCODE.NXDOMAIN);
+    expect(rcodeOf('attacked.example')).toBe(RCODE.NOERROR);
   });
 
   test('class CH', async () => {
