@@ -72,7 +72,8 @@ export default definePlugin({
     function ready(query: Query): LoadedLists | undefined {
       const lists = inForce.current;
       if (lists === undefined) return undefined;
-      policies.at(query.nowMs);
+      // Looked at here: handed to a function on each packet, the time would be boxed.
+      if (query.nowMs >= policies.nextEndMs) policies.at(query.nowMs);
       // Policy speaks about class IN alone.
       if (policies.inForce === 0 || query.question.class !== CLASS.IN) return undefined;
       if (lists !== known) learn(lists);
