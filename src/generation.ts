@@ -13,6 +13,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
+import type { LastingParts } from './lasting.ts';
 import { listFacts } from './lists/list-config.ts';
 import type { RetiredMetrics } from './metrics/prometheus.ts';
 import { Metrics } from './metrics/registry.ts';
@@ -34,6 +35,8 @@ export interface ProcessParts {
   readonly nextSerial: () => number;
   /** How often the worker at each place was replaced. */
   readonly replaced: number[];
+  /** What plugins keep beyond a reload. */
+  readonly lasting: LastingParts;
 }
 
 export class Generation {
@@ -156,6 +159,12 @@ class Controls {
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
+      hashKey: parts.hashKey,
+      lasting: (make) => {
+        const { value, release } = parts.lasting.take(plugin.name, make);
+        this.closers.push(release);
+        return value;
+      },
       dataFolder: () => {
         const folder = join(config.server.dataFolder, plugin.name);
         makeDataFolder(folder);

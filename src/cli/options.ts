@@ -3,6 +3,22 @@
  */
 export const OPTION_HELP = {
   client: ['--client IP', 'address of the client that would ask (required)'],
+  ground: ['--ground G', 'self-defence (正当防衛), necessity (緊急避難) or\nlegitimate-business (正当業務行為)'],
+  effect: ['--effect TEXT', 'what the attack does, to which of your own facilities'],
+  evidence: ['--evidence TEXT', 'what shows it: ticket, graph, log'],
+  'nothing-milder': ['--nothing-milder TEXT', 'necessity: why nothing milder works (補充性)'],
+  purpose: ['--purpose TEXT', 'legitimate-business: the purpose (目的の正当性)'],
+  necessity: ['--necessity TEXT', 'legitimate-business: why the act is necessary (行為の必要性)'],
+  proportionality: ['--proportionality TEXT', 'legitimate-business: why the means are proportionate\n(手段の相当性)'],
+  approver: ['--approver WHO', 'who approved the measure'],
+  expires: [
+    '--expires WHEN',
+    'when it ends by itself: 2h, 3d, 2026-12-31 or an instant with\nits zone; an emergency ground lasts at most 7d',
+  ],
+  review: ['--review WHEN', 'legitimate-business: when it is reviewed, at most 366d ahead'],
+  subtree: ['--subtree', 'the name and everything below it; otherwise exactly the name'],
+  'dry-run': ['--dry-run', 'only count what the rule would hit'],
+  reason: ['--reason TEXT', 'why'],
   config: [
     '--config F',
     'configuration file; default ./sekisho.yaml, then /etc/sekisho/sekisho.yaml,\nthen the built-in defaults',

@@ -17,6 +17,7 @@ const LABELS = [
   'result',
   'rule',
   'server',
+  'state',
   'transport',
   'verdict',
   'version',
