@@ -63,7 +63,8 @@ export function readRenewal(body: unknown, rule: DeskRule, wallMs: number): Rene
   return stated;
 }
 
-export function refused(what: string, problems: readonly string[]): SekishoError {
+export function refused(what: string, found: readonly string[]): SekishoError {
+  const problems = [...new Set(found)];
   const count = problems.length === 1 ? problems[0] : `${problems.length} problems`;
   return new SekishoError('SEKISHO_SINKHOLE_REFUSED', `${what}: ${count}`, {
     details: problems.length > 1 ? problems : [],

@@ -92,16 +92,16 @@ export class Store {
 
   /** Whether the present term's end was recorded already. */
   endRecorded(rule: DeskRule): boolean {
-    const last = this.#db.prepare('SELECT action FROM change WHERE name = ? ORDER BY id DESC LIMIT 1');
-    return (last.get(rule.name.text) as { action?: string } | undefined)?.action === 'expire';
+    return this.changes(1, rule.name.text)[0]?.action === 'expire';
   }
 
-  /** The latest changes first. */
+  /** The latest changes first. Throws SekishoError. */
   changes(limit: number, name?: string): Change[] {
-    const rows =
+    const rows = this.#attempt('the history could not be read', () =>
       name === undefined
         ? this.#db.prepare('SELECT * FROM change ORDER BY id DESC LIMIT ?').all(limit)
-        : this.#db.prepare('SELECT * FROM change WHERE name = ? ORDER BY id DESC LIMIT ?').all(name, limit);
+        : this.#db.prepare('SELECT * FROM change WHERE name = ? ORDER BY id DESC LIMIT ?').all(name, limit),
+    );
     return (rows as ChangeRow[]).map((row) => ({
       id: row.id,
       atMs: row.at_ms,
@@ -118,12 +118,14 @@ export class Store {
   }
 
   #write(work: () => void): void {
+    this.#attempt('the change could not be kept', () => this.#db.transaction(work)());
+  }
+
+  #attempt<T>(what: string, work: () => T): T {
     try {
-      this.#db.transaction(work)();
+      return work();
     } catch (error) {
-      throw new SekishoError('SEKISHO_SINKHOLE_STORE', `the change could not be kept: ${errorText(error)}`, {
-        cause: error,
-      });
+      throw new SekishoError('SEKISHO_SINKHOLE_STORE', `${what}: ${errorText(error)}`, { cause: error });
     }
   }
 }
