@@ -471,7 +471,7 @@ test('there are at most so many rules, and an ended one makes room', async () =>
   desk.tick();
   expect((await desk.add(draft(), 'x')).entry.name.text).toBe('victim.example');
   expect(desk.entries()).toHaveLength(MAX_RULES);
-});
+}, 60_000);
 
 describe('a preview', () => {
   test('claims no rate that nobody counted', async () => {
