@@ -84,11 +84,12 @@ export function takeGhost(shard: Shard, bucket: number, tag: number): boolean {
 /** An empty slot of the bucket; where there is none, the entry of least use is thrown out. */
 export function freeSlot(shard: Shard, bucket: number, now: number): number {
   const { words, bytes } = shard;
+  // The bucket is one line of memory, and the entries, which are looked at only where it is full, lie all over the place.
+  for (let slot = bucket; slot < bucket + WAYS; slot++) if (words[slot + WAYS] === 0) return slot;
   let victim = bucket;
   let lowest = 0x7fffffff;
   for (let slot = bucket; slot < bucket + WAYS; slot++) {
     const ref = words[slot + WAYS]!;
-    if (ref === 0) return slot;
     const expired = words[ref + EXPIRES_AT]! <= now;
     const frequency = bytes[frequencyAt(bucket, slot)]! & FREQUENCY_MASK;
     const worth = (expired ? 0 : 8) + (frequency << 1) + (ref >= shard.mainStart ? 1 : 0);
@@ -230,6 +231,19 @@ function addGhost(shard: Shard, bucket: number, tag: number): void {
   const at = ghostsAt(shard, bucket);
   for (let i = at + GHOST_WAYS - 1; i > at; i--) halves[i] = halves[i - 1]!;
   halves[at] = fingerprint(tag);
+}
+
+/** One value of the bucket's ghosts, for `AnswerCache.foresee`. */
+export function ghostLine(shard: Shard, bucket: number): number {
+  return shard.halves[ghostsAt(shard, bucket)]!;
+}
+
+/** A mixture of values at the ring's head, where the next entry goes: an entry of usual size takes three lines. */
+export function headLines(shard: Shard, ring: number): number {
+  const words = shard.words;
+  const head = words[ring + HEAD]!;
+  if (head < shard.arenaStart || head + 32 >= shard.arenaEnd) return 0;
+  return words[head]! ^ words[head + 16]! ^ words[head + 32]!;
 }
 
 function ghostsAt(shard: Shard, bucket: number): number {

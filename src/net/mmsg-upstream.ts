@@ -173,6 +173,9 @@ export class MmsgUpstream implements UpstreamSockets {
     const count = this.#libc.recvmmsg(fd, rx.address, BATCH, MSG_DONTWAIT, 0);
     const { names } = rx;
     const address = this.#address;
+    const { sink } = this.#parts;
+    if (count > 1 && sink.foresee)
+      for (let i = 0; i < count; i++) sink.foresee(rx.payload, i * RECEIVE_STRIDE, rx.received(i));
     for (let i = 0; i < count; i++) {
       const at = i * NAME_STRIDE;
       if (names[at] === AF_INET) {
@@ -185,7 +188,7 @@ export class MmsgUpstream implements UpstreamSockets {
       }
       // A datagram cut by the kernel is handed on as it is: it will not parse, and is counted there.
       const length = (rx.flags(i) & MSG_TRUNC) !== 0 ? 0 : rx.received(i);
-      this.#parts.sink.datagram(number, rx.payload, i * RECEIVE_STRIDE, length, address, (names[at + 2]! << 8) | names[at + 3]!);
+      sink.datagram(number, rx.payload, i * RECEIVE_STRIDE, length, address, (names[at + 2]! << 8) | names[at + 3]!);
       rx.rearm(i, 0);
     }
     return Math.max(count, 0);
