@@ -61,6 +61,7 @@ import {
   frequencyAt,
   ghostLine,
   headLines,
+  isRoomy,
   makeRoom,
   REFRESH_CLAIMED,
   takeGhost,
@@ -260,7 +261,7 @@ export class AnswerCache {
       if (old >= shard.mainStart) ring = MAIN;
       if (entryWords(words[old]!) === size) ref = old;
       emptySlot(shard, slot);
-    } else if (takeGhost(shard, bucket, tag)) {
+    } else if (isRoomy(shard) || takeGhost(shard, bucket, tag)) {
       ring = MAIN;
     }
     if (ref === 0) ref = makeRoom(shard, ring, size, now - this.#serveStale);
@@ -282,7 +283,9 @@ export class AnswerCache {
     const shard = this.#shards[low & this.#mask]!;
     const { words } = shard;
     const bucket = bucketAt(shard, low);
-    this.#foreseen ^= words[bucket]! ^ ghostLine(shard, bucket) ^ headLines(shard, SMALL) ^ headLines(shard, MAIN);
+    this.#foreseen ^= words[bucket]! ^ headLines(shard, MAIN);
+    if (isRoomy(shard)) return;
+    this.#foreseen ^= ghostLine(shard, bucket) ^ headLines(shard, SMALL);
     const oldest = words[SMALL + TAIL]!;
     if (oldest < shard.arenaStart || oldest >= shard.mainStart - ENTRY_HEADER_WORDS) return;
     const leaving = bucketAt(shard, words[oldest + KEY_LOW]!);

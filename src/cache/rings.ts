@@ -6,6 +6,9 @@
  *     │            └─ else ─▶ ghost                     │            │ frequency lowered
  *     └─ name is a ghost ─────────────────────────────▶─┘ tail ──────┴─ else: gone
  *
+ * As long as the main ring was never full there is nothing to choose between, and entries go there at once: whatever is
+ * inserted is written once, and no other entry is touched.
+ *
  * A flood of names that are asked once runs through the small ring and leaves the main ring alone. A hit only raises a
  * counter: nothing moves, so readers need no lock. Everything here runs under the shard's lock.
  */
@@ -64,6 +67,15 @@ export function makeRoom(shard: Shard, ring: number, size: number, goneBefore: n
     while (!fits(words, SMALL, size)) popSmall(shard, goneBefore);
   }
   return push(words, ring, size);
+}
+
+/**
+ * The main ring was never full, so there is no reason to throw anything away. Once it was, the gap that the last eviction
+ * left is smaller than an entry may be: a 72nd of the ring.
+ */
+export function isRoomy(shard: Shard): boolean {
+  const words = shard.words;
+  return words[MAIN + USED]! < (words[MAIN + END]! - words[MAIN + START]!) * (1 - 1 / 64);
 }
 
 /** True when the name was thrown out of the small ring not long ago; forgets it. Wrongly true with odds of 1 in 4 096. */
@@ -150,10 +162,7 @@ function popSmall(shard: Shard, goneBefore: number): void {
   if (slot < 0) return;
   const frequency = shard.bytes[frequencyAt(bucket, slot)]!;
   const useful = words[ref + EXPIRES_AT]! >= goneBefore;
-  // While the main ring was never full there is no reason to throw anything away. Once it was, the gap that the last
-  // eviction left is smaller than an entry may be: a 72nd of the ring.
-  const roomy = words[MAIN + USED]! < (words[MAIN + END]! - words[MAIN + START]!) * (1 - 1 / 64);
-  if (useful && ((frequency & FREQUENCY_MASK) >= PROMOTE_AT || roomy)) {
+  if (useful && ((frequency & FREQUENCY_MASK) >= PROMOTE_AT || isRoomy(shard))) {
     const to = makeRoom(shard, MAIN, size, goneBefore);
     for (let i = 0; i < size; i++) words[to + i] = words[ref + i]!;
     words[slot + WAYS] = to;
