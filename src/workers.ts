@@ -15,6 +15,7 @@ import type { MetricsSource, RetiredMetrics } from './metrics/prometheus.ts';
 import type { MetricsSnapshot } from './metrics/registry.ts';
 import { libc } from './net/libc.ts';
 import type { Listeners } from './net/listeners.ts';
+import { segmentsWork } from './net/self-test.ts';
 import {
   type ChainEntry,
   type FromWorker,
@@ -185,6 +186,7 @@ export class Workers {
         place,
         serial,
         io,
+        segments: io === 'mmsg' && segmentsWork(),
         udp: listeners?.udp(place) ?? [],
         tcp: listeners?.duplicateTcp(place) ?? [],
         cache,

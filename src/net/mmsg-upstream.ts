@@ -14,7 +14,6 @@ import type { NativeLoop } from './loop.ts';
 import { BATCH, MmsgBatch, NAME_STRIDE } from './mmsg-batch.ts';
 import type { DatagramSink, UpstreamSockets } from './routes.ts';
 import { SegmentBatch } from './segment-batch.ts';
-import { segmentsWork } from './self-test.ts';
 import { openUdpClient, SocketError } from './sockets.ts';
 
 /** Announced to upstreams is 1232; some send a little more than they should. */
@@ -30,6 +29,8 @@ export interface MmsgUpstreamParts {
   readonly sink: DatagramSink;
   /** Sockets per address family that are in use at a time, 1–1024. */
   readonly sourcePorts: number;
+  /** Whether the kernel cuts messages up into datagrams (self-test.ts). */
+  readonly segments: boolean;
   readonly random32: () => number;
   readonly metrics: Metrics;
   readonly nowMs: () => number;
@@ -53,7 +54,7 @@ export class MmsgUpstream implements UpstreamSockets {
   readonly #parts: MmsgUpstreamParts;
   readonly #libc: Libc = libc();
   readonly #rx = new MmsgBatch(RECEIVE_STRIDE);
-  readonly #tx = new SegmentBatch(SEND_STRIDE, segmentsWork());
+  readonly #tx: SegmentBatch;
   readonly #address = new Int32Array(4);
   /** Ports in use per family (0: IPv4, 1: IPv6) and those that only listen any more. */
   readonly #pools: [SourcePort[], SourcePort[]] = [[], []];
@@ -69,6 +70,7 @@ export class MmsgUpstream implements UpstreamSockets {
 
   constructor(parts: MmsgUpstreamParts) {
     this.#parts = parts;
+    this.#tx = new SegmentBatch(SEND_STRIDE, parts.segments);
     this.#values = parts.metrics.values;
     this.#sendErrors = parts.metrics.counter(
       'sekisho_upstream_send_errors_total',

@@ -61,20 +61,40 @@ describe.runIf(nativeUnavailable() === undefined && segmentsWork())('datagrams s
     expect(b.texts.sort()).toEqual(expected((i) => i % 3 !== 0));
   });
 
-  it('go one by one, none lost and none twice, once the kernel has refused to cut a message up', async () => {
+  it('take one along that is alone of its length', async () => {
     const { port, texts } = await receiver();
     const batch = new SegmentBatch(STRIDE, true);
     const fd = sender();
+    // Every length once; then some twice, some once, in no order.
+    const turns = [
+      words.map((_, i) => 'y'.repeat(i + 1)),
+      [5, 9, 2, 9, 7, 5, 3, 1].map((length) => 'z'.repeat(length)),
+    ];
+    for (const turn of turns) {
+      for (const text of turn) put(batch, text, port);
+      expect(batch.send(fd)).toBe(0);
+    }
+    expect(batch.segments).toBe(true);
+    await expect.poll(() => texts.length).toBe(turns.flat().length);
+    expect(texts.sort()).toEqual(turns.flat().sort());
+  });
+
+  it('go one by one, none lost and none twice, once the kernel has refused to cut a message up', async () => {
+    const [a, b] = [await receiver(), await receiver()];
+    const batch = new SegmentBatch(STRIDE, true);
+    const fd = sender();
     libc().setsockopt(fd, SOL_SOCKET, SO_NO_CHECK, Uint8Array.of(1, 0, 0, 0), 4);
-    // The first is alone of its length, so it has gone when the kernel refuses.
-    for (const word of ['alone', ...words.slice(1)]) put(batch, word, port);
+    // The longest is the first message, alone as it goes elsewhere: it has gone when the kernel refuses the second.
+    const [, ...others] = words;
+    for (const word of others) put(batch, word, a.port);
+    put(batch, 'the longest', b.port);
     expect(batch.send(fd)).toBe(0);
     expect(batch.segments).toBe(false);
-    put(batch, 'last', port);
-    put(batch, 'last', port);
+    for (let i = 0; i < 2; i++) put(batch, 'last', a.port);
     expect(batch.send(fd)).toBe(0);
-    await expect.poll(() => texts.length).toBe(BATCH + 2);
-    expect(texts.sort()).toEqual(['alone', ...words.slice(1), 'last', 'last'].sort());
+    await expect.poll(() => a.texts.length).toBe(others.length + 2);
+    expect(a.texts.sort()).toEqual([...others, 'last', 'last'].sort());
+    expect(b.texts).toEqual(['the longest']);
   });
 
   it('that cannot be sent are counted, and the others go', async () => {

@@ -1,12 +1,13 @@
 /**
  * Datagrams that leave one socket together, those of one length for one destination as a single message that the kernel
  * cuts up (UDP_SEGMENT, Linux 4.18): they pass through its layers once. Most of what sending costs is that passage, so
- * for a forwarder, whose queries all go to a few servers, it is the largest single saving there is.
+ * for a forwarder, whose queries all go to a few servers, it is the largest single saving there is. The last piece of a
+ * message may be shorter than the others, so each message takes along one datagram that is alone of its length.
  *
- *   slots     0 ──── 1 ──── 2 ──── 3 ────      as gathered, each with its payload and sockaddr
- *             40 B   38 B   40 B   51 B
- *   iovecs    0 2 │ 1 │ 3                      put in order
- *   messages  ^^^   ^   ^                      the first with UDP_SEGMENT = 40: two datagrams
+ *   slots     0 ──── 1 ──── 2 ──── 3 ──── 4 ────      as gathered, each with its payload and sockaddr
+ *             40 B   38 B   40 B   51 B   33 B
+ *   iovecs    3 1 │ 0 2 4                             put in order, the longest first
+ *   messages  ^^^   ^^^^^                             UDP_SEGMENT = 51: 51, 38; UDP_SEGMENT = 40: 40, 40, 33
  *
  * On the wire nothing differs from datagrams sent one by one. Struct layouts: see mmsg-batch.ts.
  */
@@ -43,13 +44,17 @@ export class SegmentBatch {
   readonly #vectorAt: Int32Array;
   readonly #lengths = new Int32Array(BATCH);
   readonly #nameLengths = new Int32Array(BATCH);
-  /** Message of each datagram; of each message: its first datagram, how many, and where its next iovec goes. */
+  /** Message of each datagram. */
   readonly #messageOf = new Int32Array(BATCH);
+  /** Datagrams of one length and destination: the first, the last, how many; and behind each datagram the next of its group. */
   readonly #first = new Int32Array(BATCH);
+  readonly #last = new Int32Array(BATCH);
   readonly #count = new Int32Array(BATCH);
   readonly #next = new Int32Array(BATCH);
-  /** Message that takes datagrams of a length; -1 between calls. */
-  readonly #messageFor: Int32Array;
+  /** Groups, the longest datagrams first. */
+  readonly #order = new Int32Array(BATCH);
+  /** Group that takes datagrams of a length; -1 between calls. */
+  readonly #groupFor: Int32Array;
 
   /** `stride`: bytes per payload. `segments`: whether the kernel can do it (self-test.ts). */
   constructor(stride: number, segments: boolean) {
@@ -70,7 +75,7 @@ export class SegmentBatch {
     this.#payloadAt = pointers(payload.address, stride);
     this.#nameAt = pointers(names.address, NAME_STRIDE);
     this.#vectorAt = pointers(vectors.address, 16);
-    this.#messageFor = new Int32Array(stride + 1).fill(-1);
+    this.#groupFor = new Int32Array(stride + 1).fill(-1);
     const controlAt = pointers(controls.address, CONTROL_BYTES);
     for (let i = 0; i < BATCH; i++) {
       const header = i * HEADER_WORDS;
@@ -115,37 +120,66 @@ export class SegmentBatch {
     return refused;
   }
 
-  /** Describe the messages, datagrams alike in length and destination together. Returns how many messages. */
+  /** Describe the messages. Returns how many. */
   #arrange(): number {
-    const { queued } = this;
-    const lengths = this.#lengths;
-    const messageFor = this.#messageFor;
-    const messageOf = this.#messageOf;
+    const groups = this.#group();
+    const order = this.#order;
+    const first = this.#first;
     const count = this.#count;
     let messages = 0;
-    for (let i = 0; i < queued; i++) {
-      const length = lengths[i]!;
-      let message = messageFor[length]!;
-      if (message < 0 || !this.#sameName(this.#first[message]!, i)) {
-        message = messages++;
-        messageFor[length] = message;
-        this.#first[message] = i;
-        count[message] = 0;
-      }
-      messageOf[i] = message;
-      count[message]!++;
-    }
     let vector = 0;
-    for (let m = 0; m < messages; m++) {
-      this.#describe(m, this.#first[m]!, vector, count[m]!);
-      this.#next[m] = vector;
-      vector += count[m]!;
-    }
-    for (let i = 0; i < queued; i++) {
-      this.#putVector(this.#next[messageOf[i]!]!++, i);
-      messageFor[lengths[i]!] = -1;
+    let single = 0;
+    for (let at = 0; at < groups; at++) {
+      const group = order[at]!;
+      // Taken along already.
+      if (count[group] === 0) continue;
+      const begin = vector;
+      for (let n = count[group]!, i = first[group]!; n > 0; n--, i = this.#next[i]!) {
+        this.#messageOf[i] = messages;
+        this.#putVector(vector++, i);
+      }
+      if (single <= at) single = at + 1;
+      while (single < groups && count[order[single]!] !== 1) single++;
+      const other = single < groups ? order[single]! : group;
+      if (
+        this.#lengths[first[other]!]! < this.#lengths[first[group]!]! &&
+        this.#sameName(first[other]!, first[group]!)
+      ) {
+        this.#messageOf[first[other]!] = messages;
+        this.#putVector(vector++, first[other]!);
+        count[other] = 0;
+      }
+      this.#describe(messages++, first[group]!, begin, vector - begin);
     }
     return messages;
+  }
+
+  /** Put datagrams alike in length and destination together, and those groups in order. Returns how many groups. */
+  #group(): number {
+    const { queued } = this;
+    const lengths = this.#lengths;
+    const groupFor = this.#groupFor;
+    const order = this.#order;
+    let groups = 0;
+    for (let i = 0; i < queued; i++) {
+      const length = lengths[i]!;
+      let group = groupFor[length]!;
+      if (group < 0 || !this.#sameName(this.#first[group]!, i)) {
+        group = groups++;
+        groupFor[length] = group;
+        this.#first[group] = i;
+        this.#count[group] = 0;
+        let at = group;
+        for (; at > 0 && lengths[this.#first[order[at - 1]!]!]! < length; at--) order[at] = order[at - 1]!;
+        order[at] = group;
+      } else {
+        this.#next[this.#last[group]!] = i;
+      }
+      this.#last[group] = i;
+      this.#count[group]!++;
+    }
+    for (let i = 0; i < queued; i++) groupFor[lengths[i]!] = -1;
+    return groups;
   }
 
   /** Describe the datagrams of the messages from `message` on, each as a message of its own. Returns how many. */

@@ -28,7 +28,8 @@ let segmented: boolean | undefined;
 
 /**
  * Whether the kernel cuts one message into datagrams (UDP_SEGMENT). One that does not know the option ignores it and sends
- * everything as a single datagram, so it is tried. Answered from memory after the first time.
+ * everything as a single datagram, so it is tried. For the main thread, which is never ended in the middle of it; answered
+ * from memory after the first time.
  */
 export function segmentsWork(): boolean {
   if (segmented === undefined) {
