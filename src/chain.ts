@@ -15,7 +15,7 @@ import type { Metrics } from './metrics/registry.ts';
 import type { ReplyRoute } from './net/routes.ts';
 import type { OwnNames } from './own-names.ts';
 import { ANSWER, CONTINUE, DROP, FAIL, REFUSE, type Ticket, TRUNCATE, type Verdict } from './plugin.ts';
-import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_STALE, Query } from './query.ts';
+import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_STALE, COOKIE_BAD, Query } from './query.ts';
 import {
   DROP_CLIENT_GONE,
   DROP_FAULT,
@@ -32,6 +32,7 @@ import type { Answer } from './wire/answer.ts';
 import { EDE, FLAG_AD, FLAG_TC, RCODE } from './wire/constants.ts';
 import {
   READ_BADVERS,
+  READ_COOKIE_ONLY,
   READ_MALFORMED,
   READ_OK,
   READ_OPCODE,
@@ -39,6 +40,7 @@ import {
   READ_SHORT,
   readQuery,
 } from './wire/reader.ts';
+import type { ServerCookies } from './wire/server-cookies.ts';
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from './wire/writer.ts';
 
 /** The source has the query; beyond the verdicts of plugins. */
@@ -57,6 +59,8 @@ export interface ChainParts {
   readonly clock: Clock;
   readonly hashKey: readonly [number, number];
   readonly log: FaultLog;
+  /** DNS cookies (RFC 7873); without them cookies are an unknown option, which is ignored. */
+  readonly cookies?: ServerCookies | undefined;
 }
 
 export class Chain implements Waiters {
@@ -69,6 +73,7 @@ export class Chain implements Waiters {
   readonly #ownNames: OwnNames;
   readonly #cache: AnswerCache;
   readonly #failures: FailureTable;
+  readonly #cookies: ServerCookies | undefined;
   readonly #suspended: SuspendedQueries;
   readonly #clockMs: () => number;
   readonly #key0: number;
@@ -84,6 +89,7 @@ export class Chain implements Waiters {
     this.#ownNames = parts.ownNames;
     this.#cache = parts.cache;
     this.#failures = parts.failures;
+    this.#cookies = parts.cookies;
     this.#suspended = parts.suspended;
     this.#clockMs = () => parts.clock.nowMs();
     [this.#key0, this.#key1] = parts.hashKey;
@@ -189,8 +195,15 @@ export class Chain implements Waiters {
       if (verdict !== CONTINUE) return this.#refuseUnread(query, verdict);
     }
     const read = readQuery(query, this.#key0, this.#key1);
+    if (query.cookieLength > 0) this.#examineCookie(query);
     if (read !== READ_OK) return this.#unreadable(query, read);
     return this.#decideFrom(query, 0);
+  }
+
+  #examineCookie(query: Query): void {
+    if (this.#cookies === undefined) return;
+    this.#cookies.examine(query);
+    this.#counters.cookie(query.cookie);
   }
 
   /** Query hooks from index `from` on, then cache and source. */
@@ -279,6 +292,13 @@ export class Chain implements Waiters {
         return ANSWER;
       case READ_BADVERS:
         beginReply(query, RCODE.BADVERS);
+        return ANSWER;
+      case READ_COOKIE_ONLY:
+        // RFC 7873 §5.4; without cookies of our own it is a query without a question.
+        beginReply(
+          query,
+          !query.answersCookie ? RCODE.FORMERR : query.cookie === COOKIE_BAD ? RCODE.BADCOOKIE : RCODE.NOERROR,
+        );
         return ANSWER;
       case READ_MALFORMED:
         beginReply(query, RCODE.FORMERR);
@@ -370,6 +390,7 @@ export class Chain implements Waiters {
   #restore(token: number, query: Query = this.#resumed): Query | undefined {
     this.#suspended.restore(token, query, this.#key0, this.#key1);
     query.nowMs = this.#clockMs();
+    if (query.cookieLength > 0) this.#cookies?.examine(query);
     this.#hooks.resumeQuery();
     if (this.routes[query.transport]?.prepare(query)) return query;
     this.#drop(query, DROP_CLIENT_GONE);

@@ -26,6 +26,7 @@ export interface ProcessParts {
   readonly log: Logger;
   readonly clock: Clock;
   readonly hashKey: readonly [number, number];
+  readonly cookieSecret: Uint8Array;
   readonly failures: FailureMemory;
   readonly retired: RetiredMetrics;
   readonly nextSerial: () => number;

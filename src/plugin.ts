@@ -54,7 +54,20 @@ import type { Query } from './query.ts';
 
 export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
-export { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_NOT_ASKED, CACHE_STALE, Query, TCP, UDP } from './query.ts';
+export {
+  CACHE_FAILURE,
+  CACHE_HIT,
+  CACHE_MISS,
+  CACHE_NOT_ASKED,
+  CACHE_STALE,
+  COOKIE_BAD,
+  COOKIE_CLIENT_ONLY,
+  COOKIE_GOOD,
+  COOKIE_NONE,
+  Query,
+  TCP,
+  UDP,
+} from './query.ts';
 export { CLASS, EDE, RCODE, TYPE } from './wire/constants.ts';
 export { NameError, nameToText, textToName } from './wire/name.ts';
 export type { Question } from './wire/question.ts';

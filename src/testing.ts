@@ -22,11 +22,12 @@ import { Query, TCP, UDP } from './query.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { RESOLVING, type Source } from './upstream/source.ts';
 import { Answer } from './wire/answer.ts';
-import { EDE, rcodeName, typeName } from './wire/constants.ts';
+import { EDE, EDNS_OPTION, rcodeName, typeName } from './wire/constants.ts';
 import { nameToText } from './wire/name.ts';
 import { Normalizer } from './wire/normalize.ts';
 import { Question } from './wire/question.ts';
 import { readQuery } from './wire/reader.ts';
+import { ServerCookies } from './wire/server-cookies.ts';
 
 export { ManualClock } from './clock.ts';
 
@@ -42,6 +43,8 @@ export interface Ask {
   readonly transport?: 'udp' | 'tcp';
   /** Default 1232; 0 = no EDNS. */
   readonly udpSize?: number;
+  /** Data of a COOKIE option (RFC 7873): 8 bytes of the client's, with those of `Reply.cookie` behind them. */
+  readonly cookie?: Uint8Array;
   /** The whole message instead, for what no encoder would write. */
   readonly bytes?: Uint8Array;
 }
@@ -56,6 +59,8 @@ export interface Reply {
   readonly truncated: boolean;
   /** Info code of the extended error, or EDE.NONE. */
   readonly ede: number;
+  /** Client and server cookie, 24 bytes; empty where the query had none. */
+  readonly cookie: Uint8Array;
   readonly answers: readonly PacketAnswer[];
   readonly authorities: readonly PacketAnswer[];
   readonly additionals: readonly PacketAnswer[];
@@ -128,6 +133,7 @@ export function mount<Schema extends z.ZodObject>(
     clock,
     hashKey,
     log,
+    cookies: new ServerCookies([new Uint8Array(16)], () => clock.wallMs()),
   });
   const theChain = chain;
   const refreshed: string[] = [];
@@ -190,7 +196,8 @@ export function mount<Schema extends z.ZodObject>(
 export function queryMessage(ask: Ask): Uint8Array {
   if (ask.bytes) return ask.bytes;
   const size = ask.udpSize ?? 1232;
-  const opt = { name: '.', type: 'OPT', udpPayloadSize: size, extendedRcode: 0, ednsVersion: 0, flags: 0, options: [] };
+  const options = ask.cookie ? [{ code: EDNS_OPTION.COOKIE, data: Buffer.from(ask.cookie) }] : [];
+  const opt = { name: '.', type: 'OPT', udpPayloadSize: size, extendedRcode: 0, ednsVersion: 0, flags: 0, options };
   const message = encode({
     id: 0x1234,
     type: 'query',
@@ -223,6 +230,7 @@ function replyOf(query: Query): Reply {
     rcode: rcodeName(query.rcode),
     truncated: (bytes[2]! & 2) !== 0,
     ede: query.ede,
+    cookie: query.answersCookie ? query.cookieReply.slice() : new Uint8Array(0),
     answers: message.answers ?? [],
     authorities: message.authorities ?? [],
     additionals: (message.additionals ?? []).filter((record) => record.type !== 'OPT'),
@@ -237,6 +245,7 @@ function noReply(dropReason: number): Reply {
     rcode: '',
     truncated: false,
     ede: EDE.NONE,
+    cookie: new Uint8Array(0),
     answers: [],
     authorities: [],
     additionals: [],

@@ -16,6 +16,7 @@ import { TCP, UDP } from './query.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from './upstream/forward.ts';
 import { randomPool } from './upstream/random.ts';
+import { ServerCookies } from './wire/server-cookies.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
 
 /** Queries that may wait for their answers in one worker. */
@@ -81,6 +82,7 @@ async function serve(): Promise<void> {
     clock,
     hashKey: setup.hashKey,
     log,
+    cookies: serverCookies(),
   });
 
   const io = await openIo({
@@ -112,6 +114,7 @@ async function serve(): Promise<void> {
     random32,
     metrics,
     limits: { deadlineMs: config.upstream.timeoutMs },
+    cookies: config.upstream.cookies,
     nudge: io.nudge,
   });
   chain.source = source;
@@ -162,6 +165,14 @@ async function serve(): Promise<void> {
   tcp.close();
   io.close();
   main.close();
+}
+
+/** Cookies towards clients, from the secrets that a fleet shares or from the process's own. */
+function serverCookies(): ServerCookies | undefined {
+  const { enabled, secrets } = setup.config.server.cookies;
+  if (!enabled) return undefined;
+  const bytes = secrets.map((text) => Uint8Array.from(Buffer.from(text, 'hex')));
+  return new ServerCookies(bytes.length > 0 ? bytes : [setup.cookieSecret], () => clock.wallMs());
 }
 
 /** TCP rides on libuv; the loop gives it turns. Bounds of all workers together are shared out evenly. */

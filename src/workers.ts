@@ -41,6 +41,7 @@ export interface WorkersParts {
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
   readonly hashKey: readonly [number, number];
+  readonly cookieSecret: Uint8Array;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly retired: RetiredMetrics;
@@ -170,7 +171,7 @@ export class Workers {
 
   #launch(place: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { config, io, listeners, cache, failures, hashKey, shared } = this.#parts;
+      const { config, io, listeners, cache, failures, hashKey, cookieSecret, shared } = this.#parts;
       const serial = this.#parts.nextSerial();
       const heartbeat = new SharedArrayBuffer(8);
       const descriptors = new SharedArrayBuffer(MAX_DESCRIPTORS * 4);
@@ -185,6 +186,7 @@ export class Workers {
         cache,
         failures,
         hashKey,
+        cookieSecret,
         shared,
         heartbeat,
         descriptors,

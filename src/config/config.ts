@@ -61,6 +61,11 @@ export interface ServerConfig {
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };
+  readonly cookies: {
+    readonly enabled: boolean;
+    /** 32 hexadecimal digits each, the first in use; none: the process draws one. */
+    readonly secrets: readonly string[];
+  };
   readonly hangTimeoutMs: number;
 }
 
@@ -77,6 +82,8 @@ export interface UpstreamConfig {
   /** Per worker. */
   readonly sourcePorts: number;
   readonly timeoutMs: number;
+  /** Send cookies (RFC 7873). */
+  readonly cookies: boolean;
 }
 
 export interface CacheConfig {
@@ -115,6 +122,7 @@ export function serverConfig(
   section: z.infer<typeof serverSchema>,
   baseFolder: string,
   listenIsDefault: boolean,
+  cookieSecrets: readonly string[],
 ): ServerConfig {
   const { tcp, udp, identity } = section;
   return {
@@ -137,6 +145,7 @@ export function serverConfig(
       maxPipelined: tcp['max-pipelined'],
     },
     udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
+    cookies: { enabled: section.cookies.enabled, secrets: cookieSecrets },
     hangTimeoutMs: section['hang-timeout'],
   };
 }
@@ -158,6 +167,7 @@ export function upstreamConfig(
     serversAreDefault: section.servers === undefined,
     sourcePorts: section['source-ports'],
     timeoutMs: section.timeout,
+    cookies: section.cookies,
   };
 }
 

@@ -105,6 +105,7 @@ describe('a configuration without any key', () => {
             maxPipelined: 64,
           },
           udp: { receiveBufferBytes: 8 * 2 ** 20, io: 'auto', pause: 'auto' },
+          cookies: { enabled: true, secrets: [] },
           hangTimeoutMs: 500,
         },
         upstream: {
@@ -115,6 +116,7 @@ describe('a configuration without any key', () => {
           serversAreDefault: true,
           sourcePorts: 32,
           timeoutMs: 4000,
+          cookies: true,
         },
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [

@@ -18,6 +18,7 @@ import {
   upstreamConfig,
   upstreamServers,
 } from './config.ts';
+import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
 import { type Found, findConfig, readText } from './find.ts';
 import { loadPlugins, type ResolvePlugin } from './plugin-options.ts';
@@ -60,7 +61,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
   return { ok: false, source: found.source, problems: [new YamlSource('', found.source).problem([], failure)] };
 }
 
-/** The configuration in `text`. Apart from the files that the text names (plugins, tokens) nothing is read. */
+/** The configuration in `text`. Apart from the files that the text names (plugins, tokens, secrets) nothing is read. */
 export async function parseConfig(text: string, found: Found, options: LoadOptions): Promise<LoadResult> {
   const source = new YamlSource(text, found.source);
   const problems: ConfigProblem[] = [...source.problems];
@@ -89,7 +90,8 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const adminSection = section(adminSchema, 'admin');
 
   const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
-  const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault);
+  const secrets = await loadCookieSecrets(serverSection?.cookies['secret-file'], found, source, problems);
+  const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, secrets);
   const tokens = adminSection && (await loadTokens(adminSection['tokens-file'], found, source, problems));
   const admin = adminSection && adminConfig(adminSection, tokens ?? []);
   const cache = cacheSection && cacheConfig(cacheSection);
@@ -198,6 +200,23 @@ async function loadTokens(
     return [];
   }
   const parsed = parseTokens(text, path);
+  problems.push(...(parsed.problems ?? []));
+  return parsed.data ?? [];
+}
+
+async function loadCookieSecrets(
+  path: string | undefined,
+  found: Found,
+  source: YamlSource,
+  problems: ConfigProblem[],
+): Promise<readonly string[]> {
+  if (path === undefined) return [];
+  const { text, failure } = await readText(resolve(found.baseFolder, path));
+  if (failure !== undefined) {
+    problems.push(source.problem(['server', 'cookies', 'secret-file'], `'${path}' ${failure}`));
+    return [];
+  }
+  const parsed = parseCookieSecrets(text, path);
   problems.push(...(parsed.problems ?? []));
   return parsed.data ?? [];
 }

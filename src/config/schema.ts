@@ -110,6 +110,22 @@ export const serverSchema = z
       })
       .prefault({})
       .describe('UDP sockets towards clients.'),
+    cookies: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .default(true)
+          .describe('Answer DNS cookies (RFC 7873, RFC 9018): whoever sends one back has a source that is not forged.'),
+        'secret-file': z
+          .string()
+          .min(1)
+          .optional()
+          .describe(
+            'File with 1–4 secrets of 32 hexadecimal digits, one a line, the same on all servers behind one address: the first makes cookies, all are accepted. Read at the start and at each reload. Without it: a random secret, new at each start.',
+          ),
+      })
+      .prefault({})
+      .describe('DNS cookies towards clients.'),
     'hang-timeout': durationMs({ min: '100ms', max: '1m' })
       .prefault('500ms')
       .describe('A worker that gives no sign of life for so long is replaced.'),
@@ -145,6 +161,10 @@ export const upstreamSchema = z
     timeout: durationMs({ min: '200ms', max: '30s' })
       .prefault('4s')
       .describe('How long an answer is looked for, all tries together, before the client is told SERVFAIL.'),
+    cookies: z
+      .boolean()
+      .default(true)
+      .describe('Send DNS cookies (RFC 7873) to the resolvers: a forged answer of one that knows them is recognised.'),
   })
   .prefault({})
   .describe('Where answers come from.');

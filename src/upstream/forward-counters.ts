@@ -9,6 +9,7 @@ export const MISMATCH_REASONS = [
   'socket',
   'question',
   'case',
+  'cookie',
   'query',
   'opcode',
   'malformed',

@@ -3,7 +3,7 @@
  *
  *   resolve ─▶ joined to the task of an identical question, or a new task
  *   task    ─▶ try 1 ─ timeout ─▶ try 2 ─ … ─ deadline ─▶ failed
- *               │ reply that matches ──▶ TC, case lost ─▶ the same server over TCP
+ *               │ reply that matches ──▶ TC, case or cookie lost ─▶ the same server over TCP
  *               │                        FORMERR without OPT ─▶ the same server without EDNS
  *               │                        failure, garbage ─▶ another server, once
  *               ▼
@@ -36,6 +36,7 @@ import { type Server, type ServerConfig, UpstreamServers } from './servers.ts';
 import { NO_ROOM, RESOLVING, type Source, type Waiters } from './source.ts';
 import { MAX_TRIES, type Task, TaskPool } from './tasks.ts';
 import { TcpClient } from './tcp-client.ts';
+import { COOKIE_ACCEPTED, COOKIE_FORGED, COOKIE_RETRY, UpstreamCookie } from './upstream-cookie.ts';
 import { WaitingList } from './waiting.ts';
 
 /** Kinds of failure. The servers answered, but with failures or garbage. */
@@ -74,6 +75,8 @@ export interface ForwardParts {
   readonly random32: () => number;
   readonly metrics: Metrics;
   readonly limits?: Partial<ForwardLimits>;
+  /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
+  readonly cookies?: boolean;
   /** Called when something was begun that libuv must carry on (TCP): the loop of a worker gives it a turn then. */
   readonly nudge?: () => void;
 }
@@ -97,6 +100,8 @@ export class ForwardSource implements Source, DatagramSink {
   readonly #sockets: UpstreamSockets;
   readonly #pool: TaskPool;
   readonly #tcp: readonly TcpClient[];
+  /** What is known of each server's cookies; empty where none are sent. */
+  readonly #cookies: readonly UpstreamCookie[];
   /** The probe of each server, where one is under way. */
   readonly #probes: (Task | undefined)[];
   readonly #waiting: WaitingList;
@@ -124,6 +129,7 @@ export class ForwardSource implements Source, DatagramSink {
           begun: () => parts.nudge?.(),
         }),
     );
+    this.#cookies = parts.cookies ? this.servers.list.map(() => new UpstreamCookie(parts.random32)) : [];
     this.#waiting = new WaitingList(parts.waiters, parts.suspendedNext);
     this.#sockets = parts.sockets(this);
   }
@@ -225,12 +231,22 @@ export class ForwardSource implements Source, DatagramSink {
       if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
       return;
     }
+    const cookie = this.#checkCookie(task, server, match, bytes, start, length, false);
+    if (cookie === COOKIE_FORGED) {
+      this.#counters.mismatch('cookie');
+      if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
+      return;
+    }
     // RFC 6298 §3 (Karn): where two tries look the same, nobody knows which one was answered.
     this.servers.answered(server, matches === 1 ? nowMs - attempt.sentMs : -1, nowMs);
     if (task.probe >= 0) {
       this.#endProbe(task);
     } else if (match === REPLY_BARE) {
       this.#askWithoutEdns(task, server, nowMs);
+    } else if (cookie === COOKIE_RETRY) {
+      // RFC 7873 §5.3: once more with the cookie it gave; over TCP where that is not enough.
+      if (task.tryCount < MAX_TRIES) this.#send(task, server, nowMs);
+      else if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
     } else if (isTruncated(bytes, start)) {
       this.#values[this.#counters.truncated]! += 1;
       if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
@@ -250,6 +266,7 @@ export class ForwardSource implements Source, DatagramSink {
     const match = this.#match(task, server, bytes, start, length, server.losesCase(nowMs));
     if (match < 0) return;
     if (match === REPLY_OTHER_CASE) server.forgoCase(nowMs);
+    this.#checkCookie(task, server, match, bytes, start, length, true);
     this.servers.answered(server, -1, nowMs);
     if (match === REPLY_BARE) this.#askWithoutEdns(task, server, nowMs);
     // RFC 2181 §9: truncated even here, so it is broken.
@@ -294,6 +311,23 @@ export class ForwardSource implements Source, DatagramSink {
     if (match === REPLY_BARE && this.#saysNoEdns(task, server, bytes[start + 3]! & 15)) return match;
     this.#counters.mismatch(match === REPLY_IS_QUERY ? 'query' : match === REPLY_OTHER_OPCODE ? 'opcode' : 'question');
     return -1;
+  }
+
+  /** COOKIE_…; whatever else is wrong with the reply is found out later. */
+  #checkCookie(
+    task: Task,
+    server: Server,
+    match: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    overTcp: boolean,
+  ): number {
+    const cookie = this.#cookies[server.index];
+    if (cookie === undefined || (task.withoutEdns & (1 << server.index)) !== 0) return COOKIE_ACCEPTED;
+    // A bare header has no room for one; only a server that does not know EDNS sends it.
+    if (match === REPLY_BARE) return cookie.expected && !overTcp ? COOKIE_FORGED : COOKIE_ACCEPTED;
+    return cookie.check(bytes, start, length, overTcp);
   }
 
   /** A reply that matches in every respect. */
@@ -360,7 +394,7 @@ export class ForwardSource implements Source, DatagramSink {
     attempt.sentMs = nowMs;
     attempt.plain = server.losesCase(nowMs);
     const query = this.#queryFor(task, attempt.plain);
-    const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0);
+    const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0, this.#cookies[server.index]);
     attempt.socket = this.#sockets.send(query, 0, length, server.words, server.port);
     task.tried |= bit;
     server.lastSentMs = nowMs;
@@ -387,7 +421,8 @@ export class ForwardSource implements Source, DatagramSink {
 
   #askTcp(task: Task, server: Server, nowMs: number): void {
     const query = this.#queryFor(task, server.losesCase(nowMs));
-    const length = setEdns(query, 0, task.question, (task.withoutEdns & (1 << server.index)) === 0);
+    const edns = (task.withoutEdns & (1 << server.index)) === 0;
+    const length = setEdns(query, 0, task.question, edns, this.#cookies[server.index]);
     if (task.tcpTries >= MAX_TCP_TRIES || !this.#tcp[server.index]!.send(query, 0, length, nowMs)) {
       this.#refused(task, server, EDE.NONE, nowMs);
       return;
