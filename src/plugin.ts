@@ -68,7 +68,7 @@ export {
   TCP,
   UDP,
 } from './query.ts';
-export { CLASS, EDE, RCODE, TYPE } from './wire/constants.ts';
+export { CLASS, EDE, RCODE, TYPE, typeFromName } from './wire/constants.ts';
 export { NameError, nameToText, textToName } from './wire/name.ts';
 export type { Question } from './wire/question.ts';
 export { RecordCursor } from './wire/records.ts';
