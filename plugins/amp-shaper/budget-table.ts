@@ -57,6 +57,11 @@ export function createBudgetMemory(bytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(sets * WAYS * ENTRY_BYTES);
 }
 
+/** The time that the table is told: whole units, so that no call on the packet path has to box a number. */
+export function tableTime(nowMs: number): number {
+  return Math.floor(nowMs / 2 ** TIME_SHIFT) & TIME_MASK;
+}
+
 export class BudgetTable {
   readonly #words: Int32Array;
   readonly #setMask: number;
@@ -89,26 +94,26 @@ export class BudgetTable {
   }
 
   /**
-   * Charge `price` ≥ 0 bytes to the network of `words` (plugin.ts, `clientWords`) at `level`. Returns true when that
-   * network is over its budget with it.
+   * Charge `price` ≥ 0 whole bytes to the network of `words` (query.ts, `clientWords`) at `level`. Returns true when that
+   * network is over its budget with it. `time`: tableTime.
    */
-  charge(level: number, words: Int32Array, price: number, nowMs: number): boolean {
+  charge(level: number, words: Int32Array, price: number, time: number): boolean {
     const high = this.#highOf(level, words);
     const low = this.#lowOf(level, words);
     const table = this.#words;
-    const at = this.#place(level, high, low, nowMs);
-    const owed = Math.min(this.#cap[level]!, this.#remaining(at, level, nowMs) + price);
+    const at = this.#place(level, high, low, time);
+    const owed = Math.min(this.#cap[level]!, this.#remaining(at, level, time) + price);
     table[at + HIGH] = high;
     table[at + LOW] = low;
     table[at + OWED] = owed;
-    table[at + STAMP] = stampOf(level, nowMs);
+    table[at + STAMP] = ((level + 1) << 28) | time;
     return owed > this.#burst[level]!;
   }
 
   /** Bytes that the network owes, as `charge` would find it; nothing is changed. */
-  owed(level: number, words: Int32Array, nowMs: number): number {
+  owed(level: number, words: Int32Array, time: number): number {
     const at = this.#find(level, this.#highOf(level, words), this.#lowOf(level, words));
-    return at < 0 ? 0 : this.#remaining(at, level, nowMs);
+    return at < 0 ? 0 : this.#remaining(at, level, time);
   }
 
   /** True when a network at `level` that owes so much is over its budget. */
@@ -117,12 +122,12 @@ export class BudgetTable {
   }
 
   /** The `count` networks that owe the most, for people: walks the whole table, off the packet path. */
-  heaviest(count: number, nowMs: number): { level: number; words: Int32Array; owed: number; over: boolean }[] {
+  heaviest(count: number, time: number): { level: number; words: Int32Array; owed: number; over: boolean }[] {
     const found: { level: number; words: Int32Array; owed: number; over: boolean }[] = [];
     for (let at = 0; at < this.#words.length; at += WORDS) {
       const level = (this.#words[at + STAMP]! >>> 28) - 1;
       if (level < 0 || level >= this.#levels.length) continue;
-      const owed = Math.floor(this.#remaining(at, level, nowMs));
+      const owed = Math.floor(this.#remaining(at, level, time));
       if (owed <= 0 || (found.length >= count && owed <= found.at(-1)!.owed)) continue;
       const [high, low] = [this.#words[at + HIGH]!, this.#words[at + LOW]!];
       const words = this.#levels[level]!.family === 4 ? [0, 0, 0xffff, high] : [high, low, 0, 0];
@@ -167,7 +172,7 @@ export class BudgetTable {
   }
 
   /** Where the network's entry is, or else the way that it takes, owing nothing. */
-  #place(level: number, high: number, low: number, nowMs: number): number {
+  #place(level: number, high: number, low: number, time: number): number {
     const table = this.#words;
     const found = this.#find(level, high, low);
     if (found >= 0) return found;
@@ -176,27 +181,22 @@ export class BudgetTable {
     let least = Number.POSITIVE_INFINITY;
     for (let at = set; at < set + WAYS * WORDS; at += WORDS) {
       const other = (table[at + STAMP]! >>> 28) - 1;
-      const owed = other < 0 || other >= this.#levels.length ? -1 : this.#remaining(at, other, nowMs);
+      const owed = other < 0 || other >= this.#levels.length ? -1 : this.#remaining(at, other, time);
       if (owed >= least) continue;
       lightest = at;
       least = owed;
     }
     if (least > 0) this.displaced++;
     table[lightest + OWED] = 0;
-    table[lightest + STAMP] = stampOf(level, nowMs);
+    table[lightest + STAMP] = ((level + 1) << 28) | time;
     return lightest;
   }
 
-  #remaining(at: number, level: number, nowMs: number): number {
-    const time = Math.floor(nowMs / 2 ** TIME_SHIFT) & TIME_MASK;
+  #remaining(at: number, level: number, time: number): number {
     // Modulo 2^28, which is 49 days.
     const elapsed = (time - (this.#words[at + STAMP]! & TIME_MASK)) & TIME_MASK;
     // Another worker's round may have begun a little later.
     if (elapsed > TIME_MASK - MAX_AHEAD) return this.#words[at + OWED]!;
     return Math.max(0, this.#words[at + OWED]! - elapsed * 2 ** TIME_SHIFT * this.#rate[level]!);
   }
-}
-
-function stampOf(level: number, nowMs: number): number {
-  return ((level + 1) << 28) | (Math.floor(nowMs / 2 ** TIME_SHIFT) & TIME_MASK);
 }

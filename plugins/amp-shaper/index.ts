@@ -22,7 +22,7 @@ import {
   typeFromName,
   z,
 } from '../../src/plugin.ts';
-import { BudgetTable, createBudgetMemory, type Level, MAX_LEVELS } from './budget-table.ts';
+import { BudgetTable, createBudgetMemory, type Level, MAX_LEVELS, tableTime } from './budget-table.ts';
 import { OUTCOMES, Pricing } from './pricing.ts';
 
 const budget = () => sizeBytes({ min: '1KiB', max: '64MiB' });
@@ -153,7 +153,7 @@ export default definePlugin({
         async ({ query, identity }) => {
           const { limit = 20 } = query as { limit?: number };
           log.info({ by: identity?.name }, 'networks that owe the most were looked at');
-          return { networks: table.heaviest(limit, clock.nowMs()).map((entry) => described(entry, all)) };
+          return { networks: table.heaviest(limit, tableTime(clock.nowMs())).map((entry) => described(entry, all)) };
         },
       );
     });
@@ -200,8 +200,9 @@ export default definePlugin({
         counters[chargedBytes]! += price;
         const family = query.family === 4 ? 4 : 6;
         const stop = end[family];
+        const time = tableTime(query.nowMs);
         for (let level = first[family]; level < stop; level++) {
-          if (!table.charge(level, query.clientWords, price, query.nowMs)) continue;
+          if (!table.charge(level, query.clientWords, price, time)) continue;
           counters[displaced] = table.displaced;
           return shape(query, level);
         }
@@ -212,7 +213,7 @@ export default definePlugin({
         if (query.verified) return { verdict: CONTINUE, reason: 'the source is verified: never shaped' };
         if (exempt?.has(query.clientWords)) return { verdict: CONTINUE, reason: 'the network is exempt' };
         for (let level = first[query.family === 4 ? 4 : 6]; level < end[query.family === 4 ? 4 : 6]; level++) {
-          const owed = table.owed(level, query.clientWords, query.nowMs);
+          const owed = table.owed(level, query.clientWords, tableTime(query.nowMs));
           if (!table.isOver(level, owed)) continue;
           const what = options['dry-run'] ? 'would be truncated (dry run)' : 'are truncated';
           const { family, bits } = all[level]!;

@@ -18,6 +18,8 @@ export interface PriceRule {
   readonly least: number;
 }
 
+/** More than any answer over UDP can cost. */
+const MAX_PRICE = 1 << 20;
 /** An OPT record without options: every answer to a client with EDNS has at least that. */
 const OPT_BYTES = 11;
 
@@ -43,7 +45,7 @@ export class Pricing {
     }
   }
 
-  /** Bytes to charge for the reply in `query`, 0 for most. */
+  /** Whole bytes to charge for the reply in `query`, 0 for most. */
   priceOf(query: Query): number {
     const rule = this.#ruleOf[(outcomeOf(query) << 16) | query.question.type]!;
     const bytes = query.replyLength + (query.edns ? OPT_BYTES : 0);
@@ -51,7 +53,7 @@ export class Pricing {
     // What does not fit leaves as an empty answer with TC.
     const amplified = excess > 0 && query.replyLength <= replyRoom(query) ? excess * this.#weight[rule]! : 0;
     const least = this.#least[rule]!;
-    return amplified > least ? amplified : least;
+    return Math.min(MAX_PRICE, Math.ceil(amplified > least ? amplified : least));
   }
 }
 
