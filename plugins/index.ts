@@ -2,7 +2,8 @@
 import type { Plugin } from '../src/plugin.ts';
 import access from './access/index.ts';
 import ampShaper from './amp-shaper/index.ts';
+import randomSubdomain from './random-subdomain/index.ts';
 import sinkhole from './sinkhole/index.ts';
 import whoami from './whoami/index.ts';
 
-export const builtInPlugins: readonly Plugin[] = [access, ampShaper, sinkhole, whoami];
+export const builtInPlugins: readonly Plugin[] = [access, ampShaper, randomSubdomain, sinkhole, whoami];

@@ -1,8 +1,8 @@
 /**
  * The packet's way through the server, as a list:
  *
- *     packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → source
- *     → answer hooks → OPT and size limit → observe hooks
+ *     packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → miss hooks
+ *     → source → resolved hooks → answer hooks → OPT and size limit → observe hooks
  *
  * Everything is synchronous. A query whose answer is not there yet is put aside (suspended.ts) and comes back through
  * `answered`, `failed` or `slow`. One `try` around it all keeps a faulty plugin from costing more than its query.
@@ -14,7 +14,17 @@ import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { ReplyRoute } from './net/routes.ts';
 import type { OwnNames } from './own-names.ts';
-import { ANSWER, CONTINUE, DROP, FAIL, REFUSE, type Ticket, TRUNCATE, type Verdict } from './plugin.ts';
+import {
+  ANSWER,
+  CONTINUE,
+  DROP,
+  FAIL,
+  REFUSE,
+  RESOLVED_NOT_ASKED,
+  type Ticket,
+  TRUNCATE,
+  type Verdict,
+} from './plugin.ts';
 import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_STALE, COOKIE_BAD, Query } from './query.ts';
 import {
   DROP_CLIENT_GONE,
@@ -27,9 +37,10 @@ import {
   QueryCounters,
 } from './query-counters.ts';
 import type { SuspendedQueries } from './suspended.ts';
-import { NO_ROOM, type Source, type Waiters } from './upstream/source.ts';
+import { type Effort, NO_ROOM, type Source, type Waiters } from './upstream/source.ts';
 import type { Answer } from './wire/answer.ts';
 import { EDE, FLAG_AD, FLAG_TC, RCODE } from './wire/constants.ts';
+import type { Question } from './wire/question.ts';
 import {
   READ_BADVERS,
   READ_COOKIE_ONLY,
@@ -104,6 +115,16 @@ export class Chain implements Waiters {
       return this.#settle(query, this.#decide(query));
     } catch (error) {
       return this.#contain(query, error);
+    }
+  }
+
+  /** The source is done with a question (RESOLVED_…): plugins hear of it before those who wait. */
+  resolved(question: Question, outcome: number, effort: Effort, nowMs: number): void {
+    try {
+      const elapsedMs = effort.tryCount === 0 ? 0 : nowMs - effort.startedMs;
+      this.#hooks.resolved(question, outcome, elapsedMs, effort.tryCount, effort.background);
+    } catch (error) {
+      this.#hooks.fault(error, this.#clockMs());
     }
   }
 
@@ -244,16 +265,32 @@ export class Chain implements Waiters {
       return ANSWER;
     }
     query.cacheResult = CACHE_MISS;
-    return this.#askSource(query);
+    // Joining a question that is being asked adds no work, so nobody has to be asked whether it may.
+    if (this.#hooks.missCount === 0 || this.source?.has(query.question)) return this.#askSource(query, false);
+    const verdict = this.#hooks.runMiss(query);
+    if (verdict === CONTINUE) return this.#askSource(query, true);
+    return verdict === FAIL ? this.#failMiss(query) : verdict;
   }
 
-  #askSource(query: Query): number {
+  /** A miss hook does not let the source be asked: something stale, else SERVFAIL for the hook's reason. */
+  #failMiss(query: Query): number {
+    const { ede, edeText } = query;
+    if (this.#serveStale(query)) return ANSWER;
+    beginReply(query, RCODE.SERVFAIL);
+    query.ede = ede;
+    query.edeText = edeText;
+    return ANSWER;
+  }
+
+  /** `announced`: miss hooks have let it pass and wait to hear what became of it. */
+  #askSource(query: Query, announced: boolean): number {
     const token = this.#suspended.hold(query);
     if (token >= 0) {
       if (this.source?.resolve(query.question, token, query.nowMs) !== NO_ROOM) return WAITING;
       this.#suspended.release(token);
     }
     this.#counters.shed();
+    if (announced) this.#hooks.resolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false);
     // Answers to others may have gone out meanwhile: take a place for this one anew.
     this.routes[query.transport]?.prepare(query);
     if (this.#serveStale(query)) return ANSWER;

@@ -52,7 +52,7 @@ export class Explainer {
 
   static async create(generation: Generation, clock: Clock, hashKey: readonly [number, number]): Promise<Explainer> {
     const plugins = await mountPlugins(generation.config.plugins, {
-      server: { access: generation.config.server.access },
+      server: { access: generation.config.server.access, workers: generation.config.server.workers },
       shared: generation.shared,
       worker: -1,
       clock,

@@ -132,7 +132,7 @@ class Controls {
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
     const context: ControlContext<never> = {
       options: options as never,
-      server: { access: config.server.access },
+      server: { access: config.server.access, workers: config.server.workers },
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
       dataFolder: () => {

@@ -16,13 +16,13 @@ import { ManualClock } from './clock.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
-import type { Explanation, Plugin, ServerFacts } from './plugin.ts';
+import { type Explanation, type Plugin, RESOLVED_FAILURE, RESOLVED_TIMEOUT, type ServerFacts } from './plugin.ts';
 import { mountPlugin } from './plugins.ts';
 import { Query, TCP, UDP } from './query.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { RESOLVING, type Source } from './upstream/source.ts';
 import { Answer } from './wire/answer.ts';
-import { EDE, EDNS_OPTION, rcodeName, typeName } from './wire/constants.ts';
+import { EDE, EDNS_OPTION, RCODE, rcodeName, typeName } from './wire/constants.ts';
 import { nameToText } from './wire/name.ts';
 import { Normalizer } from './wire/normalize.ts';
 import { Question } from './wire/question.ts';
@@ -67,11 +67,14 @@ export interface Reply {
   readonly bytes: Uint8Array;
 }
 
+/** Records of an answer, or that there is none. */
+export type UpstreamSays = readonly PacketAnswer[] | 'nxdomain' | 'servfail' | 'timeout';
+
 export interface MountOptions {
   readonly clock?: ManualClock;
-  readonly server?: ServerFacts;
+  readonly server?: Partial<ServerFacts>;
   /** What the upstream says to a question the cache does not hold; default: an A record 192.0.2.99 with TTL 300. */
-  readonly upstream?: (name: string, type: string) => readonly PacketAnswer[];
+  readonly upstream?: (name: string, type: string) => UpstreamSays;
   readonly shared?: unknown;
 }
 
@@ -96,7 +99,7 @@ export function mount<Schema extends z.ZodObject>(
 ): Mounted {
   const clock = settings.clock ?? new ManualClock();
   const metrics = new Metrics();
-  const server = settings.server ?? { access: ['127.0.0.0/8', '::1/128'] };
+  const server = { access: ['127.0.0.0/8', '::1/128'], workers: 1, ...settings.server };
   const parsed = plugin.options.parse(options);
   const problems = plugin.check?.(parsed, server) ?? [];
   if (problems.length > 0)
@@ -269,22 +272,31 @@ function scriptedSource(
   const answer = new Answer();
   return {
     outstanding: 0,
-    resolve(question, token) {
+    has: () => false,
+    resolve(question, token, startedMs) {
       // The question is borrowed: the next query overwrites it.
       const asked = new Question();
       asked.copyFrom(question);
       setImmediate(() => {
         const name = nameToText(asked.name);
         const type = typeName(asked.type);
+        const says = upstream(name, type);
+        const effort = { startedMs, tryCount: 1, background: false };
+        if (says === 'timeout' || says === 'servfail') {
+          const outcome = says === 'timeout' ? RESOLVED_TIMEOUT : RESOLVED_FAILURE;
+          chain.resolved(asked, outcome, effort, clock.nowMs());
+          return chain.failed(token, EDE.NO_REACHABLE_AUTHORITY);
+        }
         const message = encode({
           type: 'response',
-          flags: 0x0180,
+          flags: 0x0180 | (says === 'nxdomain' ? RCODE.NXDOMAIN : 0),
           questions: [{ name, type: type as RecordType }],
-          answers: [...upstream(name, type)],
+          answers: says === 'nxdomain' ? [] : [...says],
         });
         if (!normalizer.normalize(Uint8Array.from(message), 0, message.length, asked, answer))
           return chain.failed(token, EDE.OTHER);
         cache.insert(asked, answer, clock.nowMs());
+        chain.resolved(asked, answer.kind, effort, clock.nowMs());
         chain.answered(token, answer);
       });
       return RESOLVING;

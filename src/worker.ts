@@ -11,6 +11,7 @@ import { Metrics } from './metrics/registry.ts';
 import { TcpServer } from './net/tcp.ts';
 import { openIo, type WorkerIo } from './net/worker-io.ts';
 import { OwnNames } from './own-names.ts';
+import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
 import { TCP, UDP } from './query.ts';
 import { SuspendedQueries } from './suspended.ts';
@@ -21,6 +22,8 @@ import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messa
 
 /** Queries that may wait for their answers in one worker. */
 const MAX_SUSPENDED = 16_384;
+/** What plugins are told of a failure, by FAILED_…. */
+const OUTCOME_OF_FAILURE = [RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE, RESOLVED_TIMEOUT] as const;
 /** TCP deadlines are looked at this often. */
 const SWEEP_MS = 100;
 
@@ -58,7 +61,7 @@ async function serve(): Promise<void> {
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
-    server: { access: config.server.access },
+    server: { access: config.server.access, workers: config.server.workers },
     shared: setup.shared,
     worker: setup.place,
     clock,
@@ -101,11 +104,14 @@ async function serve(): Promise<void> {
     sockets: io.openUpstream,
     waiters: chain,
     suspendedNext: suspended.next,
-    onAnswer: (question, answer, nowMs) => {
+    onAnswer: (question, answer, nowMs, effort) => {
       cache.insert(question, answer, nowMs);
       failures.forget(question, nowMs);
+      // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
+      chain?.resolved(question, answer.kind, effort, nowMs);
     },
-    onFailure: (question, ede, nowMs, kind) => {
+    onFailure: (question, ede, nowMs, kind, effort) => {
+      chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
       // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
       if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
       else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);

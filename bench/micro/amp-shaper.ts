@@ -12,7 +12,7 @@ import { type Case, compare } from './timing.ts';
 function hooks(options: object): Hooks {
   const parsed = ampShaper.options.parse(options);
   return mountPlugin(ampShaper, parsed, undefined, {
-    server: { access: ['0.0.0.0/0'] },
+    server: { access: ['0.0.0.0/0'], workers: 1 },
     worker: 0,
     clock: systemClock,
     hashKey: [KEY0, KEY1],

@@ -56,7 +56,7 @@ export async function cachedChain(names: readonly string[]): Promise<Chain> {
       },
     ],
     {
-      server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'] },
+      server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'], workers: 1 },
       shared: [],
       worker: 0,
       clock: systemClock,

@@ -108,7 +108,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
-  const facts = { access: server?.access ?? DEFAULT_ACCESS };
+  const facts = { access: server?.access ?? DEFAULT_ACCESS, workers: server?.workers ?? 1 };
   const plugins = await loadPlugins(raw['plugins'], {
     source,
     facts,

@@ -698,6 +698,25 @@ class Network implements UpstreamSockets {
 
 type Rig = ReturnType<typeof makeRig>;
 
+describe('when there is no more room', () => {
+  it('the oldest question is given up for the newest, once it has been outstanding for long', () => {
+    const rig = makeRig({ limits: { tasks: 4, shedAfterMs: 300, deadlineMs: 4000 } });
+    const first = rig.resolve('first.example');
+    rig.clock.advance(200);
+    for (const name of ['second.example', 'third.example', 'fourth.example']) rig.resolve(name);
+    const question = (name: string) => rig.source.resolve(rig.question(name), 9000, rig.clock.nowMs());
+    // All are young: the newest is the one that goes.
+    expect(question('early.example')).toBe(NO_ROOM);
+    rig.clock.advance(150);
+    expect(question('late.example')).toBe(RESOLVING);
+    expect(rig.log).toContain(`failed ${first} ${EDE.NETWORK_ERROR}`);
+    expect(rig.log.filter((line) => line.startsWith('failed'))).toHaveLength(1);
+    expect(rig.metric('sekisho_upstream_failures_total', { reason: 'shed' })).toBe(1);
+    expect(rig.source.outstanding).toBe(4);
+    expect(question('next.example')).toBe(NO_ROOM);
+  });
+});
+
 describe('cookies (RFC 7873)', () => {
   const cookieOf = (bytes: Uint8Array): Buffer | undefined => {
     const edns = decode(Buffer.from(bytes)).additionals?.[0] as unknown as {

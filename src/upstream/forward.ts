@@ -33,7 +33,7 @@ import {
   writeQuery,
 } from './query-message.ts';
 import { type Server, type ServerConfig, UpstreamServers } from './servers.ts';
-import { NO_ROOM, RESOLVING, type Source, type Waiters } from './source.ts';
+import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from './source.ts';
 import { MAX_TRIES, type Task, TaskPool } from './tasks.ts';
 import { TcpClient } from './tcp-client.ts';
 import { COOKIE_ACCEPTED, COOKIE_FORGED, COOKIE_RETRY, UpstreamCookie } from './upstream-cookie.ts';
@@ -45,6 +45,8 @@ export const FAILED_ANSWERED = 0;
 export const FAILED_TIMEOUT = 1;
 /** Every server is down; said at once, and not worth remembering: probes find out when one is back. */
 export const FAILED_UNREACHABLE = 2;
+/** Given up for a newer question when there was no more room; not worth remembering either. */
+export const FAILED_SHED = 3;
 
 export interface ForwardLimits {
   /** Questions outstanding at once, 1–32768. */
@@ -55,9 +57,17 @@ export interface ForwardLimits {
   readonly deadlineMs: number;
   /** Milliseconds after which those who wait may be served something stale (RFC 8767 §5). */
   readonly slowMs: number;
+  /** When there is no more room a question that has been outstanding for so long may be given up for a new one. */
+  readonly shedAfterMs: number;
 }
 
-export const FORWARD_LIMITS: ForwardLimits = { tasks: 4096, waiters: 512, deadlineMs: 4000, slowMs: 1800 };
+export const FORWARD_LIMITS: ForwardLimits = {
+  tasks: 4096,
+  waiters: 512,
+  deadlineMs: 4000,
+  slowMs: 1800,
+  shedAfterMs: 400,
+};
 
 export interface ForwardParts {
   readonly servers: readonly ServerConfig[];
@@ -66,10 +76,10 @@ export interface ForwardParts {
   readonly waiters: Waiters;
   /** Chains the tokens of those who wait (`SuspendedQueries.next`). */
   readonly suspendedNext: Int32Array;
-  /** A new answer, before those who wait get it: for the cache. Both are borrowed. */
-  onAnswer(question: Question, answer: Answer, nowMs: number): void;
-  /** There is no answer, and why: an info code (RFC 8914) and FAILED_…. The question is borrowed. */
-  onFailure(question: Question, ede: number, nowMs: number, kind: number): void;
+  /** A new answer, before those who wait get it: for the cache. All are borrowed. */
+  onAnswer(question: Question, answer: Answer, nowMs: number, effort: Effort): void;
+  /** There is no answer, and why: an info code (RFC 8914) and FAILED_…. Question and effort are borrowed. */
+  onFailure(question: Question, ede: number, nowMs: number, kind: number, effort: Effort): void;
   readonly clock: Clock;
   /** A CSPRNG (upstream/random.ts). */
   readonly random32: () => number;
@@ -91,6 +101,10 @@ const TCP_TIMEOUT_MS = 2000;
 const MAX_TCP_TRIES = 2;
 /** Failures by different servers that make a question fail. */
 const MAX_REFUSALS = 2;
+/** Questions looked at to find an old one. */
+const SHED_SAMPLE = 16;
+/** All servers are down: nothing was sent. */
+const NO_EFFORT: Effort = { startedMs: 0, tryCount: 0, background: false };
 
 export class ForwardSource implements Source, DatagramSink {
   /** The servers, for status reports. */
@@ -138,16 +152,20 @@ export class ForwardSource implements Source, DatagramSink {
     return this.#pool.active;
   }
 
+  has(question: Question): boolean {
+    return this.#pool.find(question) !== undefined;
+  }
+
   resolve(question: Question, token: number, nowMs: number): number {
     const joined = this.#pool.find(question);
     if (joined) return this.#join(joined, token);
     if (this.servers.up === 0) {
       this.#counters.failure(FAILED_UNREACHABLE);
-      this.#parts.onFailure(question, EDE.NETWORK_ERROR, nowMs, FAILED_UNREACHABLE);
+      this.#parts.onFailure(question, EDE.NETWORK_ERROR, nowMs, FAILED_UNREACHABLE, NO_EFFORT);
       this.#parts.waiters.failed(token, EDE.NETWORK_ERROR);
       return RESOLVING;
     }
-    if (this.#pool.free <= this.servers.list.length) {
+    if (this.#pool.free <= this.servers.list.length && !this.#shedOldest(nowMs)) {
       this.#counters.noRoom('questions');
       return NO_ROOM;
     }
@@ -157,11 +175,30 @@ export class ForwardSource implements Source, DatagramSink {
     return RESOLVING;
   }
 
+  /**
+   * Newest first: give up a question that has been outstanding for long, so that a new one gets its place. Whoever asked
+   * the old one has mostly given up as well. Of a few drawn at random the oldest goes: looking at all would cost more than
+   * an answer. Returns false where all of these are young.
+   */
+  #shedOldest(nowMs: number): boolean {
+    const pool = this.#pool;
+    let oldest: Task | undefined;
+    for (let i = 0; i < SHED_SAMPLE; i++) {
+      const task = pool.at(pool.activeSlots[this.#parts.random32() % pool.active]!);
+      if (task.probe < 0 && (oldest === undefined || task.startedMs < oldest.startedMs)) oldest = task;
+    }
+    if (oldest === undefined || nowMs - oldest.startedMs < this.#limits.shedAfterMs) return false;
+    this.#fail(oldest, FAILED_SHED, nowMs);
+    return pool.free > this.servers.list.length;
+  }
+
   refresh(question: Question, nowMs: number): void {
     // A luxury: it leaves a quarter of the room to those who wait.
     if (this.servers.up === 0 || this.#pool.free <= this.#pool.capacity >>> 2 || this.#pool.find(question)) return;
     this.#values[this.#counters.refreshes]! += 1;
-    this.#tryNext(this.#open(question, nowMs), nowMs);
+    const task = this.#open(question, nowMs);
+    task.background = true;
+    this.#tryNext(task, nowMs);
   }
 
   tick(nowMs: number): void {
@@ -350,7 +387,7 @@ export class ForwardSource implements Source, DatagramSink {
     // RFC 4035 §3.2.3: AD is worth as much as the server and the way to it.
     answer.authenticData = server.trusted && (bytes[start + 3]! & FLAG_AD) !== 0;
 
-    this.#parts.onAnswer(task.question, answer, nowMs);
+    this.#parts.onAnswer(task.question, answer, nowMs, task);
     const first = this.#waiting.detach(task);
     this.#pool.release(task);
     this.#delivering = true;
@@ -546,7 +583,7 @@ export class ForwardSource implements Source, DatagramSink {
     const ede =
       task.ede !== EDE.NONE ? task.ede : kind === FAILED_ANSWERED ? EDE.NO_REACHABLE_AUTHORITY : EDE.NETWORK_ERROR;
     this.#counters.failure(kind);
-    this.#parts.onFailure(task.question, ede, nowMs, kind);
+    this.#parts.onFailure(task.question, ede, nowMs, kind, task);
     const first = this.#waiting.detach(task);
     this.#pool.release(task);
     this.#waiting.failed(first, ede);
