@@ -13,6 +13,8 @@ export interface ForwarderOptions {
   /** A name that the upstream knows: the server is ready when it answers it. */
   probeName: string;
   core?: number;
+  /** Further lines of the configuration: of unbound's server section, or of dnsdist's script. */
+  lines?: string;
   /** False: every query goes to the upstream (only dnsdist can do this). */
   cache?: boolean;
 }
@@ -20,7 +22,7 @@ export interface ForwarderOptions {
 export async function startUnbound(options: ForwarderOptions): Promise<DnsServer> {
   const folder = temporaryFolder('unbound');
   const port = await freePort();
-  const config = unboundConfig(folder, port, options.upstreamPort);
+  const config = unboundConfig(folder, port, options.upstreamPort, options.lines);
   const file = join(folder, 'unbound.conf');
   writeFileSync(file, config);
   const running = await startProcess({
@@ -33,8 +35,9 @@ export async function startUnbound(options: ForwarderOptions): Promise<DnsServer
   return { ...running, port, config };
 }
 
-export function unboundConfig(folder: string, port: number, upstreamPort: number): string {
+export function unboundConfig(folder: string, port: number, upstreamPort: number, lines = ''): string {
   return `server:
+${lines}
   interface: 127.0.0.1
   port: ${port}
   access-control: 127.0.0.0/8 allow
