@@ -13,6 +13,7 @@ import type { Clock } from './clock.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { ReplyRoute } from './net/routes.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 import type { OwnNames } from './own-names.ts';
 import {
   ANSWER,
@@ -30,6 +31,7 @@ import {
   DROP_CLIENT_GONE,
   DROP_FAULT,
   DROP_OUTSIDER_MALFORMED,
+  DROP_OWN_ADDRESS,
   DROP_PLUGIN,
   DROP_PORT_ZERO,
   DROP_RESPONSE,
@@ -72,6 +74,8 @@ export interface ChainParts {
   readonly log: FaultLog;
   /** DNS cookies (RFC 7873); without them cookies are an unknown option, which is ignored. */
   readonly cookies?: ServerCookies | undefined;
+  /** Where the server itself listens. */
+  readonly ownAddresses?: OwnAddresses | undefined;
 }
 
 export class Chain implements Waiters {
@@ -85,6 +89,7 @@ export class Chain implements Waiters {
   readonly #cache: AnswerCache;
   readonly #failures: FailureTable;
   readonly #cookies: ServerCookies | undefined;
+  readonly #ownAddresses: OwnAddresses | undefined;
   readonly #suspended: SuspendedQueries;
   readonly #clockMs: () => number;
   readonly #key0: number;
@@ -101,6 +106,7 @@ export class Chain implements Waiters {
     this.#cache = parts.cache;
     this.#failures = parts.failures;
     this.#cookies = parts.cookies;
+    this.#ownAddresses = parts.ownAddresses;
     this.#suspended = parts.suspended;
     this.#clockMs = () => parts.clock.nowMs();
     [this.#key0, this.#key1] = parts.hashKey;
@@ -210,6 +216,8 @@ export class Chain implements Waiters {
   #decide(query: Query): number {
     // Nothing can be sent to port 0; such a source is forged.
     if (query.port === 0) return this.#drop(query, DROP_PORT_ZERO);
+    // What claims to come from a socket of ours was forged to make the server answer itself.
+    if (this.#ownAddresses !== undefined && this.#ownAddresses.has(query)) return this.#drop(query, DROP_OWN_ADDRESS);
     const hooks = this.#hooks;
     for (let i = 0; i < hooks.packetCount; i++) {
       const verdict = hooks.runPacket(i, query);

@@ -2,6 +2,7 @@
  * One worker thread: sets up the data plane from what the main thread hands over, then runs the packet loop until told to
  * drain. Nothing of the control plane is loaded here.
  */
+import { networkInterfaces } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AnswerCache } from './cache/cache.ts';
 import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from './cache/failures.ts';
@@ -10,6 +11,7 @@ import { RoundClock, systemClock } from './clock.ts';
 import { Metrics } from './metrics/registry.ts';
 import { TcpServer } from './net/tcp.ts';
 import { openIo, type WorkerIo } from './net/worker-io.ts';
+import { OwnAddresses } from './own-addresses.ts';
 import { OwnNames } from './own-names.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
@@ -86,6 +88,7 @@ async function serve(): Promise<void> {
     hashKey: setup.hashKey,
     log,
     cookies: serverCookies(),
+    ownAddresses: new OwnAddresses(config.server.listen, networkInterfaces()),
   });
 
   const io = await openIo({

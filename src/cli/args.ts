@@ -9,6 +9,10 @@ export interface Args {
   readonly json: boolean;
   /** `--client IP` */
   readonly client: string | undefined;
+  /** `--format F` */
+  readonly format: string | undefined;
+  /** `--rate N`, as written */
+  readonly rate: string | undefined;
 }
 
 /** Does the work; resolves to the exit code. Throws SekishoError. */

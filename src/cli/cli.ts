@@ -70,7 +70,6 @@ function commandNamed(name: string): Command {
 }
 
 function readArgs(command: Command, argv: readonly string[]): Args {
-  const takesClient = command.options.includes('client');
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
@@ -78,15 +77,16 @@ function readArgs(command: Command, argv: readonly string[]): Args {
       options: {
         config: { type: 'string', short: 'c' },
         json: { type: 'boolean', default: false },
-        ...(takesClient && { client: { type: 'string' as const } }),
+        ...Object.fromEntries(command.options.map((option) => [option, { type: 'string' as const }])),
       },
     });
     const [least, most] = command.words;
     if (positionals.length < least) throw usage(`usage: sekisho ${command.name} ${command.usage}`);
     if (positionals.length > most)
       throw usage(`'${positionals[most]}' is one word too many for sekisho ${command.name}`);
-    const { client } = values as { client?: string };
-    return { positionals, config: values.config, json: values.json, client };
+    const { config, json } = values as { config?: string; json: boolean };
+    const { client, format, rate } = values as { client?: string; format?: string; rate?: string };
+    return { positionals, config, json, client, format, rate };
   } catch (error) {
     if (error instanceof SekishoError) throw error;
     throw wrongOption(error, command);

@@ -7,6 +7,7 @@ import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Role } from '../admin/roles.ts';
 import type { Endpoint } from '../net/address.ts';
+import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 
 /** What `Config.source` says when there is no file. */
@@ -28,6 +29,7 @@ export interface Config {
   /** In the order of the configuration; `access` first. */
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;
+  readonly ip53b: Ip53bConfig;
 }
 
 export interface ServerConfig {

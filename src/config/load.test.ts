@@ -124,6 +124,7 @@ describe('a configuration without any key', () => {
           { name: 'sinkhole', options: { ipv4: '192.0.2.1', ttl: 60, rules: [] } },
         ],
         admin: { listen: { address: '127.0.0.1', port: 8053 }, tokens: [] },
+        ip53b: { dynamic: [], fixed: [], servers: [], inbound: [53, 123], outbound: [53] },
       },
     });
     if (result.ok) expect(structuredClone(result.config)).toEqual(result.config);

@@ -28,6 +28,7 @@ import {
   cacheSchema,
   configSchema,
   DEFAULT_ACCESS,
+  ip53bSchema,
   LATER_KEYS,
   serverSchema,
   upstreamSchema,
@@ -88,6 +89,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const upstreamSection = section(upstreamSchema, 'upstream');
   const cacheSection = section(cacheSchema, 'cache');
   const adminSection = section(adminSchema, 'admin');
+  const ip53b = section(ip53bSchema, 'ip53b');
 
   const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
   const secrets = await loadCookieSecrets(serverSection?.cookies['secret-file'], found, source, problems);
@@ -117,7 +119,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   });
   problems.push(...plugins.problems);
 
-  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin) return fail();
+  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !ip53b) return fail();
   const warnings = dangers(sections).map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,
@@ -128,6 +130,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     cache,
     plugins: plugins.plugins,
     admin,
+    ip53b,
   };
   return { ok: true, config };
 }

@@ -59,7 +59,7 @@ describe('pluginTable', () => {
 
 describe('knownKeys', () => {
   it('follows maps, lists, alternatives and named entries', () => {
-    expect(knownKeys(configSchema, [])).toEqual(['server', 'upstream', 'cache', 'plugins', 'admin']);
+    expect(knownKeys(configSchema, [])).toEqual(['server', 'upstream', 'cache', 'plugins', 'admin', 'ip53b']);
     expect(knownKeys(configSchema, ['server', 'log'])).toEqual(['level']);
     expect(knownKeys(configSchema, ['upstream', 'servers', 3])).toEqual(['address', 'trusted']);
     expect(knownKeys(z.record(z.string(), z.strictObject({ a: z.int() })), ['x'])).toEqual(['a']);

@@ -199,6 +199,32 @@ export const adminSchema = z
   .prefault({})
   .describe('The admin API.');
 
+/** Router filters that are made from the configuration (router-filters/ip53b.ts). */
+export const ip53bSchema = z
+  .strictObject({
+    dynamic: z
+      .array(prefix())
+      .max(10_000)
+      .default([])
+      .describe('Networks whose addresses subscribers get dynamically: nobody there is meant to serve.'),
+    fixed: z
+      .array(prefix())
+      .max(10_000)
+      .default([])
+      .describe('Fixed addresses and networks inside them, whose subscribers may run servers.'),
+    servers: z
+      .array(prefix())
+      .max(10_000)
+      .default([])
+      .describe("The operator's own servers, which may talk to subscribers on these ports."),
+    inbound: ports([53, 123]).describe('UDP ports of dynamic addresses that nobody may send to.'),
+    outbound: ports([53]).describe(
+      'UDP ports of dynamic addresses that nothing may be sent from. 123 would stop clients that ask for the time from port 123.',
+    ),
+  })
+  .prefault({})
+  .describe('What `sekisho export ip53b` makes router filters from.');
+
 /** The whole file. Plugins are checked one by one against their own schemas (load.ts). */
 export const configSchema = z.strictObject({
   server: serverSchema,
@@ -212,6 +238,7 @@ export const configSchema = z.strictObject({
       'Plugins in the order in which they run inside their stage. One that is not built in names its `module`: a file relative to the configuration, or a package.',
     ),
   admin: adminSchema,
+  ip53b: ip53bSchema,
 });
 
 /** Text that becomes an endpoint. */
@@ -229,6 +256,11 @@ function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
       typeText:
         options.defaultPort === undefined ? 'address:port' : `address:port (port ${options.defaultPort} unless given)`,
     });
+}
+
+/** UDP ports. */
+function ports(defaults: number[]) {
+  return z.array(z.int().min(1).max(65535)).max(100).default(defaults);
 }
 
 /** Text that is a network; stays text, because that is what plugins are told (plugin.ts ServerFacts). */
