@@ -11,6 +11,7 @@ import { moduleUrl } from './module-path.ts';
 import { problemText } from './yaml-source.ts';
 
 const access = definePlugin({ name: 'access', stage: 'guard', summary: 'gate', options: z.strictObject({}) });
+const ampShaper = definePlugin({ name: 'amp-shaper', stage: 'guard', summary: 'shapes', options: z.strictObject({}) });
 const sinkhole = definePlugin({
   name: 'sinkhole',
   stage: 'policy',
@@ -41,7 +42,7 @@ const throwing = definePlugin({
   },
 });
 const builtIn: Record<string, Plugin> = Object.fromEntries(
-  [access, sinkhole, loose, throwing].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [access, ampShaper, sinkhole, loose, throwing].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
 );
 
 const resolvePlugin: LoadOptions['resolvePlugin'] = async (name, module) => {
@@ -121,6 +122,7 @@ describe('a configuration without any key', () => {
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [
           { name: 'access', options: {} },
+          { name: 'amp-shaper', options: {} },
           { name: 'sinkhole', options: { ipv4: '192.0.2.1', ttl: 60, rules: [] } },
         ],
         admin: { listen: { address: '127.0.0.1', port: 8053 }, tokens: [] },

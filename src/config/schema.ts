@@ -12,7 +12,7 @@ export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
 /** May ask unless told otherwise: this machine alone (R6: no open resolver by accident). */
 export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 /** Plugins of a configuration that names none. */
-export const DEFAULT_PLUGINS = { access: {}, sinkhole: {} };
+export const DEFAULT_PLUGINS = { access: {}, 'amp-shaper': {}, sinkhole: {} };
 
 /** Keys of the design that this version does not know yet; their absence is said clearly instead of "unknown key". */
 export const LATER_KEYS = ['subscribers', 'lists', 'notice'] as const;
