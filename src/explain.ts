@@ -158,7 +158,7 @@ const OUTCOMES: Readonly<Record<Verdict, string>> = {
 
 function explainWith(plugin: Plugin, hooks: Hooks, query: Query, steps: Step[]): Verdict {
   if (!hooks.explain) {
-    const acts = hooks.packet !== undefined || hooks.query !== undefined || hooks.answer !== undefined;
+    const acts = hooks.packet !== undefined || hooks.query !== undefined || hooks.miss || hooks.answer !== undefined;
     const reason = acts ? 'this plugin does not explain itself; it may decide otherwise' : 'only observes';
     steps.push({ place: plugin.stage, who: plugin.name, verdict: 'unknown', reason });
     return CONTINUE;

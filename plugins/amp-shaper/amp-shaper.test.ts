@@ -153,6 +153,13 @@ describe('rules', () => {
     expect(await passed([{ types: ['TXT'], weight: 0 }, { weight: 9 }], txt('192.0.2.1'))).toBe(200);
   });
 
+  test('a ratio of its own makes every byte beyond the query count', async () => {
+    const small: Ask = { name: 'www.example', type: 'A', client: '192.0.2.1' };
+    expect(await passed([], small)).toBe(200);
+    // 10 240 bytes of budget, 16 bytes beyond the query for each answer, with weight 8.
+    expect(await passed([{ types: ['A'], weight: 8, 'free-ratio': 1 }], small)).toBe(80);
+  });
+
   test('a least price reaches outcomes that do not amplify', async () => {
     const refused: Ask = { name: 'a.example', type: 'AXFR', client: '192.0.2.1' };
     expect(await passed([], refused)).toBe(200);

@@ -69,11 +69,12 @@ const options = z.strictObject({
         outcomes: z.array(z.enum(OUTCOMES)).min(1).optional().describe('Kinds of answer; all if left out.'),
         weight: z.number().min(0).max(100).default(1).describe('Factor of the bytes charged; 0 = free.'),
         least: z.int().min(0).max(65535).default(0).describe('Bytes charged at least for each answer.'),
+        'free-ratio': z.number().min(1).max(100).optional().describe('Instead of the ratio above.'),
       }),
     )
     .max(100)
     .default([
-      { types: ['ANY', 'DNSKEY', 'RRSIG', 'TXT'], outcomes: ['answer'], weight: 4, least: 0 },
+      { types: ['ANY', 'DNSKEY', 'RRSIG', 'TXT'], outcomes: ['answer'], weight: 4, least: 0, 'free-ratio': 1 },
       { outcomes: ['nxdomain', 'error'], weight: 1, least: 16 },
     ])
     .describe('What costs more or less; the first that fits counts.'),
@@ -263,11 +264,12 @@ function tableOf(options: Options, memory: SharedArrayBuffer, key: readonly [num
 function pricingOf({ rules, 'free-ratio': freeRatio }: Options): Pricing {
   return new Pricing(
     freeRatio,
-    rules.map(({ types, outcomes, weight, least }) => ({
+    rules.map(({ types, outcomes, weight, least, 'free-ratio': own }) => ({
       types: types?.flatMap((type) => typeFromName(type) ?? []),
       outcomes,
       weight,
       least,
+      freeRatio: own,
     })),
   );
 }

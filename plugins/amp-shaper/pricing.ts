@@ -16,6 +16,8 @@ export interface PriceRule {
   readonly weight: number;
   /** Least bytes charged for an answer. */
   readonly least: number;
+  /** Instead of the ratio for all. */
+  readonly freeRatio?: number | undefined;
 }
 
 /** More than any answer over UDP can cost. */
@@ -24,15 +26,15 @@ const MAX_PRICE = 1 << 20;
 const OPT_BYTES = 11;
 
 export class Pricing {
-  readonly #freeRatio: number;
   /** By outcome and type: the rule's number + 1, 0 = none. */
   readonly #ruleOf = new Uint8Array(OUTCOMES.length << 16);
   readonly #weight: Float64Array;
   readonly #least: Float64Array;
+  readonly #freeRatio: Float64Array;
 
   /** The first rule that fits counts; where none does the weight is 1 and nothing is the least. */
   constructor(freeRatio: number, rules: readonly PriceRule[]) {
-    this.#freeRatio = freeRatio;
+    this.#freeRatio = Float64Array.from([freeRatio, ...rules.map((rule) => rule.freeRatio ?? freeRatio)]);
     this.#weight = Float64Array.from([1, ...rules.map(({ weight }) => weight)]);
     this.#least = Float64Array.from([0, ...rules.map(({ least }) => least)]);
     for (let i = rules.length - 1; i >= 0; i--) {
@@ -49,7 +51,7 @@ export class Pricing {
   priceOf(query: Query): number {
     const rule = this.#ruleOf[(outcomeOf(query) << 16) | query.question.type]!;
     const bytes = query.replyLength + (query.edns ? OPT_BYTES : 0);
-    const excess = bytes - this.#freeRatio * query.length;
+    const excess = bytes - this.#freeRatio[rule]! * query.length;
     // What does not fit leaves as an empty answer with TC.
     const amplified = excess > 0 && query.replyLength <= replyRoom(query) ? excess * this.#weight[rule]! : 0;
     const least = this.#least[rule]!;

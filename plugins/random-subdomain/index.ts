@@ -225,6 +225,17 @@ export default definePlugin({
         if (!known.has(question) && !zones.mayLearn(zone, nowMs)) return;
         if (known.add(question)) counters[learnt]! += 1;
       },
+      explain(query) {
+        const zone = finder.peek(query.question);
+        const troubled = zone >= 0 && zones.isInTrouble(zone);
+        if (!troubled) return { verdict: CONTINUE, reason: 'its zone is not in trouble as the first worker sees it' };
+        if (isExempt(query)) return { verdict: CONTINUE, reason: 'its zone is in trouble, but exempt' };
+        const limits = `the cache missing, ${options.limit} questions a second pass${dryRun ? ' (dry run: all)' : ''}`;
+        const reason = known.has(query.question)
+          ? 'its zone is in trouble; the name is known to exist and passes'
+          : `its zone is in trouble and the name is not known: ${limits}`;
+        return { verdict: CONTINUE, reason };
+      },
     };
 
     function noteTrouble(): void {

@@ -112,6 +112,18 @@ test('an exempt domain is never limited, and one that looks like it is', async (
   expect(otherState.asked.length - already).toBeLessThan(10);
 });
 
+test('explain says how the zone is, and asks for nothing', async () => {
+  const { mounted, state } = await attacked();
+  const before = state.asked.length;
+  const reason = (name: string) => mounted.explain({ name })?.reason;
+  expect(reason('new.victim.example')).toBe(
+    'its zone is in trouble and the name is not known: the cache missing, 5 questions a second pass',
+  );
+  expect(reason('www.victim.example')).toContain('known to exist and passes');
+  expect(reason('www.other.example')).toContain('not in trouble');
+  expect(state.asked.length).toBe(before);
+});
+
 test('an exempt name that is none is refused', () => {
   expect(() => mount(plugin, { exempt: ['a..b'] })).toThrow('exempt.0');
 });

@@ -37,18 +37,22 @@ export class ZoneFinder {
 
   /** The zone that the name belongs to, or -1 while that is not known. */
   find(question: Question): number {
+    const zone = this.peek(question);
+    // Names of one label are top-level domains: the root answers for them.
+    if (zone < 0 ? question.labelCount >= 2 : --this.#untilRecheck <= 0) {
+      if (zone >= 0) this.#untilRecheck = RECHECK;
+      this.#remember(question);
+    }
+    return zone;
+  }
+
+  /** The same without looking at the name later. */
+  peek(question: Question): number {
     const { name, nameLength, labelCount, labelStarts } = question;
     for (let labels = Math.min(labelCount, MAX_LABELS); labels >= 2; labels--) {
       const zone = this.#zones.find(name, labelStarts[labelCount - labels]!, nameLength);
-      if (zone < 0) continue;
-      if (labels < labelCount && --this.#untilRecheck <= 0) {
-        this.#untilRecheck = RECHECK;
-        this.#remember(question);
-      }
-      return zone;
+      if (zone >= 0) return zone;
     }
-    // Names of one label are top-level domains: the root answers for them.
-    if (labelCount >= 2) this.#remember(question);
     return -1;
   }
 
