@@ -28,7 +28,10 @@ const sekisho = (name: string, defence: string, plugins: Record<string, unknown>
   name,
   defence,
   async start({ port }) {
-    const server = await startSekisho({ config: { upstream: { servers: [`127.0.0.1:${port}`] }, plugins } });
+    const server = await startSekisho({
+      readyTimeoutMs: 60_000,
+      config: { upstream: { servers: [`127.0.0.1:${port}`] }, plugins },
+    });
     return { ...server, sekisho: server };
   },
 });

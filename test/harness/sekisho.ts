@@ -34,6 +34,8 @@ export interface SekishoOptions {
   /** Given to node ahead of the script, e.g. `--expose-gc`. */
   nodeArgs?: string[];
   env?: Record<string, string>;
+  /** How long it may take to serve (default 15 s). */
+  readyTimeoutMs?: number;
 }
 
 /** Path of the compiled command line. */
@@ -69,7 +71,7 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
     cwd: folder,
     ...(options.core === undefined ? {} : { core: options.core }),
     ...(options.env === undefined ? {} : { env: options.env }),
-    readyTimeoutMs: 15_000,
+    readyTimeoutMs: options.readyTimeoutMs ?? 15_000,
     ready: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200,
   });
   return { ...running, port, adminPort, folder, configFile, config };
