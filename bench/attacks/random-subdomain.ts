@@ -98,14 +98,18 @@ export async function randomSubdomain(seconds: number, only: readonly string[]):
 async function startAuthority() {
   const port = await freePort();
   const child: ChildProcess = fork(fileURLToPath(new URL('./authority.js', import.meta.url)), [String(port)]);
-  process.on('exit', () => child.kill('SIGKILL'));
+  const kill = () => void child.kill('SIGKILL');
+  process.on('exit', kill);
   const next = () => new Promise<unknown>((resolve) => child.once('message', resolve));
   await next();
   const tell = (message: ToAuthority) => void child.send(message);
   return {
     port,
     tell,
-    stop: () => void child.kill(),
+    stop: () => {
+      process.off('exit', kill);
+      kill();
+    },
     counts: async () => {
       const answer = next();
       tell('counts');
