@@ -217,7 +217,7 @@ export class Chain implements Waiters {
     // Nothing can be sent to port 0; such a source is forged.
     if (query.port === 0) return this.#drop(query, DROP_PORT_ZERO);
     // What claims to come from a socket of ours was forged to make the server answer itself.
-    if (this.#ownAddresses !== undefined && this.#ownAddresses.has(query)) return this.#drop(query, DROP_OWN_ADDRESS);
+    if (this.#ownAddresses?.has(query)) return this.#drop(query, DROP_OWN_ADDRESS);
     const hooks = this.#hooks;
     for (let i = 0; i < hooks.packetCount; i++) {
       const verdict = hooks.runPacket(i, query);

@@ -38,9 +38,12 @@ const FLOODS = [
   { name: '100 hosts of a /24', addresses: Array.from({ length: 100 }, (_, i) => `${NETWORK}.${i + 9}`) },
 ];
 
-export async function amplification(seconds: number, only: readonly string[]): Promise<AmplificationRow[]> {
+export async function amplification(
+  seconds: number,
+  only: readonly string[],
+  measured: (row: AmplificationRow) => void,
+): Promise<void> {
   const nsd = await startNsd({ zones: [ZONE] });
-  const rows: AmplificationRow[] = [];
   try {
     for (const contender of AMPLIFICATION.filter(({ name }) => only.length === 0 || only.includes(name))) {
       for (const flood of FLOODS) {
@@ -66,7 +69,7 @@ export async function amplification(seconds: number, only: readonly string[]): P
           const { bytesIn, bytesOut } = await flooding;
           const share = (group: readonly StubClient[]) =>
             sum(group.map(({ answered }) => answered)) / sum(group.map(({ asked }) => asked));
-          rows.push({
+          measured({
             server: contender.name,
             defence: contender.defence,
             flood: flood.name,
@@ -83,7 +86,6 @@ export async function amplification(seconds: number, only: readonly string[]): P
   } finally {
     await nsd.stop();
   }
-  return rows;
 }
 
 /** About three questions a second, one in four large. */

@@ -26,8 +26,11 @@ export interface RandomSubdomainRow {
   upstreamPerSecond: number;
 }
 
-export async function randomSubdomain(seconds: number, only: readonly string[]): Promise<RandomSubdomainRow[]> {
-  const rows: RandomSubdomainRow[] = [];
+export async function randomSubdomain(
+  seconds: number,
+  only: readonly string[],
+  measured: (row: RandomSubdomainRow) => void,
+): Promise<void> {
   for (const contender of RANDOM_SUBDOMAIN.filter(({ name }) => only.length === 0 || only.includes(name))) {
     for (const state of ['slow', 'silent'] as const) {
       const authority = await startAuthority();
@@ -76,7 +79,7 @@ export async function randomSubdomain(seconds: number, only: readonly string[]):
         ]);
         await flood;
         const { victim } = await authority.counts();
-        rows.push({
+        measured({
           server: contender.name,
           defence: contender.defence,
           authority: state,
@@ -92,7 +95,6 @@ export async function randomSubdomain(seconds: number, only: readonly string[]):
       }
     }
   }
-  return rows;
 }
 
 async function startAuthority() {

@@ -31,7 +31,12 @@ if (unknown.length > 0 || !(seconds >= 1 && seconds <= 120)) {
 }
 const only = values.servers.split(',').filter((name) => name !== '');
 for (const name of chosen) {
-  const rows = await SCENARIOS[name as keyof typeof SCENARIOS](seconds, only);
+  const rows: object[] = [];
+  // Each as it comes: what was measured before something fails is not lost.
+  await SCENARIOS[name as keyof typeof SCENARIOS](seconds, only, (row) => {
+    rows.push(row);
+    console.error(JSON.stringify(row));
+  });
   console.log(`\n**${name}**, ${seconds} s\n\n${table(rows)}`);
   if (values.plots !== undefined) plot(rows, values.plots);
 }

@@ -35,7 +35,11 @@ export interface SharedAddressRow {
   shaped: number | undefined;
 }
 
-export async function sharedAddress(seconds: number, only: readonly string[]): Promise<SharedAddressRow[]> {
+export async function sharedAddress(
+  seconds: number,
+  only: readonly string[],
+  measured: (row: SharedAddressRow) => void,
+): Promise<void> {
   const nsd = await startNsd({ zones: [ZONE] });
   const random = randomNumbers(20);
   const file = queryFile('everyday', RATE * (seconds + 1), () => {
@@ -46,7 +50,6 @@ export async function sharedAddress(seconds: number, only: readonly string[]): P
     if (draw < 0.06) return `${name}.nowhere.${APEX} A`;
     return `${name}.site.${APEX} ${draw < 0.45 ? 'A' : draw < 0.75 ? 'AAAA' : 'HTTPS'}`;
   });
-  const rows: SharedAddressRow[] = [];
   try {
     for (const contender of SHARED_ADDRESS.filter(({ name }) => only.length === 0 || only.includes(name))) {
       const target = await contender.start({ port: nsd.port, probeName: `ns.${APEX}` });
@@ -62,7 +65,7 @@ export async function sharedAddress(seconds: number, only: readonly string[]): P
           clients: 200,
           timeoutSeconds: 2,
         });
-        rows.push({
+        measured({
           server: contender.name,
           defence: contender.defence,
           queries: result.sent,
@@ -77,7 +80,6 @@ export async function sharedAddress(seconds: number, only: readonly string[]): P
   } finally {
     await nsd.stop();
   }
-  return rows;
 }
 
 async function sampledAt(port: number, seconds: number): Promise<number> {

@@ -230,6 +230,7 @@ describe('/openapi.json', () => {
       '/readyz',
       '/reload',
       '/v1/explain',
+      '/v1/export/ip53b',
       '/v1/reload',
       '/v1/status',
     ]);

@@ -126,7 +126,7 @@ describe('looking', () => {
     expect(logOf(server).find(({ msg }) => msg === 'serving')).toMatchObject({
       listeners: [`127.0.0.1:${server.port}`],
       upstreams: [`127.0.0.1:${upstream.port}`],
-      chain: ['guard:access', 'guard:amp-shaper', 'policy:sinkhole'],
+      chain: ['guard:access', 'policy:sinkhole'],
       workers: 1,
     });
     expect(server.stdout()).not.toMatch(/example\.test/);
