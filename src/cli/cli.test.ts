@@ -175,7 +175,7 @@ describe('check', () => {
     expect(out).toMatch(/^\.\/sekisho\.yaml: OK\n/);
     expect(out).toMatch(/^listen +127\.0\.0\.1:5353, \[::1\]:5353 \(UDP and TCP\)$/m);
     expect(out).toMatch(/^upstream +192\.0\.2\.53:53, 192\.0\.2\.54:53$/m);
-    expect(out).toMatch(/^access +guard +\S.*\nsinkhole +policy +\S/m);
+    expect(out).toMatch(/^access +guard +\S.*\namp-shaper +guard +\S.*\nsinkhole +policy +\S/m);
   });
 
   it('tells the same to a program', async () => {
@@ -187,6 +187,7 @@ describe('check', () => {
       listeners: ['127.0.0.1:5353', '[::1]:5353'],
       plugins: [
         { name: 'access', stage: 'guard' },
+        { name: 'amp-shaper', stage: 'guard' },
         { name: 'sinkhole', stage: 'policy' },
       ],
     });
