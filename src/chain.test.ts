@@ -9,11 +9,16 @@ import {
   FAIL,
   type Hooks,
   REFUSE,
+  RESOLVED_ANSWER,
+  RESOLVED_FAILURE,
+  RESOLVED_NXDOMAIN,
+  RESOLVED_TIMEOUT,
   type Stage,
   TRUNCATE,
   type Verdict,
   z,
 } from './plugin.ts';
+import type { Query } from './query.ts';
 import { mount } from './testing.ts';
 import { EDE, RCODE, TYPE } from './wire/constants.ts';
 import { ANSWER as ANSWER_SECTION, addRecord, beginReply } from './wire/writer.ts';
@@ -52,6 +57,57 @@ describe('a verdict of a query hook', () => {
     await mounted.ask({ name: 'b.example' });
     expect(mounted.counter('sekisho_plugin_verdicts_total', { plugin: 'probe', verdict: 'refuse' })).toBe(2);
     expect(mounted.counter('sekisho_responses_total', { rcode: 'REFUSED' })).toBe(2);
+  });
+});
+
+describe('a miss hook', () => {
+  const seen = () => {
+    const log: string[] = [];
+    const resolved: Hooks['resolved'] = (_question, outcome, elapsedMs, sent, background) =>
+      void log.push(`resolved ${outcome} ${elapsedMs} ${sent} ${background}`);
+    return { log, resolved };
+  };
+
+  test('is asked where the cache has nothing, and told what became of it', async () => {
+    const { log, resolved } = seen();
+    const miss = (): Verdict => {
+      log.push('miss');
+      return CONTINUE;
+    };
+    const says = { 'a.example': 'nxdomain', 'b.example': 'timeout', 'c.example': 'servfail' } as const;
+    const address = { name: 'd.example', type: 'A', ttl: 60, data: '192.0.2.1' } as const;
+    const upstream = (name: string) => says[name as keyof typeof says] ?? [address];
+    const mounted = mount(pluginWith({ miss, resolved }), {}, { upstream });
+    for (const name of ['a.example', 'b.example', 'c.example', 'd.example', 'd.example']) await mounted.ask({ name });
+    const outcomes = [RESOLVED_NXDOMAIN, RESOLVED_TIMEOUT, RESOLVED_FAILURE, RESOLVED_ANSWER];
+    expect(log).toEqual(outcomes.flatMap((outcome) => ['miss', `resolved ${outcome} 0 1 false`]));
+  });
+
+  test('FAIL is SERVFAIL with its extended error, or what is stale', async () => {
+    let refusing = false;
+    const miss = (query: Query): Verdict => {
+      if (!refusing) return CONTINUE;
+      query.ede = EDE.NETWORK_ERROR;
+      return FAIL;
+    };
+    const mounted = mount(pluginWith({ miss }), {});
+    await mounted.ask({ name: 'held.example' });
+    refusing = true;
+    expect(await mounted.ask({ name: 'new.example' })).toMatchObject({ rcode: 'SERVFAIL', ede: EDE.NETWORK_ERROR });
+    expect(await mounted.ask({ name: 'held.example' })).toMatchObject({ rcode: 'NOERROR', ede: EDE.NONE });
+    mounted.advance(400_000);
+    expect(await mounted.ask({ name: 'held.example' })).toMatchObject({ rcode: 'NOERROR', ede: EDE.STALE_ANSWER });
+  });
+
+  test('cannot defer, and a hook that throws when it is told costs nobody an answer', async () => {
+    const deferring = mount(pluginWith({ miss: () => DEFER }), {});
+    expect((await deferring.ask({ name: 'a.example' })).rcode).toBe('SERVFAIL');
+    const throwing = () => {
+      throw new Error('broken');
+    };
+    const mounted = mount(pluginWith({ resolved: throwing }), {});
+    expect((await mounted.ask({ name: 'a.example' })).answers).toHaveLength(1);
+    expect(mounted.counter('sekisho_plugin_faults_total')).toBe(1);
   });
 });
 

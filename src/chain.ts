@@ -1,8 +1,8 @@
 /**
  * The packet's way through the server, as a list:
  *
- *     packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → source
- *     → answer hooks → OPT and size limit → observe hooks
+ *     packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → miss hooks
+ *     → source → resolved hooks → answer hooks → OPT and size limit → observe hooks
  *
  * Everything is synchronous. A query whose answer is not there yet is put aside (suspended.ts) and comes back through
  * `answered`, `failed` or `slow`. One `try` around it all keeps a faulty plugin from costing more than its query.
@@ -14,13 +14,26 @@ import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { ReplyRoute } from './net/routes.ts';
+import type { OwnAddresses } from './own-addresses.ts';
 import type { OwnNames } from './own-names.ts';
-import { ANSWER, COMPLETE, CONTINUE, DROP, FAIL, REFUSE, type Ticket, TRUNCATE, type Verdict } from './plugin.ts';
-import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_STALE, Query } from './query.ts';
+import {
+  ANSWER,
+  COMPLETE,
+  CONTINUE,
+  DROP,
+  FAIL,
+  REFUSE,
+  RESOLVED_NOT_ASKED,
+  type Ticket,
+  TRUNCATE,
+  type Verdict,
+} from './plugin.ts';
+import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_STALE, COOKIE_BAD, Query } from './query.ts';
 import {
   DROP_CLIENT_GONE,
   DROP_FAULT,
   DROP_OUTSIDER_MALFORMED,
+  DROP_OWN_ADDRESS,
   DROP_PLUGIN,
   DROP_PORT_ZERO,
   DROP_RESPONSE,
@@ -28,11 +41,13 @@ import {
   QueryCounters,
 } from './query-counters.ts';
 import type { SuspendedQueries } from './suspended.ts';
-import { NO_ROOM, type Source, type Waiters } from './upstream/source.ts';
+import { type Effort, NO_ROOM, type Source, type Waiters } from './upstream/source.ts';
 import type { Answer } from './wire/answer.ts';
 import { EDE, FLAG_AD, FLAG_TC, RCODE } from './wire/constants.ts';
+import type { Question } from './wire/question.ts';
 import {
   READ_BADVERS,
+  READ_COOKIE_ONLY,
   READ_MALFORMED,
   READ_OK,
   READ_OPCODE,
@@ -40,6 +55,7 @@ import {
   READ_SHORT,
   readQuery,
 } from './wire/reader.ts';
+import type { ServerCookies } from './wire/server-cookies.ts';
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from './wire/writer.ts';
 
 /** The source has the query; beyond the verdicts of plugins. */
@@ -58,6 +74,10 @@ export interface ChainParts {
   readonly clock: Clock;
   readonly hashKey: readonly [number, number];
   readonly log: FaultLog;
+  /** DNS cookies (RFC 7873); without them cookies are an unknown option, which is ignored. */
+  readonly cookies?: ServerCookies | undefined;
+  /** Where the server itself listens. */
+  readonly ownAddresses?: OwnAddresses | undefined;
 }
 
 export class Chain implements Waiters {
@@ -70,6 +90,8 @@ export class Chain implements Waiters {
   readonly #ownNames: OwnNames;
   readonly #cache: AnswerCache;
   readonly #failures: FailureTable;
+  readonly #cookies: ServerCookies | undefined;
+  readonly #ownAddresses: OwnAddresses | undefined;
   readonly #suspended: SuspendedQueries;
   readonly #clockMs: () => number;
   readonly #key0: number;
@@ -86,6 +108,8 @@ export class Chain implements Waiters {
     this.#ownNames = parts.ownNames;
     this.#cache = parts.cache;
     this.#failures = parts.failures;
+    this.#cookies = parts.cookies;
+    this.#ownAddresses = parts.ownAddresses;
     this.#suspended = parts.suspended;
     this.#clockMs = () => parts.clock.nowMs();
     [this.#key0, this.#key1] = parts.hashKey;
@@ -101,6 +125,16 @@ export class Chain implements Waiters {
       return this.#settle(query, this.#decide(query));
     } catch (error) {
       return this.#contain(query, error);
+    }
+  }
+
+  /** The source is done with a question (RESOLVED_…): plugins hear of it before those who wait. */
+  resolved(question: Question, outcome: number, effort: Effort, nowMs: number): void {
+    try {
+      const elapsedMs = effort.tryCount === 0 ? 0 : nowMs - effort.startedMs;
+      this.#hooks.resolved(question, outcome, elapsedMs, effort.tryCount, effort.background);
+    } catch (error) {
+      this.#hooks.fault(error, this.#clockMs());
     }
   }
 
@@ -199,14 +233,23 @@ export class Chain implements Waiters {
   #decide(query: Query): number {
     // Nothing can be sent to port 0; such a source is forged.
     if (query.port === 0) return this.#drop(query, DROP_PORT_ZERO);
+    // What claims to come from a socket of ours was forged to make the server answer itself.
+    if (this.#ownAddresses?.has(query)) return this.#drop(query, DROP_OWN_ADDRESS);
     const hooks = this.#hooks;
     for (let i = 0; i < hooks.packetCount; i++) {
       const verdict = hooks.runPacket(i, query);
       if (verdict !== CONTINUE) return this.#refuseUnread(query, verdict);
     }
     const read = readQuery(query, this.#key0, this.#key1);
+    if (query.cookieLength > 0) this.#examineCookie(query);
     if (read !== READ_OK) return this.#unreadable(query, read);
     return this.#decideFrom(query, 0);
+  }
+
+  #examineCookie(query: Query): void {
+    if (this.#cookies === undefined) return;
+    this.#cookies.examine(query);
+    this.#counters.cookie(query.cookie);
   }
 
   /** Query hooks from index `from` on, then cache and source. */
@@ -247,16 +290,32 @@ export class Chain implements Waiters {
       return ANSWER;
     }
     query.cacheResult = CACHE_MISS;
-    return this.#askSource(query);
+    // Joining a question that is being asked adds no work, so nobody has to be asked whether it may.
+    if (this.#hooks.missCount === 0 || this.source?.has(query.question)) return this.#askSource(query, false);
+    const verdict = this.#hooks.runMiss(query);
+    if (verdict === CONTINUE) return this.#askSource(query, true);
+    return verdict === FAIL ? this.#failMiss(query) : verdict;
   }
 
-  #askSource(query: Query): number {
+  /** A miss hook does not let the source be asked: something stale, else SERVFAIL for the hook's reason. */
+  #failMiss(query: Query): number {
+    const { ede, edeText } = query;
+    if (this.#serveStale(query)) return ANSWER;
+    beginReply(query, RCODE.SERVFAIL);
+    query.ede = ede;
+    query.edeText = edeText;
+    return ANSWER;
+  }
+
+  /** `announced`: miss hooks have let it pass and wait to hear what became of it. */
+  #askSource(query: Query, announced: boolean): number {
     const token = this.#suspended.hold(query);
     if (token >= 0) {
       if (this.source?.resolve(query.question, token, query.nowMs) !== NO_ROOM) return WAITING;
       this.#suspended.release(token);
     }
     this.#counters.shed();
+    if (announced) this.#hooks.resolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false);
     // Answers to others may have gone out meanwhile: take a place for this one anew.
     this.routes[query.transport]?.prepare(query);
     if (this.#serveStale(query)) return ANSWER;
@@ -295,6 +354,13 @@ export class Chain implements Waiters {
         return ANSWER;
       case READ_BADVERS:
         beginReply(query, RCODE.BADVERS);
+        return ANSWER;
+      case READ_COOKIE_ONLY:
+        // RFC 7873 §5.4; without cookies of our own it is a query without a question.
+        beginReply(
+          query,
+          !query.answersCookie ? RCODE.FORMERR : query.cookie === COOKIE_BAD ? RCODE.BADCOOKIE : RCODE.NOERROR,
+        );
         return ANSWER;
       case READ_MALFORMED:
         beginReply(query, RCODE.FORMERR);
@@ -412,6 +478,7 @@ export class Chain implements Waiters {
   #restore(token: number, query: Query = this.#resumed): Query | undefined {
     this.#suspended.restore(token, query, this.#key0, this.#key1);
     query.nowMs = this.#clockMs();
+    if (query.cookieLength > 0) this.#cookies?.examine(query);
     this.#hooks.resumeQuery();
     if (this.routes[query.transport]?.prepare(query)) return query;
     this.#drop(query, DROP_CLIENT_GONE);

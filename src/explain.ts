@@ -66,7 +66,7 @@ export class Explainer {
   static async create(generation: Generation, clock: Clock, hashKey: readonly [number, number]): Promise<Explainer> {
     const lists = new ListsInForce(generation.config.lists.map(listFacts));
     const plugins = await mountPlugins(generation.config.plugins, {
-      server: { access: generation.config.server.access },
+      server: { access: generation.config.server.access, workers: generation.config.server.workers },
       lists,
       shared: generation.shared,
       worker: -1,
@@ -229,7 +229,7 @@ function ruleText({ question }: Query, { wildcard, labels }: PolicyIndex): strin
 
 function explainWith(plugin: Plugin, hooks: Hooks, query: Query, steps: Step[], matches: Match[]): Verdict {
   if (!hooks.explain) {
-    const acts = hooks.packet !== undefined || hooks.query !== undefined || hooks.answer !== undefined;
+    const acts = hooks.packet !== undefined || hooks.query !== undefined || hooks.miss || hooks.answer !== undefined;
     const reason = acts ? 'this plugin does not explain itself; it may decide otherwise' : 'only observes';
     steps.push({ place: plugin.stage, who: plugin.name, verdict: 'unknown', reason });
     return CONTINUE;

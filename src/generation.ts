@@ -33,6 +33,7 @@ export interface ProcessParts {
   readonly log: Logger;
   readonly clock: Clock;
   readonly hashKey: readonly [number, number];
+  readonly cookieSecret: Uint8Array;
   readonly failures: FailureMemory;
   readonly retired: RetiredMetrics;
   readonly nextSerial: () => number;
@@ -189,7 +190,7 @@ class Controls {
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
     const context: ControlContext<never> = {
       options: options as never,
-      server: { access: config.server.access },
+      server: { access: config.server.access, workers: config.server.workers },
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,

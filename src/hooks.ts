@@ -10,11 +10,13 @@ import {
   DEFER,
   type Hooks,
   type Plugin,
+  RESOLVED_NOT_ASKED,
   TRUNCATE,
   VERDICTS,
   type Verdict,
 } from './plugin.ts';
 import { type Query, UDP } from './query.ts';
+import type { Question } from './wire/question.ts';
 
 /** One query in this many has its plugins' time taken. */
 const SAMPLE = 256;
@@ -49,10 +51,13 @@ type DecidingHook = (query: Query) => Verdict;
 export class PluginHooks {
   readonly #packet = new HookList<DecidingHook>();
   readonly #query = new HookList<DecidingHook>();
+  readonly #miss = new HookList<DecidingHook>();
+  readonly #resolved = new HookList<NonNullable<Hooks['resolved']>>();
   readonly #answer = new HookList<DecidingHook>();
   readonly #observe = new HookList<(query: Query) => void>();
   readonly packetCount: number;
   readonly queryCount: number;
+  readonly missCount: number;
   readonly answerCount: number;
   /** Query hooks below this index belong to guards. */
   readonly guardCount: number;
@@ -79,12 +84,15 @@ export class PluginHooks {
       refuseAsync(plugin, hooks);
       if (plugin.stage === 'guard') this.#packet.add(hooks.packet, owner);
       this.#query.add(hooks.query, owner);
+      this.#miss.add(hooks.miss, owner);
+      this.#resolved.add(hooks.resolved, owner);
       this.#answer.add(hooks.answer, owner);
       this.#observe.add(hooks.observe, owner);
       if (plugin.stage === 'guard') guards = this.#query.hooks.length;
     });
     this.packetCount = this.#packet.hooks.length;
     this.queryCount = this.#query.hooks.length;
+    this.missCount = this.#miss.hooks.length;
     this.answerCount = this.#answer.hooks.length;
     this.guardCount = guards;
     this.#log = log;
@@ -128,6 +136,40 @@ export class PluginHooks {
   runQuery(i: number, query: Query): number {
     this.currentQueryHook = i;
     return this.#run(this.#query.hooks[i]!, this.#query.owners[i]!, query);
+  }
+
+  /** All miss hooks. Those that let the question pass are told when a later one does not. */
+  runMiss(query: Query): number {
+    for (let i = 0; i < this.missCount; i++) {
+      const owner = this.#miss.owners[i]!;
+      const verdict = this.#run(this.#miss.hooks[i]!, owner, query);
+      if (verdict === CONTINUE) continue;
+      if (verdict === DEFER) this.#complain(owner, 'a miss hook cannot defer');
+      this.#tellResolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false, owner);
+      return verdict;
+    }
+    return CONTINUE;
+  }
+
+  /** The source is done with a question: tell everyone. Throws what a hook throws. */
+  resolved(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void {
+    this.#tellResolved(question, outcome, elapsedMs, sent, background, Number.POSITIVE_INFINITY);
+  }
+
+  #tellResolved(
+    question: Question,
+    outcome: number,
+    elapsedMs: number,
+    sent: number,
+    background: boolean,
+    beforeOwner: number,
+  ): void {
+    const { hooks, owners } = this.#resolved;
+    for (let i = 0; i < hooks.length && owners[i]! < beforeOwner; i++) {
+      this.#running = owners[i]!;
+      hooks[i]!(question, outcome, elapsedMs, sent, background);
+      this.#running = -1;
+    }
   }
 
   runAnswer(i: number, query: Query): number {
@@ -192,7 +234,7 @@ export class PluginHooks {
   }
 }
 
-const HOOK_NAMES = ['packet', 'query', 'answer', 'observe', 'update', 'explain'] as const;
+const HOOK_NAMES = ['packet', 'query', 'miss', 'resolved', 'answer', 'observe', 'update', 'explain'] as const;
 
 /** A promise on the packet path would be a verdict that nobody waits for. */
 function refuseAsync(plugin: Plugin, hooks: Hooks): void {

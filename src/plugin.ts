@@ -14,9 +14,9 @@
  *
  * ## Where hooks stand on a packet's journey
  *
- *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ source
- *                 guard only                                names                                                  │       │
- *     client ◀──── send ◀──── [observe]* ◀──── OPT, size limit ◀──── [answer]* ◀───────────────────────────────────┴───────┘
+ *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ [miss]* ─▶ source ─▶ [resolved]*
+ *                 guard only                                names                                                  │                  │
+ *     client ◀──── send ◀──── [observe]* ◀──── OPT, size limit ◀──── [answer]* ◀───────────────────────────────────┴──────────────────┘
  *
  * `stage` says where the `query` hook stands: `guard` runs before anything is decided about the name (who may ask, how
  * much); the others after. Inside a stage the order is that of the configuration. Hooks other than `query` run at their
@@ -62,11 +62,25 @@ import type { Clock } from './clock.ts';
 import type { ListCategory } from './grounds/categories.ts';
 import type { ListFacts, ListsInForce } from './lists/in-force.ts';
 import type { Query } from './query.ts';
+import type { Question } from './wire/question.ts';
 
 export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
-export { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_NOT_ASKED, CACHE_STALE, Query, TCP, UDP } from './query.ts';
-export { CLASS, EDE, RCODE, TYPE } from './wire/constants.ts';
+export {
+  CACHE_FAILURE,
+  CACHE_HIT,
+  CACHE_MISS,
+  CACHE_NOT_ASKED,
+  CACHE_STALE,
+  COOKIE_BAD,
+  COOKIE_CLIENT_ONLY,
+  COOKIE_GOOD,
+  COOKIE_NONE,
+  Query,
+  TCP,
+  UDP,
+} from './query.ts';
+export { CLASS, EDE, RCODE, TYPE, typeFromName } from './wire/constants.ts';
 export { MessageName } from './wire/message-name.ts';
 export { NameError, nameToText, textToName } from './wire/name.ts';
 export type { Question } from './wire/question.ts';
@@ -92,6 +106,18 @@ export const REFUSE = 4;
 export const FAIL = 5;
 export const DEFER = 6;
 export const COMPLETE = 7;
+/** What became of a question that the source was asked (`Hooks.resolved`). */
+export const RESOLVED_ANSWER = 0;
+export const RESOLVED_NXDOMAIN = 1;
+export const RESOLVED_NODATA = 2;
+/** The upstream servers answered, but with failures or garbage. */
+export const RESOLVED_FAILURE = 3;
+/** No answer came in time. */
+export const RESOLVED_TIMEOUT = 4;
+/** No upstream server answers anything: this says nothing about the question. */
+export const RESOLVED_UNREACHABLE = 5;
+/** It was not asked after all: too much was outstanding, or another plugin's `miss` refused. */
+export const RESOLVED_NOT_ASKED = 6;
 export const VERDICTS = ['continue', 'answer', 'drop', 'truncate', 'refuse', 'fail', 'defer', 'complete'] as const;
 export type Verdict = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
@@ -104,6 +130,18 @@ export interface Hooks {
   packet?(query: Query): Verdict;
   /** The question is known. */
   query?(query: Query): Verdict;
+  /**
+   * The cache has no fresh answer and the source is about to be asked; not called where the same question is being asked
+   * already, which costs nothing more. FAIL: what is stale is served, else SERVFAIL with the query's `ede`. After CONTINUE of
+   * all plugins `resolved` follows, once. Cannot defer.
+   */
+  miss?(query: Query): Verdict;
+  /**
+   * The source is done with a question, RESOLVED_…: an answer is there, or there is none. `question` is borrowed;
+   * `elapsedMs` since it was first sent, `sent` times it was sent. Also for popular names fetched again in the background,
+   * to which no `miss` belongs. A popular name's answer may serve many who waited; this is called once.
+   */
+  resolved?(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void;
   /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
   answer?(query: Query): Verdict;
   /** The query is over: replied to (`replyLength` > 0) or dropped (`dropReason`). */
@@ -182,6 +220,8 @@ export interface Ticket {
 export interface ServerFacts {
   /** `server.access` as written: networks that may ask at all. */
   readonly access: readonly string[];
+  /** Workers that share the packets: what is bounded for the whole server is divided by it. */
+  readonly workers: number;
 }
 
 /** What `control` is given, once, in the main thread. */

@@ -1,6 +1,6 @@
 /** What the chain counts about queries, as a whole: transports, response codes, cache, drops, latency. */
 import type { Histogram, Metrics } from './metrics/registry.ts';
-import { CACHE_RESULTS, type Query, TRANSPORTS, UDP } from './query.ts';
+import { CACHE_RESULTS, COOKIE_STATES, type Query, TRANSPORTS, UDP } from './query.ts';
 import { FLAG_TC, RCODE, rcodeName } from './wire/constants.ts';
 
 /** Why a packet got no answer, as the label of `sekisho_drops_total`. */
@@ -8,6 +8,7 @@ export const DROP_REASONS = [
   'short',
   'response',
   'port-zero',
+  'own-address',
   'outsider-malformed',
   'plugin',
   'fault',
@@ -16,10 +17,11 @@ export const DROP_REASONS = [
 export const DROP_SHORT = 0;
 export const DROP_RESPONSE = 1;
 export const DROP_PORT_ZERO = 2;
-export const DROP_OUTSIDER_MALFORMED = 3;
-export const DROP_PLUGIN = 4;
-export const DROP_FAULT = 5;
-export const DROP_CLIENT_GONE = 6;
+export const DROP_OWN_ADDRESS = 3;
+export const DROP_OUTSIDER_MALFORMED = 4;
+export const DROP_PLUGIN = 5;
+export const DROP_FAULT = 6;
+export const DROP_CLIENT_GONE = 7;
 
 /** Upper bounds of the latency histogram, in seconds. */
 const LATENCY_BOUNDS = [0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
@@ -33,6 +35,7 @@ export class QueryCounters {
   readonly #drops: number;
   readonly #truncated: number;
   readonly #shed: number;
+  readonly #cookies: number;
   readonly #latency: Histogram;
   /** UDP queries answered at once since `recordBatch` was last called. */
   #immediate = 0;
@@ -46,6 +49,8 @@ export class QueryCounters {
     this.#drops = metrics.counters('sekisho_drops_total', 'Packets dropped without an answer.', 'reason', DROP_REASONS);
     this.#truncated = metrics.counter('sekisho_truncated_total', 'UDP answers sent with TC because they did not fit.');
     this.#shed = metrics.counter('sekisho_shed_total', 'Queries failed because too many were waiting for upstreams.');
+    const cookies = 'Queries with a cookie (RFC 7873), by what it was worth.';
+    this.#cookies = metrics.counters('sekisho_cookies_total', cookies, 'result', COOKIE_STATES);
     this.#latency = metrics.histogram(
       'sekisho_query_duration_seconds',
       'Time from reading the query off the socket to handing its answer to the kernel.',
@@ -59,6 +64,11 @@ export class QueryCounters {
 
   dropped(reason: number): void {
     this.#values[this.#drops + reason]! += 1;
+  }
+
+  /** A query came with a cookie: COOKIE_…. */
+  cookie(state: number): void {
+    this.#values[this.#cookies + state]! += 1;
   }
 
   shed(): void {

@@ -26,6 +26,16 @@ export const CACHE_STALE = 3;
 export const CACHE_FAILURE = 4;
 export const CACHE_RESULTS = ['none', 'hit', 'miss', 'stale', 'failure'] as const;
 
+/** The client's cookie (`Query.cookie`, RFC 7873): it sent none, or cookies are off. */
+export const COOKIE_NONE = 0;
+/** A client cookie alone: it understands cookies and has none of ours yet. */
+export const COOKIE_CLIENT_ONLY = 1;
+/** A server cookie that is not ours, is too old, or was made for another address. */
+export const COOKIE_BAD = 2;
+/** A cookie that we made for this very client. */
+export const COOKIE_GOOD = 3;
+export const COOKIE_STATES = ['none', 'client-only', 'bad', 'good'] as const;
+
 /** Bytes kept of the way back: a sockaddr_in6 and the local address of a wildcard socket. */
 export const PEER_BYTES = 28;
 export const LOCAL_BYTES = 20;
@@ -86,6 +96,19 @@ export class Query {
   optionsEnd = 0;
   /** The client sent edns-tcp-keepalive (RFC 7828). */
   keepaliveAsked = false;
+  /** Where the data of the client's COOKIE option stands in `message`, and its length; 0 = there is none. */
+  cookieStart = 0;
+  cookieLength = 0;
+  /** COOKIE_… */
+  cookie = COOKIE_NONE;
+  /**
+   * The source is not forged: the query came over TCP, or with a cookie that only this client can have received. False
+   * says no more than that nobody knows.
+   */
+  verified = false;
+  /** The reply carries `cookieReply`: client cookie and server cookie, 24 bytes (wire/server-cookies.ts). */
+  answersCookie = false;
+  readonly cookieReply = new Uint8Array(24);
 
   // ── the reply ─────────────────────────────────────────────────────────────────────────────────────────────────────
   reply: Uint8Array = NO_BYTES;
@@ -137,6 +160,12 @@ export class Query {
     this.optionsStart = 0;
     this.optionsEnd = 0;
     this.keepaliveAsked = false;
+    this.cookieStart = 0;
+    this.cookieLength = 0;
+    this.cookie = COOKIE_NONE;
+    // RFC 9293 §3.5: nobody completes the handshake who does not receive what is sent to the address.
+    this.verified = this.transport === TCP;
+    this.answersCookie = false;
     this.replyLength = 0;
     this.rcode = 0;
     this.ede = EDE.NONE;

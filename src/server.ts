@@ -7,7 +7,7 @@
  * A reload goes the same way beside what runs, and only when its workers serve are the old ones drained: a configuration
  * that does not come up never takes anything away.
  */
-import { randomInt } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import type { AdminDeps } from './admin/deps.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
@@ -28,6 +28,7 @@ import { batchedIoFault } from './net/self-test.ts';
 import { resolvePlugin } from './plugins.ts';
 import { metricsReport, type ReportParts, statusReport, totalMetric } from './status-report.ts';
 import { version } from './version.ts';
+import { COOKIE_SECRET_BYTES } from './wire/server-cookies.ts';
 import type { IoKind } from './worker-messages.ts';
 
 /** Queries that wait get so long to be answered when the server stops or a configuration is replaced. */
@@ -111,6 +112,7 @@ class Server {
       log,
       clock: systemClock,
       hashKey: [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0],
+      cookieSecret: Uint8Array.from(randomBytes(COOKIE_SECRET_BYTES)),
       failures: createFailureMemory(),
       retired: new RetiredMetrics(),
       nextSerial: () => ++serial,

@@ -112,3 +112,26 @@ test('a full pool takes nothing more, and a slot given back is free again', () =
   expect(pool.generation(first)).not.toBe(before);
   expect(pool.hold(query)).toBe(first);
 });
+
+test('a packet too long to be kept whole keeps its cookie, and TCP stays verified', () => {
+  const pool = new SuspendedQueries(1);
+  const cookie = Uint8Array.from({ length: 24 }, (_, i) => i);
+  const options = [
+    { code: 12, data: Buffer.alloc(600) },
+    { code: 10, data: Buffer.from(cookie) },
+  ];
+  const opt = { name: '.', type: 'OPT', udpPayloadSize: 1232, extendedRcode: 0, ednsVersion: 0, flags: 0, options };
+  const message = encode({
+    type: 'query',
+    questions: [{ name: 'www.example', type: 'A' }],
+    additionals: [opt as never],
+  });
+  const query = queryOf(Uint8Array.from(message));
+  query.transport = TCP;
+  const token = pool.hold(query);
+  const restored = new Query();
+  pool.restore(token, restored, 1, 2);
+  const { cookieStart, cookieLength } = restored;
+  expect(restored.message.subarray(cookieStart, cookieStart + cookieLength)).toEqual(cookie);
+  expect(restored.verified).toBe(true);
+});

@@ -2,7 +2,7 @@
  * Queries that wait for an answer: a fixed pool, so that nothing grows however slow the upstream is.
  *
  * A slot keeps the packet and the way back; `restore` puts both into a Query again and reads the packet anew (150 ns,
- * far less than keeping every field in step). Packets above 512 bytes are kept without their EDNS options.
+ * far less than keeping every field in step). Packets above 512 bytes are kept without their EDNS options, save what the reply depends on.
  */
 import { LOCAL_BYTES, PEER_BYTES, type Query } from './query.ts';
 import { EDNS_FLAG_DO, EDNS_OPTION, OPT_BYTES, TYPE } from './wire/constants.ts';
@@ -100,6 +100,8 @@ export class SuspendedQueries {
     const slot = token * SLOT_BYTES;
     const fields = this.#fields;
     const at = token * FIELDS;
+    // Before the reset, which makes something of it.
+    query.transport = fields[at + TRANSPORT]!;
     query.reset();
     query.message = bytes;
     query.start = slot;
@@ -108,7 +110,6 @@ export class SuspendedQueries {
     for (let i = 0; i < PEER_BYTES >>> 2; i++) query.peerWords[i] = this.#words[peer + i]!;
     const local = (slot + LOCAL_AT) >>> 2;
     for (let i = 0; i < LOCAL_BYTES >>> 2; i++) query.localWords[i] = this.#words[local + i]!;
-    query.transport = fields[at + TRANSPORT]!;
     query.listener = fields[at + LISTENER]!;
     query.family = fields[at + FAMILY]!;
     query.port = fields[at + PORT]!;
@@ -134,7 +135,7 @@ function copyPacket(query: Query, bytes: Uint8Array, slot: number): number {
   return length;
 }
 
-/** Header, question and an OPT record that says the same as the client's, without its options but keepalive. */
+/** Header, question and an OPT record that says the same as the client's, without its options but keepalive and cookie. */
 function condensePacket(query: Query, bytes: Uint8Array, slot: number): number {
   const { message, start, questionEnd } = query;
   for (let i = 0; i < questionEnd; i++) bytes[slot + i] = message[start + i]!;
@@ -146,9 +147,18 @@ function condensePacket(query: Query, bytes: Uint8Array, slot: number): number {
   put16(bytes, at + 1, TYPE.OPT);
   put16(bytes, at + 3, query.udpSize);
   put16(bytes, at + 7, query.question.dnssecOk ? EDNS_FLAG_DO : 0);
-  if (!query.keepaliveAsked) return questionEnd + OPT_BYTES;
-  put16(bytes, at + 9, 4);
-  put16(bytes, at + OPT_BYTES, EDNS_OPTION.TCP_KEEPALIVE);
-  put16(bytes, at + OPT_BYTES + 2, 0);
-  return questionEnd + OPT_BYTES + 4;
+  let to = at + OPT_BYTES;
+  if (query.keepaliveAsked) {
+    put16(bytes, to, EDNS_OPTION.TCP_KEEPALIVE);
+    put16(bytes, to + 2, 0);
+    to += 4;
+  }
+  if (query.cookieLength > 0) {
+    put16(bytes, to, EDNS_OPTION.COOKIE);
+    put16(bytes, to + 2, query.cookieLength);
+    for (let i = 0; i < query.cookieLength; i++) bytes[to + 4 + i] = message[query.cookieStart + i]!;
+    to += 4 + query.cookieLength;
+  }
+  put16(bytes, at + 9, to - at - OPT_BYTES);
+  return to - slot;
 }

@@ -17,17 +17,18 @@ import { ListsInForce } from './lists/in-force.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
-import type { Explanation, Plugin, ServerFacts } from './plugin.ts';
+import { type Explanation, type Plugin, RESOLVED_FAILURE, RESOLVED_TIMEOUT, type ServerFacts } from './plugin.ts';
 import { mountPlugin } from './plugins.ts';
 import { Query, TCP, UDP } from './query.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { RESOLVING, type Source } from './upstream/source.ts';
 import { Answer } from './wire/answer.ts';
-import { EDE, rcodeName, typeName } from './wire/constants.ts';
+import { EDE, EDNS_OPTION, RCODE, rcodeName, typeName } from './wire/constants.ts';
 import { nameToText } from './wire/name.ts';
 import { Normalizer } from './wire/normalize.ts';
 import { Question } from './wire/question.ts';
 import { readQuery } from './wire/reader.ts';
+import { ServerCookies } from './wire/server-cookies.ts';
 
 export { ManualClock } from './clock.ts';
 
@@ -45,6 +46,8 @@ export interface Ask {
   readonly udpSize?: number;
   /** Set the DO bit. */
   readonly dnssecOk?: boolean;
+  /** Data of a COOKIE option (RFC 7873): 8 bytes of the client's, with those of `Reply.cookie` behind them. */
+  readonly cookie?: Uint8Array;
   /** The whole message instead, for what no encoder would write. */
   readonly bytes?: Uint8Array;
 }
@@ -60,20 +63,25 @@ export interface Reply {
   readonly authenticData: boolean;
   /** Info code of the extended error, or EDE.NONE. */
   readonly ede: number;
+  /** Client and server cookie, 24 bytes; empty where the query had none. */
+  readonly cookie: Uint8Array;
   readonly answers: readonly PacketAnswer[];
   readonly authorities: readonly PacketAnswer[];
   readonly additionals: readonly PacketAnswer[];
   readonly bytes: Uint8Array;
 }
 
+/** Records of an answer, or that there is none. */
+export type UpstreamSays = readonly PacketAnswer[] | UpstreamReply | 'nxdomain' | 'servfail' | 'timeout';
+
 export interface MountOptions {
   readonly clock?: ManualClock;
-  readonly server?: ServerFacts;
+  readonly server?: Partial<ServerFacts>;
   /**
    * What the upstream says to a question the cache does not hold: its answer section, or the sections one by one, or
-   * `undefined` for no answer at all. Default: an A record 192.0.2.99 with TTL 300.
+   * `undefined` for no answer at all, or a word for what went wrong. Default: an A record 192.0.2.99 with TTL 300.
    */
-  readonly upstream?: (name: string, type: string) => readonly PacketAnswer[] | UpstreamReply | undefined;
+  readonly upstream?: (name: string, type: string) => UpstreamSays | undefined;
   readonly shared?: unknown;
   /** Default: none. */
   readonly lists?: ListsInForce;
@@ -113,7 +121,7 @@ export function mount<Schema extends z.ZodObject>(
 ): Mounted {
   const clock = settings.clock ?? new ManualClock();
   const metrics = new Metrics();
-  const server = settings.server ?? { access: ['127.0.0.0/8', '::1/128'] };
+  const server = { access: ['127.0.0.0/8', '::1/128'], workers: 1, ...settings.server };
   const parsed = plugin.options.parse(options);
   const problems = plugin.check?.(parsed, server) ?? [];
   if (problems.length > 0)
@@ -151,6 +159,7 @@ export function mount<Schema extends z.ZodObject>(
     clock,
     hashKey,
     log,
+    cookies: new ServerCookies([new Uint8Array(16)], () => clock.wallMs()),
   });
   const theChain = chain;
   const refreshed: string[] = [];
@@ -215,7 +224,8 @@ export function queryMessage(ask: Ask): Uint8Array {
   if (ask.bytes) return ask.bytes;
   const size = ask.udpSize ?? 1232;
   const flags = ask.dnssecOk ? 0x8000 : 0;
-  const opt = { name: '.', type: 'OPT', udpPayloadSize: size, extendedRcode: 0, ednsVersion: 0, flags, options: [] };
+  const options = ask.cookie ? [{ code: EDNS_OPTION.COOKIE, data: Buffer.from(ask.cookie) }] : [];
+  const opt = { name: '.', type: 'OPT', udpPayloadSize: size, extendedRcode: 0, ednsVersion: 0, flags, options };
   const message = encode({
     id: 0x1234,
     type: 'query',
@@ -249,6 +259,7 @@ function replyOf(query: Query): Reply {
     truncated: (bytes[2]! & 2) !== 0,
     authenticData: (bytes[3]! & 0x20) !== 0,
     ede: query.ede,
+    cookie: query.answersCookie ? query.cookieReply.slice() : new Uint8Array(0),
     answers: message.answers ?? [],
     authorities: message.authorities ?? [],
     additionals: (message.additionals ?? []).filter((record) => record.type !== 'OPT'),
@@ -264,6 +275,7 @@ function noReply(dropReason: number): Reply {
     truncated: false,
     authenticData: false,
     ede: EDE.NONE,
+    cookie: new Uint8Array(0),
     answers: [],
     authorities: [],
     additionals: [],
@@ -287,16 +299,24 @@ function scriptedSource(
   const answer = new Answer();
   return {
     outstanding: 0,
-    resolve(question, token) {
+    has: () => false,
+    resolve(question, token, startedMs) {
       // The question is borrowed: the next query overwrites it.
       const asked = new Question();
       asked.copyFrom(question);
       setImmediate(() => {
         const name = nameToText(asked.name);
         const type = typeName(asked.type);
-        const said = upstream(name, type);
-        if (said === undefined) return chain.failed(token, EDE.NETWORK_ERROR);
-        const reply: UpstreamReply = 'length' in said ? { answers: said } : said;
+        const says = upstream(name, type);
+        if (says === undefined) return chain.failed(token, EDE.NETWORK_ERROR);
+        const effort = { startedMs, tryCount: 1, background: false };
+        if (says === 'timeout' || says === 'servfail') {
+          const outcome = says === 'timeout' ? RESOLVED_TIMEOUT : RESOLVED_FAILURE;
+          chain.resolved(asked, outcome, effort, clock.nowMs());
+          return chain.failed(token, EDE.NO_REACHABLE_AUTHORITY);
+        }
+        const reply: UpstreamReply =
+          says === 'nxdomain' ? { rcode: RCODE.NXDOMAIN } : 'length' in says ? { answers: says } : says;
         const message = encode({
           type: 'response',
           flags: 0x0180 | (reply.rcode ?? 0),
@@ -309,6 +329,7 @@ function scriptedSource(
           return chain.failed(token, EDE.OTHER);
         answer.authenticData = reply.authenticData ?? false;
         cache.insert(asked, answer, clock.nowMs());
+        chain.resolved(asked, answer.kind, effort, clock.nowMs());
         chain.answered(token, answer);
       });
       return RESOLVING;

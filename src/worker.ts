@@ -2,6 +2,7 @@
  * One worker thread: sets up the data plane from what the main thread hands over, then runs the packet loop until told to
  * drain. Nothing of the control plane is loaded here.
  */
+import { networkInterfaces } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { AnswerCache } from './cache/cache.ts';
 import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from './cache/failures.ts';
@@ -12,17 +13,22 @@ import { listFacts } from './lists/list-config.ts';
 import { Metrics } from './metrics/registry.ts';
 import { TcpServer } from './net/tcp.ts';
 import { openIo, type WorkerIo } from './net/worker-io.ts';
+import { OwnAddresses } from './own-addresses.ts';
 import { OwnNames } from './own-names.ts';
+import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
 import { LISTS_TOPIC, type Publication, pluginTopic } from './publications.ts';
 import { TCP, UDP } from './query.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from './upstream/forward.ts';
 import { randomPool } from './upstream/random.ts';
+import { ServerCookies } from './wire/server-cookies.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
 
 /** Queries that may wait for their answers in one worker. */
 const MAX_SUSPENDED = 16_384;
+/** What plugins are told of a failure, by FAILED_…. */
+const OUTCOME_OF_FAILURE = [RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE, RESOLVED_TIMEOUT] as const;
 /** TCP deadlines are looked at this often. */
 const SWEEP_MS = 100;
 
@@ -61,7 +67,7 @@ async function serve(): Promise<void> {
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
-    server: { access: config.server.access },
+    server: { access: config.server.access, workers: config.server.workers },
     lists,
     shared: setup.shared,
     worker: setup.place,
@@ -86,6 +92,8 @@ async function serve(): Promise<void> {
     clock,
     hashKey: setup.hashKey,
     log,
+    cookies: serverCookies(),
+    ownAddresses: new OwnAddresses(config.server.listen, networkInterfaces()),
   });
 
   const io = await openIo({
@@ -104,12 +112,15 @@ async function serve(): Promise<void> {
     sockets: io.openUpstream,
     waiters: chain,
     suspendedNext: suspended.next,
-    onAnswer: (question, answer, nowMs) => {
+    onAnswer: (question, answer, nowMs, effort) => {
       cache.insert(question, answer, nowMs);
       failures.forget(question, nowMs);
+      // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
+      chain?.resolved(question, answer.kind, effort, nowMs);
     },
     onForeseen: (question) => cache.foresee(question),
-    onFailure: (question, ede, nowMs, kind) => {
+    onFailure: (question, ede, nowMs, kind, effort) => {
+      chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
       // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
       if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
       else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
@@ -118,6 +129,7 @@ async function serve(): Promise<void> {
     random32,
     metrics,
     limits: { deadlineMs: config.upstream.timeoutMs },
+    cookies: config.upstream.cookies,
     nudge: io.nudge,
   });
   chain.source = source;
@@ -191,6 +203,14 @@ function hold(publication: Publication, take: (publication: Publication) => void
     log.error({ topic: publication.topic, err: error }, 'a publication could not be taken; the one before stays');
     tell({ type: 'holds', serial, problem: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** Cookies towards clients, from the secrets that a fleet shares or from the process's own. */
+function serverCookies(): ServerCookies | undefined {
+  const { enabled, secrets } = setup.config.server.cookies;
+  if (!enabled) return undefined;
+  const bytes = secrets.map((text) => Uint8Array.from(Buffer.from(text, 'hex')));
+  return new ServerCookies(bytes.length > 0 ? bytes : [setup.cookieSecret], () => clock.wallMs());
 }
 
 /** TCP rides on libuv; the loop gives it turns. Bounds of all workers together are shared out evenly. */

@@ -44,6 +44,7 @@ export interface WorkersParts {
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
   readonly hashKey: readonly [number, number];
+  readonly cookieSecret: Uint8Array;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
@@ -197,7 +198,7 @@ export class Workers {
 
   #launch(place: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { config, io, listeners, cache, failures, hashKey, shared, publications } = this.#parts;
+      const { config, io, listeners, cache, failures, hashKey, cookieSecret, shared, publications } = this.#parts;
       const serial = this.#parts.nextSerial();
       const heartbeat = new SharedArrayBuffer(8);
       const descriptors = new SharedArrayBuffer(MAX_DESCRIPTORS * 4);
@@ -213,6 +214,7 @@ export class Workers {
         cache,
         failures,
         hashKey,
+        cookieSecret,
         shared,
         published: publications.latest(),
         heartbeat,

@@ -1,9 +1,10 @@
 /**
- * A chain with access, a sinkhole rule and a filled cache, and a loop of cached queries through it, without the system
+ * A chain with access, amp-shaper, a sinkhole rule and a filled cache, and a loop of cached queries through it, without the system
  * calls. Packets lie in one buffer as after a recvmmsg. For the bench of the chain and the proof that a hit allocates
  * nothing (src/chain-allocation.test.ts).
  */
 
+import ampShaper from '../../plugins/amp-shaper/index.ts';
 import { AnswerCache } from '../../src/cache/cache.ts';
 import { createFailureMemory, FailureTable } from '../../src/cache/failures.ts';
 import { createCacheMemory } from '../../src/cache/memory.ts';
@@ -51,6 +52,7 @@ export async function cachedChain(names: readonly string[], lists?: ListsInForce
   const plugins = await mountPlugins(
     [
       { name: 'access', options: { outsiders: 'refuse' } },
+      { name: 'amp-shaper', options: ampShaper.options.parse({}) },
       {
         name: 'sinkhole',
         options: { ipv4: '192.0.2.1', ttl: 30, rules: [{ name: 'attacked.example', ground, 'dry-run': false }] },
@@ -59,7 +61,7 @@ export async function cachedChain(names: readonly string[], lists?: ListsInForce
     ],
     {
       lists: lists ?? new ListsInForce([]),
-      server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'] },
+      server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'], workers: 1 },
       shared: [],
       worker: 0,
       clock: systemClock,

@@ -233,6 +233,7 @@ describe('/openapi.json', () => {
       '/readyz',
       '/reload',
       '/v1/explain',
+      '/v1/export/ip53b',
       '/v1/lists',
       '/v1/lists/{name}/override',
       '/v1/lists/{name}/reload',

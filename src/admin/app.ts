@@ -7,6 +7,7 @@ import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type ErrorCode, errorText, SekishoError } from '../errors.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
+import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
 import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
 import { listRoutes } from './lists.ts';
@@ -171,6 +172,32 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       },
     },
     async ({ query }) => deps.explain(parseExplainQuestion(query.name, query.type ?? 'A', query.client)),
+  );
+
+  app.get<{ Querystring: { format: Ip53bFormat } }>(
+    '/v1/export/ip53b',
+    {
+      config: { roles: STAFF },
+      schema: {
+        summary: 'Router filters against open resolvers on dynamic addresses, from the configuration in force',
+        querystring: {
+          type: 'object',
+          required: ['format'],
+          additionalProperties: false,
+          properties: { format: { type: 'string', enum: IP53B_FORMATS } },
+        },
+        response: {
+          200: {
+            description: 'The filter',
+            type: 'object',
+            required: ['format', 'text'],
+            properties: { format: { type: 'string' }, text: { type: 'string' } },
+          },
+          ...failures,
+        },
+      },
+    },
+    async ({ query: { format } }) => ({ format, text: ip53b(deps.config.ip53b, format) }),
   );
 
   const reload = responseSchema(reloadSchema);

@@ -170,6 +170,13 @@ describe('wrong use', () => {
     ['lists rollback', 'which list?'],
     ['lists rollback c2-feed --approver me', '--reason TEXT missing'],
     ['lists status --override', 'belong to `sekisho lists reload`'],
+    ['export ip54b --format nftables', "'ip54b' cannot be exported"],
+    ['export ip53b', 'needs --format nftables|iptables|junos|ios-xr'],
+    ['export ip53b --format cisco', "not 'cisco'"],
+    ['open-resolver-scan 127.0.0.0/8', 'more than 65536 addresses'],
+    ['open-resolver-scan 127.0.0.1/24', 'has bits set beyond /24'],
+    ['open-resolver-scan 192.0.2.0/24', "is not inside server.access: only the operator's own ranges are scanned"],
+    ['open-resolver-scan 127.0.0.0/30 --rate 5000', '--rate takes 1–1000'],
     ['audit verify', "'audit' is not in this version"],
     ['sinkhole', 'usage: sekisho sinkhole add|preview|renew|remove NAME'],
     ['sinkhole add', 'sinkhole add needs the NAME of a rule'],
@@ -289,6 +296,17 @@ sinkhole decides: answered by the plugin
     const { exitCode, err } = await sekisho(line);
     expect(exitCode).toBe(2);
     expect(err).toMatch(message);
+  });
+});
+
+describe('export ip53b', () => {
+  it('prints the filter of the configuration in force', async () => {
+    const { exitCode, out } = await sekisho('export ip53b --format nftables');
+    expect(exitCode).toBe(0);
+    expect(out).toContain('table inet sekisho_ip53b {');
+    const json = JSON.parse((await sekisho('export ip53b --format ios-xr --json')).out) as Record<string, string>;
+    expect(json['format']).toBe('ios-xr');
+    expect(json['text']).toMatch(/^! IP53B/);
   });
 });
 

@@ -182,10 +182,49 @@ restart and end by themselves. Roles: operator or security; privacy may look.`,
     words: [1, 2],
     load: async () => (await import('./sinkhole.ts')).sinkhole,
   },
+  {
+    name: 'export',
+    usage: 'ip53b --format F',
+    summary: 'router filters, made from the configuration in force',
+    help: `ip53b: filters that keep strangers from using subscribers' devices as amplifiers. UDP
+towards port 53 and 123 of dynamic addresses is dropped, and UDP from port 53 of them;
+fixed addresses and the operator's own servers are let through. Networks and ports stand
+in the section ip53b of the configuration. The text goes to standard output; the same
+configuration always gives the same text.
+
+nftables: for \`nft -f\`. iptables: a shell script for iptables and ip6tables. junos: for
+\`load set terminal\`. ios-xr: access lists.`,
+    examples: [
+      ['sekisho export ip53b --format nftables | nft -f -', 'put it into force on this machine'],
+      ['sekisho export ip53b --format junos > ip53b.set', 'for a router'],
+    ],
+    options: ['format'],
+    words: [1, 1],
+    load: async () => (await import('./export.ts')).exportFilter,
+  },
+  {
+    name: 'open-resolver-scan',
+    usage: 'RANGE',
+    summary: "find open resolvers in the operator's own range",
+    help: `Asks every address of RANGE, a network in CIDR notation, one question over UDP and lists
+those that answer it for this machine. Only ranges inside server.access of the configuration
+are scanned: an operator's own, never others'. At most 65 536 addresses at a time; the rate is
+bounded, and each address gets one packet.
+
+The question is the root's name servers, asked with recursion: who answers it to strangers
+would answer anything. Run it from a machine outside the operator's network to see what the
+world sees.`,
+    examples: [
+      ['sekisho open-resolver-scan 192.0.2.0/24', 'who answers there?'],
+      ['sekisho open-resolver-scan 192.0.2.0/24 --rate 20 --json', 'slowly, for a program'],
+    ],
+    options: ['rate'],
+    words: [1, 1],
+    load: async () => (await import('./open-resolver-scan.ts')).openResolverScan,
+  },
   later('consent', 'show|opt-out|opt-in SUBSCRIBER …', "a subscriber's consent"),
   later('history', '[--reason TEXT]', 'query rates of the past, opened with a reason'),
   later('diagnose', '[--reason TEXT]', 'what explains an overload'),
-  later('export', 'ip53b --format F', 'router filters'),
   later('report', '--from DATE --to DATE', 'the transparency report'),
   later('audit', 'verify', 'the audit log'),
 ];

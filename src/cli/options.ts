@@ -21,6 +21,8 @@ export const OPTION_HELP = {
   subtree: ['--subtree', 'the name and everything below it; otherwise exactly the name'],
   'dry-run': ['--dry-run', 'only count what the rule would hit'],
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
+  format: ['--format F', 'nftables, iptables, junos or ios-xr (required)'],
+  rate: ['--rate N', 'addresses a second, 1–1000; 50 unless given'],
   config: [
     '--config F',
     'configuration file; default ./sekisho.yaml, then /etc/sekisho/sekisho.yaml,\nthen the built-in defaults',

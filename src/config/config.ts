@@ -8,6 +8,7 @@ import type { z } from 'zod';
 import type { Role } from '../admin/roles.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { Endpoint } from '../net/address.ts';
+import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 
 /** What `Config.source` says when there is no file. */
@@ -34,6 +35,7 @@ export interface Config {
   /** In the order of the configuration; `access` first. */
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;
+  readonly ip53b: Ip53bConfig;
 }
 
 export interface ServerConfig {
@@ -67,6 +69,11 @@ export interface ServerConfig {
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };
+  readonly cookies: {
+    readonly enabled: boolean;
+    /** 32 hexadecimal digits each, the first in use; none: the process draws one. */
+    readonly secrets: readonly string[];
+  };
   readonly hangTimeoutMs: number;
 }
 
@@ -83,6 +90,8 @@ export interface UpstreamConfig {
   /** Per worker. */
   readonly sourcePorts: number;
   readonly timeoutMs: number;
+  /** Send cookies (RFC 7873). */
+  readonly cookies: boolean;
 }
 
 export interface CacheConfig {
@@ -121,6 +130,7 @@ export function serverConfig(
   section: z.infer<typeof serverSchema>,
   baseFolder: string,
   listenIsDefault: boolean,
+  cookieSecrets: readonly string[],
 ): ServerConfig {
   const { tcp, udp, identity } = section;
   return {
@@ -143,6 +153,7 @@ export function serverConfig(
       maxPipelined: tcp['max-pipelined'],
     },
     udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
+    cookies: { enabled: section.cookies.enabled, secrets: cookieSecrets },
     hangTimeoutMs: section['hang-timeout'],
   };
 }
@@ -164,6 +175,7 @@ export function upstreamConfig(
     serversAreDefault: section.servers === undefined,
     sourcePorts: section['source-ports'],
     timeoutMs: section.timeout,
+    cookies: section.cookies,
   };
 }
 

@@ -12,6 +12,7 @@ import { moduleUrl } from './module-path.ts';
 import { problemText } from './yaml-source.ts';
 
 const access = definePlugin({ name: 'access', stage: 'guard', summary: 'gate', options: z.strictObject({}) });
+const ampShaper = definePlugin({ name: 'amp-shaper', stage: 'guard', summary: 'shapes', options: z.strictObject({}) });
 const sinkhole = definePlugin({
   name: 'sinkhole',
   stage: 'policy',
@@ -43,7 +44,7 @@ const throwing = definePlugin({
   },
 });
 const builtIn: Record<string, Plugin> = Object.fromEntries(
-  [access, sinkhole, rpz, loose, throwing].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [access, ampShaper, sinkhole, rpz, loose, throwing].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
 );
 
 const resolvePlugin: LoadOptions['resolvePlugin'] = async (name, module) => {
@@ -116,6 +117,7 @@ describe('a configuration without any key', () => {
             maxPipelined: 64,
           },
           udp: { receiveBufferBytes: 8 * 2 ** 20, io: 'auto', pause: 'auto' },
+          cookies: { enabled: true, secrets: [] },
           hangTimeoutMs: 500,
         },
         upstream: {
@@ -126,6 +128,7 @@ describe('a configuration without any key', () => {
           serversAreDefault: true,
           sourcePorts: 32,
           timeoutMs: 4000,
+          cookies: true,
         },
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [
@@ -133,6 +136,7 @@ describe('a configuration without any key', () => {
           { name: 'sinkhole', options: { ipv4: '192.0.2.1', ttl: 60, rules: [] } },
         ],
         admin: { listen: { address: '127.0.0.1', port: 8053 }, tokens: [] },
+        ip53b: { dynamic: [], fixed: [], servers: [], inbound: [53, 123], outbound: [53] },
       },
     });
     if (result.ok) expect(structuredClone(result.config)).toEqual(result.config);

@@ -18,6 +18,7 @@ import {
   upstreamConfig,
   upstreamServers,
 } from './config.ts';
+import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
 import { type Found, findConfig, readText } from './find.ts';
 import { loadLists } from './load-lists.ts';
@@ -28,6 +29,7 @@ import {
   cacheSchema,
   configSchema,
   DEFAULT_ACCESS,
+  ip53bSchema,
   LATER_KEYS,
   serverSchema,
   upstreamSchema,
@@ -61,7 +63,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
   return { ok: false, source: found.source, problems: [new YamlSource('', found.source).problem([], failure)] };
 }
 
-/** The configuration in `text`. Apart from the files that the text names (plugins, tokens) nothing is read. */
+/** The configuration in `text`. Apart from the files that the text names (plugins, tokens, secrets) nothing is read. */
 export async function parseConfig(text: string, found: Found, options: LoadOptions): Promise<LoadResult> {
   const source = new YamlSource(text, found.source);
   const problems: ConfigProblem[] = [...source.problems];
@@ -88,9 +90,11 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const upstreamSection = section(upstreamSchema, 'upstream');
   const cacheSection = section(cacheSchema, 'cache');
   const adminSection = section(adminSchema, 'admin');
+  const ip53b = section(ip53bSchema, 'ip53b');
 
   const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
-  const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault);
+  const secrets = await loadCookieSecrets(serverSection?.cookies['secret-file'], found, source, problems);
+  const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, secrets);
   const tokens = adminSection && (await loadTokens(adminSection['tokens-file'], found, source, problems));
   const admin = adminSection && adminConfig(adminSection, tokens ?? []);
   const cache = cacheSection && cacheConfig(cacheSection);
@@ -110,7 +114,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const lists = await loadLists(raw, found, source);
   problems.push(...lists.problems);
 
-  const facts = { access: server?.access ?? DEFAULT_ACCESS };
+  const facts = { access: server?.access ?? DEFAULT_ACCESS, workers: server?.workers ?? 1 };
   const plugins = await loadPlugins(raw['plugins'], {
     source,
     facts,
@@ -120,7 +124,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   });
   problems.push(...plugins.problems);
 
-  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin) return fail();
+  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !ip53b) return fail();
   const warnings = [...dangers(sections), ...lists.dangers].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,
@@ -134,6 +138,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     popularNamesFile: lists.popularNamesFile,
     plugins: plugins.plugins,
     admin,
+    ip53b,
   };
   return { ok: true, config };
 }
@@ -206,6 +211,23 @@ async function loadTokens(
     return [];
   }
   const parsed = parseTokens(text, path);
+  problems.push(...(parsed.problems ?? []));
+  return parsed.data ?? [];
+}
+
+async function loadCookieSecrets(
+  path: string | undefined,
+  found: Found,
+  source: YamlSource,
+  problems: ConfigProblem[],
+): Promise<readonly string[]> {
+  if (path === undefined) return [];
+  const { text, failure } = await readText(resolve(found.baseFolder, path));
+  if (failure !== undefined) {
+    problems.push(source.problem(['server', 'cookies', 'secret-file'], `'${path}' ${failure}`));
+    return [];
+  }
+  const parsed = parseCookieSecrets(text, path);
   problems.push(...(parsed.problems ?? []));
   return parsed.data ?? [];
 }

@@ -68,6 +68,7 @@ describe('knownKeys', () => {
       'popular-names',
       'plugins',
       'admin',
+      'ip53b',
     ]);
     expect(knownKeys(configSchema, ['server', 'log'])).toEqual(['level']);
     expect(knownKeys(configSchema, ['upstream', 'servers', 3])).toEqual(['address', 'trusted']);

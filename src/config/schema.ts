@@ -111,6 +111,22 @@ export const serverSchema = z
       })
       .prefault({})
       .describe('UDP sockets towards clients.'),
+    cookies: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .default(true)
+          .describe('Answer DNS cookies (RFC 7873, RFC 9018): whoever sends one back has a source that is not forged.'),
+        'secret-file': z
+          .string()
+          .min(1)
+          .optional()
+          .describe(
+            'File with 1–4 secrets of 32 hexadecimal digits, one a line, the same on all servers behind one address: the first makes cookies, all are accepted. Read at the start and at each reload. Without it: a random secret, new at each start.',
+          ),
+      })
+      .prefault({})
+      .describe('DNS cookies towards clients.'),
     'hang-timeout': durationMs({ min: '100ms', max: '1m' })
       .prefault('500ms')
       .describe('A worker that gives no sign of life for so long is replaced.'),
@@ -146,6 +162,10 @@ export const upstreamSchema = z
     timeout: durationMs({ min: '200ms', max: '30s' })
       .prefault('4s')
       .describe('How long an answer is looked for, all tries together, before the client is told SERVFAIL.'),
+    cookies: z
+      .boolean()
+      .default(true)
+      .describe('Send DNS cookies (RFC 7873) to the resolvers: a forged answer of one that knows them is recognised.'),
   })
   .prefault({})
   .describe('Where answers come from.');
@@ -186,6 +206,32 @@ export const adminSchema = z
   .prefault({})
   .describe('The admin API.');
 
+/** Router filters that are made from the configuration (router-filters/ip53b.ts). */
+export const ip53bSchema = z
+  .strictObject({
+    dynamic: z
+      .array(prefix())
+      .max(10_000)
+      .default([])
+      .describe('Networks whose addresses subscribers get dynamically: nobody there is meant to serve.'),
+    fixed: z
+      .array(prefix())
+      .max(10_000)
+      .default([])
+      .describe('Fixed addresses and networks inside them, whose subscribers may run servers.'),
+    servers: z
+      .array(prefix())
+      .max(10_000)
+      .default([])
+      .describe("The operator's own servers, which may talk to subscribers on these ports."),
+    inbound: ports([53, 123]).describe('UDP ports of dynamic addresses that nobody may send to.'),
+    outbound: ports([53]).describe(
+      'UDP ports of dynamic addresses that nothing may be sent from. 123 would stop clients that ask for the time from port 123.',
+    ),
+  })
+  .prefault({})
+  .describe('What `sekisho export ip53b` makes router filters from.');
+
 /** The whole file. Plugins are checked one by one against their own schemas (load.ts). */
 export const configSchema = z.strictObject({
   server: serverSchema,
@@ -206,6 +252,7 @@ export const configSchema = z.strictObject({
       'Plugins in the order in which they run inside their stage. One that is not built in names its `module`: a file relative to the configuration, or a package.',
     ),
   admin: adminSchema,
+  ip53b: ip53bSchema,
 });
 
 /** Text that becomes an endpoint. */
@@ -223,6 +270,11 @@ function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
       typeText:
         options.defaultPort === undefined ? 'address:port' : `address:port (port ${options.defaultPort} unless given)`,
     });
+}
+
+/** UDP ports. */
+function ports(defaults: number[]) {
+  return z.array(z.int().min(1).max(65535)).max(100).default(defaults);
 }
 
 /** Text that is a network; stays text, because that is what plugins are told (plugin.ts ServerFacts). */

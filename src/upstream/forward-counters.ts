@@ -9,6 +9,7 @@ export const MISMATCH_REASONS = [
   'socket',
   'question',
   'case',
+  'cookie',
   'query',
   'opcode',
   'malformed',
@@ -20,7 +21,7 @@ export type MismatchReason = (typeof MISMATCH_REASONS)[number];
 const NO_ROOM_REASONS = ['questions', 'waiters'] as const;
 
 /** Why a question stayed without an answer, by FAILED_… of upstream/forward.ts. */
-const FAILURE_REASONS = ['answered', 'timeout', 'unreachable'] as const;
+const FAILURE_REASONS = ['answered', 'timeout', 'unreachable', 'shed'] as const;
 
 export class ForwardCounters {
   readonly values: Float64Array;

@@ -713,6 +713,114 @@ class Network implements UpstreamSockets {
 
 type Rig = ReturnType<typeof makeRig>;
 
+describe('when there is no more room', () => {
+  it('the oldest question is given up for the newest, once it has been outstanding for long', () => {
+    const rig = makeRig({ limits: { tasks: 4, shedAfterMs: 300, deadlineMs: 4000 } });
+    const first = rig.resolve('first.example');
+    rig.clock.advance(200);
+    for (const name of ['second.example', 'third.example', 'fourth.example']) rig.resolve(name);
+    const question = (name: string) => rig.source.resolve(rig.question(name), 9000, rig.clock.nowMs());
+    // All are young: the newest is the one that goes.
+    expect(question('early.example')).toBe(NO_ROOM);
+    rig.clock.advance(150);
+    expect(question('late.example')).toBe(RESOLVING);
+    expect(rig.log).toContain(`failed ${first} ${EDE.NETWORK_ERROR}`);
+    expect(rig.log.filter((line) => line.startsWith('failed'))).toHaveLength(1);
+    expect(rig.metric('sekisho_upstream_failures_total', { reason: 'shed' })).toBe(1);
+    expect(rig.source.outstanding).toBe(4);
+    expect(question('next.example')).toBe(NO_ROOM);
+  });
+});
+
+describe('cookies (RFC 7873)', () => {
+  const cookieOf = (bytes: Uint8Array): Buffer | undefined => {
+    const edns = decode(Buffer.from(bytes)).additionals?.[0] as unknown as {
+      options: { code: number; data: Buffer }[];
+    };
+    return edns.options.find(({ code }) => code === 10)?.data;
+  };
+  const withCookie = (data: Uint8Array, extendedRcode = 0): Partial<Packet> => ({
+    additionals: [{ ...opt([{ code: 10, data: Buffer.from(data) }]), extendedRcode } as DnsRecord],
+  });
+  const SERVER = Uint8Array.from({ length: 16 }, (_, i) => 0xa0 + i);
+  /** A rig whose only server has shown that it knows cookies. */
+  const acquainted = () => {
+    const rig = makeRig({ cookies: true });
+    rig.resolve('first.example');
+    const client = cookieOf(rig.network.sent[0]!.bytes)!;
+    rig.answer(0, withCookie(Buffer.concat([client, SERVER])));
+    return { rig, client };
+  };
+
+  it('go out with the same client cookie to one server, and another to the next', () => {
+    const rig = makeRig({ cookies: true, count: 2 });
+    for (let i = 0; i < 200; i++) rig.resolve(`name-${i}.example`);
+    const seen = new Map(rig.network.sent.map(({ bytes, server }) => [server, cookieOf(bytes)!.toString('hex')]));
+    expect(rig.network.sent.every(({ bytes }) => cookieOf(bytes)!.length === 8)).toBe(true);
+    expect(seen.size).toBe(2);
+    expect(new Set(seen.values()).size).toBe(2);
+  });
+
+  it('come back with the server cookie that the server gave', () => {
+    const { rig, client } = acquainted();
+    expect(client).toHaveLength(8);
+    rig.resolve('second.example');
+    expect(cookieOf(rig.network.sent[1]!.bytes)).toEqual(Buffer.concat([client, SERVER]));
+    rig.answer(1, withCookie(Buffer.concat([client, SERVER])));
+    expect(rig.log.filter((line) => line.startsWith('answered'))).toHaveLength(2);
+  });
+
+  it('a server that answers without one is taken as it is', () => {
+    const rig = makeRig({ cookies: true });
+    const token = rig.resolve('example');
+    rig.answer(0);
+    expect(rig.log).toContain(`answered ${token}`);
+  });
+
+  it.each([
+    ['without a cookie', (_: Buffer): Partial<Packet> => ({})],
+    ['with another client cookie', (client: Buffer) => withCookie(Buffer.concat([client.map((b) => b ^ 1), SERVER]))],
+    ['with a cookie of an illegal length', (client: Buffer) => withCookie(client)],
+  ])('an answer %s, from a server that knows better, is not believed: TCP decides', async (_, forge) => {
+    const tcp = await listen((query) =>
+      reply(query, withCookie(Buffer.concat([cookieOf(query)!.subarray(0, 8), SERVER]))),
+    );
+    const rig = makeRig({ cookies: true, servers: [{ address: '127.0.0.1', port: tcp.port, trusted: false }] });
+    rig.resolve('first.example');
+    const client = cookieOf(rig.network.sent[0]!.bytes)!;
+    rig.answer(0, withCookie(Buffer.concat([client, SERVER])));
+    const token = rig.resolve('second.example');
+    rig.answer(1, forge(client));
+    expect(rig.log).not.toContain(`answered ${token}`);
+    expect(rig.metric('sekisho_upstream_mismatches_total', { reason: 'cookie' })).toBe(1);
+    await until(() => rig.log.includes(`answered ${token}`));
+    expect(tcp.connections()).toBe(1);
+  });
+
+  it('a server that stopped using them is found out over TCP, and believed again', async () => {
+    const tcp = await listen((query) => reply(query, {}));
+    const rig = makeRig({ cookies: true, servers: [{ address: '127.0.0.1', port: tcp.port, trusted: false }] });
+    rig.resolve('first.example');
+    rig.answer(0, withCookie(Buffer.concat([cookieOf(rig.network.sent[0]!.bytes)!, SERVER])));
+    const second = rig.resolve('second.example');
+    rig.answer(1);
+    await until(() => rig.log.includes(`answered ${second}`));
+    const third = rig.resolve('third.example');
+    rig.answer(2);
+    expect(rig.log).toContain(`answered ${third}`);
+  });
+
+  it('BADCOOKIE is followed by the same question with the cookie it brought (§5.3)', () => {
+    const { rig, client } = acquainted();
+    const token = rig.resolve('second.example');
+    const other = SERVER.map((byte) => byte ^ 0xff);
+    rig.answer(1, { ...withCookie(Buffer.concat([client, other]), 1), flags: 7, answers: [] });
+    expect(cookieOf(rig.network.sent[2]!.bytes)).toEqual(Buffer.concat([client, other]));
+    rig.answer(2, withCookie(Buffer.concat([client, other])));
+    expect(rig.log).toContain(`answered ${token}`);
+  });
+});
+
 function makeRig(
   options: {
     count?: number;
@@ -720,6 +828,7 @@ function makeRig(
     limits?: ForwardParts['limits'];
     random32?: () => number;
     probesAnswered?: boolean;
+    cookies?: boolean;
   } = {},
 ) {
   const servers =
@@ -773,6 +882,7 @@ function makeRig(
         return (t ^ (t >>> 14)) >>> 0;
       }),
     metrics,
+    ...(options.cookies ? { cookies: true } : {}),
     ...(options.limits ? { limits: options.limits } : {}),
   });
   open.push(source);

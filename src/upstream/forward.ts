@@ -3,7 +3,7 @@
  *
  *   resolve ─▶ joined to the task of an identical question, or a new task
  *   task    ─▶ try 1 ─ timeout ─▶ try 2 ─ … ─ deadline ─▶ failed
- *               │ reply that matches ──▶ TC, case lost ─▶ the same server over TCP
+ *               │ reply that matches ──▶ TC, case or cookie lost ─▶ the same server over TCP
  *               │                        FORMERR without OPT ─▶ the same server without EDNS
  *               │                        failure, garbage ─▶ another server, once
  *               ▼
@@ -33,9 +33,10 @@ import {
   writeQuery,
 } from './query-message.ts';
 import { type Server, type ServerConfig, UpstreamServers } from './servers.ts';
-import { NO_ROOM, RESOLVING, type Source, type Waiters } from './source.ts';
+import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from './source.ts';
 import { MAX_TRIES, type Task, TaskPool } from './tasks.ts';
 import { TcpClient } from './tcp-client.ts';
+import { COOKIE_ACCEPTED, COOKIE_FORGED, COOKIE_RETRY, UpstreamCookie } from './upstream-cookie.ts';
 import { WaitingList } from './waiting.ts';
 
 /** Kinds of failure. The servers answered, but with failures or garbage. */
@@ -44,6 +45,8 @@ export const FAILED_ANSWERED = 0;
 export const FAILED_TIMEOUT = 1;
 /** Every server is down; said at once, and not worth remembering: probes find out when one is back. */
 export const FAILED_UNREACHABLE = 2;
+/** Given up for a newer question when there was no more room; not worth remembering either. */
+export const FAILED_SHED = 3;
 
 export interface ForwardLimits {
   /** Questions outstanding at once, 1–32768. */
@@ -54,9 +57,17 @@ export interface ForwardLimits {
   readonly deadlineMs: number;
   /** Milliseconds after which those who wait may be served something stale (RFC 8767 §5). */
   readonly slowMs: number;
+  /** When there is no more room a question that has been outstanding for so long may be given up for a new one. */
+  readonly shedAfterMs: number;
 }
 
-export const FORWARD_LIMITS: ForwardLimits = { tasks: 4096, waiters: 512, deadlineMs: 4000, slowMs: 1800 };
+export const FORWARD_LIMITS: ForwardLimits = {
+  tasks: 4096,
+  waiters: 512,
+  deadlineMs: 4000,
+  slowMs: 1800,
+  shedAfterMs: 400,
+};
 
 export interface ForwardParts {
   readonly servers: readonly ServerConfig[];
@@ -65,17 +76,19 @@ export interface ForwardParts {
   readonly waiters: Waiters;
   /** Chains the tokens of those who wait (`SuspendedQueries.next`). */
   readonly suspendedNext: Int32Array;
-  /** A new answer, before those who wait get it: for the cache. Both are borrowed. */
-  onAnswer(question: Question, answer: Answer, nowMs: number): void;
+  /** A new answer, before those who wait get it: for the cache. All are borrowed. */
+  onAnswer(question: Question, answer: Answer, nowMs: number, effort: Effort): void;
   /** An answer to `question` is about to be looked at, unless it is a forgery: it is likely to be kept. Borrowed. */
   onForeseen?(question: Question): void;
-  /** There is no answer, and why: an info code (RFC 8914) and FAILED_…. The question is borrowed. */
-  onFailure(question: Question, ede: number, nowMs: number, kind: number): void;
+  /** There is no answer, and why: an info code (RFC 8914) and FAILED_…. Question and effort are borrowed. */
+  onFailure(question: Question, ede: number, nowMs: number, kind: number, effort: Effort): void;
   readonly clock: Clock;
   /** A CSPRNG (upstream/random.ts). */
   readonly random32: () => number;
   readonly metrics: Metrics;
   readonly limits?: Partial<ForwardLimits>;
+  /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
+  readonly cookies?: boolean;
   /** Called when something was begun that libuv must carry on (TCP): the loop of a worker gives it a turn then. */
   readonly nudge?: () => void;
 }
@@ -90,6 +103,10 @@ const TCP_TIMEOUT_MS = 2000;
 const MAX_TCP_TRIES = 2;
 /** Failures by different servers that make a question fail. */
 const MAX_REFUSALS = 2;
+/** Questions looked at to find an old one. */
+const SHED_SAMPLE = 16;
+/** All servers are down: nothing was sent. */
+const NO_EFFORT: Effort = { startedMs: 0, tryCount: 0, background: false };
 
 export class ForwardSource implements Source, DatagramSink {
   /** The servers, for status reports. */
@@ -99,6 +116,8 @@ export class ForwardSource implements Source, DatagramSink {
   readonly #sockets: UpstreamSockets;
   readonly #pool: TaskPool;
   readonly #tcp: readonly TcpClient[];
+  /** What is known of each server's cookies; empty where none are sent. */
+  readonly #cookies: readonly UpstreamCookie[];
   /** The probe of each server, where one is under way. */
   readonly #probes: (Task | undefined)[];
   readonly #waiting: WaitingList;
@@ -126,6 +145,7 @@ export class ForwardSource implements Source, DatagramSink {
           begun: () => parts.nudge?.(),
         }),
     );
+    this.#cookies = parts.cookies ? this.servers.list.map(() => new UpstreamCookie(parts.random32)) : [];
     this.#waiting = new WaitingList(parts.waiters, parts.suspendedNext);
     this.#sockets = parts.sockets(this);
   }
@@ -134,16 +154,20 @@ export class ForwardSource implements Source, DatagramSink {
     return this.#pool.active;
   }
 
+  has(question: Question): boolean {
+    return this.#pool.find(question) !== undefined;
+  }
+
   resolve(question: Question, token: number, nowMs: number): number {
     const joined = this.#pool.find(question);
     if (joined) return this.#join(joined, token);
     if (this.servers.up === 0) {
       this.#counters.failure(FAILED_UNREACHABLE);
-      this.#parts.onFailure(question, EDE.NETWORK_ERROR, nowMs, FAILED_UNREACHABLE);
+      this.#parts.onFailure(question, EDE.NETWORK_ERROR, nowMs, FAILED_UNREACHABLE, NO_EFFORT);
       this.#parts.waiters.failed(token, EDE.NETWORK_ERROR);
       return RESOLVING;
     }
-    if (this.#pool.free <= this.servers.list.length) {
+    if (this.#pool.free <= this.servers.list.length && !this.#shedOldest(nowMs)) {
       this.#counters.noRoom('questions');
       return NO_ROOM;
     }
@@ -153,11 +177,30 @@ export class ForwardSource implements Source, DatagramSink {
     return RESOLVING;
   }
 
+  /**
+   * Newest first: give up a question that has been outstanding for long, so that a new one gets its place. Whoever asked
+   * the old one has mostly given up as well. Of a few drawn at random the oldest goes: looking at all would cost more than
+   * an answer. Returns false where all of these are young.
+   */
+  #shedOldest(nowMs: number): boolean {
+    const pool = this.#pool;
+    let oldest: Task | undefined;
+    for (let i = 0; i < SHED_SAMPLE; i++) {
+      const task = pool.at(pool.activeSlots[this.#parts.random32() % pool.active]!);
+      if (task.probe < 0 && (oldest === undefined || task.startedMs < oldest.startedMs)) oldest = task;
+    }
+    if (oldest === undefined || nowMs - oldest.startedMs < this.#limits.shedAfterMs) return false;
+    this.#fail(oldest, FAILED_SHED, nowMs);
+    return pool.free > this.servers.list.length;
+  }
+
   refresh(question: Question, nowMs: number): void {
     // A luxury: it leaves a quarter of the room to those who wait.
     if (this.servers.up === 0 || this.#pool.free <= this.#pool.capacity >>> 2 || this.#pool.find(question)) return;
     this.#values[this.#counters.refreshes]! += 1;
-    this.#tryNext(this.#open(question, nowMs), nowMs);
+    const task = this.#open(question, nowMs);
+    task.background = true;
+    this.#tryNext(task, nowMs);
   }
 
   tick(nowMs: number): void {
@@ -233,12 +276,22 @@ export class ForwardSource implements Source, DatagramSink {
       if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
       return;
     }
+    const cookie = this.#checkCookie(task, server, match, bytes, start, length, false);
+    if (cookie === COOKIE_FORGED) {
+      this.#counters.mismatch('cookie');
+      if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
+      return;
+    }
     // RFC 6298 §3 (Karn): where two tries look the same, nobody knows which one was answered.
     this.servers.answered(server, matches === 1 ? nowMs - attempt.sentMs : -1, nowMs);
     if (task.probe >= 0) {
       this.#endProbe(task);
     } else if (match === REPLY_BARE) {
       this.#askWithoutEdns(task, server, nowMs);
+    } else if (cookie === COOKIE_RETRY) {
+      // RFC 7873 §5.3: once more with the cookie it gave; over TCP where that is not enough.
+      if (task.tryCount < MAX_TRIES) this.#send(task, server, nowMs);
+      else if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
     } else if (isTruncated(bytes, start)) {
       this.#values[this.#counters.truncated]! += 1;
       if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
@@ -258,6 +311,7 @@ export class ForwardSource implements Source, DatagramSink {
     const match = this.#match(task, server, bytes, start, length, server.losesCase(nowMs));
     if (match < 0) return;
     if (match === REPLY_OTHER_CASE) server.forgoCase(nowMs);
+    this.#checkCookie(task, server, match, bytes, start, length, true);
     this.servers.answered(server, -1, nowMs);
     if (match === REPLY_BARE) this.#askWithoutEdns(task, server, nowMs);
     // RFC 2181 §9: truncated even here, so it is broken.
@@ -304,6 +358,23 @@ export class ForwardSource implements Source, DatagramSink {
     return -1;
   }
 
+  /** COOKIE_…; whatever else is wrong with the reply is found out later. */
+  #checkCookie(
+    task: Task,
+    server: Server,
+    match: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    overTcp: boolean,
+  ): number {
+    const cookie = this.#cookies[server.index];
+    if (cookie === undefined || (task.withoutEdns & (1 << server.index)) !== 0) return COOKIE_ACCEPTED;
+    // A bare header has no room for one; only a server that does not know EDNS sends it.
+    if (match === REPLY_BARE) return cookie.expected && !overTcp ? COOKIE_FORGED : COOKIE_ACCEPTED;
+    return cookie.check(bytes, start, length, overTcp);
+  }
+
   /** A reply that matches in every respect. */
   #accept(task: Task, server: Server, bytes: Uint8Array, start: number, length: number, nowMs: number): void {
     const answer = this.#answer;
@@ -324,7 +395,7 @@ export class ForwardSource implements Source, DatagramSink {
     // RFC 4035 §3.2.3: AD is worth as much as the server and the way to it.
     answer.authenticData = server.trusted && (bytes[start + 3]! & FLAG_AD) !== 0;
 
-    this.#parts.onAnswer(task.question, answer, nowMs);
+    this.#parts.onAnswer(task.question, answer, nowMs, task);
     const first = this.#waiting.detach(task);
     this.#pool.release(task);
     this.#delivering = true;
@@ -368,7 +439,7 @@ export class ForwardSource implements Source, DatagramSink {
     attempt.sentMs = nowMs;
     attempt.plain = server.losesCase(nowMs);
     const query = this.#queryFor(task, attempt.plain);
-    const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0);
+    const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0, this.#cookies[server.index]);
     attempt.socket = this.#sockets.send(query, 0, length, server.words, server.port);
     task.tried |= bit;
     server.lastSentMs = nowMs;
@@ -395,7 +466,8 @@ export class ForwardSource implements Source, DatagramSink {
 
   #askTcp(task: Task, server: Server, nowMs: number): void {
     const query = this.#queryFor(task, server.losesCase(nowMs));
-    const length = setEdns(query, 0, task.question, (task.withoutEdns & (1 << server.index)) === 0);
+    const edns = (task.withoutEdns & (1 << server.index)) === 0;
+    const length = setEdns(query, 0, task.question, edns, this.#cookies[server.index]);
     if (task.tcpTries >= MAX_TCP_TRIES || !this.#tcp[server.index]!.send(query, 0, length, nowMs)) {
       this.#refused(task, server, EDE.NONE, nowMs);
       return;
@@ -519,7 +591,7 @@ export class ForwardSource implements Source, DatagramSink {
     const ede =
       task.ede !== EDE.NONE ? task.ede : kind === FAILED_ANSWERED ? EDE.NO_REACHABLE_AUTHORITY : EDE.NETWORK_ERROR;
     this.#counters.failure(kind);
-    this.#parts.onFailure(task.question, ede, nowMs, kind);
+    this.#parts.onFailure(task.question, ede, nowMs, kind, task);
     const first = this.#waiting.detach(task);
     this.#pool.release(task);
     this.#waiting.failed(first, ede);

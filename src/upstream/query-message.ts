@@ -1,9 +1,10 @@
 /**
  * The query that goes to an upstream, and how a reply is recognised as its own.
  *
- *   |id|RD AD CD|1|0|0|0/1| qNaMe type class |OPT: 1232, DO|
+ *   |id|RD AD CD|1|0|0|0/1| qNaMe type class |OPT: 1232, DO, our cookie|
  *
- * Nothing of the client's query is passed on but name, type, class, DO and CD: no client subnet, no cookie, no option.
+ * Nothing of the client's query is passed on but name, type, class, DO and CD: no client subnet, no cookie of
+ * the client's, no option. The cookie is between us and the server (upstream-cookie.ts).
  * The case of the name is drawn at random (0x20, draft-vixie-dnsext-dns0x20): a reply has to bring it back, which makes
  * one bit more per letter for an off-path attacker to guess.
  */
@@ -22,9 +23,10 @@ import {
 import { sameQuestion } from '../wire/normalize.ts';
 import type { Question } from '../wire/question.ts';
 import { put16 } from '../wire/writer.ts';
+import { UPSTREAM_COOKIE_BYTES, type UpstreamCookie } from './upstream-cookie.ts';
 
 /** Most bytes that a query takes. */
-export const QUERY_BYTES = HEADER_BYTES + MAX_NAME_BYTES + 4 + OPT_BYTES;
+export const QUERY_BYTES = HEADER_BYTES + MAX_NAME_BYTES + 4 + OPT_BYTES + UPSTREAM_COOKIE_BYTES;
 
 /** Bytes of header and question. */
 export function questionEndOf(question: Question): number {
@@ -80,10 +82,21 @@ export function writeQuery(
   put16(bytes, opt + 9, 0);
 }
 
-/** Count the OPT record in or out. Returns the length of the query. */
-export function setEdns(bytes: Uint8Array, at: number, question: Question, edns: boolean): number {
+/** Count the OPT record, with `cookie` in it, in or out. Returns the length of the query. */
+export function setEdns(
+  bytes: Uint8Array,
+  at: number,
+  question: Question,
+  edns: boolean,
+  cookie: UpstreamCookie | undefined,
+): number {
   bytes[at + 11] = edns ? 1 : 0;
-  return questionEndOf(question) + (edns ? OPT_BYTES : 0);
+  const end = questionEndOf(question);
+  if (!edns) return end;
+  if (cookie === undefined) return end + OPT_BYTES;
+  const options = cookie.append(bytes, at + end + OPT_BYTES);
+  put16(bytes, at + end + OPT_BYTES - 2, options);
+  return end + OPT_BYTES + options;
 }
 
 /** What `compareReply` found. */

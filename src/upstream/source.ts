@@ -24,7 +24,19 @@ export const RESOLVING = 0;
 /** No room: too many questions outstanding, or too many waiters for this one. The token stays the caller's. */
 export const NO_ROOM = 1;
 
+/** What finding an answer took. */
+export interface Effort {
+  /** When the question was first sent. */
+  readonly startedMs: number;
+  /** How often it was sent over UDP, all servers together; 0 = never. */
+  readonly tryCount: number;
+  /** Nobody waited for it: a popular name was fetched again (`Source.refresh`). */
+  readonly background: boolean;
+}
+
 export interface Source {
+  /** True while this very question is being asked: `resolve` would join it and send nothing. */
+  has(question: Question): boolean;
   /**
    * Find the answer to `question` for the waiter `token`. Identical questions are joined. May call the waiter back
    * before it returns. Question is borrowed.

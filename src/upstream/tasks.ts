@@ -37,6 +37,8 @@ export class Task {
   id = 0;
   /** Index of the server that is probed, or -1: a probe has no waiters and is not in the table of questions. */
   probe = -1;
+  /** Nobody waits for it (`Source.refresh`), or nobody did when it began. */
+  background = false;
   tryCount = 0;
   plainWritten = false;
   /** Servers asked, and servers that answered with a failure, as bit masks. */
@@ -129,6 +131,7 @@ export class TaskPool {
     task.id = id;
     task.active = true;
     task.probe = -1;
+    task.background = false;
     task.tryCount = 0;
     task.plainWritten = false;
     task.tried = 0;

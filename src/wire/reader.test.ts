@@ -7,6 +7,7 @@ import { nameToText } from './name.ts';
 import {
   MAX_POINTER_HOPS,
   READ_BADVERS,
+  READ_COOKIE_ONLY,
   READ_MALFORMED,
   READ_OK,
   READ_OPCODE,
@@ -215,4 +216,36 @@ test('agrees with another encoder about every valid query', () => {
       },
     ),
   );
+});
+
+describe('the COOKIE option (RFC 7873)', () => {
+  const optWith = (...options: number[]) => [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, options.length, ...options];
+  const cookie = (bytes: number) => [0, 10, 0, bytes, ...Array.from({ length: bytes }, (_, i) => i)];
+  const asked = (...options: number[]) =>
+    read(Uint8Array.from([...header(0x0100, 1, 0, 0, 1), ...WWW, ...A_IN, ...optWith(...options)]), 5);
+
+  test.each([8, 16, 24, 40])('%i bytes are noted', (bytes) => {
+    const { result, query } = asked(0, 3, 0, 0, ...cookie(bytes));
+    expect(result).toBe(READ_OK);
+    expect(query.cookieLength).toBe(bytes);
+    expect(query.message[query.cookieStart + 7]).toBe(7);
+  });
+
+  test.each([0, 1, 7, 9, 15, 41])('%i bytes are FORMERR (§5.2.2)', (bytes) => {
+    expect(asked(...cookie(bytes)).result).toBe(READ_MALFORMED);
+  });
+
+  test('of several the first counts (§5.2)', () => {
+    expect(asked(...cookie(8), ...cookie(24)).query.cookieLength).toBe(8);
+  });
+
+  test('without a question it is a query for a cookie (§5.4); without a cookie it is nothing', () => {
+    const bare = (...options: number[]) =>
+      read(Uint8Array.from([...header(0x0100, 0, 0, 0, 1), ...optWith(...options)])).result;
+    expect(bare(...cookie(8))).toBe(READ_COOKIE_ONLY);
+    expect(bare()).toBe(READ_MALFORMED);
+    expect(read(Uint8Array.from(header(0x0100, 0, 0, 0, 0))).result).toBe(READ_MALFORMED);
+    const twice = [...header(0x0100, 0, 0, 0, 2), ...optWith(...cookie(8)), ...optWith(...cookie(8))];
+    expect(read(Uint8Array.from(twice)).result).toBe(READ_MALFORMED);
+  });
 });

@@ -30,6 +30,8 @@ export const READ_OPCODE = 3;
 export const READ_MALFORMED = 4;
 /** EDNS version above 0: BADVERS (RFC 6891 §6.1.3). */
 export const READ_BADVERS = 5;
+/** No question, but a cookie: the reply has none either (RFC 7873 §5.4). */
+export const READ_COOKIE_ONLY = 6;
 
 /** ASCII upper case to lower case, every other byte to itself (RFC 4343 §3). */
 export const LOWER = new Uint8Array(256);
@@ -47,8 +49,10 @@ export function readQuery(query: Query, key0: number, key1: number): number {
   if ((flags & FLAG_QR) !== 0) return READ_RESPONSE;
   // RFC 1035 §4.1.1: opcodes other than QUERY are not ours; RFC 5936, 1996 and 2136 need an authority.
   if ((flags & 0x7800) !== 0) return READ_OPCODE;
-  // RFC 9619 §4: a query carries exactly one question.
-  if (((message[start + 4]! << 8) | message[start + 5]!) !== 1) return READ_MALFORMED;
+  // RFC 9619 §4: a query carries exactly one question, or none and a cookie (RFC 7873 §5.4).
+  const questions = (message[start + 4]! << 8) | message[start + 5]!;
+  if (questions === 0) return readCookieOnly(query, end);
+  if (questions !== 1) return READ_MALFORMED;
 
   const question = query.question;
   const afterName = readQuestionName(query, message, start + HEADER_BYTES, end);
@@ -69,6 +73,16 @@ export function readQuery(query: Query, key0: number, key1: number): number {
   const additionals = (message[start + 10]! << 8) | message[start + 11]!;
   if ((answers | authorities | additionals) === 0) return READ_OK;
   return readRecords(query, afterName + 4, end, answers + authorities, additionals);
+}
+
+/** RFC 7873 §5.4: no question, nothing but an OPT record with a COOKIE option: the client wants a cookie and no more. */
+function readCookieOnly(query: Query, end: number): number {
+  const { message, start } = query;
+  for (let i = 6; i < 11; i++) if (message[start + i] !== 0) return READ_MALFORMED;
+  if (message[start + 11] !== 1) return READ_MALFORMED;
+  const read = readRecords(query, start + HEADER_BYTES, end, 0, 1);
+  if (read !== READ_OK) return read;
+  return query.cookieLength > 0 ? READ_COOKIE_ONLY : READ_MALFORMED;
 }
 
 /** Copy the name at `at` lowercased into `question.name`. Returns the offset behind it, or -1 where it is broken. */
@@ -146,6 +160,13 @@ function readOptions(query: Query): number {
     if (at + 4 + size > end) return READ_MALFORMED;
     // RFC 7828 §3.2.1: a client sends the option with no timeout in it.
     if (code === EDNS_OPTION.TCP_KEEPALIVE) query.keepaliveAsked = true;
+    // RFC 7873 §5.2: all but the first are ignored.
+    if (code === EDNS_OPTION.COOKIE && query.cookieLength === 0) {
+      // RFC 7873 §5.2.2: 8 bytes of the client's, and 8 to 32 of the server's or none; else FORMERR.
+      if (size !== 8 && (size < 16 || size > 40)) return READ_MALFORMED;
+      query.cookieStart = at + 4;
+      query.cookieLength = size;
+    }
     at += 4 + size;
   }
   return READ_OK;

@@ -209,8 +209,13 @@ export function finishReply(query: Query): void {
 /** Size of the OPT record that this reply gets, without the extended error's text. */
 function optBytes(query: Query): number {
   if (!query.edns) return 0;
-  return OPT_BYTES + (query.ede >= 0 ? 6 : 0) + (tellsKeepalive(query) ? 6 : 0);
+  return (
+    OPT_BYTES + (query.ede >= 0 ? 6 : 0) + (tellsKeepalive(query) ? 6 : 0) + (query.answersCookie ? COOKIE_BYTES : 0)
+  );
 }
+
+/** A COOKIE option with both cookies (RFC 7873 §4, RFC 9018 §4). */
+const COOKIE_BYTES = 28;
 
 /** RFC 7828 §3.3.2: only over TCP, and only to a client that sent the option. */
 function tellsKeepalive(query: Query): boolean {
@@ -234,6 +239,12 @@ function writeOpt(query: Query, withText: boolean): void {
     put16(reply, at + 2, 2);
     put16(reply, at + 4, keepaliveUnits);
     at += 6;
+  }
+  if (query.answersCookie) {
+    put16(reply, at, EDNS_OPTION.COOKIE);
+    put16(reply, at + 2, COOKIE_BYTES - 4);
+    for (let i = 0; i < COOKIE_BYTES - 4; i++) reply[at + 4 + i] = query.cookieReply[i]!;
+    at += COOKIE_BYTES;
   }
   if (query.ede !== EDE.NONE) {
     const text = query.edeText;

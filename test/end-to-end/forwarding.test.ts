@@ -88,7 +88,7 @@ describe('AD', () => {
 });
 
 describe('the query to the upstream', () => {
-  it('carries no option of the client, and the answer none back', async () => {
+  it('carries no option of the client but a cookie of our own, and the answer none back but the cookie', async () => {
     const name = 'options.example.test';
     const options = [
       { code: CLIENT_SUBNET, data: Buffer.from([0, 1, 24, 0, 192, 0, 2]) },
@@ -98,10 +98,13 @@ describe('the query to the upstream', () => {
     for (const transport of [askUdp, askTcp]) {
       const reply = await transport({ name, options, udpSize: 4096 }, asking());
       expect(reply.rcode).toBe(0);
-      expect(reply.opt?.options).toEqual([]);
+      const given = (reply.opt?.options ?? []) as unknown as { code: number; data: Buffer }[];
+      expect(given.map(({ code }) => code)).toEqual([COOKIE]);
+      expect(given[0]?.data).toHaveLength(24);
     }
     expect(seen(name).length).toBe(1);
-    expect(seen(name)[0]).toMatchObject({ options: [], udpSize: 1232, rd: true });
+    expect(seen(name)[0]).toMatchObject({ options: [COOKIE], udpSize: 1232, rd: true });
+    expect(seen(name)[0]?.bytes.includes('12345678')).toBe(false);
   });
 
   it('comes from many ports, with ids and spelling drawn at random', async () => {

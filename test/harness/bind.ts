@@ -16,6 +16,8 @@ export interface BindOptions {
   /** Name and type whose answer shows that it is ready; default the first zone's SOA. */
   probeName?: string;
   core?: number;
+  /** Further statements inside `options { }`. */
+  options?: string;
 }
 
 export async function startBind(options: BindOptions): Promise<DnsServer> {
@@ -62,7 +64,8 @@ function bindConfig(folder: string, port: number, options: BindOptions): string 
   allow-query { 127.0.0.0/8; };
   dnssec-validation no;
   minimal-responses yes;
-${forward}${policy}};
+${forward}${policy}  ${options.options ?? ''}
+};
 controls { };
 ${zones.join('')}`;
 }

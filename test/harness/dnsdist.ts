@@ -40,5 +40,5 @@ setMaxUDPOutstanding(65535)
 setUDPSocketBufferSizes(4194304, 4194304)
 setUDPMultipleMessagesVectorSize(${options.batch ?? 1})
 newServer({ address = "127.0.0.1:${options.upstreamPort}", checkName = "${options.probeName}.", checkInterval = 10 })
-${options.cache === false ? '' : cache}`;
+${options.cache === false ? '' : cache}${options.lines ?? ''}`;
 }

@@ -25,6 +25,8 @@ export interface LoadOptions {
   /** Measure every query's latency (dnsperf -v): costs the load some speed. */
   latencies?: boolean;
   mode?: 'udp' | 'tcp';
+  /** Send an OPT record (4096 bytes), so that large answers come over UDP. */
+  edns?: boolean;
   /** A query without an answer for so long is lost (default 5 s). */
   timeoutSeconds?: number;
 }
@@ -53,6 +55,7 @@ export async function runDnsperf(options: LoadOptions): Promise<LoadResult> {
   if (options.runs !== undefined) args.push('-n', String(options.runs));
   if (options.rate !== undefined) args.push('-Q', String(options.rate));
   if (options.latencies) args.push('-v');
+  if (options.edns) args.push('-e');
   // Warnings of late answers would be mixed into the statistics.
   args.push('-O', 'suppress=timeouts,congestion,sendfailed,sockready,unexpected');
   // It writes straight into memory: a pipe would take CPU from the load's core, a disk could stall it.

@@ -34,7 +34,7 @@ export interface SekishoOptions {
   /** Given to node ahead of the script, e.g. `--expose-gc`. */
   nodeArgs?: string[];
   env?: Record<string, string>;
-  /** Default 15 s. */
+  /** How long it may take to serve (default 15 s). */
   readyTimeoutMs?: number;
 }
 

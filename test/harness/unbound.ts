@@ -13,6 +13,8 @@ export interface ForwarderOptions {
   /** A name that the upstream knows: the server is ready when it answers it. */
   probeName: string;
   core?: number;
+  /** Further lines of the configuration: of unbound's server section, or of dnsdist's script. */
+  lines?: string;
   /** False: every query goes to the upstream (only dnsdist can do this). */
   cache?: boolean;
   /** A policy zone `rpz.bench` in force, as a master file. */
@@ -24,7 +26,7 @@ export interface ForwarderOptions {
 export async function startUnbound(options: ForwarderOptions): Promise<DnsServer> {
   const folder = temporaryFolder('unbound');
   const port = await freePort();
-  const config = unboundConfig(folder, port, options.upstreamPort, options.rpzFile);
+  const config = unboundConfig(folder, port, options.upstreamPort, options.lines, options.rpzFile);
   const file = join(folder, 'unbound.conf');
   writeFileSync(file, config);
   const running = await startProcess({
@@ -38,9 +40,16 @@ export async function startUnbound(options: ForwarderOptions): Promise<DnsServer
   return { ...running, port, config };
 }
 
-export function unboundConfig(folder: string, port: number, upstreamPort: number, rpzFile?: string): string {
+export function unboundConfig(
+  folder: string,
+  port: number,
+  upstreamPort: number,
+  lines = '',
+  rpzFile?: string,
+): string {
   const rpz = rpzFile === undefined ? '' : `rpz:\n  name: rpz.bench\n  zonefile: "${rpzFile}"\n`;
   return `server:
+${lines}
   interface: 127.0.0.1
   port: ${port}
   access-control: 127.0.0.0/8 allow

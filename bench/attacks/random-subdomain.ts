@@ -1,0 +1,121 @@
+/** Random-subdomain floods while the zone's authority is slow or silent: what other names and the zone's own names get. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { quantile, runDnsperf } from '../../test/harness/dnsperf.ts';
+import { freePort } from '../../test/harness/free-port.ts';
+import { queryFile } from '../load/queries.ts';
+import type { Counts, ToAuthority, VictimState } from './authority.ts';
+import { RANDOM_SUBDOMAIN } from './servers.ts';
+
+const FLOOD_RATE = 20_000;
+const OTHER_RATE = 500;
+const KNOWN_RATE = 100;
+const KNOWN_NAMES = 200;
+
+export interface RandomSubdomainRow {
+  server: string;
+  defence: string;
+  authority: VictimState;
+  /** Shares of the questions that were answered with an address. */
+  others: number;
+  known: number;
+  /** Latency of other names: in the attack, and before it. */
+  p99Ms: number;
+  quietP99Ms: number;
+  /** Datagrams a second to the victim's authority. */
+  upstreamPerSecond: number;
+}
+
+export async function randomSubdomain(
+  seconds: number,
+  only: readonly string[],
+  measured: (row: RandomSubdomainRow) => void,
+): Promise<void> {
+  for (const contender of RANDOM_SUBDOMAIN.filter(({ name }) => only.length === 0 || only.includes(name))) {
+    for (const state of ['slow', 'silent'] as const) {
+      const authority = await startAuthority();
+      const target = await contender.start({ port: authority.port, probeName: 'probe.other.bench' });
+      try {
+        authority.tell({ state: 'well' });
+        const { port } = target;
+        const known = queryFile('known', KNOWN_NAMES, (i) => `k${i}.victim.bench A`);
+        // Everybody has seen the names that exist, more than once.
+        for (let run = 0; run < 3; run++) {
+          await runDnsperf({ port, queryFile: known, runs: 1, outstanding: 20 });
+          await new Promise((resolve) => setTimeout(resolve, 2100));
+        }
+        let serial = 0;
+        const others = () => {
+          serial += 1_000_000;
+          const first = serial;
+          return queryFile(
+            `others-${first}`,
+            OTHER_RATE * seconds * 2,
+            (i) => `n${first + i}.z${i % 50}.other.bench A`,
+          );
+        };
+        const ordinary = { port, rate: OTHER_RATE, seconds, latencies: true, outstanding: 2000 };
+        const quiet = await runDnsperf({ ...ordinary, queryFile: others() });
+        authority.tell({ state });
+        await authority.counts();
+        const random = queryFile(
+          'random',
+          FLOOD_RATE * (seconds + 3),
+          (i) => `x${(i * 7919) % 1_000_003}-${i}.victim.bench A`,
+        );
+        const flood = runDnsperf({
+          port,
+          queryFile: random,
+          rate: FLOOD_RATE,
+          seconds: seconds + 2,
+          outstanding: 60_000,
+          clients: 20,
+          timeoutSeconds: 5,
+        });
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        const [attacked, names] = await Promise.all([
+          runDnsperf({ ...ordinary, queryFile: others() }),
+          runDnsperf({ port, queryFile: known, rate: KNOWN_RATE, seconds, outstanding: 2000 }),
+        ]);
+        await flood;
+        const { victim } = await authority.counts();
+        measured({
+          server: contender.name,
+          defence: contender.defence,
+          authority: state,
+          others: (attacked.rcodes['NOERROR'] ?? 0) / attacked.sent,
+          known: (names.rcodes['NOERROR'] ?? 0) / names.sent,
+          p99Ms: quantile(attacked.latenciesMs, 0.99),
+          quietP99Ms: quantile(quiet.latenciesMs, 0.99),
+          upstreamPerSecond: victim / (seconds + 2),
+        });
+      } finally {
+        await target.stop();
+        authority.stop();
+      }
+    }
+  }
+}
+
+async function startAuthority() {
+  const port = await freePort();
+  const child: ChildProcess = fork(fileURLToPath(new URL('./authority.js', import.meta.url)), [String(port)]);
+  const kill = () => void child.kill('SIGKILL');
+  process.on('exit', kill);
+  const next = () => new Promise<unknown>((resolve) => child.once('message', resolve));
+  await next();
+  const tell = (message: ToAuthority) => void child.send(message);
+  return {
+    port,
+    tell,
+    stop: () => {
+      process.off('exit', kill);
+      kill();
+    },
+    counts: async () => {
+      const answer = next();
+      tell('counts');
+      return (await answer) as Counts;
+    },
+  };
+}

@@ -1,0 +1,111 @@
+/** The servers that are attacked, each with the defence that its manual offers, and one of them without any. */
+import { startBind } from '../../test/harness/bind.ts';
+import { startDnsdist } from '../../test/harness/dnsdist.ts';
+import type { RunningProcess } from '../../test/harness/process.ts';
+import { type SekishoServer, startSekisho } from '../../test/harness/sekisho.ts';
+import { startUnbound } from '../../test/harness/unbound.ts';
+
+export interface Target extends RunningProcess {
+  readonly port: number;
+  /** Set for Sekisho: its metrics can be asked. */
+  readonly sekisho?: SekishoServer;
+}
+
+export interface Upstream {
+  readonly port: number;
+  /** A name that it answers. */
+  readonly probeName: string;
+}
+
+export interface Contender {
+  readonly name: string;
+  /** What stands in its configuration for this scenario, in a few words. */
+  readonly defence: string;
+  start(upstream: Upstream): Promise<Target>;
+}
+
+const sekisho = (name: string, defence: string, plugins: Record<string, unknown>): Contender => ({
+  name,
+  defence,
+  async start({ port }) {
+    const server = await startSekisho({
+      readyTimeoutMs: 60_000,
+      config: { upstream: { servers: [`127.0.0.1:${port}`] }, plugins },
+    });
+    return { ...server, sekisho: server };
+  },
+});
+const dnsdist = (name: string, defence: string, lines: string): Contender => ({
+  name,
+  defence,
+  start: ({ port, probeName }) => startDnsdist({ upstreamPort: port, probeName, lines }),
+});
+const unbound = (name: string, defence: string, lines: string): Contender => ({
+  name,
+  defence,
+  start: ({ port, probeName }) => startUnbound({ upstreamPort: port, probeName, lines }),
+});
+const bind = (name: string, defence: string, options: string): Contender => ({
+  name,
+  defence,
+  start: ({ port, probeName }) => startBind({ upstreamPort: port, probeName, options }),
+});
+
+/** Bytes a second; the flood of the bench is priced at more than ten times that. */
+const LEVELS = [
+  { prefix: 32, budget: '1MiB' },
+  { prefix: 24, budget: '1MiB' },
+];
+
+/** Queries a second of one /24 that the rate limits of others let through: what an office behind them may need. */
+const RATE = 100;
+
+export const AMPLIFICATION: readonly Contender[] = [
+  sekisho('Sekisho without', 'none', { access: {} }),
+  sekisho('Sekisho', 'amp-shaper, 1 MiB/s for a host and for its /24', { 'amp-shaper': { ipv4: LEVELS } }),
+  dnsdist(
+    'dnsdist, rule',
+    `MaxQPSIPRule(${RATE}, 24), TCAction for UDP`,
+    `addAction(AndRule({TCPRule(false), MaxQPSIPRule(${RATE}, 24, 56)}), TCAction())\n`,
+  ),
+  dnsdist(
+    'dnsdist, dynamic block',
+    `setQueryRate(${RATE}, 5 s), truncate for 60 s`,
+    `setDynBlocksAction(DNSAction.Truncate)
+local dbr = dynBlockRulesGroup()
+dbr:setQueryRate(${RATE}, 5, "too many queries", 60)
+dbr:setMasks(24, 56, 0)
+function maintenance() dbr:apply() end
+`,
+  ),
+  unbound('unbound', `ip-ratelimit ${RATE}, factor 10`, `  ip-ratelimit: ${RATE}\n  ip-ratelimit-factor: 10\n`),
+  bind(
+    'bind9',
+    'rate-limit: 5 equal answers/s for a /24, slip 2',
+    'rate-limit { responses-per-second 5; window 5; slip 2; ipv4-prefix-length 24; };',
+  ),
+];
+
+/** Questions a second for one zone. */
+export const ZONE_LIMIT = 50;
+
+export const RANDOM_SUBDOMAIN: readonly Contender[] = [
+  sekisho('Sekisho without', 'none', { access: {} }),
+  sekisho('Sekisho', `random-subdomain, limit ${ZONE_LIMIT}`, { 'random-subdomain': { limit: ZONE_LIMIT } }),
+  unbound(
+    'unbound',
+    `ratelimit ${ZONE_LIMIT} a zone, serve-expired`,
+    `  ratelimit: ${ZONE_LIMIT}\n  serve-expired: yes\n  serve-expired-client-timeout: 1800\n`,
+  ),
+  bind(
+    'bind9',
+    'fetches-per-zone 50, stale-answer',
+    'fetches-per-zone 50; stale-answer-enable yes; stale-cache-enable yes; stale-answer-client-timeout 1800;',
+  ),
+  dnsdist('dnsdist', 'a zone has no limit on misses; stale for an hour', 'setStaleCacheEntriesTTL(3600)\n'),
+];
+
+export const SHARED_ADDRESS: readonly Contender[] = [
+  sekisho('Sekisho', 'amp-shaper with its defaults', { 'amp-shaper': {} }),
+  ...AMPLIFICATION.filter(({ name }) => !name.startsWith('Sekisho')),
+];

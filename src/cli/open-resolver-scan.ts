@@ -1,0 +1,74 @@
+/** `sekisho open-resolver-scan RANGE`: which addresses of the operator's own answer DNS to whoever asks. */
+import { loadConfig } from '../config/load.ts';
+import { problemText } from '../config/yaml-source.ts';
+import { SekishoError } from '../errors.ts';
+import { AddressError, addressText, type Prefix, parsePrefix, prefixContains } from '../net/address.ts';
+import { resolvePlugin } from '../plugins.ts';
+import type { Args } from './args.ts';
+import { type OpenResolver, scanForResolvers } from './resolver-scan.ts';
+import type { Terminal } from './terminal.ts';
+
+const MAX_ADDRESSES = 65_536;
+const DEFAULT_RATE = 50;
+const DNS_PORT = 53;
+
+export async function openResolverScan(args: Args, terminal: Terminal): Promise<number> {
+  const range = rangeOf(args.positionals[0] ?? '');
+  const rate = rateOf(args.options.rate);
+  const loaded = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
+  if (!loaded.ok) {
+    const details = loaded.problems.map(problemText);
+    throw new SekishoError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
+  }
+  const { access, listen } = loaded.config.server;
+  // R6: the operator's own networks, and nobody else's.
+  if (!access.map(parsePrefix).some((own) => own.bits <= range.bits && prefixContains(own, range.words))) {
+    const message = `${args.positionals[0]} is not inside server.access: only the operator's own ranges are scanned`;
+    throw new SekishoError('SEKISHO_USAGE', message);
+  }
+  const addresses = addressesOf(range);
+  const found = await scanForResolvers({ addresses, port: DNS_PORT, rate, skip: listen.map(({ address }) => address) });
+  terminal.out(
+    args.json ? `${JSON.stringify({ scanned: addresses.length, found }, null, 2)}\n` : report(addresses, found),
+  );
+  return 0;
+}
+
+function rangeOf(text: string): Prefix {
+  let range: Prefix;
+  try {
+    range = parsePrefix(text);
+  } catch (error) {
+    if (!(error instanceof AddressError)) throw error;
+    throw new SekishoError('SEKISHO_USAGE', error.message, { cause: error });
+  }
+  if (2 ** (128 - range.bits) > MAX_ADDRESSES)
+    throw new SekishoError('SEKISHO_USAGE', `${text} has more than ${MAX_ADDRESSES} addresses: scan it in parts`);
+  return range;
+}
+
+function rateOf(text: string | undefined): number {
+  if (text === undefined) return DEFAULT_RATE;
+  const rate = Number(text);
+  if (!/^\d{1,4}$/.test(text) || rate < 1 || rate > 1000)
+    throw new SekishoError('SEKISHO_USAGE', `--rate takes 1–1000 addresses a second, not '${text}'`);
+  return rate;
+}
+
+function addressesOf({ words, bits }: Prefix): string[] {
+  return Array.from({ length: 2 ** (128 - bits) }, (_, i) => {
+    const address = words.slice();
+    // At most 16 bits of host: they never leave the last word.
+    address[3] = address[3]! | i;
+    return addressText(address);
+  });
+}
+
+function report(addresses: readonly string[], found: readonly OpenResolver[]): string {
+  const lines = found.map(({ address, rcode, recursion, bytes }) => {
+    const what = recursion ? 'OPEN RESOLVER' : 'answers';
+    return `${address}  ${what}  ${rcode}  ${bytes} bytes\n`;
+  });
+  const open = found.filter(({ recursion }) => recursion).length;
+  return `${lines.join('')}${addresses.length} addresses asked, ${found.length} answered, ${open} of them recursively\n`;
+}

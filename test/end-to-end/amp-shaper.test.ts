@@ -1,0 +1,86 @@
+/** Amplification shaping with real clients: dnsperf floods, dig and kdig come back over TCP or with a cookie. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { ensurePackages } from '../harness/debian.ts';
+import { askUdp } from '../harness/dns-client.ts';
+import { runDnsperf } from '../harness/dnsperf.ts';
+import { dig } from '../harness/field.ts';
+import { type DnsServer, startNsd, zoneText } from '../harness/nsd.ts';
+import { scrape, stoppedAfterwards } from '../harness/observe.ts';
+import { temporaryFolder } from '../harness/process.ts';
+import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+
+vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+const keep = stoppedAfterwards();
+const missing = ensurePackages(['dig', 'kdig', 'nsd', 'dnsperf']);
+const long = Array.from({ length: 4 }, (_, i) => `"${String(i).repeat(230)}"`).join(' ');
+const ZONE = { name: 'large.test', text: zoneText('large.test', `txt TXT ${long}\nwww A 192.0.2.7`) };
+
+describe.skipIf(missing.size > 0)('a flood that amplifies', () => {
+  let nsd: DnsServer;
+  let server: SekishoServer;
+  beforeAll(async () => {
+    nsd = keep(await startNsd({ zones: [ZONE] }));
+    const budgets = [
+      { prefix: 32, budget: '64KiB' },
+      { prefix: 24, budget: '512KiB' },
+    ];
+    server = keep(
+      await startSekisho({
+        config: {
+          upstream: { servers: [`127.0.0.1:${nsd.port}`] },
+          cache: { size: '1MiB' },
+          // A window that outlasts the test: nothing here depends on how fast the machine is.
+          plugins: { 'amp-shaper': { ipv4: budgets, window: '1m', drop: 0 } },
+        },
+      }),
+    );
+    const file = join(temporaryFolder('flood'), 'queries');
+    writeFileSync(file, 'txt.large.test TXT\n');
+    const flood = await runDnsperf({ port: server.port, queryFile: file, runs: 3000, outstanding: 50, edns: true });
+    expect(flood.completed).toBe(3000);
+  });
+  const where = () => `@127.0.0.1 -p ${server.port}`;
+
+  it('gets truncated answers once over the budget, which are counted', async () => {
+    const metrics = await scrape(server);
+    const shaped = metrics.total('sekisho_amp_shaper_shaped_total', { limit: 'ipv4/32', result: 'truncated' });
+    expect(shaped).toBeGreaterThan(2_900);
+    expect(await dig('dig', `${where()} txt.large.test TXT +ignore +nocookie`)).toMatch(/flags: qr tc rd ra/);
+  });
+
+  it('dig and kdig on the same address come back over TCP and get everything', async () => {
+    expect(await dig('dig', `${where()} txt.large.test TXT +nocookie`)).toMatch(
+      /retrying in TCP[\s\S]*3333333[\s\S]*\(TCP\)/,
+    );
+    expect(await dig('kdig', `${where()} txt.large.test TXT +edns`)).toMatch(/3333333[\s\S]*\(TCP\)/);
+  });
+
+  it('dig with a cookie is told BADCOOKIE and gets everything over UDP', async () => {
+    const output = await dig('dig', `${where()} txt.large.test TXT +cookie`);
+    expect(output).toMatch(/BADCOOKIE, retrying[\s\S]*3333333[\s\S]*\(UDP\)/);
+  });
+
+  it('ordinary names are answered at once, and neighbours with whatever they ask', async () => {
+    const reply = await askUdp({ name: 'www.large.test', udpSize: 1232 }, { port: server.port });
+    expect(reply.answers).toHaveLength(1);
+    const other = await askUdp(
+      { name: 'txt.large.test', type: 'TXT', udpSize: 1232 },
+      { port: server.port, from: '127.0.0.77' },
+    );
+    expect(other).toMatchObject({ tc: false });
+    expect(other.answers).toHaveLength(1);
+  });
+
+  it('the admin API shows the network; without a token it does not', async () => {
+    const url = `http://127.0.0.1:${server.adminPort}/v1/amp-shaper/networks`;
+    expect((await fetch(url)).status).toBe(401);
+    const token = readFileSync(join(server.folder, 'data', 'admin.token'), 'utf8').trim();
+    const answer = await fetch(`${url}?limit=1`, { headers: { authorization: `Bearer ${token}` } });
+    const { networks } = (await answer.json()) as { networks: Record<string, unknown>[] };
+    expect(networks).toMatchObject([{ network: '127.0.0.1/32', over: true, budgetBytesPerSecond: 65_536 }]);
+    // Addresses live in that table alone.
+    expect(server.stdout()).not.toContain('127.0.0.77');
+  });
+});

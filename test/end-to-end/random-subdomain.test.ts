@@ -1,0 +1,107 @@
+/** A random-subdomain attack on the whole server: dnsperf floods, dig asks for names that exist, across a restart. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { ensurePackages } from '../harness/debian.ts';
+import { runDnsperf } from '../harness/dnsperf.ts';
+import { dig } from '../harness/field.ts';
+import { logOf, scrape, stoppedAfterwards } from '../harness/observe.ts';
+import { temporaryFolder } from '../harness/process.ts';
+import {
+  answerTo,
+  honest,
+  type Script,
+  type ScriptedUpstream,
+  soa,
+  startScriptedUpstream,
+} from '../harness/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+const keep = stoppedAfterwards();
+const missing = ensurePackages(['dig', 'dnsperf']);
+const LIMIT = 20;
+
+describe.skipIf(missing.size > 0)('a random-subdomain attack', () => {
+  let upstream: ScriptedUpstream;
+  let server: SekishoServer;
+  let victimDown = false;
+  const data = temporaryFolder('data');
+  const flood = join(temporaryFolder('flood'), 'queries');
+  writeFileSync(flood, Array.from({ length: 3000 }, (_, i) => `x${i}k.victim.test A\n`).join(''));
+
+  const script: Script = (query) => {
+    if (query.name.endsWith('victim.test')) {
+      if (victimDown) return;
+      // Behind the names there are others, which no list holds: mail and news exist as well as www.
+      if (!/^(www|mail|news)\./.test(query.name)) {
+        query.send(answerTo(query, { rcode: 3, authorities: [soa(60)] }));
+        return;
+      }
+    }
+    honest('192.0.2.7', 1)(query);
+  };
+  const start = () =>
+    startSekisho({
+      config: {
+        server: { data },
+        upstream: { servers: [`127.0.0.1:${upstream.port}`] },
+        cache: { size: '1MiB', 'serve-stale': 0 },
+        plugins: { 'random-subdomain': { limit: LIMIT, outstanding: 50 } },
+      },
+    });
+  const ask = (name: string) => dig('dig', `@127.0.0.1 -p ${server.port} ${name} A +tries=1 +time=8`);
+  const askedFor = (name: string) => upstream.queries.filter((query) => query.name === name).length;
+
+  beforeAll(async () => {
+    upstream = keep(await startScriptedUpstream(script));
+    server = await start();
+    for (const name of ['www', 'mail', 'www']) await ask(`${name}.victim.test`);
+    await ask('www.other.test');
+    // Known is what was seen after the zone itself was.
+    await ask('mail.victim.test');
+    victimDown = true;
+  });
+  afterAll(() => server.stop());
+
+  it('is kept from the upstream, and told Network Error', async () => {
+    const before = upstream.queries.length;
+    const began = performance.now();
+    const { completed, rcodes } = await runDnsperf({
+      port: server.port,
+      queryFile: flood,
+      runs: 1,
+      timeoutSeconds: 10,
+    });
+    const seconds = (performance.now() - began) / 1000;
+    expect(completed).toBe(3000);
+    expect(rcodes['SERVFAIL']).toBe(3000);
+    const names = new Set(upstream.queries.slice(before).map(({ name }) => name));
+    // What may wait at once, some that came before the zone's name was known, and the limit.
+    expect(names.size).toBeLessThan(50 + 200 + LIMIT * seconds);
+    expect(await ask('another.victim.test')).toMatch(/SERVFAIL[\s\S]*EDE: 23 \(Network Error\)/);
+    const metrics = await scrape(server);
+    expect(metrics.total('sekisho_random_subdomain_refused_total')).toBeGreaterThan(2500);
+  });
+
+  it('leaves other zones alone', async () => {
+    expect(await ask('fresh.other.test')).toMatch(/NOERROR[\s\S]*192\.0\.2\.7/);
+  });
+
+  it('names that exist are asked for, also after a restart', async () => {
+    await server.stop();
+    const before = askedFor('mail.victim.test');
+    server = await start();
+    // The new process finds the zone in trouble anew.
+    await ask('www.other.test');
+    await ask('x.victim.test');
+    await runDnsperf({ port: server.port, queryFile: flood, runs: 1, timeoutSeconds: 10 });
+    expect(await ask('another.victim.test')).toContain('EDE: 23');
+    victimDown = false;
+    expect(await ask('mail.victim.test')).toMatch(/NOERROR[\s\S]*192\.0\.2\.7/);
+    expect(askedFor('mail.victim.test')).toBe(before + 1);
+    const loaded = logOf(server).find(({ msg }) => msg === 'names known to exist');
+    expect(loaded).toMatchObject({ loaded: true, plugin: 'random-subdomain' });
+    expect(loaded?.['names']).toBeGreaterThanOrEqual(2);
+  });
+});
