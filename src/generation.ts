@@ -7,13 +7,14 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { PluginRoutes } from './admin/deps.ts';
+import type { AuditLog } from './audit/log.ts';
 import type { FailureMemory } from './cache/failures.ts';
 import { type CacheMemory, createCacheMemory } from './cache/memory.ts';
 import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
-import type { RetiredMetrics } from './metrics/prometheus.ts';
+import type { MetricSample, RetiredMetrics } from './metrics/prometheus.ts';
 import { Listeners } from './net/listeners.ts';
 import type { Control, ControlContext, Plugin } from './plugin.ts';
 import { loadPlugin } from './plugins.ts';
@@ -31,6 +32,9 @@ export interface ProcessParts {
   readonly nextSerial: () => number;
   /** How often the worker at each place was replaced. */
   readonly replaced: number[];
+  readonly audit: AuditLog;
+  /** What /metrics shows under a name; nothing while the server is not up. */
+  readonly samples: (name: string) => readonly MetricSample[];
 }
 
 export class Generation {
@@ -134,6 +138,9 @@ class Controls {
       server: { access: config.server.access },
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
+      workers: config.server.workers,
+      audit: parts.audit,
+      samples: parts.samples,
       dataFolder: () => {
         const folder = join(config.server.dataFolder, plugin.name);
         makeDataFolder(folder);

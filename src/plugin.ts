@@ -49,9 +49,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Auditor } from './audit/entry.ts';
 import type { Clock } from './clock.ts';
+import type { MetricSample } from './metrics/prometheus.ts';
 import type { Query } from './query.ts';
 
+export type { AuditEntry, Auditor } from './audit/entry.ts';
 export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
 export { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_NOT_ASKED, CACHE_STALE, Query, TCP, UDP } from './query.ts';
@@ -91,7 +94,11 @@ export interface Hooks {
   query?(query: Query): Verdict;
   /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
   answer?(query: Query): Verdict;
-  /** The query is over: replied to (`replyLength` > 0) or dropped (`dropReason`). */
+  /**
+   * The packet is done with: replied to (`replyLength` > 0) or dropped (`dropReason` ≥ 0). Runs once for every packet that
+   * came, also those that could not be read (`question.nameLength` is 0 then), whose client has gone, or on which a hook
+   * failed; only where an observe hook itself failed, none runs again.
+   */
   observe?(query: Query): void;
   /**
    * For `sekisho explain`: what this plugin would do with the query, and why, in words. Must not count, record or change
@@ -157,6 +164,12 @@ export interface ControlContext<Options> {
   readonly server: ServerFacts;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Workers of this configuration: `data` runs in each, as number 0 to this less 1, again where one was replaced. */
+  readonly workers: number;
+  /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
+  readonly audit: Auditor;
+  /** What `/metrics` shows under a name at this moment, all workers together: one sample per set of labels. */
+  samples(name: string): readonly MetricSample[];
   /** Folder of this plugin's own files, below `server.data`; made on first use. */
   dataFolder(): string;
   /** Add admin routes; they appear below `/v1/<plugin>/` and need a token with a role the route names. */

@@ -4,7 +4,14 @@
 import type { Status } from './admin/status.ts';
 import { AnswerCache } from './cache/cache.ts';
 import type { Generation } from './generation.ts';
-import { type MetricsSource, metricsText, metricsTotal, type RetiredMetrics } from './metrics/prometheus.ts';
+import {
+  type MetricSample,
+  type MetricsSource,
+  metricSamples,
+  metricsText,
+  metricsTotal,
+  type RetiredMetrics,
+} from './metrics/prometheus.ts';
 import type { MetricCell } from './metrics/registry.ts';
 import { endpointText } from './net/address.ts';
 import { CACHE_RESULTS } from './query.ts';
@@ -100,6 +107,12 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       ),
     },
   };
+}
+
+/** For plugins: what the page for Prometheus says under one name. */
+export function samplesReport(generation: Generation, parts: ReportParts, name: string): readonly MetricSample[] {
+  const main = { snapshot: mainThreadMetrics(generation, parts) };
+  return metricSamples([...generation.workers.metrics, ...parts.retiring(), main], parts.retired, name);
 }
 
 /** The page for Prometheus. */

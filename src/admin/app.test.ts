@@ -66,6 +66,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
@@ -229,6 +230,7 @@ describe('/openapi.json', () => {
       '/metrics',
       '/readyz',
       '/reload',
+      '/v1/audit/verify',
       '/v1/explain',
       '/v1/reload',
       '/v1/status',

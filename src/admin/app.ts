@@ -11,6 +11,7 @@ import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
 import { ROLES, type Role, STAFF } from './roles.ts';
 import {
+  auditSchema,
   type ErrorBody,
   errorSchema,
   explainSchema,
@@ -171,6 +172,23 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     async ({ query }) => deps.explain(parseExplainQuestion(query.name, query.type ?? 'A', query.client)),
   );
 
+  app.get<{ Querystring: { anchor?: string } }>(
+    '/v1/audit/verify',
+    {
+      config: { roles: ['privacy', 'operator', 'security'] },
+      schema: {
+        summary: 'Recompute the hash chain of the audit log; with an anchor, see that it leads through that entry',
+        querystring: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { anchor: { type: 'string', maxLength: 100, description: 'SEQUENCE:HASH as noted earlier.' } },
+        },
+        response: { 200: responseSchema(auditSchema), ...failures },
+      },
+    },
+    async ({ query }) => deps.audit.verify(query.anchor),
+  );
+
   const reload = responseSchema(reloadSchema);
   for (const path of ['/v1/reload', '/reload']) {
     app.post(
@@ -213,6 +231,9 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_ROLE_MISSING: 403,
   SEKISHO_NOT_FOUND: 404,
   SEKISHO_NOT_READY: 503,
+  SEKISHO_AUDIT_FAILED: 503,
+  SEKISHO_HISTORY_CLOSED: 409,
+  SEKISHO_HISTORY_EMPTY: 404,
 };
 
 function sendError(reply: FastifyReply, status: number, code: ErrorCode, message: string) {

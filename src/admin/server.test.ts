@@ -50,6 +50,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     reload: unused,
     ready: () => true,
     pluginRoutes: [],
+    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     ...changes,
   };
 }

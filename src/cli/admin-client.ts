@@ -11,13 +11,28 @@ import type { Terminal } from './terminal.ts';
 const TIMEOUT_MS = 10_000;
 
 /** GET `path` of the server that `configPath` configures. Throws SekishoError, worded for the person at the terminal. */
-export async function getJson<Body>(path: string, configPath: string | undefined, terminal: Terminal): Promise<Body> {
+export function getJson<Body>(path: string, configPath: string | undefined, terminal: Terminal): Promise<Body> {
+  return sendJson('GET', path, undefined, configPath, terminal);
+}
+
+/** Any request, with `content` as its JSON body where there is one. For those that take long, `timeoutMs` says how long. */
+export async function sendJson<Body>(
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  path: string,
+  content: unknown,
+  configPath: string | undefined,
+  terminal: Terminal,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Body> {
   const location = await adminLocation({ path: configPath, workFolder: terminal.workFolder });
   const token = await tokenFor(location, terminal);
-  const response = await ask(location, path, { authorization: `Bearer ${token}` });
-  const body = await jsonOf(response, location);
-  if (response.ok) return body as Body;
-  throw refusal(response.status, body, location);
+  const headers: Record<string, string> = { authorization: `Bearer ${token}` };
+  if (content !== undefined) headers['content-type'] = 'application/json';
+  const body = content === undefined ? undefined : JSON.stringify(content);
+  const response = await ask(location, path, { method, headers, ...(body !== undefined && { body }) }, timeoutMs);
+  const answer = await jsonOf(response, location);
+  if (response.ok) return answer as Body;
+  throw refusal(response.status, answer, location);
 }
 
 async function tokenFor(location: AdminLocation, terminal: Terminal): Promise<string> {
@@ -32,20 +47,25 @@ async function tokenFor(location: AdminLocation, terminal: Terminal): Promise<st
   }
 }
 
-async function ask(location: AdminLocation, path: string, headers: Record<string, string>): Promise<Response> {
+async function ask(
+  location: AdminLocation,
+  path: string,
+  request: RequestInit,
+  timeoutMs = TIMEOUT_MS,
+): Promise<Response> {
   const listen = reachable(location.listen);
   try {
     return await fetch(`http://${endpointText(listen)}${path}`, {
-      headers,
+      ...request,
       redirect: 'error',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(timeoutMs),
     });
   } catch (error) {
     const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
     const why =
       cause?.code ??
       (error instanceof Error && error.name === 'TimeoutError'
-        ? `no answer in ${TIMEOUT_MS / 1000} s`
+        ? `no answer in ${timeoutMs / 1000} s`
         : errorText(cause ?? error));
     const message = `no running server answers at ${endpointText(listen)} (admin.listen): ${why}`;
     throw new SekishoError('SEKISHO_SERVER_UNREACHABLE', message, { cause: error });

@@ -76,6 +76,7 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
   });
 });
 afterAll(async () => {
@@ -152,7 +153,14 @@ describe('wrong use', () => {
     ['explain example.com', 'needs --client IP'],
     ['help statsu', "did you mean 'status'?"],
     ['lists status', "'lists' is not in this version"],
-    ['audit verify', "'audit' is not in this version"],
+    ['report --from 2026-01-01', "'report' is not in this version"],
+    ['audit', 'usage: sekisho audit verify'],
+    ['audit show', "audit knows 'verify', not 'show'"],
+    ['audit verify 12', 'SEQUENCE:HASH'],
+    ['diagnose --reason no', '--reason takes a sentence'],
+    ['diagnose --window 5', '--window takes a time from 10s to 35d'],
+    ['history --window 36d', '--window takes a time from 10s to 35d'],
+    ['history --top 0', '--top takes a whole number from 1 to 300'],
   ])('%j exits with 2 and says why on standard error', async (line, message) => {
     const { exitCode, out, err } = await sekisho(line);
     expect([exitCode, out]).toEqual([2, '']);

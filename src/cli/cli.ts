@@ -8,6 +8,7 @@ import { version } from '../version.ts';
 import type { Args } from './args.ts';
 import { COMMANDS, type Command } from './commands.ts';
 import { commandHelp, overview } from './help.ts';
+import { type OptionName, takesValue } from './options.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Carry out the command line `argv` (without node and script). Resolves to the exit code: 0, 1, or 2 for wrong use. */
@@ -70,23 +71,30 @@ function commandNamed(name: string): Command {
 }
 
 function readArgs(command: Command, argv: readonly string[]): Args {
-  const takesClient = command.options.includes('client');
+  const own = command.options.map((name) => [name, { type: takesValue(name) ? 'string' : 'boolean' }] as const);
   try {
     const { values, positionals } = parseArgs({
       args: [...argv],
       allowPositionals: true,
       options: {
+        ...(Object.fromEntries(own) as Record<string, { type: 'string' | 'boolean' }>),
         config: { type: 'string', short: 'c' },
         json: { type: 'boolean', default: false },
-        ...(takesClient && { client: { type: 'string' as const } }),
       },
     });
     const [least, most] = command.words;
     if (positionals.length < least) throw usage(`usage: sekisho ${command.name} ${command.usage}`);
     if (positionals.length > most)
       throw usage(`'${positionals[most]}' is one word too many for sekisho ${command.name}`);
-    const { client } = values as { client?: string };
-    return { positionals, config: values.config, json: values.json, client };
+    const given = values as Partial<Record<OptionName | 'config', string | boolean>>;
+    const options: Partial<Record<OptionName, string>> = {};
+    const flags = new Set<OptionName>();
+    for (const name of command.options) {
+      const value = given[name];
+      if (typeof value === 'string') options[name] = value;
+      else if (value === true) flags.add(name);
+    }
+    return { positionals, config: values.config as string | undefined, json: values.json === true, options, flags };
   } catch (error) {
     if (error instanceof SekishoError) throw error;
     throw wrongOption(error, command);

@@ -9,11 +9,11 @@ import { bold, type Terminal } from './terminal.ts';
 
 export async function explain(args: Args, terminal: Terminal): Promise<number> {
   const [name = '', type = 'A'] = args.positionals;
-  if (args.client === undefined) {
+  if (args.options.client === undefined) {
     throw new SekishoError('SEKISHO_USAGE', 'explain needs --client IP: what a query meets depends on who asks');
   }
-  refuseNonsense(name, type, args.client);
-  const query = new URLSearchParams({ name, type, client: args.client });
+  refuseNonsense(name, type, args.options.client);
+  const query = new URLSearchParams({ name, type, client: args.options.client });
   const result = await getJson<ExplainResult>(`/v1/explain?${query}`, args.config, terminal);
   terminal.out(args.json ? `${JSON.stringify(result, null, 2)}\n` : explainText(result, terminal));
   return 0;

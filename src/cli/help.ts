@@ -1,5 +1,6 @@
 /** The help texts. */
-import { COMMANDS, type Command, OPTION_HELP } from './commands.ts';
+import { COMMANDS, type Command } from './commands.ts';
+import { OPTION_HELP } from './options.ts';
 import { bold, type Terminal } from './terminal.ts';
 
 /** `sekisho help`. */
@@ -45,10 +46,11 @@ export function commandHelp(command: Command, terminal: Terminal): string {
 }
 
 function optionLines(names: readonly (keyof typeof OPTION_HELP)[]): string {
+  const width = Math.max(...names.map((name) => OPTION_HELP[name][0].length));
   return names
     .map((name) => {
       const [option, text] = OPTION_HELP[name];
-      return `  ${option.padEnd(12)} ${text.replaceAll('\n', `\n${' '.repeat(15)}`)}\n`;
+      return `  ${option.padEnd(width)} ${text.replaceAll('\n', `\n${' '.repeat(width + 3)}`)}\n`;
     })
     .join('');
 }
