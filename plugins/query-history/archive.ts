@@ -6,7 +6,7 @@
  * take some ten megabytes instead of gigabytes. Single addresses are never written.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { type Database, openDatabase } from '../../src/store/database.ts';
+import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
 import { KINDS, type Kind } from './layout.ts';
 import { byKind, type Entry, emptySlice, mergeSlices, type Slice } from './slice.ts';
 import type { Totals } from './totals.ts';
@@ -71,14 +71,12 @@ export class Archive {
    * clock was set back, or the server restarted) is added to: `seconds` says how much time the row stands for.
    */
   putMinute(slice: Slice, incident: boolean): void {
-    this.#database
-      .transaction(() => {
-        for (const resolution of ['minute', 'hour'] as const) {
-          const start = Math.floor(slice.startMs / SPAN_MS[resolution]) * SPAN_MS[resolution];
-          this.#add(resolution, start, slice, incident);
-        }
-      })
-      .immediate();
+    inTransaction(this.#database, () => {
+      for (const resolution of ['minute', 'hour'] as const) {
+        const start = Math.floor(slice.startMs / SPAN_MS[resolution]) * SPAN_MS[resolution];
+        this.#add(resolution, start, slice, incident);
+      }
+    });
   }
 
   /** Rows that begin in [fromMs, toMs), oldest first, with the heavy hitters of `kinds`. */
@@ -116,23 +114,21 @@ export class Archive {
       const { changes } = this.#database.prepare(statement).run(...values, before);
       if (changes > 0) made.push({ at: nowMs, dataset, before, rows: changes });
     };
-    this.#database
-      .transaction(() => {
-        for (const resolution of ['minute', 'hour'] as const) {
-          const own = nowMs - (resolution === 'minute' ? retention.minutes : retention.hours);
-          remove(`${resolution}/totals`, own, 'DELETE FROM spans WHERE resolution = ? AND start < ?', resolution);
-          for (const kind of KEPT_KINDS) {
-            const before = kind === 'network' ? Math.max(own, nowMs - retention.sources) : own;
-            const statement = 'DELETE FROM tops WHERE resolution = ? AND kind = ? AND start < ?';
-            remove(`${resolution}/${kind}`, before, statement, resolution, kind);
-          }
+    inTransaction(this.#database, () => {
+      for (const resolution of ['minute', 'hour'] as const) {
+        const own = nowMs - (resolution === 'minute' ? retention.minutes : retention.hours);
+        remove(`${resolution}/totals`, own, 'DELETE FROM spans WHERE resolution = ? AND start < ?', resolution);
+        for (const kind of KEPT_KINDS) {
+          const before = kind === 'network' ? Math.max(own, nowMs - retention.sources) : own;
+          const statement = 'DELETE FROM tops WHERE resolution = ? AND kind = ? AND start < ?';
+          remove(`${resolution}/${kind}`, before, statement, resolution, kind);
         }
-        const insert = this.#database.prepare('INSERT INTO deletions (at, dataset, before, rows) VALUES (?, ?, ?, ?)');
-        for (const { at, dataset, before, rows } of made) insert.run(at, dataset, before, rows);
-        // The proof itself is kept ten times as long as the data.
-        this.#database.prepare('DELETE FROM deletions WHERE at < ?').run(nowMs - retention.hours * 10);
-      })
-      .immediate();
+      }
+      const insert = this.#database.prepare('INSERT INTO deletions (at, dataset, before, rows) VALUES (?, ?, ?, ?)');
+      for (const { at, dataset, before, rows } of made) insert.run(at, dataset, before, rows);
+      // The proof itself is kept ten times as long as the data.
+      this.#database.prepare('DELETE FROM deletions WHERE at < ?').run(nowMs - retention.hours * 10);
+    });
     // Deleted pages are overwritten in the file; without this they would live on in the write-ahead log.
     if (made.length > 0) this.#database.pragma('wal_checkpoint(TRUNCATE)');
     return made;
@@ -152,8 +148,13 @@ export class Archive {
     return (pages ?? 0) * (size ?? 0);
   }
 
+  /** Let the file grow to so many pages at most: an operator's quota, and how a test fills a disk. */
+  limitPages(pages: number): void {
+    this.#database.pragma(`max_page_count = ${pages}`);
+  }
+
   close(): void {
-    this.#database.close();
+    closeDatabase(this.#database);
   }
 
   #add(resolution: Resolution, start: number, slice: Slice, incident: boolean): void {

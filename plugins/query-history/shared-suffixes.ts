@@ -57,19 +57,31 @@ export class SuffixTeacher {
   constructor(key: SuffixKey) {
     this.key = key;
     this.#hash = new SuffixHash(key);
-    for (const suffix of commonSuffixes()) this.consider(suffix);
+    common ??= [...commonSuffixes()].filter(isPublicSuffix);
+    for (const suffix of common) this.#learn(suffix);
   }
 
   /** Add `domain` (text, no dot at its end) where it is a public suffix. Returns whether it is one. */
   consider(domain: string): boolean {
     if (this.#known.has(domain)) return true;
-    if (!domain.includes('.') || getPublicSuffix(domain, { allowPrivateDomains: true }) !== domain) return false;
-    if (this.#known.size >= MAX_SUFFIXES) return true;
+    if (!isPublicSuffix(domain)) return false;
+    this.#learn(domain);
+    return true;
+  }
+
+  #learn(domain: string): void {
+    if (this.#known.size >= MAX_SUFFIXES) return;
     this.#known.add(domain);
     this.#hash.hashName(textToName(domain));
     this.#table.add(this.#hash.low, this.#hash.middle);
-    return true;
   }
+}
+
+/** Those of `commonSuffixes` that are in the list; found out once, fifteen thousand questions to tldts. */
+let common: string[] | undefined;
+
+function isPublicSuffix(domain: string): boolean {
+  return domain.includes('.') && getPublicSuffix(domain, { allowPrivateDomains: true }) === domain;
 }
 
 /** Second levels that registries of countries use, and Japan's prefectures (JPRS: 地域型・都道府県型JPドメイン名). */

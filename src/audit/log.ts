@@ -12,7 +12,7 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { errorText, SekishoError } from '../errors.ts';
-import { type Database, openDatabase } from '../store/database.ts';
+import { closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
 
 export const AUDIT_FILE = 'audit.db';
@@ -111,36 +111,34 @@ export class AuditLog implements Auditor {
   }
 
   close(): void {
-    this.#database?.close();
+    if (this.#database) closeDatabase(this.#database);
     this.#database = undefined;
   }
 
   #append(entry: AuditEntry): Row {
     const database = this.#open();
     // One transaction, and a lock from its beginning: two writers cannot both continue the same entry.
-    return database
-      .transaction((): Row => {
-        const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
-          | Row
-          | undefined;
-        const content = {
-          sequence: (last?.sequence ?? 0) + 1,
-          at: new Date(this.#clock.wallMs()).toISOString(),
-          who: entry.who.slice(0, LONGEST_TEXT),
-          role: entry.role.slice(0, LONGEST_TEXT),
-          action: entry.action.slice(0, LONGEST_TEXT),
-          purpose: entry.purpose.slice(0, LONGEST_TEXT),
-          detail: JSON.stringify(entry.detail ?? {}),
-        };
-        const row: Row = { ...content, hash: hashOf(content, last?.hash ?? NOTHING) };
-        database
-          .prepare(
-            'INSERT INTO audit (sequence, at, who, role, action, purpose, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-          )
-          .run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
-        return row;
-      })
-      .immediate();
+    return inTransaction(database, (): Row => {
+      const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
+        | Row
+        | undefined;
+      const content = {
+        sequence: (last?.sequence ?? 0) + 1,
+        at: new Date(this.#clock.wallMs()).toISOString(),
+        who: entry.who.slice(0, LONGEST_TEXT),
+        role: entry.role.slice(0, LONGEST_TEXT),
+        action: entry.action.slice(0, LONGEST_TEXT),
+        purpose: entry.purpose.slice(0, LONGEST_TEXT),
+        detail: JSON.stringify(entry.detail ?? {}),
+      };
+      const row: Row = { ...content, hash: hashOf(content, last?.hash ?? NOTHING) };
+      database
+        .prepare(
+          'INSERT INTO audit (sequence, at, who, role, action, purpose, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+        )
+        .run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
+      return row;
+    });
   }
 
   #open(): Database {

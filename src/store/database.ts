@@ -57,6 +57,37 @@ function openSound(file: string, { durability, schema }: OpenOptions): Database 
   }
 }
 
+/**
+ * Run `work` in one transaction that holds the write lock from its beginning; take everything back where it throws. In place of
+ * libsql's own wrapper, which, after an error on which SQLite has rolled back by itself (a full disk), fails at rolling back
+ * again and throws that instead of the reason.
+ */
+export function inTransaction<T>(database: Database, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    try {
+      database.exec('ROLLBACK');
+    } catch {
+      // SQLite has done it already; the reason is what counts.
+    }
+    throw error;
+  }
+}
+
+/** Close, with everything in the one file: nothing is left in the write-ahead log. */
+export function closeDatabase(database: Database): void {
+  try {
+    database.pragma('wal_checkpoint(TRUNCATE)');
+  } catch {
+    // No space, or somebody else reads: what is in the log is read at the next start.
+  }
+  database.close();
+}
+
 class DamageError extends Error {}
 
 /** The file is no database, or a broken one; not: no space, no permission. */
