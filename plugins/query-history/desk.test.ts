@@ -205,6 +205,16 @@ test('datagrams that the kernel drops open the history, with the rationale in th
   expect(JSON.stringify(opening?.detail)).toMatch(/lost before a worker saw them/);
 });
 
+test('a young server compares with the minutes before, as soon as there are some', async () => {
+  const { desk, pass } = begin();
+  await pass(20, 5);
+  expect((await desk.baseline()).basis).toBe('none');
+  await pass(300, 5);
+  const normal = await desk.baseline();
+  expect(normal.basis).toBe('minutes before');
+  expect(normal.rate.median).toBeCloseTo(5, 0);
+});
+
 test('without a disk the quarter of an hour in memory is there all the same', async () => {
   const { reading, pass } = begin(null);
   await pass(90, 20);

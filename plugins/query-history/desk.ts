@@ -27,7 +27,9 @@ const EPOCH_MS = 10_000;
 const MERGED_ENTRIES = 512;
 /** Minutes that wait for a disk that takes none. */
 const MAX_UNSAVED = 60;
+/** How long a baseline made of hours holds, and one of a server without a past, whose minutes are still coming in. */
 const BASELINE_MS = 600_000;
+const YOUNG_BASELINE_MS = 60_000;
 
 export interface DeskLog {
   info(fields: object, text: string): void;
@@ -144,11 +146,13 @@ export class HistoryDesk {
     return (await this.#parts.archive?.call('range', resolution, fromMs, toMs)) ?? [];
   }
 
-  /** What is normal now. Looked up anew every ten minutes. */
+  /** What is normal now. Looked up anew every ten minutes, on a young server every minute. */
   async baseline(): Promise<Baseline> {
     const nowMs = this.#parts.clock.nowMs();
-    // While an overload is open, the hours before it stay the norm.
-    if (this.#baseline && nowMs - this.#baselineMs < BASELINE_MS) return this.#baseline;
+    if (this.#baseline) {
+      const young = this.#baseline.basis === 'none' || this.#baseline.basis === 'minutes before';
+      if (nowMs - this.#baselineMs < (young ? YOUNG_BASELINE_MS : BASELINE_MS)) return this.#baseline;
+    }
     const wallMs = this.#parts.clock.wallMs();
     const spans = baselineSpans(wallMs);
     const hours = await Promise.all(spans.map(({ fromMs, toMs }) => this.kept('hour', fromMs, toMs)));
