@@ -2,9 +2,18 @@
 import type { Plugin } from '../src/plugin.ts';
 import access from './access/index.ts';
 import ampShaper from './amp-shaper/index.ts';
+import queryHistory from './query-history/index.ts';
 import randomSubdomain from './random-subdomain/index.ts';
 import rpz from './rpz/index.ts';
 import sinkhole from './sinkhole/index.ts';
 import whoami from './whoami/index.ts';
 
-export const builtInPlugins: readonly Plugin[] = [access, ampShaper, randomSubdomain, rpz, sinkhole, whoami];
+export const builtInPlugins: readonly Plugin[] = [
+  access,
+  ampShaper,
+  queryHistory,
+  randomSubdomain,
+  rpz,
+  sinkhole,
+  whoami,
+];

@@ -19,6 +19,7 @@ import {
   z,
 } from './plugin.ts';
 import type { Query } from './query.ts';
+import { DROP_SHORT } from './query-counters.ts';
 import { mount } from './testing.ts';
 import { EDE, RCODE, TYPE } from './wire/constants.ts';
 import { ANSWER as ANSWER_SECTION, addRecord, beginReply } from './wire/writer.ts';
@@ -225,6 +226,49 @@ describe('hooks and what they see', () => {
       ede: EDE.BLOCKED,
       answers: [],
     });
+  });
+
+  test('observers see each packet once: unreadable ones, and those on which a hook failed, too', async () => {
+    const seen: string[] = [];
+    const mounted = mount(
+      pluginWith({
+        query: (query) => {
+          if (query.question.labelCount === 1) throw new Error('boom');
+          return CONTINUE;
+        },
+        observe: (query) => {
+          seen.push(
+            `${query.question.nameLength} ${query.replyLength > 0 ? query.rcode : `dropped ${query.dropReason}`}`,
+          );
+        },
+      }),
+      {},
+    );
+    await mounted.ask({ name: 'x', bytes: Uint8Array.of(1, 2, 3) });
+    await mounted.ask({ name: 'x', bytes: Uint8Array.of(0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 63, 1) });
+    await mounted.ask({ name: 'single' });
+    await mounted.ask({ name: 'a.example' });
+    expect(seen).toEqual([
+      `0 dropped ${DROP_SHORT}`,
+      `0 ${RCODE.FORMERR}`,
+      `8 ${RCODE.SERVFAIL}`,
+      `11 ${RCODE.NOERROR}`,
+    ]);
+  });
+
+  test('an observer that throws is not asked again about the same packet', async () => {
+    let asked = 0;
+    const mounted = mount(
+      pluginWith({
+        observe: () => {
+          asked++;
+          throw new Error('boom');
+        },
+      }),
+      {},
+    );
+    await mounted.ask({ name: 'a.example' });
+    expect(asked).toBe(1);
   });
 
   test('observers see answered and dropped queries alike', async () => {

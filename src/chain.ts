@@ -455,10 +455,19 @@ export class Chain implements Waiters {
 
   /** A hook or the server itself threw: count it, say so now and then, and answer SERVFAIL without asking anybody else. */
   #contain(query: Query, error: unknown): boolean {
+    const observing = this.#hooks.observing;
     this.#hooks.fault(error, this.#clockMs());
+    const answered = this.#failedReply(query);
+    if (!observing) this.#observeFailed(query);
+    return answered;
+  }
+
+  /** The SERVFAIL of a query on which something threw; false where not even that can be written. */
+  #failedReply(query: Query): boolean {
     try {
       if (query.questionEnd === 0) {
         this.#drop(query, DROP_FAULT);
+        query.replyLength = 0;
         return false;
       }
       beginReply(query, RCODE.SERVFAIL);
@@ -468,7 +477,17 @@ export class Chain implements Waiters {
       return true;
     } catch {
       this.#drop(query, DROP_FAULT);
+      query.replyLength = 0;
       return false;
+    }
+  }
+
+  /** Observers see also what did not go the usual way. One that throws here is counted, and that is the end of it. */
+  #observeFailed(query: Query): void {
+    try {
+      this.#hooks.observe(query);
+    } catch (error) {
+      this.#hooks.fault(error, this.#clockMs());
     }
   }
 
@@ -482,6 +501,8 @@ export class Chain implements Waiters {
     this.#hooks.resumeQuery();
     if (this.routes[query.transport]?.prepare(query)) return query;
     this.#drop(query, DROP_CLIENT_GONE);
+    query.replyLength = 0;
+    this.#observeFailed(query);
     return undefined;
   }
 

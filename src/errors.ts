@@ -173,6 +173,27 @@ export const ERRORS = {
     remedy:
       'The log says which worker and why; `sekisho sinkhole list` shows what is kept. A reload brings it to new workers.',
   },
+  // ── records ───────────────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_AUDIT_FAILED: {
+    exitCode: 1,
+    meaning: 'The audit log could not be written, so what had to be audited was refused (HTTP 503).',
+    remedy: 'Look at the space and the permissions of `server.data`; the log names the reason.',
+  },
+  SEKISHO_AUDIT_BROKEN: {
+    exitCode: 1,
+    meaning: 'The chain of the audit log does not hold: entries were changed, inserted or taken away.',
+    remedy: 'Keep the file as it is, compare it with a backup and with the hashes in the log of the server.',
+  },
+  SEKISHO_HISTORY_CLOSED: {
+    exitCode: 1,
+    meaning: 'The query-rate history may be read only while an overload is open (HTTP 409).',
+    remedy: 'Declare one with `--reason "…"`: it is recorded with your name and ends by itself.',
+  },
+  SEKISHO_HISTORY_EMPTY: {
+    exitCode: 1,
+    meaning: 'There is nothing to show or to compare for the time that was asked for (HTTP 404).',
+    remedy: 'Wait for the first ten seconds of traffic, or ask for a window inside the retention.',
+  },
   SEKISHO_INTERNAL: {
     exitCode: 1,
     meaning: 'A fault of Sekisho itself.',

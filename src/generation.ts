@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { PluginRoutes } from './admin/deps.ts';
+import type { AuditLog } from './audit/log.ts';
 import type { FailureMemory } from './cache/failures.ts';
 import { type CacheMemory, createCacheMemory } from './cache/memory.ts';
 import type { Clock } from './clock.ts';
@@ -18,7 +19,7 @@ import type { LastingParts } from './lasting.ts';
 import { threadCompiler } from './lists/compiler.ts';
 import { ListDesk } from './lists/desk.ts';
 import { listFacts } from './lists/list-config.ts';
-import type { RetiredMetrics } from './metrics/prometheus.ts';
+import type { MetricSample, RetiredMetrics } from './metrics/prometheus.ts';
 import { Metrics } from './metrics/registry.ts';
 import { Listeners } from './net/listeners.ts';
 import type { Control, ControlContext, Plugin } from './plugin.ts';
@@ -43,6 +44,9 @@ export interface ProcessParts {
   readonly replaced: number[];
   /** What plugins keep beyond a reload. */
   readonly lasting: LastingParts;
+  readonly audit: AuditLog;
+  /** What /metrics shows under a name; nothing while the server is not up. */
+  readonly samples: (name: string) => readonly MetricSample[];
 }
 
 export class Generation {
@@ -200,6 +204,9 @@ class Controls {
         this.closers.push(release);
         return value;
       },
+      workers: config.server.workers,
+      audit: parts.audit,
+      samples: parts.samples,
       dataFolder: () => {
         const folder = join(config.server.dataFolder, plugin.name);
         makeDataFolder(folder);

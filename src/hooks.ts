@@ -63,6 +63,8 @@ export class PluginHooks {
   readonly guardCount: number;
   /** Index of the query hook that runs or ran last: a deferred query goes on behind it. */
   currentQueryHook = 0;
+  /** An observe hook is running, or threw last. */
+  observing = false;
   /** Plugin whose hook is running, -1 for the server itself. */
   #running = -1;
   #countdown = SAMPLE;
@@ -117,6 +119,7 @@ export class PluginHooks {
   /** A new packet: decide whether its plugins' time is taken. */
   beginQuery(): void {
     this.#running = -1;
+    this.observing = false;
     this.#timing = --this.#countdown === 0;
     if (!this.#timing) return;
     this.#countdown = SAMPLE;
@@ -126,6 +129,7 @@ export class PluginHooks {
   /** A query that waited goes on; its time was taken or not when it came. */
   resumeQuery(): void {
     this.#running = -1;
+    this.observing = false;
     this.#timing = false;
   }
 
@@ -181,6 +185,7 @@ export class PluginHooks {
 
   observe(query: Query): void {
     const { hooks, owners } = this.#observe;
+    this.observing = true;
     for (let i = 0; i < hooks.length; i++) {
       const owner = owners[i]!;
       this.#running = owner;
@@ -189,6 +194,7 @@ export class PluginHooks {
       if (this.#timing) this.#addCost(owner, begin);
       this.#running = -1;
     }
+    this.observing = false;
   }
 
   /** Something threw: count it against the plugin whose hook was running, and say so now and then. */

@@ -58,12 +58,15 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Auditor } from './audit/entry.ts';
 import type { Clock } from './clock.ts';
 import type { ListCategory } from './grounds/categories.ts';
 import type { ListFacts, ListsInForce } from './lists/in-force.ts';
+import type { MetricSample } from './metrics/prometheus.ts';
 import type { Query } from './query.ts';
 import type { Question } from './wire/question.ts';
 
+export type { AuditEntry, Auditor } from './audit/entry.ts';
 export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
 export {
@@ -144,7 +147,11 @@ export interface Hooks {
   resolved?(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void;
   /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
   answer?(query: Query): Verdict;
-  /** The query is over: replied to (`replyLength` > 0) or dropped (`dropReason`). */
+  /**
+   * The packet is done with: replied to (`replyLength` > 0) or dropped (`dropReason` ≥ 0). Runs once for every packet that
+   * came, also those that could not be read (`question.nameLength` is 0 then), whose client has gone, or on which a hook
+   * failed; only where an observe hook itself failed, none runs again.
+   */
   observe?(query: Query): void;
   /**
    * Takes what `control` publishes (`ControlContext.publish`): between two packets, and once at the start where something
@@ -240,6 +247,12 @@ export interface ControlContext<Options> {
    * `close` when no configuration holds it any more.
    */
   lasting<T extends { close(): void | Promise<void> }>(make: () => T): T;
+  /** Workers of this configuration: `data` runs in each, as number 0 to this less 1, again where one was replaced. */
+  readonly workers: number;
+  /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
+  readonly audit: Auditor;
+  /** What `/metrics` shows under a name at this moment, all workers together: one sample per set of labels. */
+  samples(name: string): readonly MetricSample[];
   /** Folder of this plugin's own files, below `server.data`; made on first use. */
   dataFolder(): string;
   /**

@@ -12,6 +12,7 @@ import { type Logger, pino } from 'pino';
 import type { AdminDeps } from './admin/deps.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
 import type { ReloadResult } from './admin/status.ts';
+import { AuditLog } from './audit/log.ts';
 import { createFailureMemory } from './cache/failures.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
@@ -26,7 +27,7 @@ import { countersOnly, RetiredMetrics } from './metrics/prometheus.ts';
 import { endpointText } from './net/address.ts';
 import { batchedIoFault } from './net/self-test.ts';
 import { resolvePlugin } from './plugins.ts';
-import { metricsReport, type ReportParts, statusReport, totalMetric } from './status-report.ts';
+import { metricsReport, type ReportParts, samplesReport, statusReport, totalMetric } from './status-report.ts';
 import { version } from './version.ts';
 import { COOKIE_SECRET_BYTES } from './wire/server-cookies.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -105,6 +106,8 @@ class Server {
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
     makeDataFolder(config.server.dataFolder);
 
+    const audit = new AuditLog(config.server.dataFolder, systemClock, log);
+    let server: Server | undefined;
     let serial = 0;
     let listsVersion = 0;
     const parts: ProcessParts = {
@@ -119,6 +122,8 @@ class Server {
       nextListsVersion: () => ++listsVersion,
       replaced: [],
       lasting: new LastingParts(),
+      audit,
+      samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
     };
     const report = {
       version: version(),
@@ -131,7 +136,7 @@ class Server {
     const generation = await Generation.start(config, parts);
     try {
       const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
-      const server = new Server(options, log, parts, report, generation, explainer);
+      server = new Server(options, log, parts, report, generation, explainer);
       await generation.desk.activate();
       server.#admin = await startAdmin(server.#adminDeps(generation));
       server.#listenToSignals();
@@ -235,6 +240,7 @@ class Server {
     await this.#generation.stopReceiving(DRAIN_MS);
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#admin?.close();
+    this.#process.audit.close();
     this.#log.info('stopped');
     this.#finish(0);
   }
@@ -260,6 +266,7 @@ class Server {
       status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
       explain: (question) => this.#explainer.explain(question),
       reload: () => this.reload(),
+      audit: this.#process.audit,
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
       lists: {

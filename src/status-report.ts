@@ -4,7 +4,14 @@
 import type { Status } from './admin/status.ts';
 import { AnswerCache } from './cache/cache.ts';
 import type { Generation } from './generation.ts';
-import { type MetricsSource, metricsText, metricsTotal, type RetiredMetrics } from './metrics/prometheus.ts';
+import {
+  type MetricSample,
+  type MetricsSource,
+  metricSamples,
+  metricsText,
+  metricsTotal,
+  type RetiredMetrics,
+} from './metrics/prometheus.ts';
 import type { MetricCell } from './metrics/registry.ts';
 import { endpointText } from './net/address.ts';
 import { CACHE_RESULTS } from './query.ts';
@@ -110,6 +117,12 @@ export function totalMetric(
   labels: Record<string, string>,
 ): number {
   return metricsTotal([...generation.workers.metrics, ...parts.retiring()], parts.retired, name, labels);
+}
+
+/** For plugins: what the page for Prometheus says under one name. */
+export function samplesReport(generation: Generation, parts: ReportParts, name: string): readonly MetricSample[] {
+  const main = { snapshot: mainThreadMetrics(generation, parts) };
+  return metricSamples([...generation.workers.metrics, ...parts.retiring(), main], parts.retired, name);
 }
 
 /** The page for Prometheus. */

@@ -1,10 +1,9 @@
 /**
- * A chain with access, amp-shaper, a sinkhole rule and a filled cache, and a loop of cached queries through it, without the system
+ * A chain with access, a sinkhole rule and a filled cache, and a loop of cached queries through it, without the system
  * calls. Packets lie in one buffer as after a recvmmsg. For the bench of the chain and the proof that a hit allocates
  * nothing (src/chain-allocation.test.ts).
  */
 
-import ampShaper from '../../plugins/amp-shaper/index.ts';
 import { AnswerCache } from '../../src/cache/cache.ts';
 import { createFailureMemory, FailureTable } from '../../src/cache/failures.ts';
 import { createCacheMemory } from '../../src/cache/memory.ts';
@@ -52,7 +51,6 @@ export async function cachedChain(names: readonly string[], lists?: ListsInForce
   const plugins = await mountPlugins(
     [
       { name: 'access', options: { outsiders: 'refuse' } },
-      { name: 'amp-shaper', options: ampShaper.options.parse({}) },
       {
         name: 'sinkhole',
         options: { ipv4: '192.0.2.1', ttl: 30, rules: [{ name: 'attacked.example', ground, 'dry-run': false }] },

@@ -69,6 +69,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0 },
+    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
@@ -232,6 +233,7 @@ describe('/openapi.json', () => {
       '/metrics',
       '/readyz',
       '/reload',
+      '/v1/audit/verify',
       '/v1/explain',
       '/v1/export/ip53b',
       '/v1/lists',

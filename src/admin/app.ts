@@ -13,6 +13,7 @@ import { parseExplainQuestion } from './explain-question.ts';
 import { listRoutes } from './lists.ts';
 import { ROLES, type Role, STAFF } from './roles.ts';
 import {
+  auditSchema,
   type ErrorBody,
   errorSchema,
   explainSchema,
@@ -200,6 +201,23 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     async ({ query: { format } }) => ({ format, text: ip53b(deps.config.ip53b, format) }),
   );
 
+  app.get<{ Querystring: { anchor?: string } }>(
+    '/v1/audit/verify',
+    {
+      config: { roles: ['privacy', 'operator', 'security'] },
+      schema: {
+        summary: 'Recompute the hash chain of the audit log; with an anchor, see that it leads through that entry',
+        querystring: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { anchor: { type: 'string', maxLength: 100, description: 'SEQUENCE:HASH as noted earlier.' } },
+        },
+        response: { 200: responseSchema(auditSchema), ...failures },
+      },
+    },
+    async ({ query }) => deps.audit.verify(query.anchor),
+  );
+
   const reload = responseSchema(reloadSchema);
   for (const path of ['/v1/reload', '/reload']) {
     app.post(
@@ -252,6 +270,9 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_SINKHOLE_CONFLICT: 409,
   SEKISHO_SINKHOLE_NO_RULE: 404,
   SEKISHO_SINKHOLE_STORE: 503,
+  SEKISHO_AUDIT_FAILED: 503,
+  SEKISHO_HISTORY_CLOSED: 409,
+  SEKISHO_HISTORY_EMPTY: 404,
 };
 
 function sendError(

@@ -1,6 +1,7 @@
 /** What the admin API needs of the server that it belongs to. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
 import type { ListRoutesDeps } from './lists.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
@@ -15,6 +16,8 @@ export interface AdminDeps {
   status(): Status | Promise<Status>;
   explain(question: ExplainQuestion): Promise<ExplainResult>;
   reload(): Promise<ReloadResult>;
+  /** The audit log; absent where it could not be opened. */
+  readonly audit: Pick<AuditLog, 'verify'>;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;

@@ -125,6 +125,14 @@ export const reloadSchema = z.strictObject({
 export type ReloadResult = z.infer<typeof reloadSchema>;
 
 export const readySchema = z.strictObject({ ready: z.boolean() });
+/** What `sekisho audit verify` shows. */
+export const auditSchema = z.strictObject({
+  ok: z.boolean(),
+  entries: z.int().describe('Entries that fit, from the first.'),
+  head: z.string().nullable().describe('SEQUENCE:HASH of the last of them.'),
+  problem: z.string().nullable(),
+});
+
 export const healthSchema = z.strictObject({ status: z.literal('ok') });
 
 /** What every failed request is answered. */

@@ -91,6 +91,7 @@ beforeAll(async () => {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0 },
+    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
   });
 });
 afterAll(async () => {
@@ -177,13 +178,20 @@ describe('wrong use', () => {
     ['open-resolver-scan 127.0.0.1/24', 'has bits set beyond /24'],
     ['open-resolver-scan 192.0.2.0/24', "is not inside server.access: only the operator's own ranges are scanned"],
     ['open-resolver-scan 127.0.0.0/30 --rate 5000', '--rate takes 1–1000'],
-    ['audit verify', "'audit' is not in this version"],
     ['sinkhole', 'usage: sekisho sinkhole add|preview|renew|remove NAME'],
     ['sinkhole add', 'sinkhole add needs the NAME of a rule'],
     ['sinkhole list victim.example', "'victim.example' is one word too many for sinkhole list"],
     ['sinkhole frobnicate a.example', 'it takes add, preview, renew, remove, list, changes'],
     ['sinkhole remove a.example --subtree', 'sinkhole remove does not take --subtree'],
     ['sinkhole add a.example --grond necessity', "does not know '--grond'; did you mean '--ground'?"],
+    ['report --from 2026-01-01', "'report' is not in this version"],
+    ['audit', 'usage: sekisho audit verify'],
+    ['audit show', "audit knows 'verify', not 'show'"],
+    ['audit verify 12', 'SEQUENCE:HASH'],
+    ['diagnose --reason no', '--reason takes a sentence'],
+    ['diagnose --window 5', '--window takes a time from 10s to 35d'],
+    ['history --window 36d', '--window takes a time from 10s to 35d'],
+    ['history --top 0', '--top takes a whole number from 1 to 300'],
   ])('%j exits with 2 and says why on standard error', async (line, message) => {
     const { exitCode, out, err } = await sekisho(line);
     expect([exitCode, out]).toEqual([2, '']);

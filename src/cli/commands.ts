@@ -223,10 +223,69 @@ world sees.`,
     load: async () => (await import('./open-resolver-scan.ts')).openResolverScan,
   },
   later('consent', 'show|opt-out|opt-in SUBSCRIBER …', "a subscriber's consent"),
-  later('history', '[--reason TEXT]', 'query rates of the past, opened with a reason'),
-  later('diagnose', '[--reason TEXT]', 'what explains an overload'),
+  {
+    name: 'history',
+    usage: '[--reason TEXT] [--window SPAN] [--top N]',
+    summary: 'show who and what was asked most over a time, beside the normal',
+    help: `Top names, domains, patterns, source networks and types of the last minutes, hours or
+days, each beside what is normal at this hour of the week. Names and sources are kept
+apart: nothing here says who looked up what.
+
+The history can be read while an overload is open, and by nobody otherwise. --reason
+declares one, for an hour. Every reading lands in the audit log with who and why.`,
+    examples: [
+      [
+        'sekisho history --reason "resolver slow since 02:50, ticket 4711"',
+        'open it and look at the last five minutes',
+      ],
+      ['sekisho history --window 1d --top 20', 'a day, while an overload is open'],
+      ['sekisho history --json | jq .tops.domain', 'for a program'],
+    ],
+    options: ['reason', 'window', 'top'],
+    words: [0, 0],
+    load: async () => (await import('./history.ts')).history,
+  },
+  {
+    name: 'diagnose',
+    usage: '[--reason TEXT] [--window SPAN]',
+    summary: 'say what explains an overload, and which narrow rule would end it',
+    help: `Compares the last minutes with what is normal at this hour of the week and says what
+rose, which domains, patterns, types and source networks explain which share of it,
+how sure that is, and what it looks like. Then it proposes the narrowest rules, each
+with the share of the rise that it removes and the share of the last day's normal
+traffic that it would have hit.
+
+Without a detected overload --reason declares one, for an hour. Nothing is put in
+force: this version shows the rule, and the configuration for it where there is one.
+Every diagnosis lands in the audit log.`,
+    examples: [
+      ['sekisho diagnose --reason "load tripled at 03:00, ticket 4711"', 'declare an overload and look'],
+      ['sekisho diagnose', 'when one was detected already'],
+      ['sekisho diagnose --window 1m --json', 'the last minute, for a program'],
+    ],
+    options: ['reason', 'window'],
+    words: [0, 0],
+    load: async () => (await import('./diagnose.ts')).diagnose,
+  },
   later('report', '--from DATE --to DATE', 'the transparency report'),
-  later('audit', 'verify', 'the audit log'),
+  {
+    name: 'audit',
+    usage: 'verify [SEQUENCE:HASH]',
+    summary: 'check that nothing in the audit log was changed or taken away',
+    help: `Every entry of the audit log carries the hash of the one before. verify recomputes the
+chain from the first entry to the last and names the first that does not fit.
+
+Somebody who can write the file can also compute a whole new chain. So note the last
+line, SEQUENCE:HASH, somewhere else from time to time (the server's log has it for
+every entry), and give it here: the chain must still lead through it.`,
+    examples: [
+      ['sekisho audit verify', 'recompute the chain'],
+      ['sekisho audit verify 4711:9f3c…', 'and see that it still contains what was noted'],
+    ],
+    options: [],
+    words: [1, 2],
+    load: async () => (await import('./audit.ts')).audit,
+  },
 ];
 
 /** A command of the design that a later version brings. */

@@ -23,6 +23,8 @@ export const OPTION_HELP = {
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
   format: ['--format F', 'nftables, iptables, junos or ios-xr (required)'],
   rate: ['--rate N', 'addresses a second, 1–1000; 50 unless given'],
+  window: ['--window SPAN', 'how far back: 5m, 1h, 7d (default 5m)'],
+  top: ['--top N', 'entries of each kind (default 10)'],
   config: [
     '--config F',
     'configuration file; default ./sekisho.yaml, then /etc/sekisho/sekisho.yaml,\nthen the built-in defaults',

@@ -83,6 +83,32 @@ export function metricsTotal(
   return total;
 }
 
+/** One number, and the labels that tell it from others of its name. */
+export interface MetricSample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** The series called `name`, those with the same labels added up. */
+export function metricSamples(
+  sources: readonly MetricsSource[],
+  retired: RetiredMetrics,
+  name: string,
+): readonly MetricSample[] {
+  const found = new Map<string, { labels: MetricSample['labels']; value: number }>();
+  for (const { snapshot } of [...sources, { snapshot: retired.snapshot() }]) {
+    snapshot.cells.forEach((cell, index) => {
+      if (cell.name !== name) return;
+      const key = seriesKey('', cell.labels);
+      const value = snapshot.values[index] ?? 0;
+      const there = found.get(key);
+      if (there) there.value += value;
+      else found.set(key, { labels: cell.labels, value });
+    });
+  }
+  return [...found.values()];
+}
+
 interface Series {
   /** `_bucket`, `_sum`, `_count` of a histogram; empty otherwise. */
   readonly suffix: string;

@@ -1,0 +1,234 @@
+/**
+ * What it looks like, in words. Each cause has signs of its own; a cause's score says how much of the rise (or of the
+ * failures) its signs cover, and the highest comes first. Nothing here needs to know who asked for what: the signs are
+ * those of names and those of sources, each for itself.
+ */
+import { type Baseline, servfailShare } from './baseline.ts';
+import { type HeavyPart, liesIn, most, type Rise } from './rise.ts';
+import { attribute, type Entry, type Slice } from './slice.ts';
+
+export const CAUSES = [
+  'random-subdomain',
+  'amplification',
+  'broken-client',
+  'popular-event',
+  'dead-upstream',
+  'failing-authority',
+  'unexplained',
+  'nothing-unusual',
+] as const;
+export type CauseName = (typeof CAUSES)[number];
+
+export interface Cause {
+  readonly cause: CauseName;
+  /** For people, one or two sentences. */
+  readonly text: string;
+  /** 0–1: how much of what is unusual its signs cover. */
+  readonly score: number;
+  /** What was seen. */
+  readonly signs: readonly string[];
+  /** The zone, name, type or source that it is about; empty where it is about none. */
+  readonly about: string;
+}
+
+const percent = (share: number) => `${Math.round(Math.min(1, Math.max(0, share)) * 100)} %`;
+const of = (entry: Entry, what: Parameters<typeof attribute>[1]) => attribute(entry, what) / Math.max(1, entry.count);
+
+export function causesOf(now: Slice, normal: Baseline, rise: Rise): Cause[] {
+  const failing = failures(now, normal);
+  const found = [
+    ...(rise.risen
+      ? [randomSubdomain(rise, normal), amplification(rise), brokenClient(rise), popularEvent(rise, normal)]
+      : []),
+    deadUpstream(failing),
+    failingAuthority(now, failing),
+  ].filter((cause) => cause !== undefined);
+  found.sort((one, other) => other.score - one.score);
+  if (found.length > 0) return found;
+  if (rise.risen) return [unexplained(rise)];
+  return [
+    {
+      cause: 'nothing-unusual',
+      text: 'Load and failures are within what is normal at this time.',
+      score: 1,
+      signs: [],
+      about: '',
+    },
+  ];
+}
+
+/** Many different names below one zone that nobody has cached (G イ(エ); JPRS: ランダムサブドメイン攻撃). */
+function randomSubdomain(rise: Rise, normal: Baseline): Cause | undefined {
+  const candidates = [
+    ...rise.heavy.pattern.map((part) => [part, normal.distinct.pattern.get(part.key) ?? 0] as const),
+    ...rise.heavy.domain.map((part) => [part, normal.distinct.domain.get(part.key) ?? 0] as const),
+  ].filter(([part, usual]) => {
+    const { entry } = part;
+    const samples = Math.max(1, attribute(entry, 'samples'));
+    const fresh = entry.distinct >= 40 && entry.distinct >= Math.min(1500, samples / 2) && entry.distinct > 3 * usual;
+    const uncached = of(entry, 'misses') >= 0.5 || of(entry, 'nxdomain') + of(entry, 'servfail') >= 0.5;
+    return part.share >= 0.15 && fresh && uncached;
+  });
+  // The narrowest that still covers what the widest does.
+  const widest = Math.max(...candidates.map(([part]) => part.share));
+  const best = candidates
+    .filter(([part]) => part.share >= widest * 0.95)
+    .sort(([one], [other]) => other.key.split('.').length - one.key.split('.').length)[0]?.[0];
+  if (!best) return undefined;
+  const zone = best.key.replace(/^\*\./, '');
+  const repeated = rise.heavy.name
+    .filter(({ key }) => liesIn(key, best.key))
+    .reduce((sum, part) => sum + part.share, 0);
+  return {
+    cause: 'random-subdomain',
+    text: `Random-subdomain attack on ${zone}: ${percent(best.share)} of the rise are names below it that were never asked before. Its authority and the way to it carry the load.`,
+    score: best.share - repeated,
+    signs: [
+      `${best.entry.distinct} or more different names were counted`,
+      `${percent(of(best.entry, 'misses'))} were in no cache, ${percent(of(best.entry, 'nxdomain'))} do not exist, ${percent(of(best.entry, 'servfail'))} failed`,
+      `${percent(of(best.entry, 'random'))} have a first label that looks made up`,
+    ],
+    about: best.key,
+  };
+}
+
+/** Types whose answers are large: what an amplification attack asks for (G (カ), IP53B). */
+const AMPLIFYING = ['ANY', 'TXT', 'DNSKEY', 'RRSIG', 'CERT', 'SPF'];
+
+function amplification(rise: Rise): Cause | undefined {
+  const types = rise.splits.types.filter(({ key }) => AMPLIFYING.includes(key));
+  const share = types.reduce((sum, part) => sum + part.share, 0);
+  const name = rise.heavy.name.find(({ entry }) => amplifying(entry) >= 0.5);
+  if (share < 0.3 || !name || name.share < share / 4) return undefined;
+  const udp = rise.splits.transports.find(({ key }) => key === 'udp')?.share ?? 0;
+  const network = most(rise, 'network');
+  return {
+    cause: 'amplification',
+    text: `Amplification attempt: ${percent(share)} of the rise asks for ${types.map(({ key }) => key).join(', ')}, mostly for ${name.key}. The sources are probably forged: they are the victims.`,
+    score: share * Math.min(1, 0.5 + udp / 2),
+    signs: [
+      `${percent(name.share)} of the rise is the one name ${name.key}`,
+      `${percent(of(name.entry, 'large'))} of its answers were large or did not fit`,
+      `${percent(udp)} of the rise came over UDP`,
+      ...(network ? [`${percent(network.share)} of the rise carries addresses of ${network.key}`] : []),
+    ],
+    about: name.key,
+  };
+}
+
+export function amplifying(entry: Entry): number {
+  return of(entry, 'ANY') + of(entry, 'TXT') + of(entry, 'DNSKEY') + of(entry, 'OTHER');
+}
+
+function brokenClient(rise: Rise): Cause | undefined {
+  const address = most(rise, 'address');
+  if (!address || address.share < 0.3) return undefined;
+  const name = most(rise, 'name');
+  return {
+    cause: 'broken-client',
+    text: `One client in a loop: ${percent(address.share)} of the rise comes from ${address.key} alone (about ${Math.round(address.now)} queries a second).`,
+    // Anybody may flood with random names or ANY from one address: what is asked says more than from where.
+    score: Math.min(1, address.share) * 0.9,
+    signs: [
+      `${address.key} normally sends ${Math.round(address.normal)} queries a second, or too few to be listed`,
+      ...(name ? [`${percent(name.share)} of the rise, whoever asks, is ${name.key}`] : []),
+    ],
+    about: address.key,
+  };
+}
+
+function popularEvent(rise: Rise, normal: Baseline): Cause | undefined {
+  const name = most(rise, 'name');
+  const domain = most(rise, 'domain');
+  const part = [name, domain].find((candidate) => candidate !== undefined && candidate.share >= 0.3);
+  if (!part || of(part.entry, 'misses') > 0.3 || of(part.entry, 'servfail') + of(part.entry, 'nxdomain') > 0.3)
+    return undefined;
+  if (amplifying(part.entry) >= 0.5) return undefined;
+  const address = most(rise, 'address');
+  const network = most(rise, 'network');
+  if ((address?.share ?? 0) > 0.3) return undefined;
+  const usual = normal.keys.name.size > 0 ? 'as the sources of normal traffic are' : 'over many networks';
+  return {
+    cause: 'popular-event',
+    text: `A popular event: ${percent(part.share)} of the rise asks for ${part.key}, from subscribers all over the network. The answers come from the cache; nothing is attacked.`,
+    score: Math.min(1, part.share) * 0.85 * (1 - (network?.share ?? 0) / 2),
+    signs: [
+      `${percent(1 - of(part.entry, 'misses'))} of its answers came from the cache`,
+      network
+        ? `the largest source network explains ${percent(network.share)} of the rise`
+        : `the sources are spread ${usual}`,
+    ],
+    about: part.key,
+  };
+}
+
+interface Failures {
+  /** Share of all answers. */
+  readonly share: number;
+  readonly unusual: boolean;
+  /** The domain with most of them, and its share of them. */
+  readonly domain: Entry | undefined;
+  readonly concentration: number;
+  /** Failed or slow, of all queries. */
+  readonly troubled: number;
+}
+
+function failures(now: Slice, normal: Baseline): Failures {
+  const share = servfailShare(now);
+  const troubleOf = (entry: Entry) => attribute(entry, 'servfail') + attribute(entry, 'slow');
+  const [domain] = [...now.tops.domain].sort((one, other) => troubleOf(other) - troubleOf(one));
+  const all = now.tops.domain.reduce((sum, entry) => sum + troubleOf(entry), 0);
+  const failed = now.totals.rcodes['SERVFAIL'] ?? 0;
+  return {
+    share,
+    unusual: share >= Math.max(0.05, normal.servfail.median + 5 * normal.servfail.spread),
+    domain,
+    concentration: domain ? troubleOf(domain) / Math.max(1, all, failed) : 0,
+    troubled: all / Math.max(1, now.totals.queries),
+  };
+}
+
+function deadUpstream({ share, unusual, concentration, domain }: Failures): Cause | undefined {
+  if (!unusual || share < 0.1 || concentration > 0.4) return undefined;
+  return {
+    cause: 'dead-upstream',
+    text: `The upstream resolvers do not answer: ${percent(share)} of all answers are SERVFAIL, for names of every kind. What is cached is still served, and clients ask again for the rest.`,
+    score: Math.min(1, 0.6 + share),
+    signs: [
+      domain
+        ? `no domain stands out: the first, ${domain.key}, has ${percent(concentration)} of the failures`
+        : 'no domain stands out',
+      '`sekisho status` shows the state of each upstream',
+    ],
+    about: '',
+  };
+}
+
+function failingAuthority(now: Slice, { domain, concentration, troubled, share }: Failures): Cause | undefined {
+  if (!domain || concentration < 0.5 || troubled < 0.03) return undefined;
+  const samples = Math.max(1, attribute(domain, 'samples'));
+  if (domain.distinct >= Math.min(1500, samples / 2) && domain.distinct >= 40) return undefined;
+  const part = domain.count / Math.max(1, now.totals.queries);
+  return {
+    cause: 'failing-authority',
+    text: `The authority of ${domain.key} fails or is slow, and clients ask again and again: a retry storm. The domain is ${percent(part)} of all queries, and has ${percent(concentration)} of all that fail or take a second and more.`,
+    score: Math.min(1, 0.5 + concentration * 0.45),
+    signs: [
+      `${percent(of(domain, 'servfail'))} of its answers are SERVFAIL, ${percent(of(domain, 'slow'))} took a second or more`,
+      `all in all ${percent(share)} of the answers are SERVFAIL`,
+    ],
+    about: domain.key,
+  };
+}
+
+function unexplained(rise: Rise): Cause {
+  const parts: HeavyPart[] = [most(rise, 'domain'), most(rise, 'network')].filter((part) => part !== undefined);
+  const hint = parts.map(({ key, share }) => `${key} ${percent(share)}`).join(', ');
+  return {
+    cause: 'unexplained',
+    text: `The load rose, but no single name, zone, type or source explains it${hint ? ` (largest shares: ${hint})` : ''}. It may simply be more of everything.`,
+    score: 0.1,
+    signs: [],
+    about: '',
+  };
+}

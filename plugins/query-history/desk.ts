@@ -1,0 +1,319 @@
+/**
+ * The history desk in the main thread: collects each second, keeps the last quarter of an hour in memory and everything
+ * else in the archive, watches for overloads.
+ *
+ *     every second      totals ──▶ ring of 900 seconds
+ *     every 10 seconds  heavy hitters ──▶ 12 slices ──▶ is there an overload?
+ *     every minute      the slices of the minute ──▶ 15 minutes in memory, and the archive (its own thread)
+ *     every hour        what is older than the retention is deleted, and that is recorded
+ *
+ * One desk lives as long as the process: a reload brings new workers with recorders of their own, which are attached beside
+ * the old ones. Neither the ring nor an open overload is lost by it.
+ */
+import type { Auditor, Clock } from '../../src/plugin.ts';
+import { type KeptSlice, type Resolution, type Retention, SPAN_MS } from './archive.ts';
+import type { HistoryArchive } from './archive-thread.ts';
+import { type Baseline, baselineOf, baselineSpans, servfailShare } from './baseline.ts';
+import type { Collector } from './collector.ts';
+import { type Measures, OverloadState, signalsOf } from './overload.ts';
+import type { SuffixTeacher } from './shared-suffixes.ts';
+import { emptySlice, mergeSlices, type Slice } from './slice.ts';
+import { addTotals, NO_TOTALS, quantile, type Totals } from './totals.ts';
+
+const SECONDS = 900;
+const SLICES = 12;
+const MINUTES = 15;
+const EPOCH_MS = 10_000;
+const MERGED_ENTRIES = 512;
+/** Minutes that wait for a disk that takes none. */
+const MAX_UNSAVED = 60;
+/** How long a baseline made of hours holds, and one of a server without a past, whose minutes are still coming in. */
+const BASELINE_MS = 600_000;
+const YOUNG_BASELINE_MS = 60_000;
+
+export interface DeskLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** Counters of the server that no query tells, as they stand. */
+export interface Surroundings {
+  readonly cpuSeconds: number;
+  readonly kernelDrops: number;
+}
+
+export interface DeskParts {
+  readonly clock: Clock;
+  readonly log: DeskLog;
+  readonly audit: Auditor;
+  /** Undefined where the disk gives none: the quarter of an hour in memory is there all the same. */
+  readonly archive: HistoryArchive | undefined;
+  readonly retention: Retention;
+  /** Cores that the workers can use. */
+  readonly cores: number;
+  surroundings(): Surroundings;
+}
+
+export interface Second {
+  readonly wallMs: number;
+  readonly totals: Totals;
+}
+
+interface Attached {
+  readonly collector: Collector;
+  readonly teacher: SuffixTeacher;
+}
+
+export class HistoryDesk {
+  readonly overload = new OverloadState();
+  readonly seconds: Second[] = [];
+  readonly #parts: DeskParts;
+  #retention: Retention;
+  readonly #attached = new Set<Attached>();
+  /** Ten seconds each, oldest first. */
+  readonly #slices: Slice[] = [];
+  readonly #minutes: KeptSlice[] = [];
+  #minute: Slice[] = [];
+  #unsaved: { slice: Slice; incident: boolean }[] = [];
+  #saving: Promise<void> = Promise.resolve();
+  #epochTotals = NO_TOTALS;
+  #epochMs: number;
+  #epochWallMs: number;
+  #expiredMs = Number.NEGATIVE_INFINITY;
+  #baseline: Baseline | undefined;
+  #baselineMs = Number.NEGATIVE_INFINITY;
+  #surroundings: Surroundings;
+  #saveFailed = false;
+  /** Minutes that the disk did not take in time. */
+  lostMinutes = 0;
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts;
+    this.#retention = parts.retention;
+    this.#epochMs = parts.clock.nowMs();
+    this.#epochWallMs = parts.clock.wallMs();
+    this.#surroundings = parts.surroundings();
+  }
+
+  set retention(retention: Retention) {
+    this.#retention = retention;
+  }
+
+  get retention(): Retention {
+    return this.#retention;
+  }
+
+  /** Recorders whose workers have begun. Returns what takes them away again. */
+  attach(collector: Collector, teacher: SuffixTeacher): () => void {
+    const attached = { collector, teacher };
+    this.#attached.add(attached);
+    return () => {
+      // What they recorded since the last epoch is not lost.
+      this.#rotate([attached]);
+      this.#attached.delete(attached);
+    };
+  }
+
+  /** Once a second. */
+  tick(): void {
+    const { clock } = this.#parts;
+    const totals = [...this.#attached].reduce(
+      (sum, { collector }) => addTotals(sum, collector.takeTotals()),
+      NO_TOTALS,
+    );
+    this.#epochTotals = addTotals(this.#epochTotals, totals);
+    this.seconds.push({ wallMs: clock.wallMs(), totals });
+    if (this.seconds.length > SECONDS) this.seconds.shift();
+    if (clock.nowMs() - this.#epochMs >= EPOCH_MS - 50) this.#endEpoch();
+  }
+
+  /** The last `seconds` as one slice; undefined where nothing was observed. What is in memory reaches back 15 minutes. */
+  recent(seconds: number): Slice | undefined {
+    const slices = seconds <= (SLICES * EPOCH_MS) / 1000 ? this.#slices : [...this.#minutes, ...this.#minute];
+    const chosen: Slice[] = [];
+    let covered = 0;
+    for (const slice of [...slices].reverse()) {
+      if (covered >= seconds - 5) break;
+      chosen.push(slice);
+      covered += slice.seconds;
+    }
+    return chosen.length === 0 ? undefined : mergeSlices(chosen.reverse(), MERGED_ENTRIES);
+  }
+
+  /** Kept rows, oldest first; nothing where there is no archive. */
+  async kept(resolution: Resolution, fromMs: number, toMs: number): Promise<KeptSlice[]> {
+    return (await this.#parts.archive?.call('range', resolution, fromMs, toMs)) ?? [];
+  }
+
+  /** What is normal now. Looked up anew every ten minutes, on a young server every minute. */
+  async baseline(): Promise<Baseline> {
+    const nowMs = this.#parts.clock.nowMs();
+    if (this.#baseline) {
+      const young = this.#baseline.basis === 'none' || this.#baseline.basis === 'minutes before';
+      if (nowMs - this.#baselineMs < (young ? YOUNG_BASELINE_MS : BASELINE_MS)) return this.#baseline;
+    }
+    const wallMs = this.#parts.clock.wallMs();
+    const spans = baselineSpans(wallMs);
+    const hours = await Promise.all(spans.map(({ fromMs, toMs }) => this.kept('hour', fromMs, toMs)));
+    const archived = await this.kept('minute', wallMs - SPAN_MS.hour, wallMs);
+    const minutes = archived.length > 0 ? archived : this.#minutes;
+    this.#baseline = baselineOf(wallMs, hours.flat(), minutes);
+    this.#baselineMs = nowMs;
+    return this.#baseline;
+  }
+
+  /** The last 24 hours without those in which an overload was open; undefined where there is none. */
+  async normalDay(): Promise<Slice | undefined> {
+    const wallMs = this.#parts.clock.wallMs();
+    const hours = await this.kept('hour', wallMs - 25 * SPAN_MS.hour, wallMs - SPAN_MS.hour);
+    const calm = hours.filter(({ incident }) => !incident);
+    if (calm.length > 0) return mergeSlices(calm, MERGED_ENTRIES * 2);
+    const minutes = (await this.kept('minute', wallMs - 2 * SPAN_MS.hour, wallMs)).filter(({ incident }) => !incident);
+    return minutes.length > 0 ? mergeSlices(minutes, MERGED_ENTRIES * 2) : undefined;
+  }
+
+  deletions(limit: number) {
+    return this.#parts.archive?.call('deletions', limit) ?? Promise.resolve([]);
+  }
+
+  async archiveBytes(): Promise<number> {
+    return (await this.#parts.archive?.call('size')) ?? 0;
+  }
+
+  /** The minute that is under way is written too. */
+  async close(): Promise<void> {
+    this.#endEpoch();
+    this.#endMinute();
+    await this.#saving;
+    await this.#parts.archive?.close();
+  }
+
+  /** Resolves when everything that was to be written has been, or was refused. */
+  settled(): Promise<void> {
+    return this.#saving;
+  }
+
+  #endEpoch(): void {
+    const slice = this.#rotate([...this.#attached]);
+    this.#watch(slice);
+    this.#expire();
+  }
+
+  #rotate(attached: readonly Attached[]): Slice {
+    const { clock } = this.#parts;
+    const seconds = Math.max(0.001, (clock.nowMs() - this.#epochMs) / 1000);
+    const late = attached.reduce((sum, { collector }) => addTotals(sum, collector.takeTotals()), NO_TOTALS);
+    const totals = addTotals(this.#epochTotals, late);
+    const startMs = this.#epochWallMs;
+    const tops = attached.map(({ collector }) => collector.takeTops(startMs, 0));
+    const slice = { ...mergeSlices([emptySlice(startMs), ...tops], MERGED_ENTRIES), startMs, seconds, totals };
+    for (const { teacher } of attached) for (const { key } of slice.tops.domain) teacher.consider(key);
+    this.#epochMs = clock.nowMs();
+    this.#epochWallMs = clock.wallMs();
+    this.#epochTotals = NO_TOTALS;
+    this.#slices.push(slice);
+    if (this.#slices.length > SLICES) this.#slices.shift();
+    this.#minute.push(slice);
+    // Any other minute than the one it began in, also an earlier one: the clock may have been set back.
+    const first = this.#minute[0]!.startMs;
+    if (Math.floor(this.#epochWallMs / SPAN_MS.minute) !== Math.floor(first / SPAN_MS.minute)) this.#endMinute();
+    return slice;
+  }
+
+  #endMinute(): void {
+    if (this.#minute.length === 0) return;
+    const slice = mergeSlices(this.#minute, MERGED_ENTRIES);
+    const minute = { ...slice, startMs: this.#minute[0]!.startMs };
+    this.#minute = [];
+    const incident = this.overload.open !== undefined || this.overload.signals.length > 0;
+    this.#minutes.push({ ...minute, incident });
+    if (this.#minutes.length > MINUTES) this.#minutes.shift();
+    this.#unsaved.push({ slice: minute, incident });
+    while (this.#unsaved.length > MAX_UNSAVED) {
+      this.#unsaved.shift();
+      this.lostMinutes++;
+    }
+    this.#saving = this.#saving.then(() => this.#save());
+  }
+
+  /** Whatever the disk does, serving goes on; what it refuses is tried again with the next minute. */
+  async #save(): Promise<void> {
+    const { archive, log } = this.#parts;
+    if (!archive) return;
+    try {
+      for (let next = this.#unsaved[0]; next; next = this.#unsaved[0]) {
+        await archive.call('putMinute', next.slice, next.incident);
+        this.#unsaved.shift();
+      }
+      if (this.#saveFailed) log.info({}, 'the history is written again');
+      this.#saveFailed = false;
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!this.#saveFailed)
+        log.error(
+          { reason, waiting: this.#unsaved.length },
+          'THE HISTORY CANNOT BE WRITTEN; queries are served as ever',
+        );
+      this.#saveFailed = true;
+    }
+  }
+
+  #watch(slice: Slice): void {
+    const { clock, log } = this.#parts;
+    const now = this.#parts.surroundings();
+    const measures: Measures = {
+      rate: slice.totals.queries / slice.seconds,
+      servfail: servfailShare(slice),
+      kernelDrops: Math.max(0, now.kernelDrops - this.#surroundings.kernelDrops) / slice.seconds,
+      cpu: Math.max(0, now.cpuSeconds - this.#surroundings.cpuSeconds) / slice.seconds / this.#parts.cores,
+      latencyMs: quantile(slice.totals.latencies, 0.95) ?? 0,
+    };
+    this.#surroundings = now;
+    this.baseline().then(
+      (normal) => {
+        for (const change of this.overload.observe(signalsOf(measures, normal), clock.nowMs(), clock.wallMs())) {
+          const opened = 'opened' in change;
+          const overload = opened ? change.opened : change.closed;
+          const why = opened ? overload.reason : change.why;
+          log.warn(
+            { by: overload.by, why },
+            opened ? 'overload: the history is open' : 'overload over: the history is closed',
+          );
+          this.#recordQuietly({
+            who: 'server',
+            role: 'server',
+            action: opened ? 'overload.open' : 'overload.close',
+            purpose: why,
+            detail: { by: overload.by, signals: overload.signals },
+          });
+        }
+      },
+      (error: unknown) => log.error({ reason: String(error) }, 'the baseline cannot be read'),
+    );
+  }
+
+  #expire(): void {
+    const { archive, clock, log } = this.#parts;
+    if (!archive || clock.nowMs() - this.#expiredMs < SPAN_MS.hour) return;
+    this.#expiredMs = clock.nowMs();
+    archive.call('expire', clock.wallMs(), this.#retention).then(
+      (deletions) => {
+        if (deletions.length === 0) return;
+        const detail = { deletions: deletions.map(({ dataset, before, rows }) => ({ dataset, before, rows })) };
+        log.info(detail, 'history deleted: its retention is over');
+        this.#recordQuietly({ who: 'server', role: 'server', action: 'history.delete', purpose: 'retention', detail });
+      },
+      (error: unknown) => log.error({ reason: String(error) }, 'history could not be deleted; tried again in an hour'),
+    );
+  }
+
+  /** What the server does by itself is not refused because the audit log is full; it says so in its own log. */
+  #recordQuietly(entry: Parameters<Auditor['record']>[0]): void {
+    try {
+      this.#parts.audit.record(entry);
+    } catch (error) {
+      this.#parts.log.error({ action: entry.action, reason: String(error) }, 'not in the audit log');
+    }
+  }
+}

@@ -1,0 +1,55 @@
+/** One desk per data folder and process: the configurations before and after a reload share it. */
+import { join } from 'node:path';
+import { type ArchiveThread, ArchiveThread as Thread } from './archive-thread.ts';
+import { type DeskParts, HistoryDesk } from './desk.ts';
+
+export const HISTORY_FILE = 'history.db';
+
+interface Shared {
+  readonly desk: Promise<HistoryDesk>;
+  users: number;
+  timer: NodeJS.Timeout | undefined;
+}
+const desks = new Map<string, Shared>();
+
+/** The desk for `folder`, begun where nobody uses it yet. `release` it when done; the last one closes it. */
+export async function shareDesk(
+  folder: string,
+  parts: Omit<DeskParts, 'archive'>,
+): Promise<{ desk: HistoryDesk; release: () => Promise<void> }> {
+  let shared = desks.get(folder);
+  if (!shared) {
+    shared = { desk: begin(folder, parts), users: 0, timer: undefined };
+    desks.set(folder, shared);
+  }
+  const mine = shared;
+  mine.users++;
+  const desk = await mine.desk;
+  mine.timer ??= setInterval(() => desk.tick(), 1000);
+  return {
+    desk,
+    release: async () => {
+      if (--mine.users > 0) return;
+      desks.delete(folder);
+      clearInterval(mine.timer);
+      await desk.close();
+    },
+  };
+}
+
+async function begin(folder: string, parts: Omit<DeskParts, 'archive'>): Promise<HistoryDesk> {
+  let archive: ArchiveThread | undefined;
+  try {
+    const opened = await Thread.open(join(folder, HISTORY_FILE));
+    archive = opened.archive;
+    if (opened.movedAside !== undefined)
+      parts.log.error(
+        { movedAside: opened.movedAside },
+        'THE HISTORY DATABASE WAS DAMAGED. It was moved aside and a new one begun; the baseline starts anew',
+      );
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    parts.log.error({ reason }, 'THE HISTORY CANNOT BE KEPT on disk; the last 15 minutes are there all the same');
+  }
+  return new HistoryDesk({ ...parts, archive });
+}

@@ -1,0 +1,86 @@
+/** The diagnosis: load now against the normal, what explains the rise, what it looks like, and what would end it. */
+import { type Baseline, rateOf, servfailShare } from './baseline.ts';
+import { type Cause, causesOf } from './causes.ts';
+import { KINDS, type Kind } from './layout.ts';
+import { type Proposal, proposalsOf } from './proposals.ts';
+import { type Part, riseOf, SPLITS, type Split } from './rise.ts';
+import type { Slice } from './slice.ts';
+import { quantile } from './totals.ts';
+
+export interface Compared {
+  readonly now: number;
+  readonly normal: number;
+  readonly spread: number;
+}
+
+export interface Diagnosis {
+  /** What was looked at. */
+  readonly window: { readonly from: string; readonly seconds: number };
+  readonly baseline: { readonly basis: Baseline['basis']; readonly samples: number };
+  /** Queries a second. */
+  readonly rate: Compared & { readonly rise: number };
+  /** Share of answers. */
+  readonly servfail: Compared;
+  /** 95th percentile, milliseconds. */
+  readonly latencyMs: Compared;
+  /** What of the rise is explained by what; shares are of the rise. */
+  readonly explains: Readonly<Record<Kind | Split, readonly Part[]>>;
+  /** Most likely first. */
+  readonly causes: readonly Cause[];
+  readonly sure: 'high' | 'medium' | 'low';
+  /** Why not surer than that. */
+  readonly doubts: readonly string[];
+  readonly proposals: readonly Proposal[];
+}
+
+const SHOWN = 5;
+
+/** `day`: the last 24 hours without overloads, all in one; for what a rule would have hit. */
+export function diagnose(now: Slice, normal: Baseline, day: Slice | undefined): Diagnosis {
+  const rise = riseOf(now, normal);
+  const causes = causesOf(now, normal, rise);
+  const first = causes[0];
+  const parts = (list: readonly Part[]) =>
+    list.slice(0, SHOWN).map(({ key, now, normal, share }) => ({ key, now, normal, share }));
+  const explains = Object.fromEntries([
+    ...KINDS.map((kind) => [kind, parts(rise.heavy[kind])]),
+    ...SPLITS.map((split) => [split, parts(rise.splits[split])]),
+  ]) as Record<Kind | Split, Part[]>;
+  return {
+    window: { from: new Date(now.startMs).toISOString(), seconds: now.seconds },
+    baseline: { basis: normal.basis, samples: normal.samples },
+    rate: { now: rateOf(now), normal: normal.rate.median, spread: normal.rate.spread, rise: rise.rise },
+    servfail: { now: servfailShare(now), normal: normal.servfail.median, spread: normal.servfail.spread },
+    latencyMs: {
+      now: quantile(now.totals.latencies, 0.95) ?? 0,
+      normal: normal.latency.median,
+      spread: normal.latency.spread,
+    },
+    explains,
+    causes: causes.slice(0, 3),
+    ...certainty(first, normal, now, day),
+    proposals: first && rise.risen ? proposalsOf(first, rise, day) : [],
+  };
+}
+
+function certainty(
+  first: Cause | undefined,
+  normal: Baseline,
+  now: Slice,
+  day: Slice | undefined,
+): Pick<Diagnosis, 'sure' | 'doubts'> {
+  const doubts: string[] = [];
+  if (normal.basis === 'none') doubts.push('there is no past to compare with yet: everything counts as risen');
+  else if (normal.basis === 'minutes before')
+    doubts.push('compared with the last hour only: a slow rise, or one that began earlier, does not show');
+  else if (normal.basis !== 'hour of the week' || normal.samples < 6)
+    doubts.push(
+      `the normal is made of ${normal.samples} hours (${normal.basis}); five weeks of history make it firmer`,
+    );
+  if (now.totals.queries < 1000) doubts.push(`only ${now.totals.queries} queries were looked at`);
+  if (!day) doubts.push('no normal day is on record: what a rule would have hit is not known');
+  const score = first?.score ?? 0;
+  if (score < 0.5) doubts.push('the signs of the likeliest cause cover less than half of the rise');
+  const grave = normal.basis === 'none' || score < 0.3;
+  return { sure: grave ? 'low' : score >= 0.7 && doubts.length <= 1 ? 'high' : 'medium', doubts };
+}

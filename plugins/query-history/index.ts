@@ -1,0 +1,103 @@
+/**
+ * Query-rate history and overload diagnosis (R4, R5). Options, metrics and an example: README.md.
+ *
+ *     worker:  recorder.ts ─▶ shared memory ─▶ main thread:  collector.ts ─▶ desk.ts ─▶ archive.ts (a thread of its own)
+ *                                                                             └─▶ reading.ts ─▶ diagnosis.ts
+ */
+import { randomInt } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import type { SuffixKey } from '../../src/lists/index/suffix-hash.ts';
+import { definePlugin, durationMs, z } from '../../src/plugin.ts';
+import { Collector } from './collector.ts';
+import { shareDesk } from './desks.ts';
+import { createRecorderMemory, type RecorderMemory } from './layout.ts';
+import { HistoryReading } from './reading.ts';
+import { Recorder } from './recorder.ts';
+import { historyRoutes } from './routes.ts';
+import { SharedSuffixes, SuffixTeacher } from './shared-suffixes.ts';
+
+interface Shared {
+  readonly memories: readonly RecorderMemory[];
+  readonly suffixes: SharedArrayBuffer;
+  readonly suffixKey: SuffixKey;
+  readonly sourceKey: readonly number[];
+}
+
+const secret = () => randomInt(2 ** 32) | 0;
+
+export default definePlugin({
+  name: 'query-history',
+  stage: 'observe',
+  summary: 'keeps which names and which sources are queried how much, apart from each other; diagnoses overloads',
+  options: z.strictObject({
+    'ipv4-prefix': z
+      .int()
+      .min(8)
+      .max(24)
+      .default(24)
+      .describe('Length of the IPv4 networks that sources are kept by. Single addresses are never written to disk.'),
+    'ipv6-prefix': z.int().min(16).max(56).default(56).describe('The same for IPv6.'),
+    retention: z
+      .strictObject({
+        minutes: durationMs({ min: '1h', max: '7d' }).prefault('1d').describe('How long rows of one minute are kept.'),
+        hours: durationMs({ min: '1d', max: '35d' })
+          .prefault('35d')
+          .describe('How long rows of one hour are kept; the baseline is made of them.'),
+        sources: durationMs({ min: '1h', max: '7d' })
+          .prefault('1d')
+          .describe('How long anything about source networks is kept, whatever the resolution.'),
+      })
+      .prefault({})
+      .describe('What is older is deleted every hour, overwritten on disk, and the deletion recorded.'),
+  }),
+  async control({ options, workers, clock, log, audit, samples, dataFolder, routes, onClose }) {
+    const { minutes, hours, sources } = options.retention;
+    const retention = { minutes, hours, sources };
+    const sum = (name: string) => samples(name).reduce((total, { value }) => total + value, 0);
+    const { desk, release } = await shareDesk(dataFolder(), {
+      clock,
+      log,
+      audit,
+      retention,
+      cores: Math.min(workers, availableParallelism()),
+      surroundings: () => ({
+        cpuSeconds: sum('sekisho_process_cpu_seconds_total'),
+        kernelDrops: sum('sekisho_udp_kernel_drops_total'),
+      }),
+    });
+    desk.retention = retention;
+    const teacher = new SuffixTeacher([secret(), secret(), secret(), secret()]);
+    const memories = Array.from({ length: workers }, createRecorderMemory);
+    const detach = desk.attach(new Collector(memories, options['ipv4-prefix'], options['ipv6-prefix']), teacher);
+    const reading = new HistoryReading(desk, audit, clock);
+    routes((app) => historyRoutes(app, desk, reading));
+    onClose(async () => {
+      detach();
+      await release();
+    });
+    const sourceKey = Array.from({ length: 6 }, secret);
+    return { shared: { memories, suffixes: teacher.memory, suffixKey: teacher.key, sourceKey } satisfies Shared };
+  },
+  data({ options, shared, worker, random32, counter, counters }) {
+    const { memories, suffixes, suffixKey, sourceKey } = shared as Shared;
+    const memory = memories[worker];
+    const observedQueries = counter('observed', 'Packets that the history has seen.');
+    const sampled = counter('sampled', 'Of these, those whose name and source were looked at.');
+    // The hooks that only explain have none: nothing is observed there.
+    if (!memory) return {};
+    const recorder = new Recorder(memory, {
+      sourceKey,
+      suffixKey,
+      suffixes: new SharedSuffixes(suffixes),
+      ipv4Prefix: options['ipv4-prefix'],
+      ipv6Prefix: options['ipv6-prefix'],
+      random32,
+    });
+    return {
+      observe(query) {
+        counters[observedQueries]! += 1;
+        if (recorder.observe(query)) counters[sampled]! += 1;
+      },
+    };
+  },
+});

@@ -1,0 +1,168 @@
+/**
+ * The narrowest rules that would end it (R5: 当該特性に合致する通信のみ). Each says what it matches, which share of the rise it
+ * would remove, and which share of the last day's normal traffic it would have hit. Nothing is put in force from here.
+ */
+import { amplifying, type Cause } from './causes.ts';
+import { TYPE_CLASSES } from './layout.ts';
+import type { HeavyPart, Rise } from './rise.ts';
+import { attribute, type Entry, type Slice } from './slice.ts';
+
+/** What a rule matches; all that is given must hold. */
+export interface Match {
+  /** Exactly this name. */
+  readonly name?: string;
+  /** `*.zone`: every name below the zone, as deep as it may be; not the zone's own name. */
+  readonly pattern?: string;
+  /** The zone and everything below it. */
+  readonly domain?: string;
+  readonly type?: string;
+  /** Network or address. */
+  readonly source?: string;
+}
+
+export interface Proposal {
+  readonly match: Match;
+  /** For people. */
+  readonly text: string;
+  /** Which plugin would carry it out. */
+  readonly plugin: 'random-subdomain' | 'amp-shaper' | 'sinkhole';
+  /** Share of the rise that it removes, 0–1. */
+  readonly removes: number;
+  /** Share of the last day's queries, overloads left out, that it would have hit; an upper bound where the key was rare. */
+  readonly hits: number;
+  readonly hitsIsUpperBound: boolean;
+  /** It blocks a whole zone: only where nothing narrower works. */
+  readonly escalation: boolean;
+  /** What it takes to put it in force in this version. */
+  readonly inForce: string;
+}
+
+const NOT_YET = {
+  'random-subdomain':
+    'this version has no defence against random-subdomain attacks yet: limit it at the upstream resolver or on the way',
+  'amp-shaper': 'this version has no amp-shaper yet: limit it on the routers, or take the source out of server.access',
+  sinkhole:
+    'add the name to plugins.sinkhole.rules with its ground, then reload; only where the name itself is attacked',
+} as const;
+
+/** Best first: what removes nearly as much as the best, ordered by how little else it hits. */
+export function proposalsOf(cause: Cause, rise: Rise, day: Slice | undefined): Proposal[] {
+  const candidates = matchesFor(cause, rise).map((match) => evaluated(cause, match, rise, day));
+  const useful = candidates.filter(({ removes }) => removes >= 0.1);
+  const best = Math.max(0, ...useful.map(({ removes }) => removes));
+  const close = (proposal: Proposal) => proposal.removes >= best * 0.95;
+  return useful
+    .sort(
+      (one, other) =>
+        Number(close(other)) - Number(close(one)) ||
+        Number(one.escalation) - Number(other.escalation) ||
+        one.hits - other.hits ||
+        fields(other.match) - fields(one.match),
+    )
+    .slice(0, 3);
+}
+
+const fields = (match: Match) => Object.keys(match).length;
+
+/** What could be matched, for what the cause is about. */
+function matchesFor({ cause, about }: Cause, rise: Rise): Match[] {
+  const typed = (entry: Entry | undefined, match: Match): Match[] => {
+    const [type, share] = entry ? leadingType(entry) : ['OTHER', 0];
+    return type !== 'OTHER' && share >= 0.9 ? [{ ...match, type }, match] : [match];
+  };
+  const find = (parts: readonly HeavyPart[]) => parts.find(({ key }) => key === about)?.entry;
+  switch (cause) {
+    case 'random-subdomain': {
+      const pattern = about.startsWith('*.') ? about : `*.${about}`;
+      const domain = about.replace(/^\*\./, '');
+      return [...typed(find([...rise.heavy.pattern, ...rise.heavy.domain]), { pattern }), { domain }];
+    }
+    case 'amplification': {
+      const names = rise.heavy.name.filter(({ entry }) => amplifying(entry) >= 0.5).slice(0, 3);
+      return names.flatMap(({ key, entry }) => typed(entry, { name: key }));
+    }
+    case 'broken-client':
+      return typed(find(rise.heavy.address), { source: about });
+    case 'popular-event':
+      return rise.heavy.name.some(({ key }) => key === about) ? [{ name: about }] : [{ domain: about }];
+    case 'failing-authority':
+      return [{ pattern: `*.${about}` }, ...typed(find(rise.heavy.domain), { domain: about })];
+    default:
+      return [];
+  }
+}
+
+function leadingType(entry: Entry): [string, number] {
+  const shares = TYPE_CLASSES.map((type): [string, number] => [
+    type,
+    attribute(entry, type) / Math.max(1, entry.count),
+  ]);
+  return shares.sort(([, one], [, other]) => other - one)[0] ?? ['OTHER', 0];
+}
+
+function evaluated(cause: Cause, match: Match, rise: Rise, day: Slice | undefined): Proposal {
+  const part = partOf(match, rise);
+  const typeShare = (entry: Entry | undefined) =>
+    match.type === undefined || !entry
+      ? 1
+      : attribute(entry, match.type as (typeof TYPE_CLASSES)[number]) / Math.max(1, entry.count);
+  const before = day ? listed(match, day) : undefined;
+  const now = (part?.now ?? 0) * typeShare(part?.entry);
+  const normal = (part?.normal ?? 0) * typeShare(before);
+  const removes = rise.rise > 0 ? Math.min(1, Math.max(0, (now - normal) / rise.rise)) : 0;
+  const total = Math.max(1, day?.totals.queries ?? 0);
+  const count = before ? before.count * typeShare(before) : (day?.floors[kindOf(match)] ?? 0);
+  const plugin = pluginFor(cause, match);
+  return {
+    match,
+    text: textOf(cause, match),
+    plugin,
+    removes,
+    hits: Math.min(1, count / total),
+    hitsIsUpperBound: before === undefined,
+    escalation: match.domain !== undefined,
+    inForce: NOT_YET[plugin],
+  };
+}
+
+function kindOf(match: Match): 'name' | 'pattern' | 'domain' | 'network' | 'address' {
+  if (match.name !== undefined) return 'name';
+  if (match.pattern !== undefined) return 'pattern';
+  if (match.domain !== undefined) return 'domain';
+  return match.source?.includes('/') ? 'network' : 'address';
+}
+
+function keyOf(match: Match): string | undefined {
+  return match.name ?? match.pattern ?? match.domain ?? match.source;
+}
+
+function partOf(match: Match, rise: Rise): HeavyPart | undefined {
+  const kind = kindOf(match);
+  const key = keyOf(match);
+  const found = rise.heavy[kind].find((part) => part.key === key);
+  // The flood may hold patterns below the one that is matched; the domain's own row has them all.
+  if (found || kind !== 'pattern') return found;
+  return rise.heavy.domain.find((part) => `*.${part.key}` === key);
+}
+
+/** Yesterday's entry: single addresses are not kept on disk, so an address is bounded by its network. */
+function listed(match: Match, day: Slice): Entry | undefined {
+  const key = keyOf(match);
+  return day.tops[kindOf(match)].find((entry) => entry.key === key);
+}
+
+function pluginFor({ cause }: Cause, match: Match): Proposal['plugin'] {
+  if (cause === 'random-subdomain' || cause === 'failing-authority') return 'random-subdomain';
+  if (cause === 'popular-event' && match.name !== undefined) return 'sinkhole';
+  return 'amp-shaper';
+}
+
+function textOf({ cause }: Cause, { name, pattern, domain, type, source }: Match): string {
+  const what = name ?? pattern ?? (domain === undefined ? undefined : `${domain} and everything below it`);
+  const object = [type === undefined ? 'queries' : `${type} queries`, what && `for ${what}`, source && `from ${source}`]
+    .filter(Boolean)
+    .join(' ');
+  if (cause === 'random-subdomain' || cause === 'failing-authority') return `limit cache misses of ${object}`;
+  if (cause === 'popular-event') return `discard ${object} (only if it is an attack after all)`;
+  return `truncate or limit ${object}`;
+}

@@ -1,0 +1,206 @@
+/**
+ * Who may read the history, and what they get. An overload must be open (detected, or declared with a reason), and the
+ * reading is in the audit log before the first number leaves.
+ */
+import { SekishoError } from '../../src/errors.ts';
+import type { Auditor, Clock } from '../../src/plugin.ts';
+import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
+import type { HistoryDesk } from './desk.ts';
+import { type Diagnosis, diagnose } from './diagnosis.ts';
+import { ATTRIBUTES, type Kind } from './layout.ts';
+import type { Overload } from './overload.ts';
+import { byKind, mergeSlices, type Slice } from './slice.ts';
+
+export interface Reader {
+  readonly who: string;
+  readonly role: string;
+}
+
+export interface Request {
+  /** Declares an overload. */
+  readonly reason?: string | undefined;
+  readonly windowSeconds: number;
+}
+
+/** Queries a second over time, oldest first. */
+export interface Series {
+  readonly stepSeconds: number;
+  readonly values: readonly number[];
+}
+
+export interface DiagnosisReport extends Diagnosis {
+  readonly overload: ShownOverload;
+  readonly series: Series;
+}
+
+export interface ShownOverload {
+  readonly by: string;
+  readonly since: string;
+  readonly reason: string;
+  readonly who: string;
+  readonly signals: Overload['signals'];
+}
+
+export interface HistoryReport {
+  readonly overload: ShownOverload;
+  readonly window: { readonly from: string; readonly seconds: number };
+  readonly baseline: { readonly basis: string; readonly samples: number };
+  readonly rate: number;
+  readonly normal: number;
+  readonly series: Series;
+  readonly tops: Readonly<Record<Kind, readonly HistoryEntry[]>>;
+  readonly types: Readonly<Record<string, number>>;
+  readonly rcodes: Readonly<Record<string, number>>;
+  readonly transports: Readonly<Record<string, number>>;
+  readonly cache: Readonly<Record<string, number>>;
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+export interface HistoryEntry {
+  readonly key: string;
+  readonly queries: number;
+  /** Queries a second. */
+  readonly rate: number;
+  readonly normal: number;
+  readonly distinct: number;
+  /** By type class, and what became of them; only what is not 0. */
+  readonly counted: Readonly<Record<string, number>>;
+}
+
+/** At least a few words: a reason of one letter is none. */
+export const LEAST_REASON = 8;
+/** Longer windows are read from minutes, and beyond a day from hours. */
+const IN_MEMORY_SECONDS = 900;
+const MINUTES_SECONDS = 24 * 3600;
+const SERIES_STEPS = 60;
+
+export class HistoryReading {
+  readonly #desk: HistoryDesk;
+  readonly #audit: Auditor;
+  readonly #clock: Clock;
+
+  constructor(desk: HistoryDesk, audit: Auditor, clock: Clock) {
+    this.#desk = desk;
+    this.#audit = audit;
+    this.#clock = clock;
+  }
+
+  async diagnose(reader: Reader, request: Request): Promise<DiagnosisReport> {
+    const overload = this.#admit(reader, 'history.diagnose', request);
+    const now = await this.#window(request.windowSeconds);
+    const [normal, day] = await Promise.all([this.#desk.baseline(), this.#desk.normalDay()]);
+    return { ...diagnose(now, normal, day), overload: shown(overload), series: await this.#series(IN_MEMORY_SECONDS) };
+  }
+
+  async read(reader: Reader, request: Request, top: number): Promise<HistoryReport> {
+    const overload = this.#admit(reader, 'history.read', request);
+    const slice = await this.#window(request.windowSeconds);
+    const normal = await this.#desk.baseline();
+    const seconds = Math.max(1, slice.seconds);
+    const tops = byKind((kind) =>
+      slice.tops[kind].slice(0, top).map(
+        ({ key, count, distinct, attributes }): HistoryEntry => ({
+          key,
+          queries: Math.round(count),
+          rate: count / seconds,
+          normal: normal.keys[kind].get(key) ?? 0,
+          distinct,
+          counted: Object.fromEntries(
+            ATTRIBUTES.map((name, i) => [name, attributes[i] ?? 0] as const).filter(([, value]) => value > 0),
+          ),
+        }),
+      ),
+    );
+    const { types, rcodes, transports, cache, drops } = slice.totals;
+    return {
+      overload: shown(overload),
+      window: { from: new Date(slice.startMs).toISOString(), seconds: slice.seconds },
+      baseline: { basis: normal.basis, samples: normal.samples },
+      rate: slice.totals.queries / seconds,
+      normal: normal.rate.median,
+      series: await this.#series(request.windowSeconds),
+      tops,
+      types,
+      rcodes,
+      transports,
+      cache,
+      drops,
+    };
+  }
+
+  /** Declare an overload. In the audit log before it opens anything. */
+  declare(reader: Reader, reason: string): Overload {
+    const purpose = reason.trim();
+    if (purpose.length < LEAST_REASON)
+      throw new SekishoError(
+        'SEKISHO_REQUEST_INVALID',
+        `say the reason in a sentence (at least ${LEAST_REASON} characters)`,
+      );
+    this.#audit.record({ ...reader, action: 'overload.declare', purpose });
+    return this.#desk.overload.declare(reader.who, purpose, this.#clock.nowMs(), this.#clock.wallMs());
+  }
+
+  close(reader: Reader): number {
+    this.#audit.record({ ...reader, action: 'overload.close', purpose: 'the operator says that it is over' });
+    return this.#desk.overload.close().length;
+  }
+
+  #admit(reader: Reader, action: string, { reason, windowSeconds }: Request): Overload {
+    const overload = reason === undefined ? this.#desk.overload.open : this.declare(reader, reason);
+    if (!overload)
+      throw new SekishoError(
+        'SEKISHO_HISTORY_CLOSED',
+        'no overload is open, detected or declared, so the history is closed: a reason opens it',
+      );
+    this.#audit.record({ ...reader, action, purpose: overload.reason, detail: { windowSeconds, by: overload.by } });
+    return overload;
+  }
+
+  async #window(seconds: number): Promise<Slice> {
+    if (seconds <= IN_MEMORY_SECONDS) {
+      const slice = this.#desk.recent(seconds);
+      if (slice && slice.totals.queries > 0) return heavyOnly(slice);
+    } else {
+      const toMs = this.#clock.wallMs();
+      const resolution = seconds <= MINUTES_SECONDS ? 'minute' : 'hour';
+      const slices = await this.#desk.kept(resolution, toMs - seconds * 1000, toMs);
+      const recent = this.#desk.recent(60);
+      const all = slices.length > 0 ? slices : recent ? [recent] : [];
+      const merged = mergeSlices(all, IN_MEMORY_SECONDS);
+      if (merged.totals.queries > 0) return heavyOnly(merged);
+    }
+    throw new SekishoError('SEKISHO_HISTORY_EMPTY', `there is no query on record in the last ${seconds} seconds`);
+  }
+
+  /** For the sparkline. */
+  async #series(seconds: number): Promise<Series> {
+    if (seconds <= IN_MEMORY_SECONDS) {
+      const ring = this.#desk.seconds.slice(-seconds);
+      const step = Math.max(1, Math.ceil(ring.length / SERIES_STEPS));
+      const values: number[] = [];
+      for (let i = ring.length % step; i < ring.length; i += step)
+        values.push(ring.slice(i, i + step).reduce((sum, { totals }) => sum + totals.queries, 0) / step);
+      return { stepSeconds: step, values };
+    }
+    const toMs = this.#clock.wallMs();
+    const resolution = seconds <= MINUTES_SECONDS ? 'minute' : 'hour';
+    const slices = await this.#desk.kept(resolution, toMs - seconds * 1000, toMs);
+    const every = Math.max(1, Math.ceil(slices.length / SERIES_STEPS));
+    const values: number[] = [];
+    for (let i = 0; i < slices.length; i += every) {
+      const part = slices.slice(i, i + every);
+      const covered = part.reduce((sum, slice) => sum + slice.seconds, 0);
+      values.push(part.reduce((sum, { totals }) => sum + totals.queries, 0) / Math.max(1, covered));
+    }
+    return { stepSeconds: (every * SPAN_MS[resolution]) / 1000, values };
+  }
+}
+
+/** What was asked a few times only is nobody's heavy hitter: with little traffic, single look-ups would show. */
+function heavyOnly(slice: Slice): Slice {
+  return { ...slice, tops: byKind((kind) => slice.tops[kind].filter(({ count }) => count >= LEAST_QUERIES)) };
+}
+
+export function shown({ by, sinceMs, reason, who, signals }: Overload): ShownOverload {
+  return { by, since: new Date(sinceMs).toISOString(), reason, who, signals };
+}

@@ -1,0 +1,86 @@
+/**
+ * What rose against the normal, and what of it which key explains. Every share is one of the rise, not of the load: that
+ * half of all queries are A records explains nothing, that all of the new ones are ANY does.
+ */
+import type { Baseline } from './baseline.ts';
+import { rateOf } from './baseline.ts';
+import type { Kind } from './layout.ts';
+import { byKind, type Entry, type Slice } from './slice.ts';
+
+/** Other things that the rise is split by, each the sum of its values. */
+export const SPLITS = ['types', 'rcodes', 'transports', 'cache'] as const;
+export type Split = (typeof SPLITS)[number];
+
+export interface Part {
+  readonly key: string;
+  /** Queries a second. */
+  readonly now: number;
+  readonly normal: number;
+  /** Share of the rise, 0–1; more than 1 where something else fell. */
+  readonly share: number;
+}
+
+export interface HeavyPart extends Part {
+  readonly entry: Entry;
+}
+
+export interface Rise {
+  readonly now: number;
+  readonly normal: number;
+  /** Queries a second more than normal; 0 where there are not. */
+  readonly rise: number;
+  /** The rise is beyond what chance and ordinary days explain. */
+  readonly risen: boolean;
+  readonly heavy: Readonly<Record<Kind, readonly HeavyPart[]>>;
+  readonly splits: Readonly<Record<Split, readonly Part[]>>;
+}
+
+/** A rise below this share of the normal is an ordinary day. */
+const LEAST_FACTOR = 0.25;
+/** Queries a second. */
+const LEAST_RISE = 20;
+/** Parts below this share are left out. */
+const LEAST_SHARE = 0.02;
+
+export function riseOf(now: Slice, normal: Baseline): Rise {
+  const rate = rateOf(now);
+  const usual = normal.rate.median;
+  const rise = Math.max(0, rate - usual);
+  const risen = rise >= Math.max(LEAST_RISE, usual * LEAST_FACTOR, 3 * normal.rate.spread);
+  const share = (more: number) => (rise > 0 ? more / rise : 0);
+  const seconds = Math.max(1, now.seconds);
+  const heavy = byKind((kind) =>
+    now.tops[kind]
+      .map((entry): HeavyPart => {
+        const before = normal.keys[kind].get(entry.key) ?? 0;
+        const rateNow = entry.count / seconds;
+        return { key: entry.key, now: rateNow, normal: before, share: share(rateNow - before), entry };
+      })
+      .filter((part) => part.share >= LEAST_SHARE)
+      .sort((one, other) => other.share - one.share),
+  );
+  const splits = Object.fromEntries(
+    SPLITS.map((split) => {
+      const parts = Object.entries(now.totals[split])
+        .map(([key, count]): Part => {
+          const before = normal[split].get(key) ?? 0;
+          return { key, now: count / seconds, normal: before, share: share(count / seconds - before) };
+        })
+        .filter((part) => part.share >= LEAST_SHARE)
+        .sort((one, other) => other.share - one.share);
+      return [split, parts];
+    }),
+  ) as unknown as Rise['splits'];
+  return { now: rate, normal: usual, rise, risen, heavy, splits };
+}
+
+/** The part of `kind` that explains most, if any explains something. */
+export function most(rise: Rise, kind: Kind): HeavyPart | undefined {
+  return rise.heavy[kind][0];
+}
+
+/** Does `name` lie below the domain or pattern `zone`, or is it that domain? */
+export function liesIn(name: string, zone: string): boolean {
+  const suffix = zone.startsWith('*.') ? zone.slice(1) : `.${zone}`;
+  return name.endsWith(suffix) || name === zone;
+}

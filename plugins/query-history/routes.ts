@@ -1,0 +1,128 @@
+/** The admin routes of the history, below /v1/query-history/. */
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { responseSchema } from '../../src/admin/status.ts';
+import { z } from '../../src/plugin.ts';
+import type { HistoryDesk } from './desk.ts';
+import { type HistoryReading, LEAST_REASON, type Reader, shown } from './reading.ts';
+
+const reason = {
+  type: 'string',
+  minLength: LEAST_REASON,
+  maxLength: 500,
+  description: 'Declares an overload for an hour; recorded with who gave it.',
+} as const;
+const windowSeconds = {
+  type: 'integer',
+  minimum: 10,
+  maximum: 35 * 86_400,
+  default: 60,
+  description: 'How far back, in seconds.',
+} as const;
+
+const signal = z.strictObject({ signal: z.string(), value: z.number(), threshold: z.number(), rationale: z.string() });
+const overload = z.strictObject({
+  by: z.string(),
+  since: z.string(),
+  reason: z.string(),
+  who: z.string(),
+  signals: z.array(signal),
+});
+const stateSchema = z.strictObject({
+  overload: overload.nullable().describe('The open one; null while the history is closed.'),
+  signals: z.array(signal).describe('What is above its threshold at this moment.'),
+  retention: z.strictObject({ minutesMs: z.number(), hoursMs: z.number(), sourcesMs: z.number() }),
+  archiveBytes: z.number(),
+  lostMinutes: z.number().describe('Minutes that the disk did not take in time.'),
+  deletions: z.array(z.strictObject({ at: z.string(), dataset: z.string(), before: z.string(), rows: z.number() })),
+});
+/** Reports are described in docs; their shape is that of DiagnosisReport and HistoryReport (reading.ts). */
+const report = z.looseObject({ overload, window: z.looseObject({ from: z.string(), seconds: z.number() }) });
+
+export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: HistoryReading): void {
+  app.get(
+    '/state',
+    {
+      config: { roles: ['viewer', 'operator', 'security', 'privacy'] },
+      schema: {
+        summary: 'Whether an overload is open, what is kept for how long, what was deleted; no name and no source',
+        response: { 200: responseSchema(stateSchema) },
+      },
+    },
+    async () => ({
+      overload: desk.overload.open ? shown(desk.overload.open) : null,
+      signals: desk.overload.signals,
+      retention: {
+        minutesMs: desk.retention.minutes,
+        hoursMs: desk.retention.hours,
+        sourcesMs: desk.retention.sources,
+      },
+      archiveBytes: await desk.archiveBytes(),
+      lostMinutes: desk.lostMinutes,
+      deletions: (await desk.deletions(50)).map(({ at, dataset, before, rows }) => ({
+        at: new Date(at).toISOString(),
+        dataset,
+        before: new Date(before).toISOString(),
+        rows,
+      })),
+    }),
+  );
+
+  app.post<{ Body: { reason: string } }>(
+    '/overload',
+    {
+      config: { roles: ['operator'] },
+      schema: {
+        summary: 'Declare an overload: opens the history for an hour',
+        body: { type: 'object', required: ['reason'], additionalProperties: false, properties: { reason } },
+        response: { 200: responseSchema(overload) },
+      },
+    },
+    async (request) => shown(reading.declare(readerOf(request), request.body.reason)),
+  );
+
+  app.delete(
+    '/overload',
+    {
+      config: { roles: ['operator'] },
+      schema: {
+        summary: 'Say that the overload is over: closes the history',
+        response: { 200: responseSchema(z.strictObject({ closed: z.int() })) },
+      },
+    },
+    async (request) => ({ closed: reading.close(readerOf(request)) }),
+  );
+
+  app.post<{ Body: { reason?: string; windowSeconds: number } }>(
+    '/diagnose',
+    {
+      config: { roles: ['operator'] },
+      schema: {
+        summary: 'What explains the overload, and which narrow rule would end it; audited',
+        body: { type: 'object', additionalProperties: false, properties: { reason, windowSeconds } },
+        response: { 200: responseSchema(report) },
+      },
+    },
+    async (request) => reading.diagnose(readerOf(request), request.body),
+  );
+
+  app.post<{ Body: { reason?: string; windowSeconds: number; top: number } }>(
+    '/read',
+    {
+      config: { roles: ['operator'] },
+      schema: {
+        summary: 'Top names, domains, patterns and sources over a window, beside the normal; audited',
+        body: {
+          type: 'object',
+          additionalProperties: false,
+          properties: { reason, windowSeconds, top: { type: 'integer', minimum: 1, maximum: 300, default: 10 } },
+        },
+        response: { 200: responseSchema(report) },
+      },
+    },
+    async (request) => reading.read(readerOf(request), request.body, request.body.top),
+  );
+}
+
+function readerOf({ identity }: FastifyRequest): Reader {
+  return { who: identity?.name ?? 'unknown', role: identity?.roles.join(',') ?? '' };
+}

@@ -1,0 +1,31 @@
+/** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? */
+import type { AuditVerdict } from '../audit/log.ts';
+import { SekishoError } from '../errors.ts';
+import { getJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { numberText } from './layout.ts';
+import type { Terminal } from './terminal.ts';
+
+export async function audit(args: Args, terminal: Terminal): Promise<number> {
+  const [verb, anchor] = args.positionals;
+  if (verb !== 'verify') throw new SekishoError('SEKISHO_USAGE', `audit knows 'verify', not '${verb}'`);
+  if (anchor !== undefined && !/^\d+:[0-9a-f]{64}$/.test(anchor))
+    throw new SekishoError('SEKISHO_USAGE', `'${anchor}' is not of the form SEQUENCE:HASH`);
+  const query = anchor === undefined ? '' : `?${new URLSearchParams({ anchor })}`;
+  const verdict = await getJson<AuditVerdict>(`/v1/audit/verify${query}`, args.config, terminal);
+  if (args.json) terminal.out(`${JSON.stringify(verdict, null, 2)}\n`);
+  if (!verdict.ok) {
+    if (args.json) return 1;
+    throw new SekishoError(
+      'SEKISHO_AUDIT_BROKEN',
+      `after ${numberText(verdict.entries)} good entries: ${verdict.problem}`,
+    );
+  }
+  if (!args.json)
+    terminal.out(
+      verdict.head === null
+        ? 'The audit log is empty.\n'
+        : `${numberText(verdict.entries)} entries, and the chain holds. Note its end somewhere else:\n${verdict.head}\n`,
+    );
+  return 0;
+}

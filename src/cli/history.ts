@@ -1,0 +1,68 @@
+/** `sekisho history`: who and what was asked most over a time, beside the normal. */
+import type { HistoryReport } from '../../plugins/query-history/reading.ts';
+import { SekishoError } from '../errors.ts';
+import { sendJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { durationWords, numberText, shareText, table } from './layout.ts';
+import { readingRequest } from './span.ts';
+import { sparkline } from './sparkline.ts';
+import { bold, type Terminal } from './terminal.ts';
+
+export async function history(args: Args, terminal: Terminal): Promise<number> {
+  const top = Number(args.options.top ?? 10);
+  if (!Number.isInteger(top) || top < 1 || top > 300)
+    throw new SekishoError('SEKISHO_USAGE', `--top takes a whole number from 1 to 300, not '${args.options.top}'`);
+  const request = { ...readingRequest(args.options.reason, args.options.window, 300), top };
+  const report = await sendJson<HistoryReport>('POST', '/v1/query-history/read', request, args.config, terminal);
+  terminal.out(args.json ? `${JSON.stringify(report, null, 2)}\n` : historyText(report, terminal));
+  return 0;
+}
+
+const TITLES = [
+  ['name', 'NAME'],
+  ['domain', 'DOMAIN'],
+  ['pattern', 'PATTERN'],
+  ['network', 'SOURCE NETWORK'],
+  ['address', 'SOURCE ADDRESS'],
+] as const;
+
+/** The history for people. Names and sources stand in tables of their own: they are recorded apart. */
+export function historyText(report: HistoryReport, terminal: Terminal): string {
+  const { window, overload, baseline } = report;
+  const total = Object.values(report.cache).reduce((sum, count) => sum + count, 0);
+  const split = (title: string, counts: Readonly<Record<string, number>>) =>
+    `${title.padEnd(10)} ${
+      Object.entries(counts)
+        .sort(([, one], [, other]) => other - one)
+        .slice(0, 8)
+        .map(([key, count]) => `${key} ${shareText(count, total)}`)
+        .join(', ') || 'none'
+    }\n`;
+  const normal =
+    baseline.basis === 'none' ? 'no normal is known yet' : `normal: ${numberText(report.normal)}/s (${baseline.basis})`;
+  return [
+    `${bold(`${durationWords(window.seconds)} from ${window.from}: ${numberText(report.rate)} queries/s, ${normal}`, terminal)}\n${sparkline(report.series.values)}\n`,
+    [
+      split('types', report.types),
+      split('responses', report.rcodes),
+      split('transports', report.transports),
+      split('cache', report.cache),
+      split('drops', report.drops),
+    ].join(''),
+    ...TITLES.filter(([kind]) => report.tops[kind].length > 0).map(([kind, title]) =>
+      table(
+        [title, 'QUERIES', 'PER SECOND', 'NORMAL', 'FAILED', 'NOT CACHED'],
+        report.tops[kind].map(({ key, queries, rate, normal, counted }) => [
+          key,
+          numberText(queries),
+          rate.toFixed(1),
+          normal.toFixed(1),
+          shareText(counted['servfail'] ?? 0, queries),
+          shareText(counted['misses'] ?? 0, queries),
+        ]),
+        terminal,
+      ),
+    ),
+    `Read under the overload ${overload.by} since ${overload.since}: ${overload.reason}\n`,
+  ].join('\n');
+}

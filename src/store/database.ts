@@ -1,0 +1,98 @@
+/**
+ * SQLite files of the control plane. Everything here blocks: what is written often belongs into a thread of its own.
+ */
+import { existsSync, renameSync } from 'node:fs';
+import Libsql from 'libsql';
+import { errorText } from '../errors.ts';
+
+export type Database = Libsql.Database;
+
+export interface OpenOptions {
+  /**
+   * `full`: a committed transaction survives a power cut (consent, audit). `normal`: the last transactions may be lost,
+   * the file stays sound (history).
+   */
+  readonly durability: 'full' | 'normal';
+  /** Statements that make the tables, run at every start: CREATE TABLE IF NOT EXISTS … */
+  readonly schema: string;
+}
+
+export interface Opened {
+  readonly database: Database;
+  /** Where a file that was no sound database has been moved to. */
+  readonly movedAside: string | undefined;
+}
+
+/**
+ * Open `file`, or make it. A file that is damaged is moved aside, with what belongs to it, and a new one begun: serving never
+ * depends on it, and nothing is deleted that somebody may still want to look into. `wallMs` names the file moved aside.
+ */
+export function openDatabase(file: string, options: OpenOptions, wallMs: number): Opened {
+  try {
+    return { database: openSound(file, options), movedAside: undefined };
+  } catch (error) {
+    if (!isDamage(error) || !existsSync(file)) throw error;
+    const aside = `${file}.damaged-${new Date(wallMs).toISOString().replaceAll(':', '-')}`;
+    for (const part of ['', '-wal', '-shm']) if (existsSync(file + part)) renameSync(file + part, aside + part);
+    return { database: openSound(file, options), movedAside: aside };
+  }
+}
+
+function openSound(file: string, { durability, schema }: OpenOptions): Database {
+  const database = new Libsql(file);
+  try {
+    // A reload opens the file for the new configuration while the old one may still write its last minute.
+    database.pragma('busy_timeout = 5000');
+    database.pragma('journal_mode = WAL');
+    database.pragma(`synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
+    // What retention deletes is overwritten, not just forgotten.
+    database.pragma('secure_delete = ON');
+    database.exec(schema);
+    const [verdict] = database.prepare('PRAGMA quick_check(1)').raw().all() as string[][];
+    if (verdict?.[0] !== 'ok') throw new DamageError(verdict?.[0] ?? 'quick_check said nothing');
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/**
+ * Run `work` in one transaction that holds the write lock from its beginning; take everything back where it throws. In place of
+ * libsql's own wrapper, which, after an error on which SQLite has rolled back by itself (a full disk), fails at rolling back
+ * again and throws that instead of the reason.
+ */
+export function inTransaction<T>(database: Database, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    try {
+      database.exec('ROLLBACK');
+    } catch {
+      // SQLite has done it already; the reason is what counts.
+    }
+    throw error;
+  }
+}
+
+/** Close, with everything in the one file: nothing is left in the write-ahead log. */
+export function closeDatabase(database: Database): void {
+  try {
+    database.pragma('wal_checkpoint(TRUNCATE)');
+  } catch {
+    // No space, or somebody else reads: what is in the log is read at the next start.
+  }
+  database.close();
+}
+
+class DamageError extends Error {}
+
+/** The file is no database, or a broken one; not: no space, no permission. */
+function isDamage(error: unknown): boolean {
+  if (error instanceof DamageError) return true;
+  const code = (error as { code?: string }).code ?? '';
+  return /^SQLITE_(CORRUPT|NOTADB)/.test(code) || /malformed|not a database/.test(errorText(error));
+}

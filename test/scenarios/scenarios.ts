@@ -1,0 +1,189 @@
+/**
+ * The library of scenarios: generators of a second of traffic, each with the truth about it. What varies with the seed is
+ * what an attacker or an accident would vary: strength, name, how labels are made, who asks.
+ */
+import type { CauseName } from '../../plugins/query-history/causes.ts';
+import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, RCODE } from '../../src/plugin.ts';
+import { type Event, type World, word } from './traffic.ts';
+
+export interface Scenario {
+  readonly name: string;
+  /** What the diagnosis has to say first. */
+  readonly truth: CauseName;
+  /** The part of the events that the first proposal has to match; undefined where no rule helps. */
+  readonly part?: string;
+  /** A generator for each second of the incident; `rate` is the ordinary rate at this hour. */
+  prepare(world: World, rate: number): () => Generator<Event>;
+}
+
+/** Ordinary traffic, and something on top of it. */
+function beside(world: World, rate: number, count: number, make: () => Event): () => Generator<Event> {
+  return function* () {
+    yield* world.second(rate);
+    for (let left = world.random.poisson(count); left > 0; left--) yield make();
+  };
+}
+
+function randomSubdomain(world: World, part: string): () => Event {
+  const { random } = world;
+  const zone = `${word(random)}-shop.${random.pick(['com', 'co.jp', 'example.net', 'jp'])}`;
+  const style = random.below(4);
+  const label = () =>
+    style === 0
+      ? random.letters(8 + random.below(8))
+      : style === 1
+        ? random.letters(12, 'abcdefghijklmnopqrstuvwxyz')
+        : style === 2
+          ? `${word(random)}${word(random)}${word(random)}`
+          : `${random.letters(8)}.${random.letters(6, '0123456789abcdef')}`;
+  const bots = 20 + random.below(400);
+  const dead = random.next() < 0.5;
+  return () => ({
+    name: `${label()}.${zone}`,
+    type: 'A',
+    client: world.client(random.below(bots) * 7),
+    transport: 'udp',
+    rcode: dead && random.next() < 0.8 ? RCODE.SERVFAIL : RCODE.NXDOMAIN,
+    cacheResult: CACHE_MISS,
+    replyLength: 110,
+    latencyMs: dead ? random.between(500, 4000) : random.between(10, 300),
+    part,
+  });
+}
+
+function crowd(world: World, part: string): () => Event {
+  const { random } = world;
+  const name = `live.${word(random)}-tv.${random.pick(['jp', 'com', 'co.jp'])}`;
+  return () => ({
+    name,
+    type: random.pick(['A', 'AAAA', 'HTTPS']),
+    client: world.client(),
+    transport: 'udp',
+    rcode: RCODE.NOERROR,
+    cacheResult: random.next() < 0.99 ? CACHE_HIT : CACHE_MISS,
+    replyLength: 130,
+    latencyMs: 0,
+    part,
+  });
+}
+
+const strength = (world: World, rate: number) => rate * world.random.between(1.2, 6);
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'normal day',
+    truth: 'nothing-unusual',
+    prepare: (world, rate) => () => world.second(rate * world.random.between(0.95, 1.08)),
+  },
+  {
+    name: 'flash crowd',
+    truth: 'popular-event',
+    part: 'crowd',
+    prepare: (world, rate) => beside(world, rate, strength(world, rate), crowd(world, 'crowd')),
+  },
+  {
+    name: 'random-subdomain attack',
+    truth: 'random-subdomain',
+    part: 'attack',
+    prepare: (world, rate) => beside(world, rate, strength(world, rate), randomSubdomain(world, 'attack')),
+  },
+  {
+    name: 'amplification attempt',
+    truth: 'amplification',
+    part: 'attack',
+    prepare(world, rate) {
+      const { random } = world;
+      const name = `${word(random)}.${random.pick(['gov.example', 'example', 'org'])}`;
+      const type = random.pick(['ANY', 'TXT', 'DNSKEY', 'ANY']);
+      const victims = random.pick([1, 1, 30]);
+      return beside(world, rate, strength(world, rate), () => ({
+        name,
+        type,
+        client: `10.22.9.${10 + random.below(victims)}`,
+        transport: 'udp',
+        rcode: RCODE.NOERROR,
+        cacheResult: type === 'ANY' ? 0 : CACHE_HIT,
+        replyLength: type === 'ANY' ? 90 : 1200,
+        latencyMs: 0,
+        part: 'attack',
+      }));
+    },
+  },
+  {
+    name: 'broken client in a loop',
+    truth: 'broken-client',
+    part: 'loop',
+    prepare(world, rate) {
+      const { random } = world;
+      const client = world.client(2000 + random.below(1500));
+      const name = `www.${world.site(random.below(500))}`;
+      const failing = random.next() < 0.3;
+      return beside(world, rate, strength(world, rate), () => ({
+        name: failing ? `update.${word(random).slice(0, 2)}.internal.corp` : name,
+        type: random.pick(['A', 'AAAA']),
+        client,
+        transport: 'udp',
+        rcode: failing ? RCODE.NXDOMAIN : RCODE.NOERROR,
+        cacheResult: CACHE_HIT,
+        replyLength: 100,
+        latencyMs: 0,
+        part: 'loop',
+      }));
+    },
+  },
+  {
+    name: 'upstream death',
+    truth: 'dead-upstream',
+    prepare(world, rate) {
+      const { random } = world;
+      const retries = random.between(1.5, 3);
+      return function* () {
+        for (const event of world.second(rate)) {
+          if (event.cacheResult === CACHE_HIT) yield event;
+          // Who gets no answer asks again, and is told so from memory.
+          else
+            for (let left = random.poisson(retries * 20) / 20; left > 0; left--)
+              yield {
+                ...event,
+                rcode: RCODE.SERVFAIL,
+                cacheResult: random.next() < 0.4 ? CACHE_FAILURE : CACHE_MISS,
+                latencyMs: random.next() < 0.4 ? 0 : 4000,
+              };
+        }
+      };
+    },
+  },
+  {
+    name: 'slow authority, and a retry storm',
+    truth: 'failing-authority',
+    prepare(world, rate) {
+      const { random } = world;
+      const site = world.site(random.below(6));
+      const hosts = Array.from({ length: 8 }, (_, i) => (i < 2 ? `www.${site}` : `api${i}.${site}`));
+      return beside(world, rate, rate * random.between(0.5, 3), () => ({
+        name: random.pick(hosts),
+        type: random.pick(['A', 'AAAA']),
+        client: world.client(),
+        transport: 'udp',
+        rcode: random.next() < 0.8 ? RCODE.SERVFAIL : RCODE.NOERROR,
+        cacheResult: random.next() < 0.3 ? CACHE_FAILURE : CACHE_MISS,
+        replyLength: 80,
+        latencyMs: random.between(800, 4000),
+      }));
+    },
+  },
+  {
+    name: 'mixed: a random-subdomain attack during a flash crowd',
+    truth: 'random-subdomain',
+    part: 'attack',
+    prepare(world, rate) {
+      const both = strength(world, rate);
+      const attack = beside(world, rate, both * 0.65, randomSubdomain(world, 'attack'));
+      const event = crowd(world, 'crowd');
+      return function* () {
+        yield* attack();
+        for (let left = world.random.poisson(both * 0.35); left > 0; left--) yield event();
+      };
+    },
+  },
+];
