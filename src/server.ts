@@ -272,6 +272,7 @@ class Server {
       lists: {
         desk: generation.desk,
         total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),
+        audit: this.#process.audit,
       },
     };
   }

@@ -68,7 +68,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0 },
+    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     ...changes,
   };

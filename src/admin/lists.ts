@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Auditor } from '../audit/entry.ts';
 import { sourceText } from '../config/lists-section.ts';
 import { SekishoError } from '../errors.ts';
 import { statisticsOf } from '../lists/compile.ts';
@@ -11,6 +12,7 @@ import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
 import { errorSchema, responseSchema } from './status.ts';
+import type { Identity } from './tokens.ts';
 
 const count = z.number().min(0);
 const instant = z.string().describe('ISO 8601, UTC.');
@@ -72,6 +74,8 @@ export interface ListRoutesDeps {
   readonly desk: ListDesk;
   /** Sum of a metric over all workers. */
   readonly total: (name: string, labels: Record<string, string>) => number;
+  /** R14, R15: who lets what in, and why, is written down before it happens. */
+  readonly audit: Auditor;
 }
 
 const RESPONSIBLE = {
@@ -139,8 +143,9 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
         response: { 200: one, ...failures },
       },
     },
-    async ({ params, body }) => {
+    async ({ params, body, identity }) => {
       const list = desk.named(params.name);
+      record('list.override', list, body, identity, list.refusal?.findings.map(({ message }) => message) ?? []);
       await desk.acceptRefused(list, body);
       return statusOf(list, deps);
     },
@@ -162,12 +167,37 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
         response: { 200: one, ...failures },
       },
     },
-    async ({ params, body }) => {
+    async ({ params, body, identity }) => {
       const list = desk.named(params.name);
+      record('list.rollback', list, body, identity, []);
       await desk.rollback(list, body);
       return statusOf(list, deps);
     },
   );
+
+  function record(
+    action: string,
+    list: DeskList,
+    { approver, reason }: { approver: string; reason: string },
+    identity: Identity | null,
+    findings: readonly string[],
+  ): void {
+    const { current, refused, previous } = list.store;
+    const version = action === 'list.override' ? refused : previous;
+    deps.audit.record({
+      who: identity?.name ?? '',
+      role: identity?.roles.join(' ') ?? '',
+      action,
+      purpose: reason,
+      detail: {
+        list: list.config.name,
+        approver,
+        findings,
+        from: current?.provenance.sha256 ?? null,
+        to: version?.provenance.sha256 ?? null,
+      },
+    });
+  }
 }
 
 function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {

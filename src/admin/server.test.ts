@@ -51,7 +51,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     reload: unused,
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(await config()), total: () => 0 },
+    lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     ...changes,
   };

@@ -90,7 +90,7 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0 },
+    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
   });
 });

@@ -146,6 +146,9 @@ describe('a list in a file', () => {
       override: { approver: 'K. Sato', reason: 'the vendor announced it' },
     });
     expect(list.heldBack).toBeNull();
+    const audited = logOf(desk.server).find(({ action }) => action === 'list.override');
+    expect(audited).toMatchObject({ who: 'admin', audit: expect.stringMatching(/^\d+:[0-9a-f]{64}$/) });
+    expect((await desk.run('audit', 'verify', String(audited?.['audit']))).code).toBe(0);
     expect(await desk.rules('host-1999.bad.example')).toEqual([]);
     const again = await desk.run('lists', 'reload', 'c2', '--override', ...responsible);
     expect(again.code).toBe(1);
