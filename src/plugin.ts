@@ -54,6 +54,8 @@ import type { Clock } from './clock.ts';
 import type { ListCategory } from './grounds/categories.ts';
 import type { ListFacts, ListsInForce } from './lists/in-force.ts';
 import type { Query } from './query.ts';
+import type { SubscriberFacts } from './subscribers/describe.ts';
+import type { SubscribersInForce } from './subscribers/in-force.ts';
 
 export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
@@ -132,6 +134,10 @@ export interface DataContext<Options> {
   readonly server: ServerFacts;
   /** The lists as configured, and what they hold now: read `lists.current` for each packet. */
   readonly lists: ListsInForce;
+  /** Who a client is and what it consents to: ask for each packet, before anything is looked up. */
+  readonly subscribers: SubscribersInForce;
+  /** For `explain`: who the query's client is, in words. Only where `worker` is -1. */
+  describeSubscriber?(query: Query): SubscriberFacts;
   /** What `control` returned as `shared`. */
   readonly shared: unknown;
   /** Number of this worker, from 0; -1 for the hooks that only explain. */
@@ -180,6 +186,8 @@ export interface ControlContext<Options> {
   readonly lists: readonly ListFacts[];
   readonly log: Logger;
   readonly clock: Clock;
+  /** Where notices to subscribers are kept; undefined where the configuration knows no subscribers. */
+  readonly notices: NoticeDesk | undefined;
   /** Folder of this plugin's own files, below `server.data`; made on first use. */
   dataFolder(): string;
   /**
@@ -196,6 +204,17 @@ export interface ControlContext<Options> {
   routes(register: (app: FastifyInstance) => void): void;
   /** Runs when the plugin is replaced by a reload or the server stops. */
   onClose(close: () => void | Promise<void>): void;
+}
+
+/** Takes what is to be told to subscribers. */
+export interface NoticeDesk {
+  /**
+   * The holder (SubscribersInForce.holderOf) looked up names of the list, `count` times up to now. Left out where the
+   * holder does not consent any more, or stands for a whole contract group.
+   */
+  record(notices: readonly { readonly holder: number; readonly list: number; readonly count: number }[]): void;
+  /** Delete what was last added to longer than `ms` ago. */
+  deleteOlderThan(ms: number): void;
 }
 
 export interface Control {

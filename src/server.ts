@@ -128,7 +128,7 @@ class Server {
     try {
       const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
       const server = new Server(options, log, parts, report, generation, explainer);
-      await generation.desk.activate();
+      await generation.activate();
       server.#admin = await startAdmin(server.#adminDeps(generation));
       server.#listenToSignals();
       server.#announce('serving');
@@ -171,7 +171,7 @@ class Server {
     const fixed = [...needsRestart(old.config, config), ...impossibleWith(this.#process.io, config)];
     if (fixed.length > 0) return refused(fixed);
     // Two desks must not write the same files: the new one opens them when the old one is at rest.
-    await old.desk.deactivate();
+    await old.deactivate();
     let next: Generation;
     try {
       next = await this.#startBeside(old, config);
@@ -180,7 +180,7 @@ class Server {
       return refused([errorText(error)]);
     }
     try {
-      await next.desk.activate();
+      await next.activate();
       const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
       await this.#admin?.replace(this.#adminDeps(next));
       this.#explainer = explainer;
@@ -218,8 +218,8 @@ class Server {
   }
 
   async #reactivateDesk(): Promise<void> {
-    await this.#generation.desk.activate().catch((error: unknown) => {
-      this.#log.error({ err: error }, 'NOTIFY is not taken any more: lists are only asked at intervals');
+    await this.#generation.activate().catch((error: unknown) => {
+      this.#log.error({ err: error }, 'something of the former configuration could not be taken up again');
     });
   }
 
@@ -231,6 +231,7 @@ class Server {
     await this.#generation.stopReceiving(DRAIN_MS);
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#admin?.close();
+    this.#process.subscribers?.close();
     this.#log.info('stopped');
     this.#finish(0);
   }
@@ -252,7 +253,10 @@ class Server {
       config: generation.config,
       version: this.#report.version,
       log: this.#log,
-      metricsText: () => metricsReport(this.#generation, this.#report),
+      metricsText: () => {
+        this.#generation.subscribers?.measure();
+        return metricsReport(this.#generation, this.#report);
+      },
       status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
       explain: (question) => this.#explainer.explain(question),
       reload: () => this.reload(),
