@@ -10,11 +10,12 @@
 import type { AnswerCache } from './cache/cache.ts';
 import type { FailureTable } from './cache/failures.ts';
 import type { Clock } from './clock.ts';
+import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { ReplyRoute } from './net/routes.ts';
 import type { OwnNames } from './own-names.ts';
-import { ANSWER, CONTINUE, DROP, FAIL, REFUSE, type Ticket, TRUNCATE, type Verdict } from './plugin.ts';
+import { ANSWER, COMPLETE, CONTINUE, DROP, FAIL, REFUSE, type Ticket, TRUNCATE, type Verdict } from './plugin.ts';
 import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_STALE, Query } from './query.ts';
 import {
   DROP_CLIENT_GONE,
@@ -42,7 +43,7 @@ import {
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from './wire/writer.ts';
 
 /** The source has the query; beyond the verdicts of plugins. */
-const WAITING = 7;
+const WAITING = 8;
 /** A plugin may hold a query for so long at most. */
 const MAX_DEFER_MS = 10_000;
 
@@ -76,6 +77,7 @@ export class Chain implements Waiters {
   readonly #resumed = new Query();
   /** A deferred query goes through hooks and source again, during which others may be answered through `#resumed`. */
   readonly #undeferred = new Query();
+  readonly #completion: CnameCompletion;
   readonly #tickets = new Map<number, { generation: number; deadlineMs: number }>();
 
   constructor(parts: ChainParts) {
@@ -87,6 +89,7 @@ export class Chain implements Waiters {
     this.#suspended = parts.suspended;
     this.#clockMs = () => parts.clock.nowMs();
     [this.#key0, this.#key1] = parts.hashKey;
+    this.#completion = new CnameCompletion(parts);
   }
 
   /** Handle the packet in `query`. Returns true when the reply stands in it; false when it was dropped or has to wait. */
@@ -105,31 +108,44 @@ export class Chain implements Waiters {
   answered(token: number, answer: Answer): void {
     const query = this.#restore(token);
     if (query) {
-      serveAnswer(query, answer);
-      this.#sendResumed(query, ANSWER);
+      if (this.#completion.holds(token)) {
+        this.#completion.answered(token, query, answer);
+        this.#sendCompleted(query, token);
+      } else {
+        serveAnswer(query, answer);
+        this.#sendResumed(query, ANSWER);
+      }
     }
-    this.#suspended.release(token);
+    this.#release(token);
   }
 
   /** Waiters: there is none. Something stale is better than nothing (RFC 8767 §4). */
   failed(token: number, ede: number): void {
     const query = this.#restore(token);
-    if (query) {
+    if (query && this.#completion.holds(token)) {
+      if (!this.#completion.stale(token, query)) this.#completion.failed(query, ede);
+      this.#sendCompleted(query, token);
+    } else if (query) {
       if (!this.#serveStale(query)) {
         beginReply(query, RCODE.SERVFAIL);
         query.ede = ede;
       }
       this.#sendResumed(query, ANSWER);
     }
-    this.#suspended.release(token);
+    this.#release(token);
   }
 
   /** Waiters: the client response timer ran out (RFC 8767 §5). */
   slow(token: number): boolean {
     const query = this.#restore(token);
-    if (query && !this.#serveStale(query)) return false;
-    if (query) this.#sendResumed(query, ANSWER);
-    this.#suspended.release(token);
+    if (query && this.#completion.holds(token)) {
+      if (!this.#completion.stale(token, query)) return false;
+      this.#sendCompleted(query, token);
+    } else if (query) {
+      if (!this.#serveStale(query)) return false;
+      this.#sendResumed(query, ANSWER);
+    }
+    this.#release(token);
     return true;
   }
 
@@ -307,6 +323,9 @@ export class Chain implements Waiters {
         break;
       case DROP:
         return this.#dropByPlugin(query);
+      case COMPLETE:
+        if (!this.#completeCname(query, false)) return false;
+        break;
       default:
         // DEFER, WAITING: the query comes back.
         return false;
@@ -321,15 +340,37 @@ export class Chain implements Waiters {
       const verdict = hooks.runAnswer(i, query);
       if (verdict === CONTINUE) continue;
       if (verdict === DROP) return this.#dropByPlugin(query);
+      if (verdict === COMPLETE && !this.#completeCname(query, true)) return false;
       if (verdict === TRUNCATE) beginReply(query, query.rcode, FLAG_TC);
       else if (verdict === REFUSE) beginReply(query, RCODE.REFUSED);
       else if (verdict === FAIL) beginReply(query, RCODE.SERVFAIL);
       break;
     }
+    return this.#finish(query);
+  }
+
+  /** OPT, counters, observers. */
+  #finish(query: Query): boolean {
     finishReply(query);
     this.#counters.answered(query, this.#clockMs);
-    hooks.observe(query);
+    this.#hooks.observe(query);
     return true;
+  }
+
+  /** Add what the CNAME at the end of the reply leads to. Returns false where the query has to wait for it. */
+  #completeCname(query: Query, byAnswerHook: boolean): boolean {
+    const found = this.#completion.begin(query, byAnswerHook, this.source);
+    if (found === WHOLE) return true;
+    if (found === FAILED) {
+      // Answers to others may have gone out meanwhile: take a place for this one anew.
+      this.routes[query.transport]?.prepare(query);
+      beginReply(query, RCODE.SERVFAIL);
+      query.ede = EDE.NOT_READY;
+      return true;
+    }
+    // Where the source called back at once, what became of the query has been seen to.
+    query.dropReason = -1;
+    return false;
   }
 
   #dropByPlugin(query: Query): boolean {
@@ -385,6 +426,23 @@ export class Chain implements Waiters {
     }
     if (ready) this.#deliver(query);
     else if (query.dropReason >= 0) this.routes[query.transport]?.abandon?.(query);
+  }
+
+  /** A reply that waited for a CNAME's target is whole, or the target is not to be had. */
+  #sendCompleted(query: Query, token: number): void {
+    let ready: boolean;
+    try {
+      ready = this.#completion.byAnswerHook(token) ? this.#finish(query) : this.#settle(query, ANSWER);
+    } catch (error) {
+      ready = this.#contain(query, error);
+    }
+    if (ready) this.#deliver(query);
+    else if (query.dropReason >= 0) this.routes[query.transport]?.abandon?.(query);
+  }
+
+  #release(token: number): void {
+    this.#completion.forget(token);
+    this.#suspended.release(token);
   }
 
   #deliver(query: Query): void {

@@ -224,6 +224,7 @@ const OUTCOMES: Readonly<Record<Verdict, string>> = {
   4: 'answered REFUSED',
   5: 'answered SERVFAIL',
   6: 'held by the plugin until it decides',
+  7: 'answered by the plugin with another name, whose records the server adds',
 };
 
 /** The rule that `matchOf` found, as text. */

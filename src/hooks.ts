@@ -3,7 +3,17 @@
  * queries with the time taken, and one place that knows whose hook is running when something throws.
  */
 import type { Metrics } from './metrics/registry.ts';
-import { ANSWER, CONTINUE, DEFER, type Hooks, type Plugin, TRUNCATE, VERDICTS, type Verdict } from './plugin.ts';
+import {
+  ANSWER,
+  COMPLETE,
+  CONTINUE,
+  DEFER,
+  type Hooks,
+  type Plugin,
+  TRUNCATE,
+  VERDICTS,
+  type Verdict,
+} from './plugin.ts';
 import { type Query, UDP } from './query.ts';
 
 /** One query in this many has its plugins' time taken. */
@@ -158,7 +168,7 @@ export class PluginHooks {
     const verdict = this.#timing ? this.#timed(hook, owner, query) : hook(query);
     this.#running = -1;
     if (verdict === CONTINUE) return CONTINUE;
-    if (!(verdict >= ANSWER && verdict <= DEFER)) this.#complain(owner, 'the hook returned no verdict');
+    if (!(verdict >= ANSWER && verdict <= COMPLETE)) this.#complain(owner, 'the hook returned no verdict');
     if (verdict === TRUNCATE && query.transport !== UDP) return CONTINUE;
     this.#values[this.#verdicts[owner]! + verdict]! += 1;
     query.decidedBy = owner;

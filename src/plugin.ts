@@ -33,7 +33,15 @@
  * | TRUNCATE | empty reply with TC: a real client comes back over TCP. Over TCP this is CONTINUE |
  * | REFUSE   | REFUSED |
  * | FAIL     | SERVFAIL |
+ * | COMPLETE | as ANSWER, and the answer section ends in a CNAME whose target's own records the server adds (below) |
  * | DEFER    | `query` hooks only: the query was handed to `context.defer` and waits outside the pool |
+ *
+ * COMPLETE is for a plugin that sends a client to another name: it writes the reply up to a CNAME, without further
+ * sections, and the server looks up the CNAME's target as if the client had asked for it with the same type, DO and CD: in
+ * the cache, then at the source, while the query waits. The target's records, or its SOA where it has none, and its rcode
+ * complete the reply; if they are not to be had, the client gets SERVFAIL. What the plugin set as extended error stays.
+ * Nobody's policy is asked about the target, and only once is a reply completed, so no loop can form. Hooks that would run
+ * after ANSWER run on the completed reply.
  *
  * A hook that throws, or returns something else, is counted, logged (rate-limited) and the query answered SERVFAIL.
  * An `async` hook is refused when the plugin is loaded. What a hook throws is logged: put no name and no address in it.
@@ -61,6 +69,7 @@ export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
 export { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_NOT_ASKED, CACHE_STALE, Query, TCP, UDP } from './query.ts';
 export { CLASS, EDE, RCODE, TYPE } from './wire/constants.ts';
+export { MessageName } from './wire/message-name.ts';
 export { NameError, nameToText, textToName } from './wire/name.ts';
 export type { Question } from './wire/question.ts';
 export { RecordCursor } from './wire/records.ts';
@@ -68,7 +77,9 @@ export {
   ADDITIONAL,
   ANSWER as ANSWER_SECTION,
   AUTHORITY,
+  addOwnedRecord,
   addRecord,
+  addRecordRange,
   addSoa,
   beginReply,
   replyRoom,
@@ -82,8 +93,9 @@ export const TRUNCATE = 3;
 export const REFUSE = 4;
 export const FAIL = 5;
 export const DEFER = 6;
-export const VERDICTS = ['continue', 'answer', 'drop', 'truncate', 'refuse', 'fail', 'defer'] as const;
-export type Verdict = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+export const COMPLETE = 7;
+export const VERDICTS = ['continue', 'answer', 'drop', 'truncate', 'refuse', 'fail', 'defer', 'complete'] as const;
+export type Verdict = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 export type Stage = 'guard' | 'policy' | 'answer' | 'observe';
 export const STAGES: readonly Stage[] = ['guard', 'policy', 'answer', 'observe'];

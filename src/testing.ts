@@ -44,6 +44,8 @@ export interface Ask {
   readonly transport?: 'udp' | 'tcp';
   /** Default 1232; 0 = no EDNS. */
   readonly udpSize?: number;
+  /** Set the DO bit. */
+  readonly dnssecOk?: boolean;
   /** The whole message instead, for what no encoder would write. */
   readonly bytes?: Uint8Array;
 }
@@ -56,6 +58,7 @@ export interface Reply {
   readonly dropReason: number;
   readonly rcode: string;
   readonly truncated: boolean;
+  readonly authenticData: boolean;
   /** Info code of the extended error, or EDE.NONE. */
   readonly ede: number;
   readonly answers: readonly PacketAnswer[];
@@ -67,13 +70,27 @@ export interface Reply {
 export interface MountOptions {
   readonly clock?: ManualClock;
   readonly server?: ServerFacts;
-  /** What the upstream says to a question the cache does not hold; default: an A record 192.0.2.99 with TTL 300. */
-  readonly upstream?: (name: string, type: string) => readonly PacketAnswer[];
+  /**
+   * What the upstream says to a question the cache does not hold: its answer section, or the sections one by one, or
+   * `undefined` for no answer at all. Default: an A record 192.0.2.99 with TTL 300.
+   */
+  readonly upstream?: (name: string, type: string) => readonly PacketAnswer[] | UpstreamReply | undefined;
   readonly shared?: unknown;
   /** Default: none. */
   readonly lists?: ListsInForce;
   /** Default: nobody is known. */
   readonly subscribers?: SubscribersInForce;
+}
+
+/** An upstream's reply. */
+export interface UpstreamReply {
+  readonly answers?: readonly PacketAnswer[];
+  readonly authorities?: readonly PacketAnswer[];
+  readonly additionals?: readonly PacketAnswer[];
+  /** Default 0. */
+  readonly rcode?: number;
+  /** The upstream is trusted and says that it has validated. */
+  readonly authenticData?: boolean;
 }
 
 export interface Mounted {
@@ -201,7 +218,8 @@ export function mount<Schema extends z.ZodObject>(
 export function queryMessage(ask: Ask): Uint8Array {
   if (ask.bytes) return ask.bytes;
   const size = ask.udpSize ?? 1232;
-  const opt = { name: '.', type: 'OPT', udpPayloadSize: size, extendedRcode: 0, ednsVersion: 0, flags: 0, options: [] };
+  const flags = ask.dnssecOk ? 0x8000 : 0;
+  const opt = { name: '.', type: 'OPT', udpPayloadSize: size, extendedRcode: 0, ednsVersion: 0, flags, options: [] };
   const message = encode({
     id: 0x1234,
     type: 'query',
@@ -233,6 +251,7 @@ function replyOf(query: Query): Reply {
     dropReason: -1,
     rcode: rcodeName(query.rcode),
     truncated: (bytes[2]! & 2) !== 0,
+    authenticData: (bytes[3]! & 0x20) !== 0,
     ede: query.ede,
     answers: message.answers ?? [],
     authorities: message.authorities ?? [],
@@ -247,6 +266,7 @@ function noReply(dropReason: number): Reply {
     dropReason,
     rcode: '',
     truncated: false,
+    authenticData: false,
     ede: EDE.NONE,
     answers: [],
     authorities: [],
@@ -278,14 +298,20 @@ function scriptedSource(
       setImmediate(() => {
         const name = nameToText(asked.name);
         const type = typeName(asked.type);
+        const said = upstream(name, type);
+        if (said === undefined) return chain.failed(token, EDE.NETWORK_ERROR);
+        const reply: UpstreamReply = 'length' in said ? { answers: said } : said;
         const message = encode({
           type: 'response',
-          flags: 0x0180,
+          flags: 0x0180 | (reply.rcode ?? 0),
           questions: [{ name, type: type as RecordType }],
-          answers: [...upstream(name, type)],
+          answers: [...(reply.answers ?? [])],
+          authorities: [...(reply.authorities ?? [])],
+          additionals: [...(reply.additionals ?? [])],
         });
         if (!normalizer.normalize(Uint8Array.from(message), 0, message.length, asked, answer))
           return chain.failed(token, EDE.OTHER);
+        answer.authenticData = reply.authenticData ?? false;
         cache.insert(asked, answer, clock.nowMs());
         chain.answered(token, answer);
       });

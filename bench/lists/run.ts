@@ -6,7 +6,7 @@
  *   cpu       CPU per query, every query a cache hit on a name that is not listed; the same without the zone
  *   reload    a new version while 50 000 queries/s are served: losses and latencies
  *
- *     npm run bench -- lists [names, default 1000000] [--rounds 5] [--seconds 4]
+ *     npm run bench -- lists [names, default 1000000] [--rounds 5] [--seconds 4] [--priority]
  *
  * How it is measured stands in bench/README.md.
  */
@@ -22,6 +22,7 @@ import { temporaryFolder } from '../../test/harness/process.ts';
 import { startSekisho } from '../../test/harness/sekisho.ts';
 import { startUnbound } from '../../test/harness/unbound.ts';
 import { type Figures, fill, measure, measureFlood } from '../load/measure.ts';
+import { goFirst } from '../load/priority.ts';
 import { nameOf, queryFile, SHORT_APEX, ZONES } from '../load/queries.ts';
 import { LOAD_CORE, SERVER_CORE, type Target } from '../load/servers.ts';
 import { median, medianRatio } from '../load/statistics.ts';
@@ -33,7 +34,11 @@ const START_MS = 300_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: '5' }, seconds: { type: 'string', default: '4' } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '4' },
+    priority: { type: 'boolean', default: false },
+  },
 });
 const count = Number(positionals[0] ?? 1_000_000);
 const rounds = Number(values.rounds);
@@ -143,6 +148,7 @@ async function reloadUnderLoad(target: Target, path: string) {
 
 async function main(): Promise<void> {
   ensurePackages(['nsd', 'dnsperf', 'unbound', 'pdns_recursor', 'cc', 'taskset']);
+  if (values.priority) goFirst();
   spawnSync('taskset', ['-a', '-c', '-p', String(LOAD_CORE), String(process.pid)]);
   const folder = temporaryFolder('lists-bench');
   progress(`making ${count} names`);
@@ -173,7 +179,6 @@ async function main(): Promise<void> {
   ];
   const cpu = await cpuRounds(targets);
   const own = having.get('sekisho')!;
-  const reloads = await reloadUnderLoad(own.target, path);
 
   const cpuOf = (name: string) => (cpu.get(name) ?? []).map(({ cpuMicroseconds }) => cpuMicroseconds);
   const added = (name: string) => having.get(name)!.pssBytes - without.get(name)!.pssBytes;
@@ -190,8 +195,9 @@ async function main(): Promise<void> {
       `| ${name} | ${median(cpuOf(name)).toFixed(2)} | ${medianRatio(cpuOf(name), cpuOf(`${name}, no zone`)).toFixed(3)} | ${medianRatio(cpuOf(name), cpuOf('sekisho')).toFixed(2)} | ${(added(name) / 2 ** 20).toFixed(0)} | ${ratio(added(name), added('sekisho'))} | ${(extraMs(name) / 1000).toFixed(2)} | ${ratio(extraMs(name), extraMs('sekisho'))} |`,
     );
   }
+  process.stdout.write(`\n${lines.splice(0).join('\n')}\n`);
+  const reloads = await reloadUnderLoad(own.target, path);
   lines.push(
-    '',
     `A new version while ${RATE} queries/s are served:`,
     '',
     '| run | lost | p50, ms | p99, ms | longest, ms |',

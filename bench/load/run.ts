@@ -5,13 +5,14 @@
  *     node dist/bench/load/run.js [scenario…] [--rounds 5] [--seconds 5] [--entries 1000000] [--servers a,b] [--quick]
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { constants, cpus, setPriority } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ensurePackages, type Program } from '../../test/harness/debian.ts';
 import { startNsd } from '../../test/harness/nsd.ts';
 import { repositoryRoot } from '../../test/harness/root.ts';
+import { goFirst } from './priority.ts';
 import { nameOf, SHORT_APEX, ZONES } from './queries.ts';
 import { report } from './report.ts';
 import { describeMachine, describeVersions, type Results, type ScenarioResult } from './results.ts';
@@ -121,17 +122,6 @@ async function main(): Promise<void> {
   }
   process.stdout.write(`\n${report(results)}`);
   progress(`written to ${out}`);
-}
-
-/** Nice -20, and as much for this session as a group, which is what Linux weighs first (sched(7), autogroup). */
-function goFirst(): void {
-  setPriority(constants.priority.PRIORITY_HIGHEST);
-  const autogroup = '/proc/self/autogroup';
-  if (!existsSync(autogroup)) return;
-  const before = /nice (-?\d+)/.exec(readFileSync(autogroup, 'utf8'))?.[1] ?? '0';
-  writeFileSync(autogroup, '-20');
-  // The group is the terminal's: it goes on when this process has ended.
-  process.on('exit', () => writeFileSync(autogroup, before));
 }
 
 /** Start the servers of one scenario, take them through its rounds in turn, stop them. */

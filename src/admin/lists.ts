@@ -6,6 +6,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { sourceText } from '../config/lists-section.ts';
 import { SekishoError } from '../errors.ts';
+import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
@@ -43,6 +44,9 @@ export const listSchema = z.strictObject({
   findings: z.array(z.string()).describe('Why it was refused.'),
   rejected: count.describe('Lines of the version in force that were left out.'),
   reasons: z.record(z.string(), count),
+  different: count.describe('Different names, name servers and networks in the compiled index.'),
+  duplicates: count.describe('Rules that said again what another had said.'),
+  conflicts: count.describe('Rules left out, because the list had another action on the same name.'),
   rejectedLines: z
     .array(z.strictObject({ line: z.int(), column: z.int(), reason: z.string(), excerpt: z.string() }))
     .describe('The first of each reason.'),
@@ -166,11 +170,12 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
   );
 }
 
-function statusOf(list: DeskList, { total }: ListRoutesDeps): ListStatus {
+function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {
   const { config, store, inForce, schedule, refusal, failure } = list;
   const state = schedule?.state;
   const confirmedAtMs = state?.confirmedAtMs ?? store.confirmedAtMs;
   const { refused } = store;
+  const statistics = inForce && desk.compiled ? statisticsOf(desk.compiled, list.index) : NO_STATISTICS;
   const hits = (dryRun: boolean) => total('sekisho_rpz_hits_total', { list: config.name, dry_run: String(dryRun) });
   return {
     name: config.name,
@@ -188,6 +193,9 @@ function statusOf(list: DeskList, { total }: ListRoutesDeps): ListStatus {
     findings: refusal?.findings.map(({ message }) => message) ?? (refused ? [refused.verdict] : []),
     rejected: inForce?.parsed.rejected ?? 0,
     reasons: { ...inForce?.parsed.reasons },
+    different: statistics.names,
+    duplicates: statistics.duplicates,
+    conflicts: statistics.conflicts,
     rejectedLines: (inForce?.parsed.rejectedLines ?? []).map((line) => ({ ...line })),
     failure: failure ?? null,
     confirmedAt: confirmedAtMs === undefined ? null : iso(confirmedAtMs),
@@ -197,6 +205,8 @@ function statusOf(list: DeskList, { total }: ListRoutesDeps): ListStatus {
     dryRunHits: hits(true),
   };
 }
+
+const NO_STATISTICS = { names: 0, duplicates: 0, conflicts: 0 };
 
 function versionOf(version: StoredVersion | undefined): z.infer<typeof versionSchema> | null {
   if (!version) return null;

@@ -1,7 +1,9 @@
 /** `sekisho check`: every problem of the configuration, or what it amounts to. Nothing is started. */
 import type { Config } from '../config/config.ts';
+import { sourceText } from '../config/lists-section.ts';
 import { loadConfig } from '../config/load.ts';
 import { problemText } from '../config/yaml-source.ts';
+import type { ListCategory } from '../grounds/categories.ts';
 import { endpointText } from '../net/address.ts';
 import { inChainOrder, loadPlugin, resolvePlugin } from '../plugins.ts';
 import type { Args } from './args.ts';
@@ -32,6 +34,15 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
       data: config.server.dataFolder,
       upstreams: config.upstream.servers.map((server) => ({ address: endpointText(server), trusted: server.trusted })),
       admin: endpointText(config.admin.listen),
+      lists: config.lists.map(({ name, category, tier, format, source, dryRun, ground }) => ({
+        name,
+        category,
+        tier,
+        format,
+        source: sourceText(source),
+        dryRun,
+        ground: ground?.kind ?? 'consent',
+      })),
       plugins: chain,
     };
     terminal.out(`${JSON.stringify(summary, null, 2)}\n`);
@@ -46,12 +57,24 @@ interface ChainEntry {
   readonly name: string;
   readonly stage: string;
   readonly summary: string;
+  /** Categories of lists that it acts on. */
+  readonly listCategories: readonly ListCategory[];
 }
 
 /** The plugins in the order in which they run. */
 async function chainOf(config: Config): Promise<ChainEntry[]> {
   const plugins = await Promise.all(config.plugins.map(async (reference) => ({ plugin: await loadPlugin(reference) })));
-  return inChainOrder(plugins).map(({ plugin: { name, stage, summary } }) => ({ name, stage, summary }));
+  return inChainOrder(plugins).map(({ plugin: { name, stage, summary, listCategories = [] } }) => ({
+    name,
+    stage,
+    summary,
+    listCategories,
+  }));
+}
+
+function actingOn(category: ListCategory, chain: readonly ChainEntry[]): string {
+  const acting = chain.filter(({ listCategories }) => listCategories.includes(category));
+  return acting.length > 0 ? acting.map(({ name }) => name).join(', ') : 'nothing in this chain';
 }
 
 function summaryText(config: Config, chain: readonly ChainEntry[], terminal: Terminal): string {
@@ -71,6 +94,18 @@ function summaryText(config: Config, chain: readonly ChainEntry[], terminal: Ter
   return [
     `${config.source}: OK\n`,
     `${facts.map(([name, text]) => `${name.padEnd(8)}  ${text}\n`).join('')}`,
+    table(
+      ['LIST', 'CATEGORY', 'GROUND', 'FORMAT', 'SOURCE', 'ACTED ON BY'],
+      config.lists.map((list) => [
+        list.name,
+        list.category === 'policy' ? list.category : `${list.category}, ${list.tier}`,
+        list.ground?.kind ?? 'consent',
+        list.format,
+        `${sourceText(list.source)}${list.dryRun ? ' (dry run)' : ''}`,
+        actingOn(list.category, chain),
+      ]),
+      terminal,
+    ),
     table(
       ['PLUGIN', 'STAGE', 'WHAT IT DOES'],
       chain.map(({ name, stage, summary }) => [name, stage, summary]),

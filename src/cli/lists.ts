@@ -163,6 +163,10 @@ export function details(list: ListStatus, terminal: Terminal): string {
     ...(list.current?.notes ?? []).map((note) => ['note', note] as const),
     ['next look', list.nextInSeconds === null ? 'now' : `in ${durationWords(list.nextInSeconds)}`],
     ['left out', `${numberText(list.rejected)} lines`],
+    [
+      'different',
+      `${numberText(list.different)} names (${numberText(list.duplicates)} said again, ${numberText(list.conflicts)} contradicted)`,
+    ],
   ] as const;
   const reasons = Object.entries(list.reasons).sort(([, one], [, other]) => other - one);
   return [

@@ -26,6 +26,7 @@ const sinkhole = definePlugin({
       rule.name === 'com' ? [{ path: ['rules', i, 'name'], message: `is a TLD (${access.length} networks)` }] : [],
     ),
 });
+const rpz = definePlugin({ name: 'rpz', stage: 'policy', summary: 'policy lists', options: z.strictObject({}) });
 const loose = definePlugin({
   name: 'loose',
   stage: 'observe',
@@ -42,7 +43,7 @@ const throwing = definePlugin({
   },
 });
 const builtIn: Record<string, Plugin> = Object.fromEntries(
-  [access, sinkhole, loose, throwing].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
+  [access, sinkhole, rpz, loose, throwing].map((plugin) => [plugin.name, plugin as unknown as Plugin]),
 );
 
 const resolvePlugin: LoadOptions['resolvePlugin'] = async (name, module) => {
@@ -213,6 +214,22 @@ admin: { listen: "[::1]:8053" }
       admin: { listen: { address: '::1', port: 8053 } },
     });
     expect(read.plugins.map(({ name }) => name)).toEqual(['access', 'loose', 'sinkhole']);
+  });
+
+  it('puts rpz behind the others where there is a policy list, unless its place is chosen', async () => {
+    const list = (category: string, rest: string) =>
+      `lists: [{ name: own, category: ${category}, format: rpz, file: x, ${rest} }]`;
+    const ground =
+      'ground: { kind: legitimate-business, purpose: some purpose, necessity: some necessity, proportionality: some measure, approver: NOC, review: 2099-01-01 }';
+    const names = async (text: string) => (await config(text)).plugins.map(({ name }) => name);
+    expect(await names(list('policy', ground))).toEqual(['access', 'sinkhole', 'rpz']);
+    expect(await names(`${list('policy', ground)}\nplugins: {}`)).toEqual(['access', 'rpz']);
+    expect(await names(`${list('policy', ground)}\nplugins: { rpz: {}, sinkhole: {} }`)).toEqual([
+      'access',
+      'rpz',
+      'sinkhole',
+    ]);
+    expect(await names(list('c2', 'tier: confirmed'))).toEqual(['access', 'sinkhole']);
   });
 
   it('puts the gate in where the plugins do not name it', async () => {

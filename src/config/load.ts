@@ -119,6 +119,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     facts,
     baseFolder: found.baseFolder,
     resolve: options.resolvePlugin,
+    hasPolicyLists: lists.lists.some(({ category }) => category === 'policy'),
   });
   problems.push(...plugins.problems);
 

@@ -20,6 +20,8 @@ export interface PluginsContext {
   readonly facts: ServerFacts;
   readonly baseFolder: string;
   readonly resolve: ResolvePlugin;
+  /** There are lists of category `policy`. */
+  readonly hasPolicyLists: boolean;
 }
 
 export interface LoadedPlugins {
@@ -29,6 +31,8 @@ export interface LoadedPlugins {
 
 /** The gate. It stands first whatever the configuration says, so that nothing is done for a client that may not ask. */
 const GATE = 'access';
+/** What carries policy lists out: a list that nobody carries out would be a block that does not happen. */
+const POLICY = 'rpz';
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 export async function loadPlugins(raw: unknown, context: PluginsContext): Promise<LoadedPlugins> {
@@ -39,8 +43,9 @@ export async function loadPlugins(raw: unknown, context: PluginsContext): Promis
   }
   const entries = Object.entries(named as Record<string, unknown>);
   const gate = entries.find(([name]) => name === GATE) ?? ([GATE, {}] as const);
+  const policy = context.hasPolicyLists && !entries.some(([name]) => name === POLICY) ? ([[POLICY, {}]] as const) : [];
   const result: LoadedPlugins = { plugins: [], problems: [] };
-  for (const [name, options] of [gate, ...entries.filter(([name]) => name !== GATE)]) {
+  for (const [name, options] of [gate, ...entries.filter(([name]) => name !== GATE), ...policy]) {
     const loaded = await loadPlugin(name, options, context);
     if (Array.isArray(loaded)) result.problems.push(...loaded);
     else result.plugins.push(loaded);

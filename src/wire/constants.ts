@@ -78,7 +78,7 @@ export const TYPE = {
 /** Classes (RFC 1035 §3.2.4, RFC 2136 §2.4). */
 export const CLASS = { IN: 1, CH: 3, HS: 4, NONE: 254, ANY: 255 } as const;
 
-/** Response codes (RFC 1035 §4.1.1; BADVERS: RFC 6891 §9; BADCOOKIE: RFC 7873 §8). */
+/** Response codes (RFC 1035 §4.1.1; YXDOMAIN: RFC 2136 §2.2; BADVERS: RFC 6891 §9; BADCOOKIE: RFC 7873 §8). */
 export const RCODE = {
   NOERROR: 0,
   FORMERR: 1,
@@ -86,6 +86,7 @@ export const RCODE = {
   NXDOMAIN: 3,
   NOTIMP: 4,
   REFUSED: 5,
+  YXDOMAIN: 6,
   BADVERS: 16,
   BADCOOKIE: 23,
 } as const;

@@ -411,16 +411,16 @@ function naptrPrefixEnd(bytes: Uint8Array, from: number, end: number): number {
 }
 
 // How a type's data holds names: bytes before the first, how many, and what follows; 0 = opaque.
-const NAME_COUNT = 3;
+export const NAME_COUNT = 3;
 /** Anything may follow the names. */
 const OPEN_END = 4;
 /** The names may point elsewhere when we send them: RFC 1035's types alone (RFC 3597 §4). */
-const COMPRESS = 8;
-const PREFIX_SHIFT = 4;
+export const COMPRESS = 8;
+export const PREFIX_SHIFT = 4;
 const PREFIX = 0xfff0;
 
 /** Data of these may have come compressed: RFC 1035 §3.3, RFC 3597 §4, and, for safety, what a lax sender compresses. */
-const LAYOUTS = new Uint16Array(64);
+export const LAYOUTS = new Uint16Array(64);
 for (const type of [TYPE.NS, TYPE.MD, TYPE.MF, TYPE.CNAME, TYPE.MB, TYPE.MG, TYPE.MR, TYPE.PTR])
   LAYOUTS[type] = 1 | COMPRESS;
 LAYOUTS[TYPE.SOA] = 2 | COMPRESS;

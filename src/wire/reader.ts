@@ -32,7 +32,7 @@ export const READ_MALFORMED = 4;
 export const READ_BADVERS = 5;
 
 /** ASCII upper case to lower case, every other byte to itself (RFC 4343 §3). */
-const LOWER = new Uint8Array(256);
+export const LOWER = new Uint8Array(256);
 for (let i = 0; i < 256; i++) LOWER[i] = i >= 0x41 && i <= 0x5a ? i + 0x20 : i;
 
 /** Read the message of `query` into its fields. `key0`, `key1`: the process's hash key. */

@@ -29,6 +29,9 @@ export const ANSWER = 0;
 export const AUTHORITY = 1;
 export const ADDITIONAL = 2;
 
+/** Farthest byte of a message that a compression pointer reaches (RFC 1035 §4.1.4). */
+const MAX_POINTER = 0x3fff;
+
 /** Idle time that TCP clients are told, in units of 100 ms (RFC 7828 §3.1); set once at start-up. */
 let keepaliveUnits = 100;
 export function announceKeepalive(idleMs: number): void {
@@ -129,6 +132,63 @@ export function addRecord(query: Query, section: number, type: number, ttlSecond
   if (record < 0) return false;
   putBytes(query, data);
   endRecord(query, record);
+  return true;
+}
+
+/**
+ * Add a record whose data is `bytes[from..to)`, owned by the name that stands uncompressed or not at `ownerAt` of the
+ * reply, counted from its first byte: HEADER_BYTES is the question's name. Returns false, and writes nothing, where the
+ * buffer is full or a pointer does not reach so far (RFC 1035 §4.1.4).
+ */
+export function addRecordRange(
+  query: Query,
+  section: number,
+  ownerAt: number,
+  type: number,
+  ttlSeconds: number,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+): boolean {
+  if (ownerAt > MAX_POINTER) return false;
+  const record = beginRecord(query, section, type, ttlSeconds, to - from);
+  if (record < 0) return false;
+  const { reply } = query;
+  put16(reply, record - 10, 0xc000 | ownerAt);
+  let at = query.replyStart + query.replyLength;
+  for (let i = from; i < to; i++) reply[at++] = bytes[i]!;
+  query.replyLength += to - from;
+  endRecord(query, record);
+  return true;
+}
+
+/**
+ * Add a record owned by the uncompressed name `owner[0..ownerLength)`, which need not occur in the reply; its data is
+ * `data[0..dataLength)`. False, and nothing written, where the buffer is full.
+ */
+export function addOwnedRecord(
+  query: Query,
+  section: number,
+  owner: Uint8Array,
+  ownerLength: number,
+  type: number,
+  ttlSeconds: number,
+  data: Uint8Array,
+  dataLength: number,
+): boolean {
+  if (query.replyLength + ownerLength + 10 + dataLength > query.replyCapacity) return false;
+  const { reply, replyStart } = query;
+  let at = replyStart + query.replyLength;
+  for (let i = 0; i < ownerLength; i++) reply[at++] = owner[i]!;
+  put16(reply, at, type);
+  put16(reply, at + 2, CLASS.IN);
+  put32(reply, at + 4, ttlSeconds);
+  put16(reply, at + 8, dataLength);
+  at += 10;
+  for (let i = 0; i < dataLength; i++) reply[at++] = data[i]!;
+  query.replyLength = at - replyStart;
+  const count = replyStart + 6 + section * 2;
+  put16(reply, count, ((reply[count]! << 8) | reply[count + 1]!) + 1);
   return true;
 }
 

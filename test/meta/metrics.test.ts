@@ -5,6 +5,7 @@ import { startSekisho } from '../harness/sekisho.ts';
 
 /** Labels that come from the configuration or from a fixed list. A new one is a decision, to be made here. */
 const LABELS = [
+  'action',
   'dry_run',
   'io',
   'kind',
@@ -19,6 +20,7 @@ const LABELS = [
   'rule',
   'server',
   'transport',
+  'trigger',
   'verdict',
   'version',
   'worker',

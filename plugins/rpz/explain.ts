@@ -1,0 +1,132 @@
+/** `sekisho explain`: what the policy lists say about client and name, and why a rule that matches does not act. */
+import { GROUND_TERMS } from '../../src/grounds/ground.ts';
+import { ADDRESS_TRIGGER } from '../../src/lists/formats/sink.ts';
+import type { LoadedLists } from '../../src/lists/in-force.ts';
+import { NetworkName } from '../../src/lists/index/network-index.ts';
+import {
+  ACTION_DROP,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_TCP_ONLY,
+  MAX_LISTS,
+} from '../../src/lists/index/rules.ts';
+import { prefixText } from '../../src/net/address.ts';
+import {
+  ANSWER,
+  type Clock,
+  COMPLETE,
+  CONTINUE,
+  DROP,
+  type Explanation,
+  nameToText,
+  type Query,
+  type RuleMatch,
+  TRUNCATE,
+  type Verdict,
+} from '../../src/plugin.ts';
+import type { Matcher } from './matcher.ts';
+import { ACTION_CNAME, actionLabel, CLIENT_IP, type Policies, type Policy, QNAME, TRIGGERS } from './policies.ts';
+import type { ReplyView } from './reply-view.ts';
+
+export interface ExplainParts {
+  readonly policies: Policies;
+  readonly matcher: Matcher;
+  readonly view: ReplyView;
+  /** Lists that have triggers on answers. */
+  readonly answerHolders: number;
+  readonly clock: Clock;
+}
+
+export function explain(query: Query, lists: LoadedLists | undefined, parts: ExplainParts): Explanation {
+  const { policies, matcher, view, answerHolders, clock } = parts;
+  const all = policies.byList.filter((policy) => policy !== undefined);
+  if (all.length === 0) return { verdict: CONTINUE, reason: 'no list of category policy is configured' };
+  if (lists === undefined) return { verdict: CONTINUE, reason: 'the lists are not loaded yet' };
+  view.readQuestion(query);
+  const nowMs = clock.nowMs();
+  const said: string[] = [];
+  const matches: RuleMatch[] = [];
+  let verdict: Verdict = CONTINUE;
+  let decider: Policy | undefined;
+  for (const policy of all) {
+    const trigger = [CLIENT_IP, QNAME].find((one) => matcher.load(policy, one, query, lists, 0));
+    if (trigger === undefined) continue;
+    const { action } = matcher;
+    const rule = ruleText(trigger, query, lists);
+    matches.push({ list: policy.list, trigger: TRIGGERS[trigger]!, rule });
+    const earlier = namesOf(policies, answerHolders & policies.acting & ((1 << policy.list) - 1));
+    const what = `list '${policy.facts.name}': ${TRIGGERS[trigger]} rule '${rule}', action ${actionText(policy, action)}`;
+    let why = '';
+    if (nowMs >= policy.endsMs) why = ' — does not act: its ground has expired';
+    else if (policy.facts.override.action === 'disabled') why = ' — only counted: the list is disabled by its override';
+    else if (policy.facts.dryRun) why = ' — only counted: the list is a dry run';
+    else if (decider !== undefined) why = ` — does not act: list '${decider.facts.name}' comes first and has decided`;
+    else {
+      decider = policy;
+      verdict = verdictOf(action);
+      if (earlier !== '') why = `, unless the answer matches a rule of ${earlier}, which comes first`;
+    }
+    said.push(`${what}${why}; ${groundText(policy)}`);
+  }
+  if (said.length === 0) said.push('no policy list has a rule for this client or name');
+  const later = namesOf(policies, answerHolders & policies.inForce & beforeOnly(decider));
+  if (later !== '') said.push(`rules on answers (${later}) are looked at when the answer is known`);
+  return { verdict, reason: said.join('; '), ...(matches.length > 0 && { matches }) };
+}
+
+/** Lists before the one that decides; all where none does. */
+function beforeOnly(decider: Policy | undefined): number {
+  return decider === undefined ? -1 : (1 << decider.list) - 1;
+}
+
+function namesOf(policies: Policies, mask: number): string {
+  const names: string[] = [];
+  for (let list = 0; list < MAX_LISTS; list++) {
+    const policy = policies.byList[list];
+    if (policy && (mask & (1 << list)) !== 0) names.push(`'${policy.facts.name}'`);
+  }
+  return names.join(', ');
+}
+
+function actionText(policy: Policy, action: number): string {
+  return policy.override === 0 ? actionLabel(action) : `${actionLabel(action)} (by the list's override)`;
+}
+
+function groundText({ facts: { ground } }: Policy): string {
+  return ground
+    ? `ground ${ground.kind} (${GROUND_TERMS[ground.kind]}), approved by ${ground.approver}`
+    : 'no ground is stated';
+}
+
+/** What the rule that the matcher just loaded is on. */
+function ruleText(trigger: number, { question, clientWords }: Query, { names, networks }: LoadedLists): string {
+  if (trigger === QNAME) {
+    const { labels, wildcard } = names;
+    const text = nameToText(question.name, question.labelStarts[question.labelCount - labels]);
+    return wildcard ? `*.${text}` : text;
+  }
+  const bits = networks?.bits ?? 0;
+  const name = new NetworkName();
+  name.set(ADDRESS_TRIGGER.CLIENT_IP, clientWords, bits);
+  // The index keeps a network as prefix length, then the address with what is beyond it cleared.
+  const view = new DataView(name.bytes.buffer);
+  return prefixText({ words: Int32Array.from({ length: 4 }, (_, i) => view.getInt32(2 + 4 * i)), bits });
+}
+
+function verdictOf(action: number): Verdict {
+  switch (action) {
+    case ACTION_NXDOMAIN:
+    case ACTION_NODATA:
+    case ACTION_LOCAL_DATA:
+      return ANSWER;
+    case ACTION_CNAME:
+      return COMPLETE;
+    case ACTION_DROP:
+      return DROP;
+    case ACTION_TCP_ONLY:
+      return TRUNCATE;
+    default:
+      return CONTINUE;
+  }
+}

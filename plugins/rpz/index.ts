@@ -1,0 +1,125 @@
+/**
+ * Response policy zones (draft-vixie-dnsop-dns-rpz-04): the lists of category `policy`. What they are, what a forwarder can
+ * see of an answer, metrics and an example: README.md.
+ *
+ *   query   client and name: decided at once, unless a list that stands earlier could decide by the answer
+ *   answer  all triggers along the answer's chain of CNAMEs, on what cache or source gave
+ *
+ * What the cache holds is never altered: policy is applied to the reply that is being served.
+ */
+
+import { ADDRESS_TRIGGER } from '../../src/lists/formats/sink.ts';
+import type { LoadedLists } from '../../src/lists/in-force.ts';
+import { CACHE_NOT_ASKED, CLASS, CONTINUE, definePlugin, FAIL, type Query, type Verdict, z } from '../../src/plugin.ts';
+import { explain } from './explain.ts';
+import { asksForAlias, Matcher } from './matcher.ts';
+import { Policies } from './policies.ts';
+import { ReplyView } from './reply-view.ts';
+import { Responder } from './respond.ts';
+
+export default definePlugin({
+  name: 'rpz',
+  stage: 'policy',
+  summary: 'response policy zones: the lists of category policy',
+  listCategories: ['policy'],
+  options: z.strictObject({}),
+  data({ lists: inForce, clock, counter, counters }) {
+    const policies = new Policies(inForce.facts, clock, counter);
+    const view = new ReplyView();
+    const matcher = new Matcher(policies, view);
+    const responder = new Responder(matcher, view);
+    let known: LoadedLists | undefined;
+    /** Lists that have triggers on answers. */
+    let answerHolders = 0;
+
+    return {
+      query(query) {
+        const lists = ready(query);
+        if (lists === undefined) return CONTINUE;
+        matcher.begin();
+        const decides = matcher.matchQuestion(query, lists, policies.inForce & decidedEarly());
+        countPassed();
+        return decides ? carryOut(query, 0, lists) : CONTINUE;
+      },
+      answer(query) {
+        // Neither cache nor source: a plugin wrote it, or the server itself. That is not to be rewritten.
+        if (query.cacheResult === CACHE_NOT_ASKED) return CONTINUE;
+        const lists = ready(query);
+        if (lists === undefined || isTruncated(query)) return CONTINUE;
+        const byAnswer = (answerHolders & policies.inForce) !== 0;
+        if (!byAnswer && !mayHoldAlias(query)) return CONTINUE;
+        matcher.begin();
+        // §5.1: one rule decides, also where it is PASSTHRU, or TCP-Only over TCP: the query hook has been here.
+        if (matcher.matchQuestion(query, lists, policies.inForce & decidedEarly())) return CONTINUE;
+        matcher.passedCount = 0;
+        if (!view.read(query)) return FAIL;
+        for (let position = byAnswer ? 0 : 1; position <= view.last; position++) {
+          if (!matcher.matchAt(position, query, lists, policies.inForce)) continue;
+          countPassed();
+          return carryOut(query, position, lists);
+        }
+        countPassed();
+        return CONTINUE;
+      },
+      explain: (query) => {
+        const { current } = inForce;
+        if (current) learn(current);
+        return explain(query, current, { policies, matcher, view, answerHolders, clock });
+      },
+    };
+
+    /** The lists, where any is in force for this query. */
+    function ready(query: Query): LoadedLists | undefined {
+      const lists = inForce.current;
+      if (lists === undefined) return undefined;
+      policies.at(query.nowMs);
+      // Policy speaks about class IN alone.
+      if (policies.inForce === 0 || query.question.class !== CLASS.IN) return undefined;
+      if (lists !== known) learn(lists);
+      return lists;
+    }
+
+    function learn(lists: LoadedLists): void {
+      known = lists;
+      answerHolders = 0;
+      const { networks, nameServers } = lists;
+      if (networks) answerHolders |= networks.holders(ADDRESS_TRIGGER.IP) | networks.holders(ADDRESS_TRIGGER.NSIP);
+      nameServers?.memory.lists.forEach(({ names }, list) => {
+        if (names > 0) answerHolders |= 1 << list;
+      });
+    }
+
+    /**
+     * Lists of which client and name decide before the answer is known: all up to the first one that acts by the answer.
+     * In that list itself they outrank the answer (§5.4).
+     */
+    function decidedEarly(): number {
+      const waits = answerHolders & policies.acting;
+      const first = waits & -waits;
+      return first === 0 ? -1 : first | (first - 1);
+    }
+
+    function countPassed(): void {
+      for (let i = 0; i < matcher.passedCount; i++) counters[matcher.passed[i]!]! += 1;
+    }
+
+    function carryOut(query: Query, position: number, lists: LoadedLists): Verdict {
+      const { policy, trigger, action } = matcher;
+      if (policy === undefined) return CONTINUE;
+      counters[policies.hit(policy, trigger, action)]! += 1;
+      return responder.carryOut(query, position, lists.zones[policy.list]);
+    }
+  },
+});
+
+/** The client comes back over TCP, where there is more to look at. */
+function isTruncated({ reply, replyStart }: Query): boolean {
+  return (reply[replyStart + 2]! & 2) !== 0;
+}
+
+/** False where the first record answers the question's own name: then no CNAME is followed. */
+function mayHoldAlias({ reply, replyStart, questionEnd, question }: Query): boolean {
+  if ((reply[replyStart + 6]! | reply[replyStart + 7]!) === 0 || asksForAlias(question.type)) return false;
+  const at = replyStart + questionEnd;
+  return reply[at] !== 0xc0 || reply[at + 1] !== 12 || ((reply[at + 2]! << 8) | reply[at + 3]!) !== question.type;
+}

@@ -1,0 +1,148 @@
+/**
+ * The lists of category `policy` as the hooks need them: which are in force now, which of them only count, what their
+ * override makes of a rule's action, and where their hits are counted.
+ */
+import { expiryMs } from '../../src/grounds/ground.ts';
+import type { ListFacts, PolicyOverride } from '../../src/lists/in-force.ts';
+import {
+  ACTION_DROP,
+  ACTION_LISTED,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_PASSTHRU,
+  ACTION_TCP_ONLY,
+} from '../../src/lists/index/rules.ts';
+import type { Clock, DataContext } from '../../src/plugin.ts';
+
+/** Triggers in the order in which they count inside one zone (draft-vixie-dnsop-dns-rpz-04 §5.4). */
+export const CLIENT_IP = 0;
+export const QNAME = 1;
+export const IP = 2;
+export const NSDNAME = 3;
+export const NSIP = 4;
+export const TRIGGERS = ['client-ip', 'qname', 'ip', 'nsdname', 'nsip'] as const;
+
+/** Local data, or an override, that is a CNAME: the client is sent to another name. Beyond the ACTION_… of rules.ts. */
+export const ACTION_CNAME = 8;
+/** No action: the list leaves the name alone. */
+export const ACTION_NONE = 0;
+const ACTION_LABELS = new Map([
+  [ACTION_NXDOMAIN, 'nxdomain'],
+  [ACTION_NODATA, 'nodata'],
+  [ACTION_PASSTHRU, 'passthru'],
+  [ACTION_DROP, 'drop'],
+  [ACTION_TCP_ONLY, 'tcp-only'],
+  [ACTION_LOCAL_DATA, 'local-data'],
+  [ACTION_CNAME, 'cname'],
+]);
+const OVERRIDES: Readonly<Record<PolicyOverride['action'], number>> = {
+  given: ACTION_NONE,
+  disabled: ACTION_NONE,
+  passthru: ACTION_PASSTHRU,
+  drop: ACTION_DROP,
+  nxdomain: ACTION_NXDOMAIN,
+  nodata: ACTION_NODATA,
+  'tcp-only': ACTION_TCP_ONLY,
+  cname: ACTION_CNAME,
+};
+
+export function actionLabel(action: number): string {
+  return ACTION_LABELS.get(action) ?? 'none';
+}
+
+export interface Policy {
+  readonly facts: ListFacts;
+  /** Place in the configuration: its bit in every mask, and its place in the order of zones (§5.2). */
+  readonly list: number;
+  /** Only counts: a dry run, or DISABLED (§6.1). */
+  readonly counts: boolean;
+  /** Action that replaces those of the rules; ACTION_NONE where they stand as given. */
+  readonly override: number;
+  /** Where the override is a CNAME, its target. */
+  readonly target: Uint8Array | undefined;
+  /** Monotonic milliseconds at which its ground expires; Infinity = never. */
+  readonly endsMs: number;
+  /** Counter of each trigger and action, `hits[trigger * HIT_ACTIONS + action]`; -1 where it cannot occur. */
+  readonly hits: Int32Array;
+}
+
+const HIT_ACTIONS = ACTION_CNAME + 1;
+
+export class Policies {
+  /** In the order of the configuration; undefined for lists of another category, which are never looked into here. */
+  readonly byList: readonly (Policy | undefined)[];
+  /** Lists in force at the moment last told to `at`. */
+  inForce = 0;
+  /** Those of them that act rather than count. */
+  acting = 0;
+  /** When the next ground expires. */
+  #nextEndMs = Number.NEGATIVE_INFINITY;
+
+  constructor(facts: readonly ListFacts[], clock: Clock, counter: DataContext<unknown>['counter']) {
+    this.byList = facts.map((list, i) => (list.category === 'policy' ? policy(list, i, clock, counter) : undefined));
+    this.at(clock.nowMs());
+  }
+
+  /** Bring `inForce` and `acting` up to date; costs a comparison, but for the moments at which a ground expires. */
+  at(nowMs: number): void {
+    if (nowMs < this.#nextEndMs) return;
+    this.inForce = 0;
+    this.acting = 0;
+    this.#nextEndMs = Number.POSITIVE_INFINITY;
+    for (const policy of this.byList) {
+      if (policy === undefined || nowMs >= policy.endsMs) continue;
+      this.inForce |= 1 << policy.list;
+      if (!policy.counts) this.acting |= 1 << policy.list;
+      if (policy.endsMs < this.#nextEndMs) this.#nextEndMs = policy.endsMs;
+    }
+  }
+
+  /** Index of the counter of a trigger and action of the list. */
+  hit(policy: Policy, trigger: number, action: number): number {
+    return policy.hits[trigger * HIT_ACTIONS + action]!;
+  }
+
+  /**
+   * What the list does where its rule says `action`. `zone`: it is a policy zone. ACTION_LISTED says nothing by itself,
+   * and an exception in a list that is no policy zone reaches no further than that list (formats/sink.ts).
+   */
+  effective(policy: Policy, action: number, zone: boolean): number {
+    if (action === ACTION_PASSTHRU && !zone) return ACTION_NONE;
+    if (policy.override !== ACTION_NONE) return policy.override;
+    return action === ACTION_LISTED ? ACTION_NONE : action;
+  }
+}
+
+function policy(facts: ListFacts, list: number, clock: Clock, counter: DataContext<unknown>['counter']): Policy {
+  const override = OVERRIDES[facts.override.action];
+  const counts = facts.dryRun || facts.override.action === 'disabled';
+  const hits = new Int32Array(TRIGGERS.length * HIT_ACTIONS).fill(-1);
+  for (const [trigger, name] of TRIGGERS.entries()) {
+    for (const action of possibleActions(override)) {
+      hits[trigger * HIT_ACTIONS + action] = counter('hits', 'Queries on which a rule of a policy list decided.', {
+        list: facts.name,
+        trigger: name,
+        action: actionLabel(action),
+        dry_run: String(counts),
+      });
+    }
+  }
+  const wallMs = facts.ground && expiryMs(facts.ground);
+  return {
+    facts,
+    list,
+    counts,
+    override,
+    target: facts.override.action === 'cname' ? facts.override.name : undefined,
+    // A step of the wall clock later does not move it.
+    endsMs: wallMs === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() + wallMs - clock.wallMs(),
+    hits,
+  };
+}
+
+/** A redirection of the walled garden into itself is none (matcher.ts). */
+function possibleActions(override: number): Iterable<number> {
+  if (override === ACTION_NONE) return ACTION_LABELS.keys();
+  return override === ACTION_CNAME ? [ACTION_CNAME, ACTION_PASSTHRU] : [override];
+}
