@@ -113,7 +113,7 @@ export const ERRORS = {
   SEKISHO_CONSENT_REFUSED: {
     exitCode: 1,
     meaning: 'A change of consent cannot be recorded as it was asked for; nothing was changed.',
-    remedy: 'The message says why.',
+    remedy: 'The message says why; `sekisho consent --help` shows what can be asked for.',
   },
   SEKISHO_LEDGER_UNUSABLE: {
     exitCode: 1,

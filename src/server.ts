@@ -262,6 +262,7 @@ class Server {
       reload: () => this.reload(),
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
+      subscribers: generation.subscribers,
       lists: {
         desk: generation.desk,
         total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),

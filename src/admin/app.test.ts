@@ -69,6 +69,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0 },
+    subscribers: undefined,
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
@@ -232,7 +233,13 @@ describe('/openapi.json', () => {
       '/metrics',
       '/readyz',
       '/reload',
+      '/v1/consent/import/{id}',
+      '/v1/consent/ledger',
+      '/v1/consent/subscribers/{subscriber}',
+      '/v1/consent/subscribers/{subscriber}/export',
+      '/v1/consent/subscribers/{subscriber}/{action}',
       '/v1/explain',
+      '/v1/leases',
       '/v1/lists',
       '/v1/lists/{name}/override',
       '/v1/lists/{name}/reload',

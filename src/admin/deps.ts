@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { ListRoutesDeps } from './lists.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
 
@@ -18,6 +19,8 @@ export interface AdminDeps {
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;
+  /** Undefined where the configuration knows no subscribers. */
+  readonly subscribers: SubscriberDesk | undefined;
 }
 
 /** Routes of one plugin; they appear below `/v1/<plugin>/`. */

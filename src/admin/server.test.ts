@@ -52,6 +52,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(await config()), total: () => 0 },
+    subscribers: undefined,
     ...changes,
   };
 }

@@ -90,6 +90,7 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    subscribers: undefined,
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0 },
   });
 });

@@ -6,6 +6,7 @@ export const OPTION_HELP = {
   again: ['--again', 'fetch even what was fetched before, or is older by its serial'],
   override: ['--override', 'accept the version that the guard holds back (needs --approver and --reason)'],
   approver: ['--approver WHO', 'who takes the responsibility; recorded'],
+  purpose: ['--purpose P', 'what was consented to: c2 (the default) or malware-warning'],
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
   config: [
     '--config F',
