@@ -56,7 +56,10 @@ describe('subscribers in the configuration', () => {
     ['{ unfiltered: ["localhost"] }', /is no IP address|address/],
     ['{ lease: 10s }', /lease/],
     ['{ range: x }', /did you mean 'ranges'/],
-    ['{ radius: { listen: "127.0.0.1:1813", secret-file: secret } }', /not supported by this version yet/],
+    ['{ radius: {} }', /secret-file/],
+    ['{ radius: { secret-file: none } }', /cannot be read/],
+    ['{ radius: { secret-file: secret, listen: "x:1" } }', /is no IP address/],
+    ['{ radius: { secret-file: secret, clients: ["10.0.0.1/8"] } }', /bits set beyond/],
   ])('refuse %s', async (text, message) => {
     const loaded = await load(`plugins: {}\nsubscribers: ${text}`);
     expect(loaded.ok ? 'taken' : loaded.problems.map((each) => `${each.path} ${each.message}`).join('\n')).toMatch(

@@ -103,7 +103,6 @@ export function subscriberFindings(section: Section, listen: readonly Endpoint[]
       complain(['unfiltered', i], `${endpointText(endpoint)} is none of server.listen`);
   });
   if (section.radius) {
-    complain(['radius'], 'is not supported by this version yet: take it out');
     const endpoint = attempt(() => parseEndpoint(section.radius?.listen ?? '', { defaultPort: 1813 }));
     if (typeof endpoint === 'string') complain(['radius', 'listen'], endpoint);
     section.radius.clients.forEach((text, i) => {

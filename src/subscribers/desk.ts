@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics/registry.ts';
 import { AddressTable, type AddressTableMemory } from './address-table.ts';
 import { isGroup } from './directory.ts';
 import type { PublishedSubscribers } from './in-force.ts';
+import { listenForAccounting } from './radius/listener.ts';
 import type { RowProblem } from './range-row.ts';
 import { type LoadedRanges, loadRanges } from './ranges-file.ts';
 import type { SubscriberState } from './state.ts';
@@ -43,6 +44,7 @@ export class SubscriberDesk {
   #watcher: FSWatcher | undefined;
   #look: NodeJS.Timeout | undefined;
   #settle: NodeJS.Timeout | undefined;
+  #stopAccounting: (() => Promise<void>) | undefined;
   #loading: Promise<void> = Promise.resolve();
   /** Time and size of the file as last loaded. */
   #seen = '';
@@ -80,8 +82,10 @@ export class SubscriberDesk {
 
   /** From now on its terms are in force, and its file is watched. */
   async activate(): Promise<void> {
+    const { rangesFile, radius } = this.config;
+    // What can fail comes first: the terms of a configuration that is not to serve must not be in force for a moment.
+    if (radius) this.#stopAccounting ??= await listenForAccounting(radius, this.state, this.#parts.metrics);
     this.state.putInForce(this.config);
-    const { rangesFile } = this.config;
     if (rangesFile === undefined || this.#look) return;
     // The folder, not the file: configuration management puts a new file in the old one's place.
     try {
@@ -102,6 +106,8 @@ export class SubscriberDesk {
     clearTimeout(this.#settle);
     this.#watcher = undefined;
     this.#look = undefined;
+    await this.#stopAccounting?.();
+    this.#stopAccounting = undefined;
     await this.#loading;
   }
 

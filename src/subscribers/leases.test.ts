@@ -94,6 +94,7 @@ describe('leases', () => {
     expect(leases.endReporter(1, 1200)).toBe(1);
     expect(who(1200)).toBe(NOBODY);
     expect(report('interim', 5, A, 1150)).toBe('late');
-    expect(report('start', 5, B, 1300)).toBe('taken');
+    expect(report('start', 5, A, 1200)).toBe('late');
+    expect(report('start', 5, A, 1300)).toBe('taken');
   });
 });

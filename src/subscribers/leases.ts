@@ -68,8 +68,8 @@ export class Leases {
       return put(NOBODY, 'ended');
     }
     if (same) {
-      // A start or interim that was overtaken by its own session's stop.
-      if (before === NOBODY) return 'late';
+      // A start or interim that was overtaken by its own session's stop; a client that began anew may use an id again.
+      if (before === NOBODY && !(kind === 'start' && atSeconds > lastSeconds)) return 'late';
       return put(holder, 'taken');
     }
     if (atSeconds < lastSeconds) return 'late';

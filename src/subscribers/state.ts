@@ -25,6 +25,8 @@ export class SubscriberState {
   readonly damage: string | undefined;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
+  /** Numbers of those who report leases, which sessions carry. */
+  readonly #reporters = new Map<string, number>();
   #leaseSeconds = 7200;
   #termsInForce = '';
 
@@ -49,6 +51,16 @@ export class SubscriberState {
   /** The monotonic second that the packet threads compare expiries with. */
   nowSeconds(): number {
     return Math.floor(this.clock.nowMs() / 1000);
+  }
+
+  /** Number of a RADIUS client, from 0; -1 where there are `most` already. */
+  reporterOf(client: string, most: number): number {
+    const known = this.#reporters.get(client);
+    if (known !== undefined) return known;
+    if (this.#reporters.size >= most) return -1;
+    const reporter = this.#reporters.size;
+    this.#reporters.set(client, reporter);
+    return reporter;
   }
 
   /** From now on these terms, groups and times hold. */
