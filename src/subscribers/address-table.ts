@@ -14,8 +14,9 @@ import { createPrefixTable, PrefixTable, type PrefixTableMemory, UNKNOWN } from 
 /** Bits in which an IPv4 prefix differs from its mapped form. */
 const MAPPED_BITS = 96;
 const LEAST_CAPACITY = 1024;
-/** A new table is filled to six tenths at first. */
-const FILL = 0.6;
+/** How far a table is filled at first: one whose size is known beforehand to 32 bytes an entry, one that grew less. */
+const EXPECTED_FILL = { v4: 0.64, v6: 0.75, v6Long: 0.75 } as const;
+const GROWN_FILL = 0.6;
 
 export interface AddressTableMemory {
   readonly v4: PrefixTableMemory;
@@ -80,7 +81,9 @@ export class AddressTable {
     } = {},
   ) {
     const make = (part: Part) =>
-      new PrefixTable(createPrefixTable(KEY_WORDS[part], capacityFor(options.expected?.[part] ?? 0, 0.75)));
+      new PrefixTable(
+        createPrefixTable(KEY_WORDS[part], capacityFor(options.expected?.[part] ?? 0, EXPECTED_FILL[part])),
+      );
     this.#parts = { v4: make('v4'), v6: make('v6'), v6Long: make('v6Long') };
     this.#maxEntries = options.maxEntries ?? 1 << 24;
     this.#replaced = options.replaced;
@@ -138,7 +141,7 @@ export class AddressTable {
 
   #grow(part: Part): void {
     const old = this.#parts[part];
-    const larger = new PrefixTable(createPrefixTable(KEY_WORDS[part], capacityFor(old.count, FILL)));
+    const larger = new PrefixTable(createPrefixTable(KEY_WORDS[part], capacityFor(old.count, GROWN_FILL)));
     old.copyInto(larger);
     this.#parts[part] = larger;
     if (!this.#replaced) return;
