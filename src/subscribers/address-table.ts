@@ -1,9 +1,9 @@
 /**
  * Addresses of both families to holders: three prefix tables, so that an entry takes what its family needs.
  *
- *   IPv4, with or without ports     20 bytes an entry
- *   IPv6 prefixes up to /64         24 bytes
- *   longer ones, or with ports      32 bytes
+ *   IPv4, with or without ports     16 bytes an entry, and 4 for its session
+ *   IPv6 prefixes up to /64         20 and 4 bytes
+ *   longer ones, or with ports      28 and 4 bytes
  *
  * Written by one thread. A table that is full is replaced by a larger one; readers in other threads learn of it through
  * `replaced` (subscribers/desk.ts publishes it), and until they have, what is written goes into both.

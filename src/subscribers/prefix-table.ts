@@ -4,12 +4,14 @@
  * Open addressing with linear probing; the length of a prefix is part of its key, and a lookup tries every length that is
  * present, longest first. One entry:
  *
- *   | holder + 1 | expires | session | length << 16, port | key word … |     (0 = empty, so an unwritten page is empty)
+ *   | holder + 1 | expires | length << 16, port | key word … |        (0 = empty, so an unwritten page is empty)
+ *
+ * Behind all of them stand their sessions, which no lookup reads: four entries of IPv4 then fill one line of the cache.
  *
  * Entries are only added and given new holders, never removed and never moved. So a reader needs no lock and no second
  * look: the holder is stored last and with order (Atomics), and whoever sees it sees the key that belongs to it. An
  * address that nobody holds any more keeps its entry with the holder NOBODY. What outgrows its memory is copied into a
- * larger one, which is handed to the workers as a whole (growing-table.ts).
+ * larger one, which is handed to the workers as a whole (address-table.ts).
  *
  * A block of CG-NAT ports is a longer prefix: the 16 bits of the port follow those of the address.
  */
@@ -25,12 +27,11 @@ const PORT_BITS = 16;
 /** Longest prefix: an IPv6 address and a port. */
 const LENGTHS = 128 + PORT_BITS + 1;
 const LENGTH_WORDS = Math.ceil(LENGTHS / 32);
-/** Number of entries, then one bit for each length that is present. */
-const HEADER_WORDS = 1 + LENGTH_WORDS;
+/** Number of entries, then one bit for each length that is present; as long as a line of the cache. */
+const HEADER_WORDS = 16;
 const EXPIRES_AT = 1;
-const SESSION_AT = 2;
-const META_AT = 3;
-const KEY_AT = 4;
+const META_AT = 2;
+const KEY_AT = 3;
 const NOBODY_WORD = 0x7fffffff;
 
 /** What is handed to another thread. */
@@ -42,7 +43,7 @@ export interface PrefixTableMemory {
 }
 
 export function createPrefixTable(keyWords: 1 | 2 | 4, capacity: number): PrefixTableMemory {
-  const words = HEADER_WORDS + capacity * (KEY_AT + keyWords);
+  const words = HEADER_WORDS + capacity * (KEY_AT + keyWords + 1);
   return { buffer: new SharedArrayBuffer(words * 4), keyWords, capacity };
 }
 
@@ -51,6 +52,8 @@ export class PrefixTable {
   /** Set by `find`: bits of the prefix that was found, port bits included. */
   length = 0;
   readonly #words: Int32Array;
+  /** Where the sessions begin, behind the entries. */
+  readonly #sessions: number;
   readonly #entryWords: number;
   readonly #keyWords: number;
   readonly #capacity: number;
@@ -64,6 +67,7 @@ export class PrefixTable {
     this.#keyWords = memory.keyWords;
     this.#entryWords = KEY_AT + memory.keyWords;
     this.#capacity = memory.capacity;
+    this.#sessions = HEADER_WORDS + memory.capacity * this.#entryWords;
     this.#masks = masksOf(memory.keyWords);
   }
 
@@ -104,7 +108,7 @@ export class PrefixTable {
     const holder = words[at]!;
     if (holder === 0) return UNKNOWN;
     this.expiresSeconds = words[at + EXPIRES_AT]!;
-    this.session = words[at + SESSION_AT]!;
+    this.session = words[this.#sessionAt(at)]!;
     return holder === NOBODY_WORD ? NOBODY : holder - 1;
   }
 
@@ -120,13 +124,13 @@ export class PrefixTable {
       // Nobody's for a moment: no reader may see the new holder with the old one's time, or the other way round.
       Atomics.store(words, at, NOBODY_WORD);
       words[at + EXPIRES_AT] = expiresSeconds;
-      words[at + SESSION_AT] = session;
+      words[this.#sessionAt(at)] = session;
       Atomics.store(words, at, holderWord);
       return true;
     }
     if (words[0]! >= Math.floor(this.#capacity * 0.9)) return false;
     words[at + EXPIRES_AT] = expiresSeconds;
-    words[at + SESSION_AT] = session;
+    words[this.#sessionAt(at)] = session;
     words[at + META_AT] = this.#meta(port, length);
     for (let i = 0; i < this.#keyWords; i++) words[at + KEY_AT + i] = this.#key[i]!;
     Atomics.store(words, at, holderWord);
@@ -139,13 +143,13 @@ export class PrefixTable {
   copyInto(other: PrefixTable): void {
     const words = this.#words;
     const key = new Int32Array(4);
-    for (let at = HEADER_WORDS; at < words.length; at += this.#entryWords) {
+    for (let at = HEADER_WORDS; at < this.#sessions; at += this.#entryWords) {
       const word = words[at]!;
       if (word === 0) continue;
       for (let i = 0; i < this.#keyWords; i++) key[i] = words[at + KEY_AT + i]!;
       const meta = words[at + META_AT]!;
       const holder = word === NOBODY_WORD ? NOBODY : word - 1;
-      other.set(key, meta & 0xffff, meta >>> PORT_BITS, holder, words[at + EXPIRES_AT]!, words[at + SESSION_AT]!);
+      other.set(key, meta & 0xffff, meta >>> PORT_BITS, holder, words[at + EXPIRES_AT]!, words[this.#sessionAt(at)]!);
     }
   }
 
@@ -153,8 +157,8 @@ export class PrefixTable {
   endSessions(session: number, mask: number, expiresSeconds: number): number {
     const words = this.#words;
     let ended = 0;
-    for (let at = HEADER_WORDS; at < words.length; at += this.#entryWords) {
-      if (words[at] === 0 || words[at] === NOBODY_WORD || (words[at + SESSION_AT]! & mask) !== session) continue;
+    for (let at = HEADER_WORDS; at < this.#sessions; at += this.#entryWords) {
+      if (words[at] === 0 || words[at] === NOBODY_WORD || (words[this.#sessionAt(at)]! & mask) !== session) continue;
       Atomics.store(words, at, NOBODY_WORD);
       words[at + EXPIRES_AT] = expiresSeconds;
       ended++;
@@ -186,7 +190,7 @@ export class PrefixTable {
     hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
     hash ^= hash >>> 16;
     const entryWords = this.#entryWords;
-    const end = words.length;
+    const end = this.#sessions;
     // The hash as a fraction of the whole: any number of places will do, not powers of two alone.
     let at = HEADER_WORDS + ((((hash >>> 0) * this.#capacity) / 0x1_0000_0000) >>> 0) * entryWords;
     for (;;) {
@@ -197,6 +201,10 @@ export class PrefixTable {
       at += entryWords;
       if (at >= end) at = HEADER_WORDS;
     }
+  }
+
+  #sessionAt(at: number): number {
+    return this.#sessions + (at - HEADER_WORDS) / this.#entryWords;
   }
 
   #sameRest(at: number): boolean {
