@@ -25,7 +25,7 @@ import { loadPlugin, metricPrefix } from './plugins.ts';
 import { LISTS_TOPIC, Publications, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
 import { SubscriberDesk } from './subscribers/desk.ts';
 import { noticeDesk } from './subscribers/notice-desk.ts';
-import { SubscriberState } from './subscribers/state.ts';
+import type { SubscriberState } from './subscribers/state.ts';
 import type { IoKind } from './worker-messages.ts';
 import { Workers } from './workers.ts';
 
@@ -217,7 +217,11 @@ async function openSubscribers(
 ): Promise<SubscriberDesk | undefined> {
   if (!config.subscribers) return undefined;
   const { log, clock } = parts;
-  parts.subscribers ??= new SubscriberState(config.server.dataFolder, clock, log);
+  if (!parts.subscribers) {
+    // Brings SQLite along, which a server without subscribers need not load.
+    const { SubscriberState } = await import('./subscribers/state.ts');
+    parts.subscribers = new SubscriberState(config.server.dataFolder, clock, log);
+  }
   const desk = await SubscriberDesk.open({
     config: config.subscribers,
     state: parts.subscribers,

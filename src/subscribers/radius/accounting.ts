@@ -4,7 +4,6 @@
  * An answer means "recorded" (RFC 2866 §2), so what cannot be recorded gets none and is sent again. What is no news (a
  * duplicate, something late) was recorded before and is answered.
  */
-import { createHash } from 'node:crypto';
 import { parsePrefix } from '../../net/address.ts';
 import { PrefixSet } from '../../net/prefix-set.ts';
 import { isGroup, isSubscriberNumber } from '../directory.ts';
@@ -133,6 +132,9 @@ const KINDS: ReadonlyMap<number, LeaseEvent['kind']> = new Map([
 /** Older than any lease may last. */
 const MAX_AGE_SECONDS = 8 * 86_400;
 
+/** FNV-1a: sessions of one address are told apart, and their client has been authenticated. */
 function hashOf(sessionId: string): number {
-  return createHash('md5').update(sessionId, 'latin1').digest().readInt32BE(0);
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < sessionId.length; i++) hash = Math.imul(hash ^ sessionId.charCodeAt(i), 0x01000193);
+  return hash ^ (hash >>> 15);
 }

@@ -9,6 +9,8 @@ import type { RadiusConfig } from '../subscribers-config.ts';
 import { Accounting, RADIUS_RESULTS, type RadiusResult } from './accounting.ts';
 
 const RECEIVE_BUFFER_BYTES = 4 << 20;
+/** Addresses whose binary form is remembered. */
+const MAX_SENDERS = 1024;
 
 /** Resolves when it listens, with the function that ends it. Rejects with SekishoError. */
 export async function listenForAccounting(
@@ -28,8 +30,18 @@ export async function listenForAccounting(
   const accounting = new Accounting(state, config, readSecret(config.secretFile), count);
   const { address, port } = config.listen;
   const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES });
+  // Clients are few and send often; strangers push each other out.
+  const senders = new Map<string, Int32Array>();
+  const wordsOf = (text: string): Int32Array => {
+    let words = senders.get(text);
+    if (words) return words;
+    words = addressWords(text.replace(/%.*$/, ''));
+    if (senders.size >= MAX_SENDERS) senders.clear();
+    senders.set(text, words);
+    return words;
+  };
   socket.on('message', (packet, remote) => {
-    const response = accounting.take(packet, addressWords(remote.address.replace(/%.*$/, '')));
+    const response = accounting.take(packet, wordsOf(remote.address));
     // A client that is gone is no trouble of ours.
     if (response) socket.send(response, remote.port, remote.address, () => {});
   });
