@@ -362,6 +362,7 @@ export class Chain implements Waiters {
     const found = this.#completion.begin(query, byAnswerHook, this.source);
     if (found === WHOLE) return true;
     if (found === FAILED) {
+      this.#counters.shed();
       // Answers to others may have gone out meanwhile: take a place for this one anew.
       this.routes[query.transport]?.prepare(query);
       beginReply(query, RCODE.SERVFAIL);

@@ -99,7 +99,7 @@ export class CnameCompletion {
       if (found !== CACHE_STALE || !this.#appendStale(query)) serverFailure(query, failure);
       return WHOLE;
     }
-    const token = suspended.hold(query);
+    const token = source === undefined ? -1 : suspended.hold(query);
     if (token < 0 || source === undefined) return FAILED;
     const { reply, replyStart, replyLength, ede, edeText, decidedBy } = query;
     const written = reply.slice(replyStart, replyStart + replyLength);

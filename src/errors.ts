@@ -168,6 +168,34 @@ export const ERRORS = {
     meaning: 'The server is starting or draining and cannot do what was asked just now (HTTP 503).',
     remedy: 'Ask again when `/readyz` answers 200.',
   },
+  // ── sinkhole desk ─────────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_SINKHOLE_REFUSED: {
+    exitCode: 1,
+    meaning:
+      'A sinkhole rule lacks what its ground needs, or names what no rule may name (HTTP 422); nothing was changed.',
+    remedy: 'Every problem is listed; `sekisho sinkhole --help` shows a complete command line.',
+  },
+  SEKISHO_SINKHOLE_CONFLICT: {
+    exitCode: 1,
+    meaning: 'The change does not fit the rules that are there (HTTP 409); nothing was changed.',
+    remedy: '`sekisho sinkhole list` shows the rules; renew or remove the one that the message names.',
+  },
+  SEKISHO_SINKHOLE_NO_RULE: {
+    exitCode: 1,
+    meaning: 'The sinkhole desk has no rule on that name (HTTP 404).',
+    remedy: '`sekisho sinkhole list` shows the rules; those of the configuration are changed there.',
+  },
+  SEKISHO_SINKHOLE_STORE: {
+    exitCode: 1,
+    meaning: 'The sinkhole desk could not write its rules to the disk (HTTP 503); nothing was changed.',
+    remedy: "Look at the space and the permissions of `<data>/sinkhole/`; the message carries the store's own words.",
+  },
+  SEKISHO_SINKHOLE_WORKERS: {
+    exitCode: 1,
+    meaning: 'A sinkhole rule was kept, but at least one worker could not take it (HTTP 500).',
+    remedy:
+      'The log says which worker and why; `sekisho sinkhole list` shows what is kept. A reload brings it to new workers.',
+  },
   SEKISHO_INTERNAL: {
     exitCode: 1,
     meaning: 'A fault of Sekisho itself.',

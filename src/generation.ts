@@ -14,6 +14,7 @@ import type { Clock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
+import type { LastingParts } from './lasting.ts';
 import { threadCompiler } from './lists/compiler.ts';
 import { ListDesk } from './lists/desk.ts';
 import { listFacts } from './lists/list-config.ts';
@@ -44,6 +45,8 @@ export interface ProcessParts {
   subscribers?: SubscriberState;
   /** How often the worker at each place was replaced. */
   readonly replaced: number[];
+  /** What plugins keep beyond a reload. */
+  readonly lasting: LastingParts;
 }
 
 export class Generation {
@@ -248,6 +251,12 @@ class Controls {
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
       notices: config.subscribers && parts.subscribers && noticeDesk(parts.subscribers, config.lists),
+      hashKey: parts.hashKey,
+      lasting: (make) => {
+        const { value, release } = parts.lasting.take(plugin.name, make);
+        this.closers.push(release);
+        return value;
+      },
       dataFolder: () => {
         const folder = join(config.server.dataFolder, plugin.name);
         makeDataFolder(folder);

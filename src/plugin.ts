@@ -200,6 +200,14 @@ export interface ControlContext<Options> {
   readonly clock: Clock;
   /** Where notices to subscribers are kept; undefined where the configuration knows no subscribers. */
   readonly notices: NoticeDesk | undefined;
+  /** The same as in `DataContext`: tables that workers look into can be built here. */
+  readonly hashKey: readonly [number, number];
+  /**
+   * What is to outlive a reload, one for each plugin: a store that only one may write to, numbers that begin anew at no
+   * reload. While a reload is under way both configurations hold the same. `make` is called where there is none yet;
+   * `close` when no configuration holds it any more.
+   */
+  lasting<T extends { close(): void | Promise<void> }>(make: () => T): T;
   /** Folder of this plugin's own files, below `server.data`; made on first use. */
   dataFolder(): string;
   /**

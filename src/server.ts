@@ -21,6 +21,7 @@ import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
 import { Explainer } from './explain.ts';
 import { Generation, type ProcessParts } from './generation.ts';
+import { LastingParts } from './lasting.ts';
 import { countersOnly, RetiredMetrics } from './metrics/prometheus.ts';
 import { endpointText } from './net/address.ts';
 import { batchedIoFault } from './net/self-test.ts';
@@ -115,6 +116,7 @@ class Server {
       nextSerial: () => ++serial,
       nextListsVersion: () => ++listsVersion,
       replaced: [],
+      lasting: new LastingParts(),
     };
     const report = {
       version: version(),

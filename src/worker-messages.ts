@@ -19,6 +19,8 @@ export interface WorkerSetup {
   /** Different for every worker thread that ever ran in this process, from 1. */
   readonly serial: number;
   readonly io: IoKind;
+  /** The kernel cuts messages up into datagrams (net/self-test.ts). */
+  readonly segments: boolean;
   /** Sockets opened by the main thread; empty with node:dgram, which opens its own. */
   readonly udp: readonly ListenerSocket[];
   /** Descriptors of listening TCP sockets, one for each of `server.listen`; the worker closes them. */

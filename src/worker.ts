@@ -111,6 +111,7 @@ async function serve(): Promise<void> {
       cache.insert(question, answer, nowMs);
       failures.forget(question, nowMs);
     },
+    onForeseen: (question) => cache.foresee(question),
     onFailure: (question, ede, nowMs, kind) => {
       // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
       if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);

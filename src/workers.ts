@@ -4,6 +4,7 @@
  *
  * A worker owns nothing that its death could take along: listening sockets, cache and counters belong to the main thread.
  */
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import type { Logger } from 'pino';
 import { releaseLocksOf } from './cache/cache.ts';
@@ -14,6 +15,7 @@ import type { MetricsSource, RetiredMetrics } from './metrics/prometheus.ts';
 import type { MetricsSnapshot } from './metrics/registry.ts';
 import { libc } from './net/libc.ts';
 import type { Listeners } from './net/listeners.ts';
+import { segmentsWork } from './net/self-test.ts';
 import type { Publication, Publications } from './publications.ts';
 import {
   type ChainEntry,
@@ -96,6 +98,10 @@ export class Workers {
   #closing = false;
 
   constructor(parts: WorkersParts) {
+    // V8 collects the whole heap of a thread that has allocated little for eight seconds, to give memory back: two or three
+    // times, each with steps of up to 20 ms in that thread, and a thread that handles packets never allocates much. What
+    // workers hold they hold for life, so there is nothing to give back. Heeded by threads that are started later.
+    setFlagsFromString('--no-memory-reducer');
     this.#parts = parts;
     this.config = parts.config;
     this.#replaced = parts.replaced;
@@ -201,6 +207,7 @@ export class Workers {
         place,
         serial,
         io,
+        segments: io === 'mmsg' && segmentsWork(),
         udp: listeners?.udp(place) ?? [],
         tcp: listeners?.duplicateTcp(place) ?? [],
         cache,

@@ -23,8 +23,8 @@ import { KEY0, KEY1, queryPacket } from './packets.ts';
 const STRIDE = 2112;
 const BATCH = 64;
 
-/** A chain whose cache holds an A record for each of `names`. */
-export async function cachedChain(names: readonly string[]): Promise<Chain> {
+/** A chain whose cache holds an A record for each of `names`; with `lists`, the rpz plugin is in it. */
+export async function cachedChain(names: readonly string[], lists?: ListsInForce): Promise<Chain> {
   const metrics = new Metrics();
   const cache = new AnswerCache(createCacheMemory({ bytes: 64 << 20 }), {
     worker: 1,
@@ -56,9 +56,10 @@ export async function cachedChain(names: readonly string[]): Promise<Chain> {
         name: 'sinkhole',
         options: { ipv4: '192.0.2.1', ttl: 30, rules: [{ name: 'attacked.example', ground, 'dry-run': false }] },
       },
+      ...(lists ? [{ name: 'rpz', options: {} }] : []),
     ],
     {
-      lists: new ListsInForce([]),
+      lists: lists ?? new ListsInForce([]),
       subscribers: new SubscribersInForce(),
       server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'] },
       shared: [],

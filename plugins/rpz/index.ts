@@ -36,7 +36,7 @@ export default definePlugin({
       query(query) {
         const lists = ready(query);
         if (lists === undefined) return CONTINUE;
-        matcher.begin();
+        matcher.begin(0);
         const decides = matcher.matchQuestion(query, lists, policies.inForce & decidedEarly());
         countPassed();
         return decides ? carryOut(query, 0, lists) : CONTINUE;
@@ -47,14 +47,14 @@ export default definePlugin({
         const lists = ready(query);
         if (lists === undefined || isTruncated(query)) return CONTINUE;
         const byAnswer = (answerHolders & policies.inForce) !== 0;
-        if (!byAnswer && !mayHoldAlias(query)) return CONTINUE;
-        matcher.begin();
-        // §5.1: one rule decides, also where it is PASSTHRU, or TCP-Only over TCP: the query hook has been here.
-        if (matcher.matchQuestion(query, lists, policies.inForce & decidedEarly())) return CONTINUE;
-        matcher.passedCount = 0;
-        if (!view.read(query)) return FAIL;
-        for (let position = byAnswer ? 0 : 1; position <= view.last; position++) {
+        const byAlias = mayHoldAlias(query);
+        if (!byAnswer && !byAlias) return CONTINUE;
+        matcher.begin(decidedEarly());
+        if (!view.read(query, byAlias)) return FAIL;
+        for (let position = 0; position <= view.last; position++) {
           if (!matcher.matchAt(position, query, lists, policies.inForce)) continue;
+          // §5.1: one rule decides, also where it is PASSTHRU, or TCP-Only over TCP: the query hook has been here.
+          if (matcher.wasEarly) return CONTINUE;
           countPassed();
           return carryOut(query, position, lists);
         }
@@ -72,7 +72,8 @@ export default definePlugin({
     function ready(query: Query): LoadedLists | undefined {
       const lists = inForce.current;
       if (lists === undefined) return undefined;
-      policies.at(query.nowMs);
+      // Looked at here: handed to a function on each packet, the time would be boxed.
+      if (query.nowMs >= policies.nextEndMs) policies.at(query.nowMs);
       // Policy speaks about class IN alone.
       if (policies.inForce === 0 || query.question.class !== CLASS.IN) return undefined;
       if (lists !== known) learn(lists);

@@ -39,7 +39,10 @@ export class Matcher {
   passedCount = 0;
   /** Lists that are not to be noted again. */
   noted = 0;
+  /** What decides was known before the answer: the query hook has carried it out. */
+  wasEarly = false;
 
+  #early = 0;
   readonly #policies: Policies;
   readonly #view: ReplyView;
   readonly #masks = new Int32Array(NSIP + 1);
@@ -51,10 +54,11 @@ export class Matcher {
     this.#view = view;
   }
 
-  /** Forget what was noted. */
-  begin(): void {
+  /** Forget what was noted. `early`: lists of which client and name of the question have been seen to already. */
+  begin(early: number): void {
     this.passedCount = 0;
     this.noted = 0;
+    this.#early = early;
   }
 
   /** Triggers on client and name of the question alone, for `asked`. True where a rule decides. */
@@ -105,8 +109,10 @@ export class Matcher {
       if (policy === undefined) continue;
       for (let trigger = CLIENT_IP; trigger <= NSIP; trigger++) {
         if ((masks[trigger]! & bit) === 0 || !this.load(policy, trigger, query, lists, position)) continue;
+        this.wasEarly = position === 0 && trigger <= QNAME && (this.#early & bit) !== 0;
         if (!policy.counts) return true;
         this.noted |= bit;
+        if (this.wasEarly) break;
         this.passed[this.passedCount++] = this.#policies.hit(policy, trigger, this.action);
         break;
       }

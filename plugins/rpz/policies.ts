@@ -76,25 +76,24 @@ export class Policies {
   inForce = 0;
   /** Those of them that act rather than count. */
   acting = 0;
-  /** When the next ground expires. */
-  #nextEndMs = Number.NEGATIVE_INFINITY;
+  /** When the next ground expires, monotonic milliseconds: `at` is to be called from then on. */
+  nextEndMs = Number.NEGATIVE_INFINITY;
 
   constructor(facts: readonly ListFacts[], clock: Clock, counter: DataContext<unknown>['counter']) {
     this.byList = facts.map((list, i) => (list.category === 'policy' ? policy(list, i, clock, counter) : undefined));
     this.at(clock.nowMs());
   }
 
-  /** Bring `inForce` and `acting` up to date; costs a comparison, but for the moments at which a ground expires. */
+  /** Bring `inForce` and `acting` up to date. */
   at(nowMs: number): void {
-    if (nowMs < this.#nextEndMs) return;
     this.inForce = 0;
     this.acting = 0;
-    this.#nextEndMs = Number.POSITIVE_INFINITY;
+    this.nextEndMs = Number.POSITIVE_INFINITY;
     for (const policy of this.byList) {
       if (policy === undefined || nowMs >= policy.endsMs) continue;
       this.inForce |= 1 << policy.list;
       if (!policy.counts) this.acting |= 1 << policy.list;
-      if (policy.endsMs < this.#nextEndMs) this.#nextEndMs = policy.endsMs;
+      if (policy.endsMs < this.nextEndMs) this.nextEndMs = policy.endsMs;
     }
   }
 

@@ -61,20 +61,20 @@ export class ReplyView {
 
   /** Only the question: no reply stands there yet. */
   readQuestion(query: Query): void {
-    const [name] = this.names;
-    name?.set(query.question.name);
+    this.names[0]!.copyQuestion(query.question);
     this.last = 0;
     this.addresses.count = 0;
     this.serverAddresses.count = 0;
     this.serverCount = 0;
   }
 
-  /** False where the chain of CNAMEs is too long to be followed, or the reply broken. */
-  read(query: Query): boolean {
+  /**
+   * False where the chain of CNAMEs is too long to be followed, or the reply broken. `mayHoldAlias`: without it, there is
+   * no chain to be looked for.
+   */
+  read(query: Query, mayHoldAlias: boolean): boolean {
     this.readQuestion(query);
-    const { type } = query.question;
-    // RFC 1034 §3.6.2: a query for CNAME or * stops at the CNAME.
-    if (type !== TYPE.CNAME && type !== TYPE.ANY && !this.#followAliases(query)) return false;
+    if (mayHoldAlias && !this.#followAliases(query)) return false;
     return this.#collect(query);
   }
 

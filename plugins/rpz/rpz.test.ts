@@ -1,8 +1,11 @@
 import type { Answer } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
+import { cachedChain } from '../../bench/micro/cached-chain.ts';
+import { systemClock } from '../../src/clock.ts';
 import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
-import { EDE } from '../../src/plugin.ts';
-import { type Ask, ManualClock, mount, type UpstreamReply } from '../../src/testing.ts';
+import { addressWords } from '../../src/net/address.ts';
+import { EDE, Query, RCODE } from '../../src/plugin.ts';
+import { type Ask, ManualClock, mount, queryMessage, type UpstreamReply } from '../../src/testing.ts';
 import { textToName } from '../../src/wire/name.ts';
 import rpz from './index.ts';
 
@@ -422,6 +425,28 @@ describe('replies that are left alone', () => {
     expect(await middle.ask({ name: 'chain.example', dnssecOk: true })).toMatchObject({ authenticData: false });
   });
 
+  test('what another plugin wrote', async () => {
+    // The chain of the bench: its sinkhole answers 192.0.2.1 for attacked.example, its cache the same for host.example.
+    const rules = list('attacked.example CNAME .', '32.1.2.0.192.rpz-ip CNAME .');
+    const chain = await cachedChain(['host.example'], listsInForce(rules));
+    const rcodeOf = (name: string): number => {
+      const query = new Query();
+      query.message = queryMessage({ name });
+      query.length = query.message.length;
+      query.clientWords.set(addressWords('127.0.0.1'));
+      query.port = 5353;
+      query.nowMs = systemClock.nowMs();
+      const memory = new ArrayBuffer(1232);
+      query.reply = new Uint8Array(memory);
+      query.replyWords = new Int32Array(memory);
+      query.replyCapacity = 1232;
+      expect(chain.handle(query)).toBe(true);
+      return query.rcode;
+    };
+    expect(rcodeOf('host.example')).toBe(RCODE.NXDOMAIN);
+    expect(rcodeOf('attacked.example')).toBe(RCODE.NOERROR);
+  });
+
   test('class CH', async () => {
     const bytes = Uint8Array.from([
       ...[0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, ...Buffer.from('bad'), 7, ...Buffer.from('example'), 0, 0, 1, 0, 3],
@@ -465,5 +490,83 @@ describe('lists that change or end', () => {
     ]);
     expect(await seen(plugin, { name: 'plain.a.example' })).toBe('NOERROR, A 192.0.2.3');
     expect(await seen(plugin, { name: 'other.a.example' })).toBe('NXDOMAIN');
+  });
+});
+
+describe('explain', () => {
+  const named = (name: string, ...rules: string[]): TestList => ({ ...list(...rules), name });
+  const explained = (lists: readonly TestList[], ask: Ask) => {
+    const plugin = mounted(lists);
+    const explanation = plugin.explain(ask);
+    expect(hits(plugin)).toBe(0);
+    return explanation;
+  };
+
+  test('names list, trigger, rule, action, ground and approver, and the match for the control plane', () => {
+    expect(explained([named('feed', '*.bad.example CNAME .')], { name: 'a.bad.example' })).toEqual({
+      verdict: 1,
+      reason:
+        "list 'feed': qname rule '*.bad.example', action nxdomain; ground legitimate-business (正当業務行為), approved by head of network operations",
+      matches: [{ list: 0, trigger: 'qname', rule: '*.bad.example' }],
+    });
+  });
+
+  test.each([
+    ['CNAME *.', 1, 'nodata'],
+    ['CNAME rpz-passthru.', 0, 'passthru'],
+    ['CNAME rpz-drop.', 2, 'drop'],
+    ['CNAME rpz-tcp-only.', 3, 'tcp-only'],
+    ['A 192.0.2.1', 1, 'local-data'],
+    ['CNAME garden.example.', 7, 'cname'],
+  ])('%s has verdict %i', (data, verdict, action) => {
+    expect(explained([list(`bad.example ${data}`)], { name: 'bad.example' })).toMatchObject({
+      verdict,
+      reason: expect.stringContaining(`action ${action};`),
+    });
+  });
+
+  test('writes a network as people do', () => {
+    const rules = list('24.0.2.0.192.rpz-client-ip CNAME .', '48.zz.1.db8.2001.rpz-client-ip CNAME .');
+    expect(explained([rules], { name: 'x.example', client: '192.0.2.77' })?.matches).toEqual([
+      { list: 0, trigger: 'client-ip', rule: '192.0.2.0/24' },
+    ]);
+    expect(explained([rules], { name: 'x.example', client: '2001:db8:1::9' })?.matches).toEqual([
+      { list: 0, trigger: 'client-ip', rule: '2001:db8:1::/48' },
+    ]);
+  });
+
+  test('says why a rule does not act', () => {
+    const rule = 'bad.example CNAME .';
+    const explanation = explained(
+      [
+        { ...named('trial', rule), dryRun: true },
+        { ...named('off', rule), override: { action: 'disabled' } },
+        named('exempt', 'bad.example CNAME rpz-passthru.'),
+        named('late', rule),
+      ],
+      { name: 'bad.example' },
+    );
+    expect(explanation).toMatchObject({ verdict: 0, matches: { length: 4 } });
+    expect(explanation?.reason).toMatch(/'trial'.* — only counted: the list is a dry run;/);
+    expect(explanation?.reason).toMatch(/'off'.* — only counted: the list is disabled by its override;/);
+    expect(explanation?.reason).toMatch(/'late'.* — does not act: list 'exempt' comes first and has decided;/);
+  });
+
+  test("says that an override is not the rule's own action", () => {
+    const lists = [{ ...list('bad.example CNAME .'), override: { action: 'nodata' } as const }];
+    expect(explained(lists, { name: 'bad.example' })?.reason).toContain("action nodata (by the list's override)");
+  });
+
+  test('says what only the answer will tell', () => {
+    const byAnswer = named('addresses', '32.1.2.0.192.rpz-ip CNAME .');
+    expect(explained([byAnswer], { name: 'x.example' })).toMatchObject({
+      verdict: 0,
+      reason: expect.stringContaining("rules on answers ('addresses') are looked at when the answer is known"),
+    });
+    expect(explained([byAnswer, named('names', 'bad.example CNAME .')], { name: 'bad.example' })).toMatchObject({
+      verdict: 1,
+      reason: expect.stringContaining("unless the answer matches a rule of 'addresses', which comes first"),
+    });
+    expect(mount(rpz, {}, {}).explain({ name: 'x.example' })?.reason).toBe('no list of category policy is configured');
   });
 });

@@ -2,8 +2,7 @@
  * Answers a discard address (通信破棄用のIPアドレス) for a name that an attack looks up, so that other names on the same
  * address stay reachable (guideline Art. 5(1)1イ(オ), R1). Options, metrics and an example: README.md.
  */
-import { getPublicSuffix } from 'tldts';
-import { expiryMs, GROUND_TERMS, ground } from '../../src/grounds/ground.ts';
+import { ground } from '../../src/grounds/ground.ts';
 import { AddressError, addressWords, isMapped } from '../../src/net/address.ts';
 import {
   ANSWER,
@@ -11,19 +10,21 @@ import {
   addRecord,
   addSoa,
   beginReply,
-  type Clock,
   CONTINUE,
   definePlugin,
   EDE,
-  NameError,
+  type Explanation,
+  nameToText,
   type Problem,
   type Query,
+  type Question,
   RCODE,
   TYPE,
-  textToName,
   z,
 } from '../../src/plugin.ts';
-import { Rules } from './rules.ts';
+import { type ConfigurationRule, configurationEntry, tableRule } from './entry.ts';
+import { RuleNameError, ruleName } from './rule-name.ts';
+import { compileTable, MAX_RULES, RuleTable, type TableMemory } from './table.ts';
 
 const options = z.strictObject({
   ipv4: z.ipv4().optional().describe('Discard address given as A. Without it, A is answered NODATA.'),
@@ -42,8 +43,9 @@ const options = z.strictObject({
         'dry-run': z.boolean().default(false).describe('Only count what the rule would hit.'),
       }),
     )
+    .max(MAX_RULES)
     .default([])
-    .describe('Names under attack.'),
+    .describe('Names under attack; those of the desk (`sekisho sinkhole add`) come on top.'),
 });
 
 export default definePlugin({
@@ -58,65 +60,62 @@ export default definePlugin({
     rules.forEach(({ name }, i) => {
       const path = ['rules', i, 'name'];
       try {
-        const key = textToName(name).join();
-        const first = seen.get(key);
+        const { text } = ruleName(name);
+        const first = seen.get(text);
         if (first !== undefined) problems.push({ path, message: `'${name}' has a rule already (number ${first + 1})` });
-        seen.set(key, i);
+        seen.set(text, i);
       } catch (error) {
-        if (!(error instanceof NameError)) throw error;
+        if (!(error instanceof RuleNameError)) throw error;
         problems.push({ path, message: `'${name}' ${error.message}` });
-        return;
-      }
-      // A rule on a public suffix would discard what belongs to many who are not attacked (R1).
-      const bare = name.replace(/\.$/, '').toLowerCase();
-      if (bare === '' || getPublicSuffix(bare, { allowPrivateDomains: true }) === bare) {
-        problems.push({
-          path,
-          message: `'${name}' is a public suffix: names of many owners lie below it, so no rule may name it`,
-        });
       }
     });
     return problems;
   },
-  data({ options, clock, hashKey, counter, counters }) {
+  // Loaded only where it runs: SQLite has no business in the packet threads.
+  control: async (context) => (await import('./control.ts')).control(context, configuredRules(context.options.rules)),
+  data({ options, clock, hashKey, shared, counter, counters }) {
     const v4 = options.ipv4 === undefined ? undefined : addressBytes(options.ipv4).subarray(12);
     const v6 = options.ipv6 === undefined ? undefined : addressBytes(options.ipv6);
     const text = new TextEncoder().encode('discarded: name under attack');
-    const rules = new Rules(
-      options.rules.map(({ name, ground, 'dry-run': dryRun }, i) => ({
-        name: textToName(name),
-        text: name,
-        endsMs: monotonicMs(expiryMs(ground), clock),
-        dryRun,
-        hits: counter('hits', 'Queries that a rule matched, by its place in the configuration.', {
-          rule: String(i + 1),
-          dry_run: String(dryRun),
-        }),
-      })),
-      hashKey,
+    const slots = shared === undefined ? undefined : new Int32Array((shared as SharedHits).hits);
+    const declare = (rule: string, dryRun: boolean) =>
+      counter('hits', 'Queries that a rule matched, by its place in the configuration, or `desk`.', {
+        rule,
+        dry_run: String(dryRun),
+      });
+    /** Two for each place, enforced and dry run; place 0 is the desk. */
+    const hits = [declare('desk', false), declare('desk', true)];
+    options.rules.forEach(({ 'dry-run': dryRun }, i) => {
+      const index = declare(String(i + 1), dryRun);
+      hits.push(index, index);
+    });
+    // Until the control half hands over all rules: those of the configuration alone.
+    const configured = configuredRules(options.rules).map((rule) =>
+      tableRule(configurationEntry(rule, -1, clock), rule.place),
     );
+    let table = new RuleTable(compileTable(configured, hashKey), hashKey);
 
     return {
       query(query) {
-        const rule = rules.find(query.question);
-        if (rule === undefined || query.nowMs >= rule.endsMs) return CONTINUE;
-        counters[rule.hits]! += 1;
-        if (rule.dryRun) return CONTINUE;
-        discard(query);
-        return ANSWER;
+        const found = table.find(query.question);
+        // The most specific rule first. One that has ended, or only counts, leaves the decision to the next.
+        for (let i = found - 1; i >= 0; i--) {
+          const rule = table.matches[i]!;
+          if (query.nowMs >= table.endsMs(rule)) continue;
+          const dryRun = table.isDryRun(rule);
+          counters[hits[2 * table.place(rule) + (dryRun ? 1 : 0)]!]! += 1;
+          const slot = table.slot(rule);
+          if (slots !== undefined && slot >= 0) Atomics.add(slots, slot, 1);
+          if (dryRun) continue;
+          discard(query);
+          return ANSWER;
+        }
+        return CONTINUE;
       },
-      explain(query) {
-        const rule = rules.find(query.question);
-        if (!rule) return { verdict: CONTINUE, reason: 'no rule names exactly this name' };
-        const stated = options.rules.find(({ name }) => name === rule.text)?.ground;
-        const why = stated
-          ? `ground ${stated.kind} (${GROUND_TERMS[stated.kind]}), approved by ${stated.approver}`
-          : '';
-        if (clock.nowMs() >= rule.endsMs)
-          return { verdict: CONTINUE, reason: `rule '${rule.text}' has expired; ${why}` };
-        if (rule.dryRun) return { verdict: CONTINUE, reason: `rule '${rule.text}' matches but is a dry run; ${why}` };
-        return { verdict: ANSWER, reason: `rule '${rule.text}' discards this name; ${why}` };
+      update(value) {
+        table = new RuleTable(value as TableMemory, hashKey);
       },
+      explain: (query) => explain(table, query.question, clock.nowMs()),
     };
 
     function discard(query: Query): void {
@@ -132,9 +131,39 @@ export default definePlugin({
   },
 });
 
-/** Wall-clock expiry as an instant of the monotonic clock: a step of the wall clock later does not move it. */
-function monotonicMs(wallMs: number | undefined, clock: Clock): number {
-  return wallMs === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() + wallMs - clock.wallMs();
+/** What `control` hands to the workers once. */
+export interface SharedHits {
+  /** Hits of each rule, by its slot; `Atomics`. */
+  readonly hits: SharedArrayBuffer;
+}
+
+function configuredRules(rules: z.infer<typeof options>['rules']): ConfigurationRule[] {
+  return rules.map(({ name, ground, 'dry-run': dryRun }, i) => ({
+    name: ruleName(name),
+    ground,
+    dryRun,
+    place: i + 1,
+  }));
+}
+
+/** What the rules say to a name, the most specific one first, also why one does not apply. */
+function explain(table: RuleTable, question: Question, nowMs: number): Explanation {
+  const passed: string[] = [];
+  for (let i = table.find(question) - 1; i >= 0; i--) {
+    const rule = table.matches[i]!;
+    const reach = table.isSubtree(rule) ? ' and all below it' : '';
+    const from = table.place(rule) === 0 ? 'of the desk' : `${table.place(rule)} of the configuration`;
+    const words = `'${nameToText(table.name(rule))}'${reach}`;
+    const about = `${table.about(rule)} (rule ${from})`;
+    if (nowMs >= table.endsMs(rule)) passed.push(`rule ${words} has expired; ${about}`);
+    else if (table.isDryRun(rule)) passed.push(`rule ${words} matches but is a dry run; ${about}`);
+    else return { verdict: ANSWER, reason: [...passed, `rule ${words} discards this name; ${about}`].join('; ') };
+  }
+  const above = table.exactAbove(question);
+  if (above >= 0)
+    passed.push(`rule '${nameToText(table.name(above))}' is on that name alone: its subtree was not asked for`);
+  if (passed.length === 0) passed.push('no rule names exactly this name, and none reaches down to it');
+  return { verdict: CONTINUE, reason: passed.join('; ') };
 }
 
 function addressBytes(text: string): Uint8Array {

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { EDE } from '../../src/plugin.ts';
+import { EDE, textToName } from '../../src/plugin.ts';
 import { ManualClock, mount } from '../../src/testing.ts';
 import sinkhole from './index.ts';
+import { compileTable, type TableRule } from './table.ts';
 
 const ground = {
   kind: 'self-defence',
@@ -124,4 +125,106 @@ test('explain names rule and ground, and counts nothing', () => {
   });
   expect(mounted.explain({ name: 'other.example' })).toMatchObject({ verdict: 0 });
   expect(mounted.counter('sekisho_sinkhole_hits_total')).toBe(0);
+});
+
+describe('rules handed over while packets flow', () => {
+  const FOREVER = Number.POSITIVE_INFINITY;
+  const rule = (name: string, over: Partial<TableRule> = {}): TableRule => ({
+    name: textToName(name),
+    subtree: false,
+    dryRun: false,
+    endsMs: FOREVER,
+    slot: 0,
+    place: 0,
+    about: new TextEncoder().encode('ground self-defence (正当防衛), approved by somebody, until 2026-10-10T00:00:00Z'),
+    ...over,
+  });
+  /** The plugin with these rules of the desk, and its counters. */
+  function withRules(...rules: TableRule[]) {
+    const hits = new SharedArrayBuffer(64);
+    const mounted = mount(sinkhole, { ipv4: '192.0.2.1' }, { shared: { hits } });
+    // The key of the test harness.
+    mounted.publish(compileTable(rules, [0x01234567, 0x09abcdef]));
+    return { ...mounted, hits: new Int32Array(hits) };
+  }
+  const discarded = [{ data: '192.0.2.1' }];
+  const truth = [{ data: '192.0.2.99' }];
+
+  test('a subtree rule discards the name and all below it, and nothing else', async () => {
+    const { ask, hits } = withRules(rule('victim.example', { subtree: true, slot: 3 }));
+    for (const name of ['victim.example', 'www.victim.example', 'a.b.c.VICTIM.example'])
+      expect((await ask({ name })).answers, name).toMatchObject(discarded);
+    for (const name of ['xvictim.example', 'example', 'victim.example.net'])
+      expect((await ask({ name })).answers, name).toMatchObject(truth);
+    expect([...hits.slice(0, 4)]).toEqual([0, 0, 0, 3]);
+  });
+
+  test('a new table replaces the one before, whole', async () => {
+    const mounted = withRules(rule('old.example'));
+    mounted.publish(compileTable([rule('new.example')], [0x01234567, 0x09abcdef]));
+    expect((await mounted.ask({ name: 'old.example' })).answers).toMatchObject(truth);
+    expect((await mounted.ask({ name: 'new.example' })).answers).toMatchObject(discarded);
+  });
+
+  test('a dry run counts in its slot and leaves the decision to the next rule', async () => {
+    const { ask, hits, counter } = withRules(
+      rule('www.victim.example', { dryRun: true, slot: 1 }),
+      rule('victim.example', { subtree: true, slot: 2 }),
+    );
+    expect((await ask({ name: 'www.victim.example' })).answers).toMatchObject(discarded);
+    expect([hits[1], hits[2]]).toEqual([1, 1]);
+    expect(counter('sekisho_sinkhole_hits_total', { rule: 'desk', dry_run: 'true' })).toBe(1);
+    expect(counter('sekisho_sinkhole_hits_total', { rule: 'desk', dry_run: 'false' })).toBe(1);
+  });
+
+  test('a rule that has ended counts nothing and leaves the decision to the next one', async () => {
+    const { ask, hits, advance, clock } = withRules(
+      rule('victim.example', { slot: 1, endsMs: new ManualClock().nowMs() + 1000 }),
+      rule('victim.example', { subtree: true, slot: 2, dryRun: true }),
+    );
+    expect((await ask({ name: 'victim.example' })).answers).toMatchObject(discarded);
+    advance(1000);
+    expect(clock.nowMs()).toBe(new ManualClock().nowMs() + 1000);
+    expect((await ask({ name: 'victim.example' })).answers).toMatchObject(truth);
+    expect([hits[1], hits[2]]).toEqual([1, 1]);
+  });
+
+  test.each([
+    [
+      'it discards',
+      [rule('a.victim.example')],
+      1,
+      /^rule 'a\.victim\.example' discards this name; ground self-defence .*\(rule of the desk\)$/,
+    ],
+    [
+      'a name above reaches down',
+      [rule('victim.example', { subtree: true })],
+      1,
+      /'victim\.example' and all below it discards/,
+    ],
+    ['it has expired', [rule('a.victim.example', { endsMs: 1 })], 0, /has expired; ground/],
+    ['it is a dry run', [rule('a.victim.example', { dryRun: true })], 0, /is a dry run; ground/],
+    [
+      'a name above does not reach down',
+      [rule('victim.example')],
+      0,
+      /'victim\.example' is on that name alone: its subtree was not asked for/,
+    ],
+    [
+      'only a name below has a rule',
+      [rule('b.a.victim.example', { subtree: true })],
+      0,
+      /^no rule names exactly this name/,
+    ],
+    [
+      'a dry run and a rule above',
+      [rule('a.victim.example', { dryRun: true }), rule('victim.example', { subtree: true })],
+      1,
+      /is a dry run; .*discards this name/,
+    ],
+  ] as const)('explain says why: %s', (_, rules, verdict, reason) => {
+    const { explain, hits } = withRules(...rules);
+    expect(explain({ name: 'a.victim.example' })).toMatchObject({ verdict, reason: expect.stringMatching(reason) });
+    expect(Math.max(...hits)).toBe(0);
+  });
 });

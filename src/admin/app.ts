@@ -202,7 +202,8 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
 
 /** A handler threw, or Fastify refused the request. */
 function failed(deps: AdminDeps, error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
-  if (error instanceof SekishoError) return sendError(reply, HTTP_STATUS[error.code] ?? 500, error.code, error.message);
+  if (error instanceof SekishoError)
+    return sendError(reply, HTTP_STATUS[error.code] ?? 500, error.code, error.message, error.details);
   const status = error.statusCode ?? 500;
   if (status < 500) return sendError(reply, status, 'SEKISHO_REQUEST_INVALID', errorText(error));
   // The route's pattern, not the URL, and the places, not the message: both may hold a name or an address.
@@ -227,10 +228,21 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_LIST_REFUSED: 422,
   SEKISHO_LIST_FAILED: 502,
   SEKISHO_NOT_READY: 503,
+  SEKISHO_SINKHOLE_REFUSED: 422,
+  SEKISHO_SINKHOLE_CONFLICT: 409,
+  SEKISHO_SINKHOLE_NO_RULE: 404,
+  SEKISHO_SINKHOLE_STORE: 503,
 };
 
-function sendError(reply: FastifyReply, status: number, code: ErrorCode, message: string) {
-  const body: ErrorBody = { error: { code, message: message || (STATUS_CODES[status] ?? 'failed') } };
+function sendError(
+  reply: FastifyReply,
+  status: number,
+  code: ErrorCode,
+  message: string,
+  details: readonly string[] = [],
+) {
+  const text = message || (STATUS_CODES[status] ?? 'failed');
+  const body: ErrorBody = { error: { code, message: text, ...(details.length > 0 && { details: [...details] }) } };
   // Past the response schema: an error has one shape on every route, also on those that declare none.
   return reply.code(status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
 }

@@ -132,6 +132,7 @@ export const errorSchema = z.strictObject({
   error: z.strictObject({
     code: z.string().describe('One of the catalogue in src/errors.ts.'),
     message: z.string(),
+    details: z.array(z.string()).optional().describe('Every problem, where there may be several.'),
   }),
 });
 export type ErrorBody = z.infer<typeof errorSchema>;

@@ -238,6 +238,23 @@ describe('what is stored', () => {
   });
 });
 
+describe('foresee', () => {
+  it('changes nothing, in an empty cache and in one that overflows', () => {
+    const [plain, foreseeing] = [makeCache(), makeCache()];
+    const names = Array.from({ length: 20_000 }, (_, i) => `n${(i * 7919) % 16_000}.example`);
+    for (const name of names) {
+      foreseeing.foresee(sampleQuery(name).question);
+      for (const cache of [plain, foreseeing]) insert(cache, name, 1000);
+    }
+    expect(foreseeing.stats()).toEqual(plain.stats());
+    expect(foreseeing.stats().evictions).toBeGreaterThan(0);
+    for (const name of names.slice(-3000)) {
+      const { question } = sampleQuery(name);
+      expect(foreseeing.peek(question, 1000)).toEqual(plain.peek(question, 1000));
+    }
+  });
+});
+
 describe('serve-stale (RFC 8767)', () => {
   it('serves an expired answer only when asked to, with TTL 30 and an extended error', () => {
     const cache = makeCache({ serveStale: 3600 });

@@ -24,6 +24,7 @@ import {
   EXPIRES_AT,
   edeOf,
   entryWords,
+  KEY_LOW,
   MAX_STORED_BYTES,
   messageLength,
   rcodeOf,
@@ -46,6 +47,7 @@ import {
   Shard,
   SKIPPED,
   SMALL,
+  TAIL,
   VERSION,
   WAYS,
   WIRE_BYTES,
@@ -57,6 +59,9 @@ import {
   fillSlot,
   freeSlot,
   frequencyAt,
+  ghostLine,
+  headLines,
+  isRoomy,
   makeRoom,
   REFRESH_CLAIMED,
   takeGhost,
@@ -129,6 +134,8 @@ export class AnswerCache {
   refreshDue = false;
   /** Lookups of this thread that counted as misses because writers kept changing the shard. */
   contended = 0;
+  /** Keeps the compiler from leaving out reads whose values nobody needs. */
+  #foreseen = 0;
   readonly #shards: readonly Shard[];
   readonly #mask: number;
   readonly #worker: number;
@@ -254,7 +261,7 @@ export class AnswerCache {
       if (old >= shard.mainStart) ring = MAIN;
       if (entryWords(words[old]!) === size) ref = old;
       emptySlot(shard, slot);
-    } else if (takeGhost(shard, bucket, tag)) {
+    } else if (isRoomy(shard) || takeGhost(shard, bucket, tag)) {
       ring = MAIN;
     }
     if (ref === 0) ref = makeRoom(shard, ring, size, now - this.#serveStale);
@@ -264,6 +271,25 @@ export class AnswerCache {
     words[INSERTS]!++;
     unlock(shard);
     return true;
+  }
+
+  /**
+   * An insertion for `question` is coming soon: have the processor fetch what it will read and write. Each of these lines
+   * lies in main memory, far from the others; asked for one insertion at a time they are waited for one after the other,
+   * which is most of what an insertion costs. Changes nothing, takes no lock, and may be wrong about all of it.
+   */
+  foresee(question: Question): void {
+    const low = keyLow(question);
+    const shard = this.#shards[low & this.#mask]!;
+    const { words } = shard;
+    const bucket = bucketAt(shard, low);
+    this.#foreseen ^= words[bucket]! ^ headLines(shard, MAIN);
+    if (isRoomy(shard)) return;
+    this.#foreseen ^= ghostLine(shard, bucket) ^ headLines(shard, SMALL);
+    const oldest = words[SMALL + TAIL]!;
+    if (oldest < shard.arenaStart || oldest >= shard.mainStart - ENTRY_HEADER_WORDS) return;
+    const leaving = bucketAt(shard, words[oldest + KEY_LOW]!);
+    this.#foreseen ^= words[leaving]! ^ ghostLine(shard, leaving);
   }
 
   /** What the cache knows about `question`, without making it any more popular. For the control plane. */

@@ -6,6 +6,9 @@
  *     │            └─ else ─▶ ghost                     │            │ frequency lowered
  *     └─ name is a ghost ─────────────────────────────▶─┘ tail ──────┴─ else: gone
  *
+ * As long as the main ring was never full there is nothing to choose between, and entries go there at once: whatever is
+ * inserted is written once, and no other entry is touched.
+ *
  * A flood of names that are asked once runs through the small ring and leaves the main ring alone. A hit only raises a
  * counter: nothing moves, so readers need no lock. Everything here runs under the shard's lock.
  */
@@ -66,6 +69,15 @@ export function makeRoom(shard: Shard, ring: number, size: number, goneBefore: n
   return push(words, ring, size);
 }
 
+/**
+ * The main ring was never full, so there is no reason to throw anything away. Once it was, the gap that the last eviction
+ * left is smaller than an entry may be: a 72nd of the ring.
+ */
+export function isRoomy(shard: Shard): boolean {
+  const words = shard.words;
+  return words[MAIN + USED]! < (words[MAIN + END]! - words[MAIN + START]!) * (1 - 1 / 64);
+}
+
 /** True when the name was thrown out of the small ring not long ago; forgets it. Wrongly true with odds of 1 in 4 096. */
 export function takeGhost(shard: Shard, bucket: number, tag: number): boolean {
   const halves = shard.halves;
@@ -84,11 +96,12 @@ export function takeGhost(shard: Shard, bucket: number, tag: number): boolean {
 /** An empty slot of the bucket; where there is none, the entry of least use is thrown out. */
 export function freeSlot(shard: Shard, bucket: number, now: number): number {
   const { words, bytes } = shard;
+  // The bucket is one line of memory, and the entries, which are looked at only where it is full, lie all over the place.
+  for (let slot = bucket; slot < bucket + WAYS; slot++) if (words[slot + WAYS] === 0) return slot;
   let victim = bucket;
   let lowest = 0x7fffffff;
   for (let slot = bucket; slot < bucket + WAYS; slot++) {
     const ref = words[slot + WAYS]!;
-    if (ref === 0) return slot;
     const expired = words[ref + EXPIRES_AT]! <= now;
     const frequency = bytes[frequencyAt(bucket, slot)]! & FREQUENCY_MASK;
     const worth = (expired ? 0 : 8) + (frequency << 1) + (ref >= shard.mainStart ? 1 : 0);
@@ -149,10 +162,7 @@ function popSmall(shard: Shard, goneBefore: number): void {
   if (slot < 0) return;
   const frequency = shard.bytes[frequencyAt(bucket, slot)]!;
   const useful = words[ref + EXPIRES_AT]! >= goneBefore;
-  // While the main ring was never full there is no reason to throw anything away. Once it was, the gap that the last
-  // eviction left is smaller than an entry may be: a 72nd of the ring.
-  const roomy = words[MAIN + USED]! < (words[MAIN + END]! - words[MAIN + START]!) * (1 - 1 / 64);
-  if (useful && ((frequency & FREQUENCY_MASK) >= PROMOTE_AT || roomy)) {
+  if (useful && ((frequency & FREQUENCY_MASK) >= PROMOTE_AT || isRoomy(shard))) {
     const to = makeRoom(shard, MAIN, size, goneBefore);
     for (let i = 0; i < size; i++) words[to + i] = words[ref + i]!;
     words[slot + WAYS] = to;
@@ -230,6 +240,19 @@ function addGhost(shard: Shard, bucket: number, tag: number): void {
   const at = ghostsAt(shard, bucket);
   for (let i = at + GHOST_WAYS - 1; i > at; i--) halves[i] = halves[i - 1]!;
   halves[at] = fingerprint(tag);
+}
+
+/** One value of the bucket's ghosts, for `AnswerCache.foresee`. */
+export function ghostLine(shard: Shard, bucket: number): number {
+  return shard.halves[ghostsAt(shard, bucket)]!;
+}
+
+/** A mixture of values at the ring's head, where the next entry goes: an entry of usual size takes three lines. */
+export function headLines(shard: Shard, ring: number): number {
+  const words = shard.words;
+  const head = words[ring + HEAD]!;
+  if (head < shard.arenaStart || head + 32 >= shard.arenaEnd) return 0;
+  return words[head]! ^ words[head + 16]! ^ words[head + 32]!;
 }
 
 function ghostsAt(shard: Shard, bucket: number): number {

@@ -83,12 +83,14 @@ async function jsonOf(response: Response, { listen }: AdminLocation): Promise<un
 
 /** The server's own words, where it gives any. */
 function refusal(status: number, body: unknown, { listen }: AdminLocation): SekishoError {
-  const { code, message } = ((body as { error?: unknown } | null)?.error ?? {}) as {
+  const { code, message, details } = ((body as { error?: unknown } | null)?.error ?? {}) as {
     code?: unknown;
     message?: unknown;
+    details?: unknown;
   };
   if (typeof code === 'string' && Object.hasOwn(ERRORS, code) && typeof message === 'string') {
-    return new SekishoError(code as ErrorCode, message);
+    const lines = Array.isArray(details) ? details.filter((detail) => typeof detail === 'string') : [];
+    return new SekishoError(code as ErrorCode, message, { details: lines });
   }
   return new SekishoError(
     'SEKISHO_SERVER_ANSWER',

@@ -172,6 +172,12 @@ describe('wrong use', () => {
     ['lists rollback c2-feed --approver me', '--reason TEXT missing'],
     ['lists status --override', 'belong to `sekisho lists reload`'],
     ['audit verify', "'audit' is not in this version"],
+    ['sinkhole', 'usage: sekisho sinkhole add|preview|renew|remove NAME'],
+    ['sinkhole add', 'sinkhole add needs the NAME of a rule'],
+    ['sinkhole list victim.example', "'victim.example' is one word too many for sinkhole list"],
+    ['sinkhole frobnicate a.example', 'it takes add, preview, renew, remove, list, changes'],
+    ['sinkhole remove a.example --subtree', 'sinkhole remove does not take --subtree'],
+    ['sinkhole add a.example --grond necessity', "does not know '--grond'; did you mean '--ground'?"],
   ])('%j exits with 2 and says why on standard error', async (line, message) => {
     const { exitCode, out, err } = await sekisho(line);
     expect([exitCode, out]).toEqual([2, '']);

@@ -9,7 +9,7 @@ import type { Args } from './args.ts';
 import { COMMANDS, type Command } from './commands.ts';
 import { commandHelp, overview } from './help.ts';
 import { type OptionName, takesValue } from './options.ts';
-import type { Terminal } from './terminal.ts';
+import { printable, type Terminal } from './terminal.ts';
 
 /** Carry out the command line `argv` (without node and script). Resolves to the exit code: 0, 1, or 2 for wrong use. */
 export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -118,8 +118,8 @@ function usage(message: string): SekishoError {
 }
 
 function plainError(error: SekishoError): string {
-  const details = error.details.map((detail) => `${detail}\n`).join('');
-  return `${details}sekisho: ${error.message}\n  ${ERRORS[error.code].remedy} (${error.code})\n`;
+  const details = error.details.map((detail) => `${printable(detail)}\n`).join('');
+  return `${details}sekisho: ${printable(error.message)}\n  ${ERRORS[error.code].remedy} (${error.code})\n`;
 }
 
 function jsonError({ code, message, details }: SekishoError): string {

@@ -125,7 +125,63 @@ rollback takes NAME back to the version before. A second rollback undoes the fir
     words: [0, 2],
     load: async () => (await import('./lists.ts')).lists,
   },
-  later('sinkhole', 'add|list|remove …', 'discard addresses for names under attack'),
+  {
+    name: 'sinkhole',
+    usage: 'add|preview|renew|remove NAME … | list | changes',
+    summary: 'answer discard addresses for names under attack',
+    help: `Has the running server answer a discard address (通信破棄用のIPアドレス) for a name that
+an attack looks up, so that other names on the same server stay reachable.
+
+  add NAME      needs its ground in full: --ground, --effect, --evidence, --approver and
+                --expires; for necessity also --nothing-milder; for legitimate-business
+                --purpose, --necessity, --proportionality, --approver and --review.
+                All that is missing is named at once. A rule of a dry run is put in force
+                by adding it again without --dry-run.
+  preview NAME  with the same options: what would be refused, and what is known of the
+                name's rate. Nothing is changed.
+  list          rules with their state, rates (queries a second: now, baseline, peak),
+                when they end, on which ground, and which could be lifted.
+  renew NAME    another term; needs --evidence that is new, --approver and --expires
+                (legitimate-business: --necessity, --approver, --review).
+  remove NAME   lifts the rule; --reason is kept.
+  changes       who did what, when, on which ground; the latest first.
+
+When a command returns, every worker acts on it, and it is on the disk. Rules survive a
+restart and end by themselves. Roles: operator or security; privacy may look.`,
+    examples: [
+      [
+        'sinkhole add www.victim.example --dry-run --ground self-defence --effect "floods resolver 2" --evidence "ticket 4711" --approver "shift lead" --expires 1h',
+        'first count: who would be hit?',
+      ],
+      [
+        'sinkhole add www.victim.example --ground self-defence --effect "floods resolver 2" --evidence "ticket 4711" --approver "shift lead" --expires 2h',
+        'then act, for two hours',
+      ],
+      ['sinkhole list', 'watch; look for what could be lifted'],
+      [
+        'sinkhole renew www.victim.example --evidence "graph of 14:10, still 9 kq/s" --approver "shift lead" --expires 2h',
+        'the attack goes on: a new term on fresh evidence',
+      ],
+      ['sinkhole remove www.victim.example --reason "attack over since 15:00"', 'lift it'],
+    ].map(([line, purpose]) => [`sekisho ${line}`, purpose ?? ''] as const),
+    options: [
+      'ground',
+      'effect',
+      'evidence',
+      'nothing-milder',
+      'purpose',
+      'necessity',
+      'proportionality',
+      'approver',
+      'expires',
+      'review',
+      'subtree',
+      'dry-run',
+      'reason',
+    ],
+    words: [1, 2],
+    load: async () => (await import('./sinkhole.ts')).sinkhole,
+  },
   {
     name: 'consent',
     usage: 'show|opt-out|opt-in SUBSCRIBER',

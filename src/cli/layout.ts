@@ -1,7 +1,7 @@
 /**
  * Numbers and tables for people.
  */
-import { bold, type Terminal } from './terminal.ts';
+import { bold, printable, type Terminal } from './terminal.ts';
 
 /** Columns as wide as their widest cell, two blanks between them; numbers to the right. The last column is not padded. */
 export function table(
@@ -9,17 +9,23 @@ export function table(
   rows: readonly (readonly (string | number)[])[],
   terminal: Terminal,
 ): string {
-  const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? numberText(cell) : cell)));
-  const widths = heads.map((head, i) => Math.max(head.length, ...texts.map((row) => row[i]?.length ?? 0)));
+  const texts = rows.map((row) => row.map((cell) => (typeof cell === 'number' ? numberText(cell) : printable(cell))));
+  const widths = heads.map((head, i) => Math.max(...[head, ...texts.map((row) => row[i] ?? '')].map(columns)));
   const right = heads.map((_, i) => rows.length > 0 && rows.every((row) => typeof row[i] === 'number'));
+  const padding = (cell: string, i: number) => ' '.repeat((widths[i] ?? 0) - columns(cell));
   const line = (cells: readonly string[]) =>
     cells
-      .map((cell, i) =>
-        right[i] ? cell.padStart(widths[i] ?? 0) : i === heads.length - 1 ? cell : cell.padEnd(widths[i] ?? 0),
-      )
+      .map((cell, i) => (right[i] ? padding(cell, i) + cell : i === heads.length - 1 ? cell : cell + padding(cell, i)))
       .join('  ')
       .trimEnd();
   return `${[bold(line(heads), terminal), ...texts.map(line)].join('\n')}\n`;
+}
+
+/** Columns that a terminal takes for the text: Chinese, Japanese and Korean characters are two wide. */
+function columns(text: string): number {
+  return (
+    text.length + (text.match(/[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\uff00-\uff60]/g)?.length ?? 0)
+  );
 }
 
 /** 1234567 → `1 234 567`. */

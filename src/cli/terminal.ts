@@ -31,3 +31,13 @@ export function processTerminal(): Terminal {
 export function bold(text: string, { isTerminal }: Terminal): string {
   return isTerminal ? `\x1b[1m${text}\x1b[22m` : text;
 }
+
+/**
+ * Text that somebody else wrote, so that it cannot steer the terminal: control characters, and those that turn the
+ * direction of writing round, are shown as what they are.
+ */
+export function printable(text: string): string {
+  return text.replaceAll(/[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g, (char) => {
+    return `\\u{${char.charCodeAt(0).toString(16)}}`;
+  });
+}

@@ -5,7 +5,7 @@
  *   lists that did not change: from the indexes in force ──────┴─▶ CompiledLists in shared memory
  */
 import { closeSync, openSync, readFileSync, readSync } from 'node:fs';
-import { ListsBuilder, ListsMemory, zoneFacts } from './compile.ts';
+import { ListsBuilder, zoneFacts } from './compile.ts';
 import type { CompileRequest, CompileResult, CompilerSettings, FoundLine, ListInput, SoughtRule } from './compiler.ts';
 import { createListParser, type ParseSummary } from './formats/parser.ts';
 import { excerpt } from './formats/rejects.ts';
@@ -20,17 +20,16 @@ const NEWLINE = 10;
 
 export class CompileTask {
   readonly #settings: CompilerSettings;
-  readonly #memory = new ListsMemory();
   #popular: PopularNames | undefined;
 
   constructor(settings: CompilerSettings) {
     this.#settings = settings;
   }
 
-  compile({ version, previous, keep, read }: CompileRequest): CompileResult {
+  compile({ version, previous, keep, read, spare }: CompileRequest): CompileResult {
     const startedMs = performance.now();
     const { key, sketchKey: guardKey } = this.#settings;
-    const builder = new ListsBuilder({ key, version, memory: this.#memory });
+    const builder = new ListsBuilder({ key, version, spare });
     if (previous && keep !== 0) builder.keep(previous, keep);
     const results = read.map(({ index, list, path }) => {
       const scan = new GuardScan(builder.sink(index), {
@@ -47,13 +46,8 @@ export class CompileTask {
     return {
       compiled,
       read: results,
-      reservedBytes: this.#memory.reservedBytes,
       elapsedMs: performance.now() - startedMs,
     };
-  }
-
-  release(version: number): void {
-    this.#memory.release(version);
   }
 
   locate({ list, path }: ListInput, sought: readonly SoughtRule[]): FoundLine[] {

@@ -12,29 +12,45 @@ import type { AddressTrigger, EntrySink } from './formats/sink.ts';
 import type { CompiledLists, PolicyZoneFacts } from './in-force.ts';
 import { PolicyIndexBuilder } from './index/builder.ts';
 import type { ListStatistics, PolicyIndexMemory } from './index/memory.ts';
-import { MemoryPool } from './index/memory-pool.ts';
+import { allocateFrom, MemoryPool } from './index/memory-pool.ts';
 import { emptyLengths, lengthsAt, type NetworkIndexMemory, NetworkName } from './index/network-index.ts';
 import { ACTIONS, EXACT, EXACT_AND_SUBTREE, MAX_LISTS } from './index/rules.ts';
 import type { SuffixKey } from './index/suffix-hash.ts';
 
-/** Buffers for the indexes of one version after the other. */
-export class ListsMemory {
-  readonly names = new MemoryPool();
-  readonly nameServers = new MemoryPool();
-  readonly networks = new MemoryPool();
+/** Buffers that nobody reads any more, for the thread that builds. */
+export interface SpareBuffers {
+  readonly names?: SharedArrayBuffer;
+  readonly nameServers?: SharedArrayBuffer;
+  readonly networks?: SharedArrayBuffer;
+}
 
-  /**
-   * No thread holds the lists of this version any more. Returns false where a buffer was given up and the workers'
-   * collectors have to free it (memory-pool.ts).
-   */
-  release(version: number): boolean {
-    const kept = [this.names, this.nameServers, this.networks].map((pool) => pool.release(version));
-    return kept.every(Boolean);
+/** Buffers of one version after the other, in the main thread. */
+export class ListsMemory {
+  readonly #names = new MemoryPool();
+  readonly #nameServers = new MemoryPool();
+  readonly #networks = new MemoryPool();
+
+  /** For the next version. */
+  get spare(): SpareBuffers {
+    const [names, nameServers, networks] = [this.#names.spare, this.#nameServers.spare, this.#networks.spare];
+    return { ...(names && { names }), ...(nameServers && { nameServers }), ...(networks && { networks }) };
+  }
+
+  /** These lists were built, in spare or new buffers. */
+  built({ version, names, nameServers, networks }: CompiledLists): void {
+    this.#names.built(version, names.buffer);
+    if (nameServers) this.#nameServers.built(version, nameServers.buffer);
+    if (networks) this.#networks.built(version, networks.index.buffer);
+  }
+
+  /** No thread holds the lists of this version any more. */
+  release(version: number): void {
+    for (const pool of [this.#names, this.#nameServers, this.#networks]) pool.release(version);
   }
 
   /** Bytes of all buffers known here, room to grow included. */
   get reservedBytes(): number {
-    return this.names.reservedBytes + this.nameServers.reservedBytes + this.networks.reservedBytes;
+    return this.#names.reservedBytes + this.#nameServers.reservedBytes + this.#networks.reservedBytes;
   }
 }
 
@@ -44,7 +60,7 @@ export interface ListsBuilderOptions {
   /** Above that of the lists before. */
   readonly version: number;
   /** Default: new buffers. */
-  readonly memory?: ListsMemory;
+  readonly spare?: SpareBuffers;
 }
 
 export class ListsBuilder {
@@ -59,9 +75,9 @@ export class ListsBuilder {
 
   constructor(options: ListsBuilderOptions) {
     this.#options = options;
-    this.#names = this.#builder(options.memory?.names);
-    this.#nameServers = this.#builder(options.memory?.nameServers);
-    this.#networks = this.#builder(options.memory?.networks);
+    this.#names = this.#builder(options.spare?.names);
+    this.#nameServers = this.#builder(options.spare?.nameServers);
+    this.#networks = this.#builder(options.spare?.networks);
   }
 
   /**
@@ -115,9 +131,9 @@ export class ListsBuilder {
     this.#taken |= lists;
   }
 
-  #builder(pool: MemoryPool | undefined): PolicyIndexBuilder {
+  #builder(spare: SharedArrayBuffer | undefined): PolicyIndexBuilder {
     const { key, version } = this.#options;
-    return new PolicyIndexBuilder({ key, version, ...(pool && { allocate: (bytes) => pool.take(version, bytes) }) });
+    return new PolicyIndexBuilder({ key, version, allocate: allocateFrom(spare) });
   }
 }
 

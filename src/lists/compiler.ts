@@ -1,8 +1,9 @@
 /**
  * The compiler of lists, as the main thread uses it: a thread of its own does the work, so that nothing here waits for a
- * million names. It keeps nothing but memory to build in; a thread that ends is replaced at the next request.
+ * million names. It keeps nothing between requests, and ends when there is nothing to do.
  */
 import { Worker } from 'node:worker_threads';
+import type { SpareBuffers } from './compile.ts';
 import type { ParseSummary } from './formats/parser.ts';
 import type { ListScan } from './guard/scan.ts';
 import type { CompiledLists } from './in-force.ts';
@@ -24,14 +25,16 @@ export interface CompileRequest {
   /** Mask of the lists that are taken from there. */
   readonly keep: number;
   readonly read: readonly ListInput[];
+  /** Packets are being served meanwhile, and come first. */
+  readonly background: boolean;
+  /** Memory to build in. */
+  readonly spare: SpareBuffers;
 }
 
 export interface CompileResult {
   readonly compiled: CompiledLists;
   /** Of the lists that were read, in their order. */
   readonly read: readonly { readonly index: number; readonly parsed: ParseSummary; readonly scan: ListScan }[];
-  /** Memory reserved for policy indexes, spare buffers included. */
-  readonly reservedBytes: number;
   readonly elapsedMs: number;
 }
 
@@ -53,8 +56,6 @@ export interface FoundLine {
 export interface ListsCompiler {
   /** Rejects where a file cannot be read or the lists are too large. */
   compile(request: CompileRequest): Promise<CompileResult>;
-  /** No thread looks into this version any more: its memory may be used again. */
-  release(version: number): void;
   /** In which lines of the list the rules stand; at most a few of each. */
   locate(input: ListInput, sought: readonly SoughtRule[]): Promise<FoundLine[]>;
   close(): Promise<void>;
@@ -69,16 +70,19 @@ export interface CompilerSettings {
 
 export type ToCompiler =
   | { readonly type: 'compile'; readonly id: number; readonly request: CompileRequest }
-  | { readonly type: 'locate'; readonly id: number; readonly input: ListInput; readonly sought: readonly SoughtRule[] }
-  | { readonly type: 'release'; readonly version: number };
+  | { readonly type: 'locate'; readonly id: number; readonly input: ListInput; readonly sought: readonly SoughtRule[] };
 
 export type FromCompiler =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: string };
 
+/** Lists often change one after the other: a thread that is warm is quicker. */
+const LINGER_MS = 2000;
+
 export function threadCompiler(settings: CompilerSettings): ListsCompiler {
   const waiting = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
   let thread: Worker | undefined;
+  let ending: NodeJS.Timeout | undefined;
   let serial = 0;
 
   function running(): Worker {
@@ -91,8 +95,7 @@ export function threadCompiler(settings: CompilerSettings): ListsCompiler {
     started.on('message', (message: FromCompiler) => {
       const request = waiting.get(message.id);
       waiting.delete(message.id);
-      // Idle, it keeps nobody from ending; at work, somebody waits.
-      if (waiting.size === 0) started.unref();
+      if (waiting.size === 0) rest(started);
       if ('failure' in message) request?.reject(new Error(message.failure));
       else request?.resolve(message.result as never);
     });
@@ -100,7 +103,8 @@ export function threadCompiler(settings: CompilerSettings): ListsCompiler {
       failure = error instanceof Error ? error : new Error(String(error));
     });
     started.on('exit', () => {
-      if (thread === started) thread = undefined;
+      if (thread !== started) return;
+      thread = undefined;
       for (const { reject } of waiting.values()) reject(failure);
       waiting.clear();
     });
@@ -108,10 +112,21 @@ export function threadCompiler(settings: CompilerSettings): ListsCompiler {
     return started;
   }
 
+  /** Idle, it keeps nobody from ending, and soon ends itself: what a million names left in its heap goes back with it. */
+  function rest(idle: Worker): void {
+    idle.unref();
+    ending = setTimeout(() => {
+      if (thread === idle) thread = undefined;
+      void idle.terminate();
+    }, LINGER_MS);
+    ending.unref();
+  }
+
   function ask<Result>(make: (id: number) => ToCompiler): Promise<Result> {
     const id = ++serial;
     return new Promise<Result>((resolve, reject) => {
       waiting.set(id, { resolve, reject });
+      clearTimeout(ending);
       const compiler = running();
       compiler.ref();
       compiler.postMessage(make(id));
@@ -121,8 +136,8 @@ export function threadCompiler(settings: CompilerSettings): ListsCompiler {
   return {
     compile: (request) => ask((id) => ({ type: 'compile', id, request })),
     locate: (input, sought) => ask((id) => ({ type: 'locate', id, input, sought })),
-    release: (version) => thread?.postMessage({ type: 'release', version } satisfies ToCompiler),
     close: async () => {
+      clearTimeout(ending);
       await thread?.terminate();
     },
   };

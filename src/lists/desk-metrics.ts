@@ -1,6 +1,5 @@
 /** The list desk's numbers. Labels are names of lists, which come from the configuration. */
 import type { Metrics } from '../metrics/registry.ts';
-import type { CompileResult } from './compiler.ts';
 import type { CompiledLists } from './in-force.ts';
 import type { StoredVersion } from './sources/last-good.ts';
 
@@ -64,7 +63,7 @@ export class DeskMetrics {
     this.#count(list, 'unchanged');
   }
 
-  compiled({ names, nameServers, networks }: CompiledLists, { reservedBytes, elapsedMs }: CompileResult): void {
+  compiled({ names, nameServers, networks }: CompiledLists, reservedBytes: number, elapsedMs: number): void {
     this.#values[this.#bytes] = names.bytes + (nameServers?.bytes ?? 0) + (networks?.index.bytes ?? 0);
     this.#values[this.#reserved] = reservedBytes;
     this.#values[this.#seconds] = elapsedMs / 1000;

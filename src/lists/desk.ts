@@ -14,6 +14,7 @@ import type { Config } from '../config/config.ts';
 import { sourceText } from '../config/lists-section.ts';
 import { errorText, SekishoError } from '../errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
+import { ListsMemory } from './compile.ts';
 import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } from './compiler.ts';
 import { countsOf, DeskList } from './desk-list.ts';
 import { DeskMetrics } from './desk-metrics.ts';
@@ -67,6 +68,7 @@ export class ListDesk {
   readonly #metrics: DeskMetrics;
   /** What is in force; undefined where there are no lists at all. */
   #compiled: CompiledLists | undefined;
+  readonly #memory = new ListsMemory();
   /** Versions that were built and not released. */
   readonly #held = new Set<number>();
   #work: Promise<unknown> = Promise.resolve();
@@ -347,12 +349,12 @@ export class ListDesk {
       );
     }
     this.#compiled = compiled;
-    this.#metrics.compiled(compiled, result);
+    this.#metrics.compiled(compiled, this.#memory.reservedBytes, result.elapsedMs);
     await this.#parts.publish(compiled);
     for (const version of this.#held) {
       if (version >= compiled.version) continue;
       this.#held.delete(version);
-      this.#parts.compiler.release(version);
+      this.#memory.release(version);
     }
   }
 
@@ -362,15 +364,18 @@ export class ListDesk {
     const version = this.#parts.nextVersion();
     this.#held.add(version);
     try {
-      return await this.#parts.compiler.compile({
+      const result = await this.#parts.compiler.compile({
         version,
+        spare: this.#memory.spare,
+        background: this.#active,
         ...(this.#compiled && { previous: this.#compiled }),
         keep: loaded & ~changed,
         read: read.map(({ list, path }) => inputOf(list, path)),
       });
+      this.#memory.built(result.compiled);
+      return result;
     } catch (error) {
       this.#held.delete(version);
-      this.#parts.compiler.release(version);
       throw error;
     }
   }
@@ -382,7 +387,7 @@ export class ListDesk {
   /** It will not be used: nobody but the compiler has seen it. */
   #discard({ compiled }: CompileResult): void {
     this.#held.delete(compiled.version);
-    this.#parts.compiler.release(compiled.version);
+    this.#memory.release(compiled.version);
   }
 
   #failed(list: DeskList, reason: string): void {

@@ -1,17 +1,19 @@
 /**
  * UDP towards the upstream servers on Linux, in batches, from many random source ports (RFC 5452 §9.2).
  *
- * Queries leave by sendmmsg from one socket drawn from the pool by the CSPRNG. Under load it is kept for up to 64 queries or
- * 10 ms, so that the answers that come in one turn of the loop are on few sockets, and few calls take them: whoever forges
- * an answer has to guess port, id and letter case of a question all the same. A port is retired after a while and stays open a little longer for late answers, so that an outsider
- * who learns a port cannot use it for long. Sockets are unconnected: the sender is compared by the source, which counts
- * what does not match.
+ * Queries leave by sendmmsg from one socket drawn from the pool by the CSPRNG, those of one length as one message that the
+ * kernel cuts up (segment-batch.ts). Under load the socket is kept for up to 64 queries or 10 ms, so that the answers that
+ * come in one turn of the loop are on few sockets, and few calls take them: whoever forges an answer has to guess port,
+ * id and letter case of a question all the same. A port is retired after a while and stays open a little longer for late
+ * answers, so that an outsider who learns a port cannot use it for long. Sockets are unconnected: the sender is compared
+ * by the source, which counts what does not match.
  */
 import type { Metrics } from '../metrics/registry.ts';
-import { AF_INET, EINTR, type Libc, libc, MSG_DONTWAIT, MSG_TRUNC } from './libc.ts';
+import { AF_INET, AF_INET6, type Libc, libc, MSG_DONTWAIT, MSG_TRUNC } from './libc.ts';
 import type { NativeLoop } from './loop.ts';
 import { BATCH, MmsgBatch, NAME_STRIDE } from './mmsg-batch.ts';
 import type { DatagramSink, UpstreamSockets } from './routes.ts';
+import { SegmentBatch } from './segment-batch.ts';
 import { openUdpClient, SocketError } from './sockets.ts';
 
 /** Announced to upstreams is 1232; some send a little more than they should. */
@@ -27,6 +29,8 @@ export interface MmsgUpstreamParts {
   readonly sink: DatagramSink;
   /** Sockets per address family that are in use at a time, 1–1024. */
   readonly sourcePorts: number;
+  /** Whether the kernel cuts messages up into datagrams (self-test.ts). */
+  readonly segments: boolean;
   readonly random32: () => number;
   readonly metrics: Metrics;
   readonly nowMs: () => number;
@@ -50,7 +54,7 @@ export class MmsgUpstream implements UpstreamSockets {
   readonly #parts: MmsgUpstreamParts;
   readonly #libc: Libc = libc();
   readonly #rx = new MmsgBatch(RECEIVE_STRIDE);
-  readonly #tx = new MmsgBatch(SEND_STRIDE);
+  readonly #tx: SegmentBatch;
   readonly #address = new Int32Array(4);
   /** Ports in use per family (0: IPv4, 1: IPv6) and those that only listen any more. */
   readonly #pools: [SourcePort[], SourcePort[]] = [[], []];
@@ -61,12 +65,12 @@ export class MmsgUpstream implements UpstreamSockets {
   #current: SourcePort | undefined;
   #currentFamily = 0;
   #drawnFor = 0;
-  #queued = 0;
   readonly #values: Float64Array;
   readonly #sendErrors: number;
 
   constructor(parts: MmsgUpstreamParts) {
     this.#parts = parts;
+    this.#tx = new SegmentBatch(SEND_STRIDE, parts.segments);
     this.#values = parts.metrics.values;
     this.#sendErrors = parts.metrics.counter(
       'sekisho_upstream_send_errors_total',
@@ -77,7 +81,7 @@ export class MmsgUpstream implements UpstreamSockets {
 
   send(bytes: Uint8Array, start: number, length: number, address: Int32Array, port: number): number {
     const family = address[0] === 0 && address[1] === 0 && address[2] === 0xffff ? 0 : 1;
-    if (this.#queued > 0 && this.#currentFamily !== family) this.flush();
+    if (this.#tx.queued > 0 && this.#currentFamily !== family) this.flush();
     if (this.#currentFamily !== family) this.#current = undefined;
     if (!this.#current) {
       this.#current = this.#draw(family);
@@ -87,44 +91,34 @@ export class MmsgUpstream implements UpstreamSockets {
     if (!this.#current) return -1;
     this.#drawnFor++;
     const tx = this.#tx;
-    const i = this.#queued;
+    const i = tx.queued;
     const payload = i * SEND_STRIDE;
     for (let b = 0; b < length; b++) tx.payload[payload + b] = bytes[start + b]!;
     const name = i * NAME_STRIDE;
     const { names, nameWords } = tx;
     for (let w = 0; w < 7; w++) nameWords[(name >>> 2) + w] = 0;
-    names[name] = family === 0 ? 2 : 10;
+    names[name] = family === 0 ? AF_INET : AF_INET6;
     names[name + 2] = port >>> 8;
     names[name + 3] = port & 255;
     if (family === 0) putBigEndian(names, name + 4, address[3]!);
     else for (let w = 0; w < 4; w++) putBigEndian(names, name + 8 + w * 4, address[w]!);
-    tx.describe(i, family === 0 ? 16 : 28, 0, length);
+    tx.add(family === 0 ? 16 : 28, length);
     const socket = this.#current.number;
-    this.#queued = i + 1;
-    if (this.#queued === BATCH) this.flush();
+    if (tx.queued === BATCH) this.flush();
     return socket;
   }
 
   flush(): void {
-    const current = this.#current;
-    let from = 0;
-    while (current && from < this.#queued) {
-      const sent = this.#libc.sendmmsg(current.fd, this.#tx.addressOf(from), this.#queued - from, MSG_DONTWAIT);
-      if (sent > 0) {
-        from += sent;
-      } else if (this.#libc.errno() !== EINTR) {
-        // An unreachable network or a full buffer: the query's own timeout takes care of it.
-        this.#values[this.#sendErrors]! += 1;
-        from++;
-      }
-    }
+    const tx = this.#tx;
+    const queued = tx.queued;
+    // An unreachable network or a full buffer: the query's own timeout takes care of it.
+    if (queued > 0 && this.#current) this.#values[this.#sendErrors]! += tx.send(this.#current.fd);
     // Where there is little to gain from batches, every turn of the loop has a port of its own.
-    if (this.#queued < WORTH_KEEPING || this.#drawnFor >= BATCH) this.#current = undefined;
-    this.#queued = 0;
+    if (queued < WORTH_KEEPING || this.#drawnFor >= BATCH) this.#current = undefined;
   }
 
   tick(nowMs: number): void {
-    if (this.#queued === 0) this.#current = undefined;
+    if (this.#tx.queued === 0) this.#current = undefined;
     for (const pool of this.#pools) {
       // At most one port a tick is replaced, so that a pool does not turn over at once.
       const old = pool.findIndex((port) => nowMs >= port.endsMs && port !== this.#current);
@@ -181,6 +175,9 @@ export class MmsgUpstream implements UpstreamSockets {
     const count = this.#libc.recvmmsg(fd, rx.address, BATCH, MSG_DONTWAIT, 0);
     const { names } = rx;
     const address = this.#address;
+    const { sink } = this.#parts;
+    if (count > 1 && sink.foresee)
+      for (let i = 0; i < count; i++) sink.foresee(rx.payload, i * RECEIVE_STRIDE, rx.received(i));
     for (let i = 0; i < count; i++) {
       const at = i * NAME_STRIDE;
       if (names[at] === AF_INET) {
@@ -193,14 +190,7 @@ export class MmsgUpstream implements UpstreamSockets {
       }
       // A datagram cut by the kernel is handed on as it is: it will not parse, and is counted there.
       const length = (rx.flags(i) & MSG_TRUNC) !== 0 ? 0 : rx.received(i);
-      this.#parts.sink.datagram(
-        number,
-        rx.payload,
-        i * RECEIVE_STRIDE,
-        length,
-        address,
-        (names[at + 2]! << 8) | names[at + 3]!,
-      );
+      sink.datagram(number, rx.payload, i * RECEIVE_STRIDE, length, address, (names[at + 2]! << 8) | names[at + 3]!);
       rx.rearm(i, 0);
     }
     return Math.max(count, 0);

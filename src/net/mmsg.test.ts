@@ -6,6 +6,7 @@ import { libc, nativeUnavailable } from './libc.ts';
 import { NativeLoop } from './loop.ts';
 import { MmsgListener } from './mmsg-listener.ts';
 import { MmsgUpstream } from './mmsg-upstream.ts';
+import { segmentsWork } from './self-test.ts';
 import { kernelDrops, openUdpListener, SocketError } from './sockets.ts';
 import { describeDatagramListener, describeUpstreamSockets } from './udp-suite.ts';
 
@@ -57,7 +58,7 @@ describe.runIf(reason === undefined)('on Linux', () => {
   describeUpstreamSockets('mmsg', async (setup) => {
     let transport: MmsgUpstream | undefined;
     const { loop, stop } = runLoop(() => transport?.flush());
-    transport = new MmsgUpstream({ ...setup, loop, opened: () => {}, closed: () => {} });
+    transport = new MmsgUpstream({ ...setup, segments: segmentsWork(), loop, opened: () => {}, closed: () => {} });
     const made = transport;
     return {
       transport: made,
@@ -77,6 +78,7 @@ describe.runIf(reason === undefined)('on Linux', () => {
       loop,
       sink: { datagram: () => {} },
       sourcePorts: 4,
+      segments: segmentsWork(),
       random32: () => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0),
       metrics: new Metrics(),
       nowMs: () => nowMs,

@@ -27,6 +27,11 @@ export interface DatagramSink {
    * sender's 16 bytes as four big-endian words (IPv4 as ::ffff:a.b.c.d). Bytes are borrowed.
    */
   datagram(socket: number, bytes: Uint8Array, start: number, length: number, address: Int32Array, port: number): void;
+  /**
+   * The same bytes will be handed to `datagram` soon, after others that came with them: time to have memory fetched that
+   * this one will need. Nothing is to be decided yet.
+   */
+  foresee?(bytes: Uint8Array, start: number, length: number): void;
 }
 
 /** UDP sockets towards the upstream servers, on many random source ports (RFC 5452 §9.2). */

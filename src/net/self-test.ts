@@ -4,7 +4,8 @@
  * chosen source address, in by recvmmsg on a wildcard socket, with sender, length and packet info looked at.
  */
 import { AF_INET, IP_PKTINFO, IPPROTO_IP, libc, MSG_DONTWAIT, nativeUnavailable } from './libc.ts';
-import { BATCH, CONTROL_STRIDE, MmsgBatch } from './mmsg-batch.ts';
+import { BATCH, CONTROL_STRIDE, MmsgBatch, NAME_STRIDE } from './mmsg-batch.ts';
+import { SegmentBatch } from './segment-batch.ts';
 import { boundPort, openUdpListener } from './sockets.ts';
 
 const LOOPBACK = 0x0100007f;
@@ -20,6 +21,54 @@ export function batchedIoFault(): string | undefined {
     return sendToOurselves();
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
+  }
+}
+
+let segmented: boolean | undefined;
+
+/**
+ * Whether the kernel cuts one message into datagrams (UDP_SEGMENT). One that does not know the option ignores it and sends
+ * everything as a single datagram, so it is tried. For the main thread, which is never ended in the middle of it; answered
+ * from memory after the first time.
+ */
+export function segmentsWork(): boolean {
+  if (segmented === undefined) {
+    try {
+      segmented = sendSegments();
+    } catch {
+      segmented = false;
+    }
+  }
+  return segmented;
+}
+
+/** Three datagrams, two of one length, to ourselves. */
+function sendSegments(): boolean {
+  const c = libc();
+  const loopback = new Int32Array([0, 0, 0xffff, 0x7f000001]);
+  const receiver = openUdpListener({ address: loopback, port: 0, receiveBufferBytes: 65536 });
+  const sender = openUdpListener({ address: loopback, port: 0, receiveBufferBytes: 65536 });
+  try {
+    const port = boundPort(receiver);
+    const tx = new SegmentBatch(64, true);
+    for (const length of [8, 5, 8]) {
+      tx.payload.set(PAYLOAD.subarray(0, length), tx.queued * 64);
+      tx.names.set([AF_INET, 0, port >>> 8, port & 255, 127, 0, 0, 1], tx.queued * NAME_STRIDE);
+      tx.add(16, length);
+    }
+    if (tx.send(sender) > 0 || !tx.segments) return false;
+    const rx = new MmsgBatch(576);
+    for (let i = 0; i < BATCH; i++) rx.rearm(i, 0);
+    const lengths: number[] = [];
+    for (let i = 0; i < TRIES && lengths.length < 3; i++) {
+      const received = c.recvmmsg(receiver, rx.address, BATCH, MSG_DONTWAIT, 0);
+      for (let r = 0; r < received; r++) lengths.push(rx.received(r));
+      if (received <= 0) c.usleep(1000);
+    }
+    return lengths.sort().join() === '5,8,8';
+  } finally {
+    c.close(receiver);
+    c.close(sender);
   }
 }
 

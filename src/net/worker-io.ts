@@ -86,6 +86,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
         loop,
         sink,
         sourcePorts,
+        segments: setup.segments,
         random32,
         metrics,
         nowMs: () => clock.nowMs(),

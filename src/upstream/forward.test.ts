@@ -69,6 +69,21 @@ describe('a query', () => {
   });
 });
 
+describe('an answer foreseen', () => {
+  it('is told by its question where the id is that of a query outstanding, and decides nothing', () => {
+    const rig = makeRig();
+    const token = rig.resolve('example');
+    const { bytes } = rig.network.sent[0]!;
+    const other = Uint8Array.of(bytes[0]! ^ 0xff, ...bytes.subarray(1));
+    rig.source.foresee(other, 0, other.length);
+    rig.source.foresee(bytes, 0, 11);
+    expect(rig.log).toEqual([]);
+    rig.source.foresee(bytes, 0, bytes.length);
+    rig.answer(0);
+    expect(rig.log).toEqual(['foreseen example', 'cache example', `answered ${token}`]);
+  });
+});
+
 describe('AD', () => {
   it.each([true, false])('from an upstream with trusted = %s', (trusted) => {
     const rig = makeRig({ servers: [{ address: '192.0.2.1', port: 53, trusted }] });
@@ -740,6 +755,9 @@ function makeRig(
     onAnswer(question, { ttl, authenticData, length }) {
       log.push(`cache ${nameOf(question)}`);
       cached.push({ ttl, authenticData, length });
+    },
+    onForeseen(question) {
+      log.push(`foreseen ${nameOf(question)}`);
     },
     onFailure(question, ede, _nowMs, kind) {
       log.push(`failure ${nameOf(question)} ${ede} ${kind}`);

@@ -67,6 +67,8 @@ export interface ForwardParts {
   readonly suspendedNext: Int32Array;
   /** A new answer, before those who wait get it: for the cache. Both are borrowed. */
   onAnswer(question: Question, answer: Answer, nowMs: number): void;
+  /** An answer to `question` is about to be looked at, unless it is a forgery: it is likely to be kept. Borrowed. */
+  onForeseen?(question: Question): void;
   /** There is no answer, and why: an info code (RFC 8914) and FAILED_…. The question is borrowed. */
   onFailure(question: Question, ede: number, nowMs: number, kind: number): void;
   readonly clock: Clock;
@@ -193,6 +195,12 @@ export class ForwardSource implements Source, DatagramSink {
   }
 
   // ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  foresee(bytes: Uint8Array, start: number, length: number): void {
+    if (length < HEADER_BYTES) return;
+    const task = this.#pool.byId((bytes[start]! << 8) | bytes[start + 1]!);
+    if (task) this.#parts.onForeseen?.(task.question);
+  }
 
   datagram(socket: number, bytes: Uint8Array, start: number, length: number, address: Int32Array, port: number): void {
     const task = this.#taskOf(bytes, start, length);

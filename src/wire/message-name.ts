@@ -2,6 +2,7 @@
  * A name read out of a message: compression resolved, in lower case, its labels found. One is used again and again.
  */
 import { MAX_NAME_BYTES } from './constants.ts';
+import type { Question } from './question.ts';
 import { LOWER, skipName } from './reader.ts';
 
 export class MessageName {
@@ -46,11 +47,12 @@ export class MessageName {
     this.read(bytes, from, Math.min(bytes.length, from + MAX_NAME_BYTES), from);
   }
 
-  copyFrom(other: MessageName): void {
-    for (let i = 0; i < other.length; i++) this.bytes[i] = other.bytes[i]!;
-    for (let i = 0; i < other.labelCount; i++) this.labelStarts[i] = other.labelStarts[i]!;
-    this.length = other.length;
-    this.labelCount = other.labelCount;
+  /** Take the name asked for. */
+  copyQuestion(question: Question): void {
+    for (let i = 0; i < question.nameLength; i++) this.bytes[i] = question.name[i]!;
+    for (let i = 0; i < question.labelCount; i++) this.labelStarts[i] = question.labelStarts[i]!;
+    this.length = question.nameLength;
+    this.labelCount = question.labelCount;
   }
 
   equals(other: MessageName): boolean {

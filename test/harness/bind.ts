@@ -9,6 +9,8 @@ import { startProcess, temporaryFolder } from './process.ts';
 
 export interface BindOptions {
   zones?: Zone[];
+  /** Response policy zones, the first one first. */
+  policyZones?: Zone[];
   /** Forward everything else to this port on 127.0.0.1; without it, recursion is off. */
   upstreamPort?: number;
   /** Name and type whose answer shows that it is ready; default the first zone's SOA. */
@@ -19,7 +21,7 @@ export interface BindOptions {
 export async function startBind(options: BindOptions): Promise<DnsServer> {
   const folder = temporaryFolder('bind');
   const port = await freePort();
-  const zones = options.zones ?? [];
+  const zones = [...(options.zones ?? []), ...(options.policyZones ?? [])];
   const config = bindConfig(folder, port, options);
   for (const zone of zones) writeFileSync(join(folder, `${zone.name}.zone`), zone.text);
   const file = join(folder, 'named.conf');
@@ -42,7 +44,14 @@ function bindConfig(folder: string, port: number, options: BindOptions): string 
   const forward = options.upstreamPort
     ? `  recursion yes;\n  forward only;\n  forwarders { 127.0.0.1 port ${options.upstreamPort}; };\n`
     : '  recursion no;\n';
-  const zones = (options.zones ?? []).map(({ name }) => `zone "${name}" { type primary; file "${name}.zone"; };\n`);
+  const policyZones = options.policyZones ?? [];
+  const policy =
+    policyZones.length === 0
+      ? ''
+      : `  response-policy { ${policyZones.map(({ name }) => `zone "${name}";`).join(' ')} };\n`;
+  const zones = [...(options.zones ?? []), ...policyZones].map(
+    ({ name }) => `zone "${name}" { type primary; file "${name}.zone"; };\n`,
+  );
   return `options {
   directory "${folder}";
   pid-file "${folder}/named.pid";
@@ -53,7 +62,7 @@ function bindConfig(folder: string, port: number, options: BindOptions): string 
   allow-query { 127.0.0.0/8; };
   dnssec-validation no;
   minimal-responses yes;
-${forward}};
+${forward}${policy}};
 controls { };
 ${zones.join('')}`;
 }

@@ -19,6 +19,7 @@ const LABELS = [
   'result',
   'rule',
   'server',
+  'state',
   'transport',
   'trigger',
   'verdict',

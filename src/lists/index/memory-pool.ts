@@ -1,5 +1,5 @@
 /**
- * Buffers for policy indexes, used again: for the thread that builds.
+ * Buffers for policy indexes, used again: in the main thread, which knows who still reads which index.
  *
  * A SharedArrayBuffer goes back to the system when every thread's collector has found its last reference dead. A worker
  * that allocates nothing never collects, and V8 does not count shared buffers as a reason to: twenty swaps of 90 MB were
@@ -8,37 +8,35 @@
  */
 export class MemoryPool {
   readonly #inUse = new Map<number, SharedArrayBuffer>();
-  readonly #free: SharedArrayBuffer[] = [];
-  #latestBytes = 0;
+  /** Nobody reads it. One is enough. */
+  #spare: SharedArrayBuffer | undefined = undefined;
 
-  /**
-   * A buffer of at least `bytes` for the index `version`; what is in it is undefined. A new one has room to grow by a
-   * quarter.
-   */
-  take(version: number, bytes: number): SharedArrayBuffer {
-    this.#latestBytes = bytes;
-    const at = this.#free.findIndex(({ byteLength }) => byteLength >= bytes);
-    const buffer = at >= 0 ? this.#free.splice(at, 1)[0]! : new SharedArrayBuffer(Math.ceil(bytes * 1.25));
-    this.#inUse.set(version, buffer);
-    return buffer;
+  /** To be offered to whoever builds the next index; it stays here until `built` says that it was taken. */
+  get spare(): SharedArrayBuffer | undefined {
+    return this.#spare;
   }
 
-  /**
-   * No thread holds the index any more. Returns false where its buffer is given up, as too small or one too many: the
-   * workers' collectors have to free it then.
-   */
-  release(version: number): boolean {
+  /** The index `version` lies in `buffer`, the spare one or a new one. */
+  built(version: number, buffer: SharedArrayBuffer): void {
+    if (buffer === this.#spare) this.#spare = undefined;
+    this.#inUse.set(version, buffer);
+  }
+
+  /** No thread holds the index any more. A buffer that is smaller than the spare one is left to the collectors. */
+  release(version: number): void {
     const buffer = this.#inUse.get(version);
-    if (!buffer) return true;
     this.#inUse.delete(version);
-    // One spare is enough, and one that the lists have outgrown would lie here for nothing.
-    if (this.#free.length > 0 || buffer.byteLength < this.#latestBytes) return false;
-    this.#free.push(buffer);
-    return true;
+    if (buffer && buffer.byteLength >= (this.#spare?.byteLength ?? 0)) this.#spare = buffer;
   }
 
   /** Bytes of all buffers known here, room to grow included. */
   get reservedBytes(): number {
-    return [...this.#inUse.values(), ...this.#free].reduce((sum, { byteLength }) => sum + byteLength, 0);
+    const buffers = [...this.#inUse.values(), ...(this.#spare ? [this.#spare] : [])];
+    return buffers.reduce((sum, { byteLength }) => sum + byteLength, 0);
   }
+}
+
+/** In the thread that builds: the spare buffer where it is large enough, else a new one with room to grow by a quarter. */
+export function allocateFrom(spare: SharedArrayBuffer | undefined): (bytes: number) => SharedArrayBuffer {
+  return (bytes) => (spare && spare.byteLength >= bytes ? spare : new SharedArrayBuffer(Math.ceil(bytes * 1.25)));
 }

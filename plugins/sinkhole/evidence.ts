@@ -1,0 +1,31 @@
+/**
+ * R1: no silent renewal. Evidence that carried an earlier term of the same measure carries no other one, whether the rule is
+ * renewed, or ended and is added again. A dry run's evidence may carry the rule that follows from it.
+ */
+import type { DeskRule } from './rule.ts';
+import type { Store } from './store.ts';
+
+/** Changes of one name that are looked at. */
+const MAX_LOOKED_AT = 1000;
+
+/** What is wrong with the evidence; undefined where it is fresh, or the ground needs none. */
+export function staleEvidence(
+  store: Store,
+  { name, ground, dryRun }: Pick<DeskRule, 'name' | 'ground' | 'dryRun'>,
+): string | undefined {
+  if (ground.kind === 'legitimate-business') return undefined;
+  const wanted = normalized(ground.evidence);
+  for (const { action, rule } of store.changes(MAX_LOOKED_AT, name.text)) {
+    const isTerm = action === 'add' || action === 'renew';
+    if (!isTerm || rule.ground.kind === 'legitimate-business' || (rule.dryRun && !dryRun)) continue;
+    if (normalized(rule.ground.evidence) === wanted)
+      return 'evidence: carried an earlier term of this rule already; say what shows that the attack goes on';
+  }
+  return undefined;
+}
+
+/** What only looks different is the same evidence. */
+function normalized(text: string): string {
+  const words = text.toLowerCase().replaceAll(/[\s\p{P}]+/gu, ' ');
+  return words.trim();
+}

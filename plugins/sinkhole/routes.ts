@@ -1,0 +1,137 @@
+/**
+ * The desk's part of the admin API, below /v1/sinkhole/. Who keeps the rules is the operator or the security desk; the
+ * privacy officer may look at them and at their history (R14).
+ */
+import type { FastifyInstance } from 'fastify';
+import type { Role } from '../../src/admin/roles.ts';
+import { errorSchema, responseSchema } from '../../src/admin/status.ts';
+import { errorText, SekishoError } from '../../src/errors.ts';
+import type { Clock } from '../../src/plugin.ts';
+import type { Desk } from './desk.ts';
+import { preview } from './preview.ts';
+import { refused } from './request.ts';
+import { type RuleName, RuleNameError, ruleName } from './rule-name.ts';
+import { MAX_RULES } from './table.ts';
+import { appliedSchema, changesSchema, changeView, previewSchema, rulesSchema, ruleView } from './views.ts';
+
+const KEEP: readonly Role[] = ['operator', 'security'];
+const LOOK: readonly Role[] = ['operator', 'security', 'privacy'];
+/** Changes shown at most. */
+const MAX_CHANGES = 1000;
+
+const text = (description: string) => ({ type: 'string', maxLength: 4096, description });
+const groundProperties = {
+  effect: text('self-defence, necessity: what the attack does, to which of the operator’s own facilities.'),
+  evidence: text('self-defence, necessity: what shows it: ticket, graph, log.'),
+  'nothing-milder': text('necessity: why nothing milder works (補充性).'),
+  purpose: text('legitimate-business: the purpose (目的の正当性).'),
+  necessity: text('legitimate-business: why the act is necessary (行為の必要性).'),
+  proportionality: text('legitimate-business: why the means are proportionate (手段の相当性).'),
+  approver: text('Who approved the measure.'),
+  expires: text(
+    'self-defence, necessity: when it ends by itself: a duration (2h), a date or an instant with its zone.',
+  ),
+  review: text(
+    'legitimate-business: when it has to be reviewed: a duration (90d), a date or an instant with its zone.',
+  ),
+};
+/** What is missing is not said here, one by one, but by request.ts, all at once. */
+const draftBody = {
+  type: 'object',
+  additionalProperties: false,
+  properties: {
+    name: text('The attacked name.'),
+    subtree: { type: 'boolean', description: 'The name and everything below it; otherwise exactly the name.' },
+    'dry-run': { type: 'boolean', description: 'Only count what the rule would hit.' },
+    ground: {
+      type: 'object',
+      additionalProperties: false,
+      properties: { kind: text('self-defence, necessity or legitimate-business.'), ...groundProperties },
+    },
+  },
+};
+const renewalBody = { type: 'object', additionalProperties: false, properties: groundProperties };
+const reasonBody = {
+  type: ['object', 'null'],
+  additionalProperties: false,
+  properties: { reason: text('Why the rule is lifted.') },
+};
+const nameParams = { type: 'object', required: ['name'], properties: { name: text('Name of the rule.') } };
+
+type NameParams = { Params: { name: string } };
+
+export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): void {
+  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
+  const who = (identity: { readonly name: string } | null) => identity?.name ?? 'unknown';
+  const route = (roles: readonly Role[], summary: string, answer: Record<string, unknown>, more: object = {}) => ({
+    config: { roles },
+    schema: { summary, ...more, response: { 200: answer, ...failures } },
+  });
+  const applied = responseSchema(appliedSchema);
+
+  app.get('/rules', route(LOOK, 'Rules of the sinkhole, with their rates', responseSchema(rulesSchema)), async () => ({
+    rules: desk.entries().map((entry) => ruleView(entry, clock)),
+    limit: MAX_RULES,
+    warnings:
+      desk.store.movedAside === undefined
+        ? []
+        : [`the store was damaged and moved aside at the start: ${desk.store.movedAside}`],
+  }));
+
+  app.post(
+    '/rules',
+    route(KEEP, 'Add a rule; answered when every worker holds it', applied, { body: draftBody }),
+    async ({ body, identity }) => {
+      const { entry, appliedInMs } = await desk.add(body, who(identity));
+      return { rule: ruleView(entry, clock), appliedInMs };
+    },
+  );
+
+  app.post<NameParams>(
+    '/rules/:name/renew',
+    route(KEEP, 'Another term for a rule, on fresh evidence', applied, { params: nameParams, body: renewalBody }),
+    async ({ params, body, identity }) => {
+      const { entry, appliedInMs } = await desk.renew(named(params.name), body, who(identity));
+      return { rule: ruleView(entry, clock), appliedInMs };
+    },
+  );
+
+  app.delete<NameParams & { Body: { reason?: string } | null }>(
+    '/rules/:name',
+    route(KEEP, 'Lift a rule; answered when no worker has it any more', applied, {
+      params: nameParams,
+      body: reasonBody,
+    }),
+    async ({ params, body, identity }) => {
+      const { entry, appliedInMs } = await desk.remove(named(params.name), who(identity), body?.reason ?? '');
+      return { rule: ruleView(entry, clock), appliedInMs };
+    },
+  );
+
+  app.post(
+    '/preview',
+    route(KEEP, 'What adding a rule would do, without adding it', responseSchema(previewSchema), { body: draftBody }),
+    async ({ body }) => preview(desk, body, clock),
+  );
+
+  app.get<{ Querystring: { limit?: number } }>(
+    '/changes',
+    route(LOOK, 'Every change to the rules, the latest first', responseSchema(changesSchema), {
+      querystring: {
+        type: 'object',
+        additionalProperties: false,
+        properties: { limit: { type: 'integer', minimum: 1, maximum: MAX_CHANGES, default: 100 } },
+      },
+    }),
+    async ({ query }) => ({ changes: desk.changes(query.limit ?? 100).map(changeView) }),
+  );
+}
+
+function named(given: string): RuleName {
+  try {
+    return ruleName(given);
+  } catch (error) {
+    if (!(error instanceof RuleNameError)) throw new SekishoError('SEKISHO_REQUEST_INVALID', errorText(error));
+    throw refused('nothing was changed', [`name: '${given.slice(0, 80)}' ${error.message}`]);
+  }
+}

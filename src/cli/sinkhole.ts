@@ -1,0 +1,209 @@
+/** `sekisho sinkhole`: the rules of the sinkhole desk in the running server. */
+import type { AppliedView, ChangesView, PreviewView, RulesView, RuleView } from '../../plugins/sinkhole/views.ts';
+import { SekishoError } from '../errors.ts';
+import { sendJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { durationWords, numberText, table } from './layout.ts';
+import type { OptionName } from './options.ts';
+import { bold, printable, type Terminal } from './terminal.ts';
+
+/** What is stated of a ground; the server says which of it belongs to which. */
+const STATEMENTS: readonly OptionName[] = [
+  'effect',
+  'evidence',
+  'nothing-milder',
+  'purpose',
+  'necessity',
+  'proportionality',
+  'approver',
+  'expires',
+  'review',
+];
+
+interface Verb {
+  readonly takesName: boolean;
+  /** Options that it takes; others are a mistake that must not pass unseen. */
+  readonly options: readonly OptionName[];
+  run(name: string, args: Args, terminal: Terminal): Promise<Shown>;
+}
+
+/** The server's answer, and the same for people. */
+interface Shown {
+  readonly answer: unknown;
+  readonly text: string;
+}
+
+const DRAFT: readonly OptionName[] = [...STATEMENTS, 'ground', 'subtree', 'dry-run'];
+const RULES = '/v1/sinkhole/rules';
+
+const VERBS: Readonly<Record<string, Verb>> = {
+  add: {
+    takesName: true,
+    options: DRAFT,
+    run: async (name, args, terminal) => {
+      const answer = await send<AppliedView>('POST', RULES, draft(name, args), args, terminal);
+      const what = answer.rule.state === 'dry-run' ? 'only counted, not discarded,' : 'discarded';
+      return { answer, text: `${nameOf(answer.rule)} is ${what} ${everyWorker(answer)}; ${termText(answer.rule)}\n` };
+    },
+  },
+  preview: {
+    takesName: true,
+    options: DRAFT,
+    run: async (name, args, terminal) => {
+      const answer = await send<PreviewView>('POST', '/v1/sinkhole/preview', draft(name, args), args, terminal);
+      return { answer, text: previewText(answer, terminal) };
+    },
+  },
+  renew: {
+    takesName: true,
+    options: STATEMENTS,
+    run: async (name, args, terminal) => {
+      const path = `${RULES}/${encodeURIComponent(name)}/renew`;
+      const answer = await send<AppliedView>('POST', path, statements(args), args, terminal);
+      return {
+        answer,
+        text: `${nameOf(answer.rule)} has another term ${everyWorker(answer)}; ${termText(answer.rule)}\n`,
+      };
+    },
+  },
+  remove: {
+    takesName: true,
+    options: ['reason'],
+    run: async (name, args, terminal) => {
+      const body = args.options.reason === undefined ? {} : { reason: args.options.reason };
+      const answer = await send<AppliedView>('DELETE', `${RULES}/${encodeURIComponent(name)}`, body, args, terminal);
+      return { answer, text: `${nameOf(answer.rule)} is lifted ${everyWorker(answer)}\n` };
+    },
+  },
+  list: {
+    takesName: false,
+    options: [],
+    run: async (_, args, terminal) => {
+      const answer = await send<RulesView>('GET', RULES, undefined, args, terminal);
+      return { answer, text: rulesText(answer, terminal) };
+    },
+  },
+  changes: {
+    takesName: false,
+    options: [],
+    run: async (_, args, terminal) => {
+      const answer = await send<ChangesView>('GET', '/v1/sinkhole/changes', undefined, args, terminal);
+      return { answer, text: changesText(answer, terminal) };
+    },
+  },
+};
+
+export async function sinkhole(args: Args, terminal: Terminal): Promise<number> {
+  const [word = '', name] = args.positionals;
+  const verb = Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
+  if (!verb) throw usage(`sinkhole does not know '${word}'; it takes ${Object.keys(VERBS).join(', ')}`);
+  if (verb.takesName && name === undefined) throw usage(`sinkhole ${word} needs the NAME of a rule`);
+  if (!verb.takesName && name !== undefined) throw usage(`'${name}' is one word too many for sinkhole ${word}`);
+  const given = [...(Object.keys(args.options) as OptionName[]), ...args.flags];
+  const strange = given.find((option) => !verb.options.includes(option));
+  if (strange !== undefined) throw usage(`sinkhole ${word} does not take --${strange}`);
+  const { answer, text } = await verb.run(name ?? '', args, terminal);
+  terminal.out(args.json ? `${JSON.stringify(answer, null, 2)}\n` : text);
+  return 0;
+}
+
+function send<Body>(
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body: unknown,
+  args: Args,
+  terminal: Terminal,
+): Promise<Body> {
+  return sendJson<Body>(method, path, body, args.config, terminal);
+}
+
+function draft(name: string, args: Args): object {
+  const kind = args.options.ground;
+  const ground = { ...(kind !== undefined && { kind }), ...statements(args) };
+  const stated = Object.keys(ground).length > 0 ? { ground } : {};
+  return { name, subtree: args.flags.has('subtree'), 'dry-run': args.flags.has('dry-run'), ...stated };
+}
+
+function statements({ options }: Args): Record<string, string> {
+  return Object.fromEntries(STATEMENTS.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
+}
+
+function usage(message: string): SekishoError {
+  return new SekishoError('SEKISHO_USAGE', message);
+}
+
+/** The rules for people. */
+export function rulesText({ rules, warnings }: RulesView, terminal: Terminal): string {
+  const blocks = warnings.map((warning) => `warning: ${printable(warning)}\n`);
+  if (rules.length === 0) return [...blocks, 'no sinkhole rules\n'].join('');
+  blocks.push(
+    table(
+      ['NAME', 'STATE', 'NOW q/s', 'BASELINE', 'PEAK', 'HITS', 'ENDS', 'GROUND', 'APPROVER', 'FROM'],
+      rules.map((rule) => [
+        nameOf(rule),
+        rule.state,
+        rateText(rule.ratePerSecond),
+        rateText(rule.baselinePerSecond),
+        rateText(rule.peakPerSecond),
+        rule.hits,
+        endText(rule),
+        `${rule.ground['kind']} (${rule.groundTerm})`,
+        rule.ground['approver'] ?? '',
+        rule.addedBy ?? rule.source,
+      ]),
+      terminal,
+    ),
+  );
+  for (const rule of rules) {
+    if (rule.warning !== null) blocks.push(`! ${nameOf(rule)}: ${rule.warning} (${endText(rule)})\n`);
+    if (rule.proposal !== null) blocks.push(`→ ${nameOf(rule)} could be lifted: ${rule.proposal}\n`);
+  }
+  return blocks.join('');
+}
+
+export function previewText({ name, problems, counted, below, note }: PreviewView, terminal: Terminal): string {
+  const blocks = [`${bold(printable(name ?? 'no name that a rule may have'), terminal)}\n`];
+  blocks.push(...problems.map((problem) => `would be refused: ${printable(problem)}\n`));
+  if (counted.length > 0) blocks.push(rulesText({ rules: counted, warnings: [], limit: 0 }, terminal));
+  if (below.length > 0) blocks.push(`rules below it: ${below.map(printable).join(', ')}\n`);
+  return [...blocks, `${note}\n`].join('');
+}
+
+export function changesText({ changes }: ChangesView, terminal: Terminal): string {
+  if (changes.length === 0) return 'no changes yet\n';
+  return table(
+    ['WHEN', 'WHO', 'WHAT', 'NAME', 'GROUND', 'APPROVER', 'WHY'],
+    changes.map(({ at, who, action, name, subtree, dryRun, ground, reason }) => [
+      at,
+      who,
+      `${action}${dryRun ? ' (dry run)' : ''}`,
+      `${name}${subtree ? ' +below' : ''}`,
+      ground['kind'] ?? '',
+      ground['approver'] ?? '',
+      reason || (ground['evidence'] ?? ground['purpose'] ?? ''),
+    ]),
+    terminal,
+  );
+}
+
+function nameOf({ name, subtree }: RuleView): string {
+  return `${printable(name)}${subtree ? ' +below' : ''}`;
+}
+
+function everyWorker({ appliedInMs }: AppliedView): string {
+  return `on every worker (after ${appliedInMs.toFixed(1)} ms)`;
+}
+
+function termText(rule: RuleView): string {
+  return rule.reviewAt === null ? `it ends by itself in ${endText(rule)}` : `to be reviewed ${rule.reviewAt}`;
+}
+
+function endText({ state, secondsLeft, reviewAt }: RuleView): string {
+  if (secondsLeft === null) return `review ${reviewAt ?? '–'}`;
+  return state === 'expired' ? `${durationWords(-secondsLeft)} ago` : durationWords(secondsLeft);
+}
+
+function rateText(rate: number | null): string {
+  if (rate === null) return '–';
+  return rate >= 10 ? numberText(rate) : rate.toFixed(rate >= 1 ? 1 : 2);
+}

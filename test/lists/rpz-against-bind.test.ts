@@ -1,0 +1,198 @@
+/**
+ * The same policy zones and the same upstream data before BIND and before the plugin: the same answers for the same
+ * questions. Zones are random, made from a fixed seed.
+ *
+ * RPZ-NSDNAME and RPZ-NSIP are left out: BIND, where it forwards, asks for NS and address records by itself and decides by
+ * what its cache holds of them at that moment, while the plugin goes by the answer's own authority section.
+ */
+import type { Answer } from 'dns-packet';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import rpz from '../../plugins/rpz/index.ts';
+import { listsInForce } from '../../src/lists/compile-for-tests.ts';
+import { type Mounted, mount, type UpstreamReply } from '../../src/testing.ts';
+import { rcodeName } from '../../src/wire/constants.ts';
+import { startBind } from '../harness/bind.ts';
+import { findProgram } from '../harness/debian.ts';
+import { askTcp, askUdp } from '../harness/dns-client.ts';
+import type { DnsServer } from '../harness/nsd.ts';
+import { answerTo, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
+
+const SITES = 56;
+const ZONES = ['rpz1', 'rpz2', 'rpz3'];
+/** How long BIND is waited for; what has not come then counts as dropped. */
+const DROPPED_MS = 1_000;
+const IN_PARALLEL = 48;
+const LONG = 'x'.repeat(60);
+
+let seed = 20_261_124;
+function random(below: number): number {
+  seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
+  return Math.floor((seed / 2 ** 32) * below);
+}
+
+// ── what is true ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const a = (name: string, data: string): Answer => ({ name, type: 'A', ttl: 300, data });
+const txt = (name: string): Answer => ({ name, type: 'TXT', ttl: 300, data: 'true' });
+const alias = (name: string, data: string): Answer => ({ name, type: 'CNAME', ttl: 300, data });
+const SOA: Answer = {
+  name: 'example',
+  type: 'SOA',
+  ttl: 300,
+  data: { mname: 'ns.example', rname: 'a.example', serial: 1, refresh: 9, retry: 9, expire: 9, minimum: 300 },
+};
+
+/** `www.zN.example` has data; `cN.alias.example` and `dN.alias.example` lead there. */
+function truth(name: string, type: string): UpstreamReply {
+  if (name.endsWith('garden.test')) return type === 'A' ? { answers: [a(name, '203.0.113.250')] } : {};
+  const found = /^(?:www\.z|([cd]))(\d+)(\.alias)?\.example$/.exec(name);
+  if (!found) return { authorities: [SOA], ...(name.startsWith('none') && { rcode: 3 }) };
+  const [, kind, n] = found;
+  const site = `www.z${n}.example`;
+  const answers: Answer[] = [];
+  if (kind === 'd') answers.push(alias(name, `c${n}.alias.example`));
+  if (kind !== undefined) answers.push(alias(`c${n}.alias.example`, site));
+  if (type === 'A') answers.push(a(site, `198.51.100.${n}`));
+  else if (type === 'TXT') answers.push(txt(site));
+  else return { answers, authorities: [SOA] };
+  return { answers };
+}
+
+// ── policy ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const OWNERS = [
+  (n: number) => `www.z${n}.example`,
+  (n: number) => `*.z${n}.example`,
+  (n: number) => `c${n}.alias.example`,
+  (n: number) => `32.${n}.100.51.198.rpz-ip`,
+  (n: number) => network(n),
+];
+/** A network around the site's address and others, a different one for each site. */
+function network(n: number): string {
+  const size = (n ^ (n + 1)) + 1;
+  return `${32 - Math.log2(size)}.${n & ~(size - 1)}.100.51.198.rpz-ip`;
+}
+const DATA = [
+  ['CNAME .'],
+  ['CNAME *.'],
+  ['CNAME rpz-passthru.'],
+  ['CNAME rpz-drop.'],
+  ['CNAME rpz-tcp-only.'],
+  ['A 192.0.2.1', 'A 192.0.2.2', 'MX 10 mail.test.'],
+  ['TXT "local"'],
+  ['CNAME garden.test.'],
+  ['CNAME *.garden.test.'],
+];
+
+function policyZone(name: string, extra: readonly string[]): string {
+  const lines = [
+    `$ORIGIN ${name}.`,
+    '$TTL 60',
+    '@ SOA ns.rpz.test. admin.rpz.test. 1 60 60 3600 30',
+    '@ NS ns.rpz.test.',
+    ...extra,
+  ];
+  for (let n = 0; n < SITES; n++) {
+    const owners = new Set<string>();
+    for (const owner of OWNERS) if (random(4) === 0) owners.add(owner(n));
+    for (const owner of owners) for (const data of DATA[random(DATA.length)] ?? []) lines.push(`${owner} ${data}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+const POLICY = [
+  policyZone('rpz1', ['32.4.0.0.127.rpz-client-ip CNAME rpz-passthru.']),
+  policyZone('rpz2', ['32.3.0.0.127.rpz-client-ip CNAME *.', '8.0.0.0.198.rpz-ip CNAME rpz-passthru.']),
+  policyZone('rpz3', [`*.long.example CNAME *.${LONG}.garden.test.`, 'none.example A 192.0.2.77']),
+];
+
+// ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+interface Asked {
+  readonly name: string;
+  readonly type: string;
+  readonly client: string;
+  readonly transport: 'udp' | 'tcp';
+}
+
+const QUESTIONS: Asked[] = Array.from({ length: SITES }, (_, n) => n).flatMap((n) => {
+  const names = [`www.z${n}.example`, `c${n}.alias.example`, `d${n}.alias.example`];
+  return names.flatMap((name): Asked[] => [
+    { name, type: 'A', client: '127.0.0.1', transport: 'udp' },
+    { name, type: 'A', client: '127.0.0.1', transport: 'tcp' },
+    { name, type: 'TXT', client: '127.0.0.1', transport: 'udp' },
+    { name, type: 'A', client: `127.0.0.${3 + (n & 1)}`, transport: 'udp' },
+  ]);
+});
+QUESTIONS.push(
+  ...['none.example', 'other.example', `${LONG}.${LONG}.${LONG}.long.example`, 'short.long.example'].map(
+    (name): Asked => ({ name, type: 'A', client: '127.0.0.1', transport: 'udp' }),
+  ),
+);
+
+const text = ({ name, type, client, transport }: Asked): string => `${name} ${type} ${client} ${transport}`;
+
+function inShort(rcode: string, truncated: boolean, answers: readonly Answer[]): string {
+  if (truncated) return 'truncated';
+  const data = answers.map((one) => ('data' in one ? `${one.type} ${String(one.data)}` : one.type)).sort();
+  return [rcode, ...data].join(', ');
+}
+
+describe.skipIf(findProgram('named') === undefined)('the policy zones of BIND and of the plugin', () => {
+  let upstream: ScriptedUpstream;
+  let bind: DnsServer;
+  let plugin: Mounted;
+  beforeAll(async () => {
+    upstream = await startScriptedUpstream((query) => {
+      const { answers = [], authorities = [], rcode = 0 } = truth(query.name, query.type);
+      query.send(answerTo(query, { answers: [...answers], authorities: [...authorities], rcode }));
+    });
+    bind = await startBind({
+      upstreamPort: upstream.port,
+      policyZones: ZONES.map((name, i) => ({ name, text: POLICY[i] ?? '' })),
+      probeName: 'probe.garden.test',
+    });
+    plugin = mount(rpz, {}, { lists: listsInForce(...POLICY.map((zone) => ({ text: zone }))), upstream: truth });
+  });
+  afterAll(async () => {
+    await bind?.stop();
+    await upstream?.close();
+  });
+
+  async function askBind({ name, type, client, transport }: Asked): Promise<string> {
+    const where = { port: bind.port, from: client, timeoutMs: DROPPED_MS };
+    const send = transport === 'udp' ? askUdp : askTcp;
+    try {
+      const reply = await send({ name, type, udpSize: 1232 }, where);
+      return inShort(rcodeName(reply.rcode), reply.tc, reply.answers);
+    } catch {
+      return 'dropped';
+    }
+  }
+
+  it('give the same answers', async () => {
+    const byBind = new Map<string, string>();
+    const askAll = async (questions: readonly Asked[]): Promise<void> => {
+      for (let at = 0; at < questions.length; at += IN_PARALLEL) {
+        const some = questions.slice(at, at + IN_PARALLEL);
+        await Promise.all(some.map(async (asked) => byBind.set(text(asked), await askBind(asked))));
+      }
+    };
+    await askAll(QUESTIONS);
+    // On a busy machine an answer may be late: only what is missing again was dropped.
+    for (let times = 0; times < 2; times++)
+      await askAll(QUESTIONS.filter((asked) => byBind.get(text(asked)) === 'dropped'));
+    const differences: string[] = [];
+    const outcomes = new Set<string>();
+    for (const asked of QUESTIONS) {
+      const reply = await plugin.ask(asked);
+      const ours = reply.sent ? inShort(reply.rcode, reply.truncated, reply.answers) : 'dropped';
+      const theirs = byBind.get(text(asked));
+      outcomes.add(ours.replace(/\d+/g, 'N'));
+      if (ours !== theirs) differences.push(`${text(asked)}: BIND ${theirs}; Sekisho ${ours}`);
+    }
+    expect(differences).toEqual([]);
+    // All kinds of outcome did occur.
+    expect(outcomes.size).toBeGreaterThan(20);
+  });
+});
