@@ -4,6 +4,7 @@
 //     npm run bench -- --list                names them
 //     npm run bench -- micro                 all micro benches; or one or more by name: -- reader siphash
 //     npm run bench -- load [options]        the load bench; options and scenarios go to bench/load/run.ts
+//     npm run bench -- consent               a million names and a million subscribers, toggles, RADIUS
 //     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -30,6 +31,7 @@ if (what === '--list' || what === '--help') list();
 else if (what === undefined) exit(runMicro(micro) + runLoad([]));
 else if (what === 'micro') exit(runMicro(rest.length > 0 ? rest : micro));
 else if (what === 'load') exit(runLoad(rest));
+else if (what === 'consent') exit(run([join(compiled, 'consent', 'run.js'), ...rest]));
 else if (what === 'lists') exit(run([join(compiled, 'lists', 'run.js'), ...rest]));
 else exit(runMicro([what, ...rest]));
 
@@ -38,6 +40,7 @@ function list() {
   console.log(
     `${'lists'.padEnd(12)} A million listed names, beside unbound and PowerDNS Recursor with the same policy zone`,
   );
+  console.log(`${'consent'.padEnd(12)} A million names and a million subscribers in the whole server; toggles; RADIUS`);
   console.log(`${'load'.padEnd(12)} Real servers under load:`);
   run([join(compiled, 'load', 'run.js'), '--help']);
 }

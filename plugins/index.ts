@@ -2,6 +2,7 @@
 import type { Plugin } from '../src/plugin.ts';
 import access from './access/index.ts';
 import ampShaper from './amp-shaper/index.ts';
+import c2Block from './c2-block/index.ts';
 import queryHistory from './query-history/index.ts';
 import randomSubdomain from './random-subdomain/index.ts';
 import rpz from './rpz/index.ts';
@@ -11,6 +12,7 @@ import whoami from './whoami/index.ts';
 export const builtInPlugins: readonly Plugin[] = [
   access,
   ampShaper,
+  c2Block,
   queryHistory,
   randomSubdomain,
   rpz,

@@ -104,6 +104,29 @@ export const ERRORS = {
     meaning: 'A rollback was asked for, but no version before the one in force is kept.',
     remedy: '`sekisho lists status NAME` shows which versions are kept.',
   },
+  // ── subscribers ───────────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_NO_SUBSCRIBERS: {
+    exitCode: 1,
+    meaning: 'The configuration in force has no `subscribers`, so that nobody is known and nobody is inspected.',
+    remedy: 'Add `subscribers` to the configuration and reload.',
+  },
+  SEKISHO_CONSENT_REFUSED: {
+    exitCode: 1,
+    meaning: 'A change of consent cannot be recorded as it was asked for; nothing was changed.',
+    remedy: 'The message says why; `sekisho consent --help` shows what can be asked for.',
+  },
+  SEKISHO_LEDGER_UNUSABLE: {
+    exitCode: 1,
+    meaning: 'The consent ledger cannot be opened, so the server did not start or the reload was refused.',
+    remedy:
+      'Look at the file and its folder; a copy of it from before can be put in its place while the server is down.',
+  },
+  SEKISHO_LEDGER_FAILED: {
+    exitCode: 1,
+    meaning:
+      'A change of consent could not be written to the ledger; a withdrawal acts all the same until the next start.',
+    remedy: 'Free the disk or mend the file, then ask again.',
+  },
   // ── admin API ─────────────────────────────────────────────────────────────────────────────────────────────────────
   SEKISHO_SERVER_UNREACHABLE: {
     exitCode: 1,

@@ -16,8 +16,10 @@ import { addressWords, endpointText, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
 import { ANSWER, CONTINUE, type Hooks, type Plugin, type RuleMatch, VERDICTS, type Verdict } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
-import { LISTS_TOPIC, type Publication, pluginTopic } from './publications.ts';
+import { LISTS_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
 import { Query } from './query.ts';
+import { describeSubscriber } from './subscribers/describe.ts';
+import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
 import { FLAG_RD, rcodeName, typeName } from './wire/constants.ts';
 import { nameToText, textToName } from './wire/name.ts';
 import { readQuery } from './wire/reader.ts';
@@ -65,9 +67,12 @@ export class Explainer {
 
   static async create(generation: Generation, clock: Clock, hashKey: readonly [number, number]): Promise<Explainer> {
     const lists = new ListsInForce(generation.config.lists.map(listFacts));
+    const subscribers = new SubscribersInForce();
     const plugins = await mountPlugins(generation.config.plugins, {
       server: { access: generation.config.server.access, workers: generation.config.server.workers },
       lists,
+      subscribers,
+      describeSubscriber: (query) => describeSubscriber(query, subscribers, generation.subscribers?.state.register),
       shared: generation.shared,
       worker: -1,
       clock,
@@ -80,6 +85,7 @@ export class Explainer {
     });
     const take = ({ topic, value }: Publication): void => {
       if (topic === LISTS_TOPIC) lists.take(value as CompiledLists);
+      if (topic === SUBSCRIBERS_TOPIC) subscribers.take(value as PublishedSubscribers);
       for (const { plugin, hooks } of plugins) if (topic === pluginTopic(plugin.name)) hooks.update?.(value);
     };
     generation.publications.addReader(async (publication) => take(publication));

@@ -24,7 +24,10 @@ import { Metrics } from './metrics/registry.ts';
 import { Listeners } from './net/listeners.ts';
 import type { Control, ControlContext, Plugin } from './plugin.ts';
 import { loadPlugin, metricPrefix } from './plugins.ts';
-import { LISTS_TOPIC, Publications, pluginTopic } from './publications.ts';
+import { LISTS_TOPIC, Publications, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
+import { SubscriberDesk } from './subscribers/desk.ts';
+import { noticeDesk } from './subscribers/notice-desk.ts';
+import type { SubscriberState } from './subscribers/state.ts';
 import type { IoKind } from './worker-messages.ts';
 import { Workers } from './workers.ts';
 
@@ -40,6 +43,8 @@ export interface ProcessParts {
   readonly nextSerial: () => number;
   /** Numbers compiled lists, from 1. */
   readonly nextListsVersion: () => number;
+  /** What is known of subscribers; opened by the first configuration that has any. */
+  subscribers?: SubscriberState;
   /** How often the worker at each place was replaced. */
   readonly replaced: number[];
   /** What plugins keep beyond a reload. */
@@ -62,6 +67,8 @@ export class Generation {
   readonly workers: Workers;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly desk: ListDesk;
+  /** Undefined where the configuration knows no subscribers. */
+  readonly subscribers: SubscriberDesk | undefined;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
 
@@ -73,6 +80,7 @@ export class Generation {
     shared: readonly unknown[],
     workers: Workers,
     desk: ListDesk,
+    subscribers: SubscriberDesk | undefined,
     controls: Controls,
     retired: RetiredMetrics,
   ) {
@@ -85,6 +93,7 @@ export class Generation {
     this.metrics = controls.metrics;
     this.workers = workers;
     this.desk = desk;
+    this.subscribers = subscribers;
     this.pluginRoutes = controls.routes;
     this.#closers = controls.closers;
     this.#retired = retired;
@@ -100,6 +109,7 @@ export class Generation {
         old?.config.cache.sizeBytes === config.cache.sizeBytes
           ? old.cache
           : createCacheMemory({ bytes: config.cache.sizeBytes });
+      const subscribers = await openSubscribers(config, parts, controls);
       const shared: unknown[] = [];
       for (const [i, plugin] of plugins.entries())
         shared.push((await controls.start(plugin, config.plugins[i]?.options, config, parts))?.shared);
@@ -117,12 +127,35 @@ export class Generation {
           ? error
           : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(config, plugins, listeners, cache, shared, workers, desk, controls, parts.retired);
+      return new Generation(
+        config,
+        plugins,
+        listeners,
+        cache,
+        shared,
+        workers,
+        desk,
+        subscribers,
+        controls,
+        parts.retired,
+      );
     } catch (error) {
       await closeAll(controls.closers, parts.log);
       listeners?.close();
       throw error;
     }
+  }
+
+  /** It serves from now on: its lists are fetched, its terms are in force. Rejects where something cannot be had. */
+  async activate(): Promise<void> {
+    await this.desk.activate();
+    await this.subscribers?.activate();
+  }
+
+  /** Rest, so that another generation may write to the same files. */
+  async deactivate(): Promise<void> {
+    await this.desk.deactivate();
+    await this.subscribers?.deactivate();
   }
 
   /**
@@ -184,6 +217,30 @@ async function openDesk(config: Config, parts: ProcessParts, controls: Controls)
   return desk;
 }
 
+/** The static ranges are loaded before the first worker starts; the ledger lasts as long as the process. */
+async function openSubscribers(
+  config: Config,
+  parts: ProcessParts,
+  controls: Controls,
+): Promise<SubscriberDesk | undefined> {
+  if (!config.subscribers) return undefined;
+  const { log, clock } = parts;
+  if (!parts.subscribers) {
+    // Brings SQLite along, which a server without subscribers need not load.
+    const { SubscriberState } = await import('./subscribers/state.ts');
+    parts.subscribers = new SubscriberState(config.server.dataFolder, clock, log);
+  }
+  const desk = await SubscriberDesk.open({
+    config: config.subscribers,
+    state: parts.subscribers,
+    log,
+    metrics: controls.metrics,
+    publish: (published) => controls.publications.publish(SUBSCRIBERS_TOPIC, published),
+  });
+  controls.closers.push(() => desk.close());
+  return desk;
+}
+
 /** The plugins' halves in the main thread. */
 class Controls {
   readonly publications = new Publications();
@@ -198,6 +255,7 @@ class Controls {
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
+      notices: config.subscribers && parts.subscribers && noticeDesk(parts.subscribers, config.lists),
       hashKey: parts.hashKey,
       lasting: (make) => {
         const { value, release } = parts.lasting.take(plugin.name, make);

@@ -64,6 +64,8 @@ import type { ListCategory } from './grounds/categories.ts';
 import type { ListFacts, ListsInForce } from './lists/in-force.ts';
 import type { MetricSample } from './metrics/prometheus.ts';
 import type { Query } from './query.ts';
+import type { SubscriberFacts } from './subscribers/describe.ts';
+import type { SubscribersInForce } from './subscribers/in-force.ts';
 import type { Question } from './wire/question.ts';
 
 export type { AuditEntry, Auditor } from './audit/entry.ts';
@@ -189,6 +191,10 @@ export interface DataContext<Options> {
   readonly server: ServerFacts;
   /** The lists as configured, and what they hold now: read `lists.current` for each packet. */
   readonly lists: ListsInForce;
+  /** Who a client is and what it consents to: ask for each packet, before anything is looked up. */
+  readonly subscribers: SubscribersInForce;
+  /** For `explain`: who the query's client is, in words. Only where `worker` is -1. */
+  describeSubscriber?(query: Query): SubscriberFacts;
   /** What `control` returned as `shared`. */
   readonly shared: unknown;
   /** Number of this worker, from 0; -1 for the hooks that only explain. */
@@ -239,6 +245,8 @@ export interface ControlContext<Options> {
   readonly lists: readonly ListFacts[];
   readonly log: Logger;
   readonly clock: Clock;
+  /** Where notices to subscribers are kept; undefined where the configuration knows no subscribers. */
+  readonly notices: NoticeDesk | undefined;
   /** The same as in `DataContext`: tables that workers look into can be built here. */
   readonly hashKey: readonly [number, number];
   /**
@@ -269,6 +277,17 @@ export interface ControlContext<Options> {
   routes(register: (app: FastifyInstance) => void): void;
   /** Runs when the plugin is replaced by a reload or the server stops. */
   onClose(close: () => void | Promise<void>): void;
+}
+
+/** Takes what is to be told to subscribers. */
+export interface NoticeDesk {
+  /**
+   * The holder (SubscribersInForce.holderOf) looked up names of the list, `count` times up to now. Left out where the
+   * holder does not consent any more, or stands for a whole contract group.
+   */
+  record(notices: readonly { readonly holder: number; readonly list: number; readonly count: number }[]): void;
+  /** Delete what was last added to longer than `ms` ago. */
+  deleteOlderThan(ms: number): void;
 }
 
 export interface Control {

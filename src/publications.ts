@@ -48,5 +48,8 @@ export function pluginTopic(plugin: string): string {
   return `plugin:${plugin}`;
 }
 
+/** The topic of who is behind an address (subscribers/in-force.ts). */
+export const SUBSCRIBERS_TOPIC = 'subscribers';
+
 /** The topic of the compiled lists (lists/in-force.ts). */
 export const LISTS_TOPIC = 'lists';

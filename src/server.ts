@@ -137,7 +137,7 @@ class Server {
     try {
       const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
       server = new Server(options, log, parts, report, generation, explainer);
-      await generation.desk.activate();
+      await generation.activate();
       server.#admin = await startAdmin(server.#adminDeps(generation));
       server.#listenToSignals();
       server.#announce('serving');
@@ -180,7 +180,7 @@ class Server {
     const fixed = [...needsRestart(old.config, config), ...impossibleWith(this.#process.io, config)];
     if (fixed.length > 0) return refused(fixed);
     // Two desks must not write the same files: the new one opens them when the old one is at rest.
-    await old.desk.deactivate();
+    await old.deactivate();
     let next: Generation;
     try {
       next = await this.#startBeside(old, config);
@@ -189,7 +189,7 @@ class Server {
       return refused([errorText(error)]);
     }
     try {
-      await next.desk.activate();
+      await next.activate();
       const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
       await this.#admin?.replace(this.#adminDeps(next));
       this.#explainer = explainer;
@@ -227,8 +227,8 @@ class Server {
   }
 
   async #reactivateDesk(): Promise<void> {
-    await this.#generation.desk.activate().catch((error: unknown) => {
-      this.#log.error({ err: error }, 'NOTIFY is not taken any more: lists are only asked at intervals');
+    await this.#generation.activate().catch((error: unknown) => {
+      this.#log.error({ err: error }, 'something of the former configuration could not be taken up again');
     });
   }
 
@@ -241,6 +241,7 @@ class Server {
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#admin?.close();
     this.#process.audit.close();
+    this.#process.subscribers?.close();
     this.#log.info('stopped');
     this.#finish(0);
   }
@@ -262,13 +263,17 @@ class Server {
       config: generation.config,
       version: this.#report.version,
       log: this.#log,
-      metricsText: () => metricsReport(this.#generation, this.#report),
+      metricsText: () => {
+        this.#generation.subscribers?.measure();
+        return metricsReport(this.#generation, this.#report);
+      },
       status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
       explain: (question) => this.#explainer.explain(question),
       reload: () => this.reload(),
       audit: this.#process.audit,
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
+      subscribers: generation.subscribers,
       lists: {
         desk: generation.desk,
         total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),

@@ -20,6 +20,7 @@ import { OwnNames } from './own-names.ts';
 import { type Explanation, type Plugin, RESOLVED_FAILURE, RESOLVED_TIMEOUT, type ServerFacts } from './plugin.ts';
 import { mountPlugin } from './plugins.ts';
 import { Query, TCP, UDP } from './query.ts';
+import { SubscribersInForce } from './subscribers/in-force.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { RESOLVING, type Source } from './upstream/source.ts';
 import { Answer } from './wire/answer.ts';
@@ -85,6 +86,8 @@ export interface MountOptions {
   readonly shared?: unknown;
   /** Default: none. */
   readonly lists?: ListsInForce;
+  /** Default: nobody is known. */
+  readonly subscribers?: SubscribersInForce;
 }
 
 /** An upstream's reply. */
@@ -140,6 +143,7 @@ export function mount<Schema extends z.ZodObject>(
   const hooks = mountPlugin(plugin, parsed, settings.shared, {
     server,
     lists: settings.lists ?? new ListsInForce([]),
+    subscribers: settings.subscribers ?? new SubscribersInForce(),
     worker: 0,
     clock,
     hashKey,

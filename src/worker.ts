@@ -17,8 +17,9 @@ import { OwnAddresses } from './own-addresses.ts';
 import { OwnNames } from './own-names.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
-import { LISTS_TOPIC, type Publication, pluginTopic } from './publications.ts';
+import { LISTS_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
 import { TCP, UDP } from './query.ts';
+import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from './upstream/forward.ts';
 import { randomPool } from './upstream/random.ts';
@@ -64,11 +65,13 @@ async function serve(): Promise<void> {
   });
   const failures = new FailureTable(setup.failures);
   const lists = new ListsInForce(config.lists.map(listFacts));
+  const subscribers = new SubscribersInForce();
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
     server: { access: config.server.access, workers: config.server.workers },
     lists,
+    subscribers,
     shared: setup.shared,
     worker: setup.place,
     clock,
@@ -160,7 +163,10 @@ async function serve(): Promise<void> {
     if (draining && (nowMs >= drainedByMs || (suspended.size === 0 && tcp.connections === 0))) io.stop();
   }
 
-  const updates = new Map([[LISTS_TOPIC, (value: unknown) => lists.take(value as CompiledLists)]]);
+  const updates = new Map([
+    [LISTS_TOPIC, (value: unknown) => lists.take(value as CompiledLists)],
+    [SUBSCRIBERS_TOPIC, (value: unknown) => subscribers.take(value as PublishedSubscribers)],
+  ]);
   for (const { plugin, hooks } of plugins) {
     if (hooks.update) updates.set(pluginTopic(plugin.name), (value) => hooks.update?.(value));
   }

@@ -6,6 +6,7 @@ import { Metrics } from '../../src/metrics/registry.ts';
 import type { Hooks } from '../../src/plugin.ts';
 import { mountPlugin } from '../../src/plugins.ts';
 import type { Query } from '../../src/query.ts';
+import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
 import { readQuery } from '../../src/wire/reader.ts';
 import { KEY0, KEY1, queryOver, queryPacket } from './packets.ts';
 import { type Case, compare } from './timing.ts';
@@ -14,6 +15,7 @@ function hooks(options: object): Hooks {
   const parsed = ampShaper.options.parse(options);
   return mountPlugin(ampShaper, parsed, undefined, {
     lists: new ListsInForce([]),
+    subscribers: new SubscribersInForce(),
     server: { access: ['0.0.0.0/0'], workers: 1 },
     worker: 0,
     clock: systemClock,

@@ -14,6 +14,7 @@ import { Metrics } from '../../src/metrics/registry.ts';
 import { OwnNames } from '../../src/own-names.ts';
 import { mountPlugins } from '../../src/plugins.ts';
 import { Query } from '../../src/query.ts';
+import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
 import { SuspendedQueries } from '../../src/suspended.ts';
 import { Answer } from '../../src/wire/answer.ts';
 import { readQuery } from '../../src/wire/reader.ts';
@@ -59,6 +60,7 @@ export async function cachedChain(names: readonly string[], lists?: ListsInForce
     ],
     {
       lists: lists ?? new ListsInForce([]),
+      subscribers: new SubscribersInForce(),
       server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'], workers: 1 },
       shared: [],
       worker: 0,

@@ -70,6 +70,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    subscribers: undefined,
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
@@ -234,8 +235,14 @@ describe('/openapi.json', () => {
       '/readyz',
       '/reload',
       '/v1/audit/verify',
+      '/v1/consent/import/{id}',
+      '/v1/consent/ledger',
+      '/v1/consent/subscribers/{subscriber}',
+      '/v1/consent/subscribers/{subscriber}/export',
+      '/v1/consent/subscribers/{subscriber}/{action}',
       '/v1/explain',
       '/v1/export/ip53b',
+      '/v1/leases',
       '/v1/lists',
       '/v1/lists/{name}/override',
       '/v1/lists/{name}/reload',

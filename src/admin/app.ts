@@ -8,8 +8,10 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { type ErrorCode, errorText, SekishoError } from '../errors.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
+import { consentRoutes } from './consent.ts';
 import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
+import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
 import { ROLES, type Role, STAFF } from './roles.ts';
 import {
@@ -95,6 +97,8 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => openRoutes(scope, deps));
   await app.register(async (scope) => tokenRoutes(scope, deps));
   await app.register(async (scope) => listRoutes(scope, deps.lists));
+  await app.register(async (scope) => consentRoutes(scope, deps.subscribers));
+  await app.register(async (scope) => leaseRoutes(scope, deps.subscribers));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
       async (scope) => {
@@ -261,6 +265,9 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_ROLE_MISSING: 403,
   SEKISHO_NOT_FOUND: 404,
   SEKISHO_LIST_UNKNOWN: 404,
+  SEKISHO_NO_SUBSCRIBERS: 409,
+  SEKISHO_CONSENT_REFUSED: 422,
+  SEKISHO_LEDGER_FAILED: 503,
   SEKISHO_LIST_NOTHING_HELD: 409,
   SEKISHO_LIST_NO_PREVIOUS: 409,
   SEKISHO_LIST_REFUSED: 422,

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
+import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { ListRoutesDeps } from './lists.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
 
@@ -21,6 +22,8 @@ export interface AdminDeps {
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;
+  /** Undefined where the configuration knows no subscribers. */
+  readonly subscribers: SubscriberDesk | undefined;
 }
 
 /** Routes of one plugin; they appear below `/v1/<plugin>/`. */

@@ -53,6 +53,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    subscribers: undefined,
     ...changes,
   };
 }

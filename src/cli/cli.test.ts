@@ -92,6 +92,7 @@ beforeAll(async () => {
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    subscribers: undefined,
   });
 });
 afterAll(async () => {

@@ -222,7 +222,30 @@ world sees.`,
     words: [1, 1],
     load: async () => (await import('./open-resolver-scan.ts')).openResolverScan,
   },
-  later('consent', 'show|opt-out|opt-in SUBSCRIBER …', "a subscriber's consent"),
+  {
+    name: 'consent',
+    usage: 'show|opt-out|opt-in SUBSCRIBER',
+    summary: "show or change a subscriber's consent",
+    help: `show tells what a subscriber's consent is, purpose by purpose. opt-out and opt-in change it:
+the change is on the disk and acts in every worker when the command returns. Each of them
+is recorded in the consent ledger with who, when and why, a look too.
+
+export writes everything that is kept of a subscriber, for the subscriber's own request.
+import takes a CSV file of another system, \`subscriber,purpose,opt-out|opt-in[,terms]\` a
+row; begun again after a break, it goes on where it was. verify reads the whole ledger and
+tells whether its chain holds.`,
+    examples: [
+      ['sekisho consent show 4711', 'for the call centre'],
+      ['sekisho consent opt-out 4711 --reason "by telephone, ticket 815"', 'recorded with the reason'],
+      ['sekisho consent opt-in 4711 --purpose malware-warning', 'another purpose'],
+      ['sekisho consent import crm.csv --reason "moved from the CRM"', 'a million rows, resumable'],
+      ['sekisho consent export 4711 --json > 4711.json', 'for the subscriber'],
+      ['sekisho consent verify', 'does the ledger hold?'],
+    ],
+    options: ['purpose', 'reason'],
+    words: [1, 2],
+    load: async () => (await import('./consent.ts')).consent,
+  },
   {
     name: 'history',
     usage: '[--reason TEXT] [--window SPAN] [--top N]',

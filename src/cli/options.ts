@@ -9,7 +9,10 @@ export const OPTION_HELP = {
   effect: ['--effect TEXT', 'what the attack does, to which of your own facilities'],
   evidence: ['--evidence TEXT', 'what shows it: ticket, graph, log'],
   'nothing-milder': ['--nothing-milder TEXT', 'necessity: why nothing milder works (補充性)'],
-  purpose: ['--purpose TEXT', 'legitimate-business: the purpose (目的の正当性)'],
+  purpose: [
+    '--purpose TEXT',
+    'legitimate-business: the purpose (目的の正当性); consent: c2 (the\ndefault) or malware-warning',
+  ],
   necessity: ['--necessity TEXT', 'legitimate-business: why the act is necessary (行為の必要性)'],
   proportionality: ['--proportionality TEXT', 'legitimate-business: why the means are proportionate\n(手段の相当性)'],
   approver: ['--approver WHO', 'who takes the responsibility; recorded'],

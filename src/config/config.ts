@@ -9,6 +9,7 @@ import type { Role } from '../admin/roles.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { Endpoint } from '../net/address.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
+import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 
 /** What `Config.source` says when there is no file. */
@@ -30,6 +31,8 @@ export interface Config {
   /** In the order of the configuration; list `i` is bit `i` of every mask. */
   readonly lists: readonly ListConfig[];
   readonly transfer: TransferConfig;
+  /** Absent: nobody is known, and nobody inspected. */
+  readonly subscribers?: SubscribersConfig;
   /** Absolute path of the names that no list update may take. */
   readonly popularNamesFile: string;
   /** In the order of the configuration; `access` first. */

@@ -22,6 +22,7 @@ import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
 import { type Found, findConfig, readText } from './find.ts';
 import { loadLists } from './load-lists.ts';
+import { loadSubscribers } from './load-subscribers.ts';
 import { loadPlugins, type ResolvePlugin } from './plugin-options.ts';
 import { check, foundText, unknownKey } from './problems.ts';
 import {
@@ -113,6 +114,8 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
 
   const lists = await loadLists(raw, found, source);
   problems.push(...lists.problems);
+  const { subscribers, ...subscriberNotes } = loadSubscribers(raw, server?.listen, found, source);
+  problems.push(...subscriberNotes.problems);
 
   const facts = { access: server?.access ?? DEFAULT_ACCESS, workers: server?.workers ?? 1 };
   const plugins = await loadPlugins(raw['plugins'], {
@@ -125,7 +128,9 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   problems.push(...plugins.problems);
 
   if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !ip53b) return fail();
-  const warnings = [...dangers(sections), ...lists.dangers].map((danger) => problemText(placed(report(danger), found)));
+  const warnings = [...dangers(sections), ...lists.dangers, ...subscriberNotes.dangers].map((danger) =>
+    problemText(placed(report(danger), found)),
+  );
   const config: Config = {
     source: found.source,
     baseFolder: found.baseFolder,
@@ -134,6 +139,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     upstream: upstreamConfig(upstreamSection, servers),
     cache,
     lists: lists.lists,
+    ...(subscribers && { subscribers }),
     transfer: lists.transfer,
     popularNamesFile: lists.popularNamesFile,
     plugins: plugins.plugins,

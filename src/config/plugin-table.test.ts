@@ -64,6 +64,7 @@ describe('knownKeys', () => {
       'upstream',
       'cache',
       'lists',
+      'subscribers',
       'transfer',
       'popular-names',
       'plugins',

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../net/address.ts';
 import { MAX_SERVERS } from '../upstream/servers.ts';
 import { listsSchema, transferSchema } from './lists-section.ts';
+import { subscribersSchema } from './subscribers-section.ts';
 import { durationMs, durationSeconds, sizeBytes } from './units.ts';
 
 /** Listens for queries unless told otherwise. */
@@ -16,7 +17,7 @@ export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 export const DEFAULT_PLUGINS = { access: {}, sinkhole: {} };
 
 /** Keys of the design that this version does not know yet; their absence is said clearly instead of "unknown key". */
-export const LATER_KEYS = ['subscribers', 'notice'] as const;
+export const LATER_KEYS = ['notice'] as const;
 
 export const serverSchema = z
   .strictObject({
@@ -241,6 +242,11 @@ export const configSchema = z.strictObject({
     .optional()
     .describe(
       'Reputation lists and policy zones, at most 32; the order is that of precedence. Without this key: the samples of lists/, whose names nobody has.',
+    ),
+  subscribers: subscribersSchema
+    .optional()
+    .describe(
+      'Who is behind an address, and what was consented to. Without this key nobody is known, and nobody inspected.',
     ),
   transfer: transferSchema,
   'popular-names': popularNamesSchema,

@@ -17,6 +17,7 @@ export const PACKAGES = {
   cc: 'gcc',
   taskset: 'util-linux',
   setpriv: 'util-linux',
+  radclient: 'freeradius-utils',
 } as const;
 export type Program = keyof typeof PACKAGES;
 

@@ -30,7 +30,7 @@ const LABELS = [
 test('every metric has a help text, a unit or _total, and known labels only', async () => {
   const upstream = { servers: [`127.0.0.1:${await freePort()}`] };
   const server = await startSekisho({
-    config: { upstream, plugins: { whoami: {}, sinkhole: {}, 'query-history': {} } },
+    config: { upstream, subscribers: {}, plugins: { 'c2-block': {}, whoami: {}, sinkhole: {}, 'query-history': {} } },
   });
   try {
     const page = await (await fetch(`http://127.0.0.1:${server.adminPort}/metrics`)).text();

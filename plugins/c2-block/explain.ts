@@ -1,0 +1,69 @@
+/** What this plugin would do with a query, in words: who the client is, what was consented to, and why nothing is looked up. */
+import { CONSENT_PURPOSES } from '../../src/grounds/categories.ts';
+import type { ListsInForce } from '../../src/lists/in-force.ts';
+import { ACTION_PASSTHRU } from '../../src/lists/index/rules.ts';
+import {
+  ANSWER,
+  CONTINUE,
+  type DataContext,
+  type Explanation,
+  nameToText,
+  type Query,
+  type RuleMatch,
+} from '../../src/plugin.ts';
+import type { SubscribersInForce } from '../../src/subscribers/in-force.ts';
+import type { Responder } from './respond.ts';
+
+/** 契約約款等による包括同意, 個別の同意, 同意の撤回 */
+const STATES = {
+  contract: 'covered by the contract terms (契約約款等による包括同意)',
+  individual: 'consented individually (個別の同意)',
+  'opted-out': 'opted out (同意の撤回)',
+  unknown: 'no consent is known',
+} as const;
+
+export interface DescribeParts {
+  readonly lists: ListsInForce;
+  readonly subscribers: SubscribersInForce;
+  readonly listsFor: Int32Array;
+  readonly confirmed: number;
+  readonly dryRun: number;
+  readonly responder: Responder;
+  readonly describeSubscriber: DataContext<unknown>['describeSubscriber'];
+}
+
+export function describe(query: Query, parts: DescribeParts): Explanation {
+  const { lists, subscribers, listsFor, confirmed, dryRun, responder, describeSubscriber } = parts;
+  const client = describeSubscriber?.(query);
+  const nobody = (why: string): Explanation => ({ verdict: CONTINUE, reason: `not inspected: ${why}` });
+  if (!client?.consents) return nobody(client?.who ?? 'nobody is known here');
+  const terms = client.terms === undefined ? 'no terms in force' : `terms ${client.terms}`;
+  const said = Object.entries(client.consents).map(([purpose, state]) => `${purpose}: ${STATES[state]}`);
+  const who = `${client.who}, ${terms}; ${said.join('; ')}`;
+  const wanted = listsFor[subscribers.purposesOf(subscribers.holderOf(query))]!;
+  // Neither does an explanation look where there is no consent.
+  if (wanted === 0) return nobody(`${who}; no list acts on what was consented to`);
+  const current = lists.current;
+  if (!current) return { verdict: CONTINUE, reason: `${who}; no list is in force` };
+  const found = current.names.lookup(query.question, wanted);
+  const matches: RuleMatch[] = [];
+  const follows: string[] = [];
+  let blocks = false;
+  lists.facts.forEach(({ name, category, tier }, list) => {
+    if ((found & (1 << list)) === 0 || !current.names.matchOf(list)) return;
+    const { question } = query;
+    const rule = nameToText(question.name, question.labelStarts[question.labelCount - current.names.labels]);
+    matches.push({ list, trigger: 'qname', rule: current.names.wildcard ? `*.${rule}` : rule });
+    const purpose = CONSENT_PURPOSES[category];
+    if (current.names.action === ACTION_PASSTHRU) follows.push(`${name} excepts the name`);
+    else if ((dryRun & (1 << list)) !== 0) follows.push(`${name} (${purpose}) is a dry run`);
+    else if ((confirmed & (1 << list)) === 0) follows.push(`${name} (${purpose}, ${tier}) leads to a notice only`);
+    else {
+      const action = responder.actionFor(category);
+      follows.push(`${name} (${purpose}, ${tier}) leads to ${action ?? 'a notice only: there is no warning page'}`);
+      blocks ||= action !== undefined;
+    }
+  });
+  if (matches.length === 0) return { verdict: CONTINUE, reason: `${who}; on none of the lists consented to` };
+  return { verdict: blocks ? ANSWER : CONTINUE, reason: `${who}; ${follows.join('; ')}`, matches };
+}

@@ -1,0 +1,91 @@
+/**
+ * `sekisho consent import FILE`: rows go to the server a thousand at a time, and the server keeps with them how far the file
+ * has come. So an import that broke off, on whichever side, goes on where it was; the file is known by its content.
+ */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { IMPORT_ROWS, type ImportResult } from '../admin/consent.ts';
+import { errorText, SekishoError } from '../errors.ts';
+import { getJson, sendJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { numberText } from './layout.ts';
+import type { Terminal } from './terminal.ts';
+
+const REQUEST_TIMEOUT_MS = 60_000;
+/** Rows that are wrong, named one by one; the others are counted. */
+const SHOWN_PROBLEMS = 20;
+
+export async function importConsents(file: string, args: Args, terminal: Terminal): Promise<number> {
+  const { id, rows: total } = await survey(file);
+  const path = `/v1/consent/import/${id}`;
+  const reason = args.options.reason ?? '';
+  const before = (await getJson<ImportResult>(path, args.config, terminal)).rows;
+  if (before > 0 && !args.json) terminal.out(`${numberText(before)} rows were taken before; going on there\n`);
+  const problems: ImportResult['problems'][number][] = [];
+  let done = before;
+  for await (const { from, rows } of batches(file, before)) {
+    const result = await sendJson<ImportResult>(
+      'POST',
+      path,
+      { from, rows, reason },
+      args.config,
+      terminal,
+      REQUEST_TIMEOUT_MS,
+    );
+    done = result.rows;
+    problems.push(...result.problems);
+    if (terminal.isTerminal) terminal.err(`\r${bar(done, total)} ${numberText(done)} of ${numberText(total)} rows `);
+  }
+  if (terminal.isTerminal) terminal.err('\r\x1b[K');
+  const taken = done - before - problems.length;
+  if (args.json) terminal.out(`${JSON.stringify({ rows: done, taken, problems }, null, 2)}\n`);
+  else {
+    for (const { row, problem } of problems.slice(0, SHOWN_PROBLEMS)) terminal.err(`${file}: row ${row}: ${problem}\n`);
+    if (problems.length > SHOWN_PROBLEMS) terminal.err(`… and ${numberText(problems.length - SHOWN_PROBLEMS)} more\n`);
+    terminal.out(`${numberText(taken)} rows taken, ${numberText(problems.length)} left out\n`);
+  }
+  return problems.length === 0 ? 0 : 1;
+}
+
+/** Content and number of rows: the whole file is read once before anything is sent. */
+async function survey(file: string): Promise<{ id: string; rows: number }> {
+  const hash = createHash('sha256');
+  let rows = 0;
+  try {
+    for await (const row of linesOf(file)) {
+      hash.update(row).update('\n');
+      rows++;
+    }
+  } catch (error) {
+    throw new SekishoError('SEKISHO_USAGE', `${file} cannot be read: ${errorText(error)}`, { cause: error });
+  }
+  return { id: hash.digest('hex'), rows };
+}
+
+/** The rows after the first `skip`, by the thousand. A row that cannot be one is sent as it is: the server says what is wrong. */
+async function* batches(file: string, skip: number): AsyncGenerator<{ from: number; rows: string[][] }> {
+  let at = 0;
+  let from = skip;
+  let rows: string[][] = [];
+  for await (const line of linesOf(file)) {
+    if (at++ < skip) continue;
+    const cells = line.split(',').map((cell) => cell.trim().slice(0, 64));
+    rows.push(cells.length >= 3 && cells.length <= 4 ? cells : ['', '', '']);
+    if (rows.length < IMPORT_ROWS) continue;
+    yield { from, rows };
+    from += rows.length;
+    rows = [];
+  }
+  if (rows.length > 0) yield { from, rows };
+}
+
+/** Every line is a row, so that the numbers of rows are those of lines. */
+function linesOf(file: string): AsyncIterable<string> {
+  return createInterface({ input: createReadStream(file, 'latin1'), crlfDelay: Number.POSITIVE_INFINITY });
+}
+
+function bar(done: number, total: number): string {
+  const filled = total === 0 ? 20 : Math.floor((20 * done) / total);
+  return `[${'#'.repeat(filled)}${'.'.repeat(20 - filled)}]`;
+}

@@ -1,0 +1,173 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { addressWords, isMapped, type Prefix, parsePrefix, prefixContains } from '../net/address.ts';
+import { AddressReader, AddressTable, type PortPrefix } from './address-table.ts';
+import { portBlocks } from './ports.ts';
+import { NEVER, NOBODY, UNKNOWN } from './prefix-table.ts';
+
+const at = (text: string, port = 0, portBits = 0): PortPrefix => ({ ...parsePrefix(text), port, portBits });
+const find = (reader: AddressReader, address: string, port = 1000, nowSeconds = 0) => {
+  const words = addressWords(address);
+  return reader.find(words, isMapped(words) ? 4 : 6, port, nowSeconds);
+};
+const tableOf = (entries: [string, number][]): AddressReader => {
+  const table = new AddressTable();
+  for (const [text, holder] of entries) expect(table.set(at(text), holder, NEVER)).toBe(true);
+  return new AddressReader(table.memory);
+};
+
+describe('the table of addresses', () => {
+  it('finds the longest prefix of either family', () => {
+    const reader = tableOf([
+      ['192.0.2.0/24', 1],
+      ['192.0.2.7', 2],
+      ['192.0.2.0/28', 3],
+      ['2001:db8::/32', 4],
+      ['2001:db8:77::/48', 5],
+      ['2001:db8:77:1::/64', 6],
+      ['2001:db8:77:1::80', 7],
+      ['2001:db8:77:1::/120', 8],
+    ]);
+    for (const [address, holder, length] of [
+      ['192.0.2.7', 2, 128],
+      ['192.0.2.8', 3, 124],
+      ['192.0.2.16', 1, 120],
+      ['192.0.3.0', UNKNOWN, undefined],
+      ['2001:db8::1', 4, 32],
+      ['2001:db8:77:2::1', 5, 48],
+      ['2001:db8:77:1:8000::', 6, 64],
+      ['2001:db8:77:1::80', 7, 128],
+      ['2001:db8:77:1::81', 8, 120],
+      ['2001:db9::', UNKNOWN, undefined],
+    ] as const) {
+      expect([address, find(reader, address)]).toEqual([address, holder]);
+      if (length !== undefined) expect([address, reader.length]).toEqual([address, length]);
+    }
+  });
+
+  it('tells subscribers behind one address by their block of ports', () => {
+    const table = new AddressTable();
+    table.set(at('203.0.113.1'), 9, NEVER);
+    for (const { port, bits } of portBlocks(1000, 1999)) table.set(at('203.0.113.1', port, bits), 1, NEVER);
+    for (const { port, bits } of portBlocks(2000, 2999)) table.set(at('203.0.113.1', port, bits), 2, NEVER);
+    for (const { port, bits } of portBlocks(0, 80)) table.set(at('2001:db8::1', port, bits), 3, NEVER);
+    const reader = new AddressReader(table.memory);
+    const holders = [999, 1000, 1999, 2000, 2999, 3000].map((port) => find(reader, '203.0.113.1', port));
+    expect(holders).toEqual([9, 1, 1, 2, 2, 9]);
+    expect([0, 80, 81].map((port) => find(reader, '2001:db8::1', port))).toEqual([3, 3, UNKNOWN]);
+  });
+
+  it('knows nobody once the time has come, or nobody was entered, and hides what lies below', () => {
+    const table = new AddressTable();
+    table.set(at('192.0.2.0/24'), 1, NEVER);
+    table.set(at('192.0.2.7'), 2, 100);
+    table.set(at('192.0.2.8'), NOBODY, NEVER);
+    const reader = new AddressReader(table.memory);
+    expect([99, 100, 101].map((now) => find(reader, '192.0.2.7', 1, now))).toEqual([2, NOBODY, NOBODY]);
+    expect(find(reader, '192.0.2.8')).toBe(NOBODY);
+    table.set(at('192.0.2.7'), 3, 200);
+    expect(find(reader, '192.0.2.7', 1, 150)).toBe(3);
+  });
+
+  it('agrees with a search through all prefixes', () => {
+    const bits4 = fc.constantFrom('10.0.0', '10.0.1', '10.1.0', '192.0.2');
+    const v4 = fc
+      .tuple(bits4, fc.integer({ min: 0, max: 255 }), fc.integer({ min: 0, max: 32 }))
+      .map(([base, last, bits]) => masked(`${base}.${last}`, bits + 96));
+    const v6 = fc
+      .tuple(
+        fc.constantFrom('2001:db8::', '2001:db8:0:1::', 'fe80::'),
+        fc.integer({ min: 0, max: 0xffff }),
+        fc.nat(128),
+      )
+      .map(([base, last, bits]) => masked(`${base}${last.toString(16)}`, bits));
+    fc.assert(
+      fc.property(
+        fc.array(fc.oneof(v4, v6), { maxLength: 60 }),
+        fc.array(fc.oneof(v4, v6), { maxLength: 20 }),
+        (prefixes, asked) => {
+          const table = new AddressTable();
+          const known = new Map<string, { prefix: Prefix; holder: number }>();
+          prefixes.forEach((prefix, holder) => {
+            table.set({ ...prefix, port: 0, portBits: 0 }, holder, NEVER);
+            known.set(`${prefix.words.join()}/${prefix.bits}`, { prefix, holder });
+          });
+          const reader = new AddressReader(table.memory);
+          for (const { words } of [...asked, ...prefixes]) {
+            const best = [...known.values()]
+              .filter(({ prefix }) => isMapped(prefix.words) === isMapped(words) && prefixContains(prefix, words))
+              .sort((one, other) => other.prefix.bits - one.prefix.bits)[0];
+            const found = reader.find(words, isMapped(words) ? 4 : 6, 7, 0);
+            expect(found).toBe(best?.holder ?? UNKNOWN);
+          }
+        },
+      ),
+    );
+  });
+
+  it('grows without losing anything, and writes into both memories until every reader has the new one', async () => {
+    let release: () => void = () => {};
+    const moved: number[] = [];
+    const table = new AddressTable({
+      replaced: (memory) =>
+        new Promise((resolve) => {
+          moved.push(memory.v4.capacity);
+          release = resolve;
+        }),
+    });
+    const address = (i: number) => at(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`);
+    const first = new AddressReader(table.memory);
+    let i = 0;
+    for (; moved.length === 0; i++) table.set(address(i), i, NEVER);
+    // The reader of the old memory learns of changes to what it knows; what is new there is unknown to it, never wrong.
+    table.set(address(5), 77, NEVER);
+    expect(find(first, '10.0.0.5')).toBe(77);
+    expect(find(first, `10.0.${(i - 1) >> 8}.${(i - 1) & 255}`)).toBe(UNKNOWN);
+    release();
+    await new Promise((resolve) => setImmediate(resolve));
+    table.set(address(5), 78, NEVER);
+    expect(find(first, '10.0.0.5')).toBe(77);
+    for (; i < 40_000; i++) {
+      table.set(address(i), i, NEVER);
+      release();
+    }
+    const reader = new AddressReader(table.memory);
+    for (let k = 0; k < 40_000; k += 7) {
+      const words = address(k).words;
+      expect(reader.find(words, 4, 0, 0)).toBe(k === 5 ? 78 : k);
+    }
+    expect(table.count).toBe(40_000);
+  });
+
+  it('refuses what is beyond its bound', () => {
+    const table = new AddressTable({ maxEntries: 900 });
+    const results = Array.from({ length: 2000 }, (_, i) => table.set(at(`10.0.${i >> 8}.${i & 255}`), i, NEVER));
+    expect(results.filter((taken) => taken).length).toBeLessThan(1000);
+    expect(table.set(at('10.0.0.1'), 4711, NEVER)).toBe(true);
+  });
+});
+
+describe('blocks of ports', () => {
+  it('cover exactly the ports they are made of', () => {
+    fc.assert(
+      fc.property(fc.nat(0xffff), fc.nat(0xffff), (one, other) => {
+        const [first, last] = [Math.min(one, other), Math.max(one, other)];
+        let next = first;
+        for (const { port, bits } of portBlocks(first, last)) {
+          const size = 2 ** (16 - bits);
+          expect([port, port % size]).toEqual([next, 0]);
+          next += size;
+        }
+        expect(next).toBe(last + 1);
+      }),
+    );
+  });
+});
+
+function masked(address: string, bits: number): Prefix {
+  const words = addressWords(address).map((word, i) => {
+    const kept = Math.min(32, Math.max(0, bits - i * 32));
+    return kept === 0 ? 0 : word & (-1 << (32 - kept));
+  });
+  return { words, bits };
+}

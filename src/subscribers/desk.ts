@@ -1,0 +1,194 @@
+/**
+ * The subscriber desk of one configuration: loads the static ranges, puts the terms into force, and tells the workers where
+ * in shared memory everything lies. What outlives a reload is in state.ts.
+ */
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import { basename, dirname } from 'node:path';
+import type { Logger } from 'pino';
+import { errorText } from '../errors.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import { AddressTable, type AddressTableMemory } from './address-table.ts';
+import { isGroup } from './directory.ts';
+import type { PublishedSubscribers } from './in-force.ts';
+import { listenForAccounting } from './radius/listener.ts';
+import type { RowProblem } from './range-row.ts';
+import { type LoadedRanges, loadRanges } from './ranges-file.ts';
+import type { SubscriberState } from './state.ts';
+import type { SubscribersConfig } from './subscribers-config.ts';
+
+/** Several notices of one change of the file, and an editor's several steps, count as one. */
+const SETTLE_MS = 200;
+/** The file is looked at so often besides, for file systems that give no notice. */
+const LOOK_MS = 5000;
+/** Bad rows named in one line of the log. */
+const LOGGED_ROWS = 20;
+
+export interface SubscriberDeskParts {
+  readonly config: SubscribersConfig;
+  readonly state: SubscriberState;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  /** Resolves when every worker holds it. */
+  readonly publish: (published: PublishedSubscribers) => Promise<void>;
+}
+
+export class SubscriberDesk {
+  readonly config: SubscribersConfig;
+  readonly state: SubscriberState;
+  /** As last loaded; undefined where there is no file, or it could not be read yet. */
+  ranges: LoadedRanges | undefined;
+  readonly #parts: SubscriberDeskParts;
+  readonly #empty = new AddressTable();
+  readonly #gauges;
+  readonly #leasesMoved = (leases: AddressTableMemory) => this.#publish(leases);
+  #watcher: FSWatcher | undefined;
+  #look: NodeJS.Timeout | undefined;
+  #settle: NodeJS.Timeout | undefined;
+  #stopAccounting: (() => Promise<void>) | undefined;
+  #loading: Promise<void> = Promise.resolve();
+  /** Time and size of the file as last loaded. */
+  #seen = '';
+
+  private constructor(parts: SubscriberDeskParts) {
+    this.#parts = parts;
+    this.config = parts.config;
+    this.state = parts.state;
+    const { metrics } = parts;
+    this.#gauges = {
+      known: metrics.gauge(
+        'sekisho_subscribers_known',
+        'Subscribers and contract groups that were seen since the start.',
+      ),
+      rows: metrics.gauge('sekisho_subscribers_range_rows', 'Rows of the file of static ranges that are in force.'),
+      rejected: metrics.gauge('sekisho_subscribers_range_rows_rejected', 'Rows of that file that were left out.'),
+      leases: metrics.gauge('sekisho_subscribers_lease_addresses', 'Addresses that were leased since the start.'),
+      bytes: metrics.gauge('sekisho_subscribers_table_bytes', 'Memory of the tables of addresses.'),
+      entries: metrics.gauge('sekisho_subscribers_ledger_entries', 'Entries of the consent ledger.'),
+      holds: metrics.gauge(
+        'sekisho_subscribers_ledger_holds',
+        '1 where the ledger was verified at the start; 0: nobody is inspected.',
+      ),
+    };
+  }
+
+  /** Load the ranges and publish. Nobody is inspected on these terms before `activate`. */
+  static async open(parts: SubscriberDeskParts): Promise<SubscriberDesk> {
+    const desk = new SubscriberDesk(parts);
+    await desk.#load();
+    parts.state.onLeasesMoved.add(desk.#leasesMoved);
+    await desk.#publish();
+    return desk;
+  }
+
+  /** From now on its terms are in force, and its file is watched. */
+  async activate(): Promise<void> {
+    const { rangesFile, radius } = this.config;
+    // What can fail comes first: the terms of a configuration that is not to serve must not be in force for a moment.
+    if (radius) this.#stopAccounting ??= await listenForAccounting(radius, this.state, this.#parts.metrics);
+    this.state.putInForce(this.config);
+    if (rangesFile === undefined || this.#look) return;
+    // The folder, not the file: configuration management puts a new file in the old one's place.
+    try {
+      this.#watcher = watch(dirname(rangesFile), (_event, name) => {
+        if (name === null || name === basename(rangesFile)) this.#soon();
+      });
+      this.#watcher.on('error', () => this.#watcher?.close());
+    } catch {
+      // Looked at anyway.
+    }
+    this.#look = setInterval(() => this.#reloadWhenChanged(), LOOK_MS).unref();
+    this.#reloadWhenChanged();
+  }
+
+  async deactivate(): Promise<void> {
+    this.#watcher?.close();
+    clearInterval(this.#look);
+    clearTimeout(this.#settle);
+    this.#watcher = undefined;
+    this.#look = undefined;
+    await this.#stopAccounting?.();
+    this.#stopAccounting = undefined;
+    await this.#loading;
+  }
+
+  async close(): Promise<void> {
+    await this.deactivate();
+    this.state.onLeasesMoved.delete(this.#leasesMoved);
+  }
+
+  /** Bring the gauges up to date; called when somebody asks for them. */
+  measure(): void {
+    const { values } = this.#parts.metrics;
+    const { register, leases, ledger, damage } = this.state;
+    const ranges = this.ranges?.table ?? this.#empty;
+    values[this.#gauges.known] = register.directory.count;
+    values[this.#gauges.rows] = this.ranges?.rows ?? 0;
+    values[this.#gauges.rejected] = this.ranges?.rejected ?? 0;
+    values[this.#gauges.leases] = leases.table.count;
+    values[this.#gauges.bytes] = leases.table.bytes + ranges.bytes;
+    values[this.#gauges.entries] = ledger.entries;
+    values[this.#gauges.holds] = damage === undefined ? 1 : 0;
+  }
+
+  #soon(): void {
+    clearTimeout(this.#settle);
+    this.#settle = setTimeout(() => this.#reloadWhenChanged(), SETTLE_MS);
+  }
+
+  #reloadWhenChanged(): void {
+    if (seenOf(this.config.rangesFile) === this.#seen) return;
+    this.#loading = this.#loading.then(async () => {
+      if (seenOf(this.config.rangesFile) === this.#seen) return;
+      if (await this.#load()) await this.#publish();
+    });
+    this.#loading = this.#loading.catch((error: unknown) => {
+      this.#parts.log.error({ err: error }, 'new subscriber ranges could not be put into force everywhere');
+    });
+  }
+
+  /** False where the file cannot be read: what it said before stays in force. */
+  async #load(): Promise<boolean> {
+    const { rangesFile } = this.config;
+    if (rangesFile === undefined) return false;
+    const { log } = this.#parts;
+    const seen = seenOf(rangesFile);
+    this.#seen = seen;
+    try {
+      this.ranges = await loadRanges(rangesFile, (subscriber) => this.#holderFor(subscriber));
+    } catch (error) {
+      log.error({ reason: errorText(error) }, 'subscriber ranges cannot be read; what was known of them stays');
+      return false;
+    }
+    const { rows, rejected, findings } = this.ranges;
+    if (rejected > 0)
+      log.warn({ rows, rejected, first: findings.slice(0, LOGGED_ROWS) }, 'subscriber ranges: some rows were left out');
+    else log.info({ rows }, 'subscriber ranges are in force');
+    return true;
+  }
+
+  #holderFor(subscriber: string): number | RowProblem {
+    if (isGroup(subscriber) && !this.config.groups.some(({ name }) => name === subscriber))
+      return 'contract group is not in subscribers.groups';
+    const holder = this.state.register.holderFor(subscriber);
+    return holder < 0 ? 'more subscribers than one server can hold' : holder;
+  }
+
+  #publish(leases = this.state.leases.table.memory): Promise<void> {
+    return this.#parts.publish({
+      leases,
+      ranges: (this.ranges?.table ?? this.#empty).memory,
+      consents: this.state.register.consents,
+      unfiltered: this.config.unfiltered,
+    });
+  }
+}
+
+/** Changes where the file does; empty where there is none. */
+function seenOf(file: string | undefined): string {
+  try {
+    const { mtimeMs, size, ino } = statSync(file ?? '');
+    return `${mtimeMs} ${size} ${ino}`;
+  } catch {
+    return '';
+  }
+}

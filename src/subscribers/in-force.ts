@@ -1,0 +1,74 @@
+/**
+ * Who a client is and what it consents to, as the packet threads see it: shared memory that the main thread writes while
+ * packets flow.
+ *
+ *   address, port ─▶ leases (RADIUS, API) ┐
+ *                  ▶ static ranges        ┴▶ longest prefix ─▶ holder ─▶ one byte of purposes
+ *
+ * A byte of 0 means: not inspected. It is what unknown addresses, expired leases, opted-out subscribers and a server that
+ * has not read its ledger yet have in common, so that every doubt ends there (R2: a stale or missing mapping is no consent).
+ */
+import type { Query } from '../query.ts';
+import { AddressReader, type AddressTableMemory } from './address-table.ts';
+import { UNKNOWN } from './prefix-table.ts';
+
+/** What the control plane publishes. */
+export interface PublishedSubscribers {
+  readonly leases: AddressTableMemory;
+  readonly ranges: AddressTableMemory;
+  /** A byte of purposes for each holder. */
+  readonly consents: SharedArrayBuffer;
+  /** By listening address: queries that arrive there are not inspected. */
+  readonly unfiltered: readonly boolean[];
+}
+
+/** Why nobody is inspected, or that somebody may be. */
+export const KNOWN = 0;
+export const NOT_KNOWN = 1;
+export const UNFILTERED_LISTENER = 2;
+export const NO_SUBSCRIBERS = 3;
+
+export class SubscribersInForce {
+  /** Set by `holderOf` where it returns none: KNOWN, NOT_KNOWN, … */
+  reason: 0 | 1 | 2 | 3 = NO_SUBSCRIBERS;
+  #leases: AddressReader | undefined;
+  #ranges: AddressReader | undefined;
+  #consents: Uint8Array = new Uint8Array(0);
+  #unfiltered: readonly boolean[] = [];
+
+  take(published: PublishedSubscribers): void {
+    this.#leases = new AddressReader(published.leases);
+    this.#ranges = new AddressReader(published.ranges);
+    this.#consents = new Uint8Array(published.consents);
+    this.#unfiltered = published.unfiltered;
+  }
+
+  /** The holder of the address that the query came from, a number from 0; UNKNOWN where there is none (`reason`). */
+  holderOf(query: Query): number {
+    const leases = this.#leases;
+    const ranges = this.#ranges;
+    if (leases === undefined || ranges === undefined) return this.#none(NO_SUBSCRIBERS);
+    if (this.#unfiltered[query.listener] === true) return this.#none(UNFILTERED_LISTENER);
+    const { clientWords, family, port } = query;
+    const nowSeconds = Math.floor(query.nowMs / 1000);
+    const lease = leases.find(clientWords, family, port, nowSeconds);
+    const range = ranges.find(clientWords, family, port, nowSeconds);
+    // The more exact one counts; of two alike the lease, which somebody reported. A lease that has ended hides the range
+    // below it: the range may speak of a whole group, and whoever comes next may have opted out.
+    const leased = lease !== UNKNOWN && (range === UNKNOWN || leases.length >= ranges.length);
+    const holder = leased ? lease : range;
+    if (holder < 0) return this.#none(NOT_KNOWN);
+    this.reason = KNOWN;
+    return holder;
+  }
+
+  /** Purposes that the holder consents to (purposes.ts); 0 = none. */
+  purposesOf(holder: number): number {
+    return holder < 0 || holder >= this.#consents.length ? 0 : Atomics.load(this.#consents, holder);
+  }
+
+  #none(reason: 1 | 2 | 3): number {
+    this.reason = reason;
+    return UNKNOWN;
+  }
+}

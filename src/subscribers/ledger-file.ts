@@ -1,0 +1,41 @@
+/** Opens the SQLite file of the consent ledger. */
+import Database from 'libsql';
+
+export type LedgerDatabase = Database.Database;
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS entry (
+    seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, subscriber TEXT NOT NULL, purpose TEXT NOT NULL,
+    action TEXT NOT NULL, who TEXT NOT NULL, channel TEXT NOT NULL, terms TEXT NOT NULL, reason TEXT NOT NULL,
+    hash TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX IF NOT EXISTS entry_by_subscriber ON entry (subscriber, seq);
+  CREATE TRIGGER IF NOT EXISTS entry_is_not_altered BEFORE UPDATE ON entry
+    BEGIN SELECT RAISE(ABORT, 'the consent ledger is append-only'); END;
+  CREATE TRIGGER IF NOT EXISTS entry_is_not_deleted BEFORE DELETE ON entry
+    BEGIN SELECT RAISE(ABORT, 'the consent ledger is append-only'); END;
+  CREATE TABLE IF NOT EXISTS import (id TEXT PRIMARY KEY, rows INTEGER NOT NULL) STRICT;
+  CREATE TABLE IF NOT EXISTS notice (
+    subscriber TEXT NOT NULL, category TEXT NOT NULL, list TEXT NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (subscriber, category, list)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS notice_by_last ON notice (last_ms);
+`;
+
+/**
+ * Write-ahead log with `synchronous = FULL`: what COMMIT has returned from is on the disk, also after a loss of power
+ * (sqlite.org/pragma.html#pragma_synchronous). Throws what SQLite throws.
+ */
+export function openLedgerFile(path: string): LedgerDatabase {
+  const db = new Database(path);
+  try {
+    db.exec('PRAGMA journal_mode = WAL');
+    db.exec('PRAGMA synchronous = FULL');
+    db.exec(SCHEMA);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}

@@ -1,0 +1,108 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { Ledger, type LedgerRecord } from './ledger.ts';
+import { openLedgerFile } from './ledger-file.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'sekisho-ledger-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const newFile = () => join(folder, `consent-${files++}.db`);
+
+const record = (subscriber: string, action: LedgerRecord['action'] = 'opt-out'): LedgerRecord => ({
+  subscriber,
+  purpose: 'c2',
+  action,
+  who: 'a-portal',
+  channel: 'portal',
+  terms: '2026-04',
+  reason: '',
+});
+
+describe('the consent ledger', () => {
+  it('numbers and chains what it is given, and finds it again', async () => {
+    const file = newFile();
+    const ledger = new Ledger(file, () => 1234);
+    const appended = await Promise.all([
+      ledger.append([record('1'), record('2')]),
+      ledger.append([record('1', 'opt-in')]),
+    ]);
+    expect(appended.flat().map(({ seq }) => seq)).toEqual([1, 2, 3]);
+    expect([...ledger.read('1')].map(({ action, atMs, terms }) => [action, atMs, terms])).toEqual([
+      ['opt-out', 1234, '2026-04'],
+      ['opt-in', 1234, '2026-04'],
+    ]);
+    ledger.close();
+    const again = new Ledger(file, () => 5678);
+    expect([again.entries, again.verify()]).toEqual([3, undefined]);
+    const [next] = await again.append([record('3')]);
+    expect(next?.seq).toBe(4);
+    expect(again.verify()).toBeUndefined();
+    expect(new Set([...again.read()].map(({ hash }) => hash)).size).toBe(4);
+    again.close();
+  });
+
+  it('cannot be altered or thinned out through SQL', async () => {
+    const ledger = new Ledger(newFile(), () => 0);
+    await ledger.append([record('1')]);
+    expect(() => ledger.db.exec("UPDATE entry SET action = 'opt-in'")).toThrow('append-only');
+    expect(() => ledger.db.exec('DELETE FROM entry')).toThrow('append-only');
+    ledger.close();
+  });
+
+  it.each([
+    ['an entry altered', "UPDATE entry SET action = 'opt-in' WHERE seq = 2", 'entry 2 was altered'],
+    ['the reason of the last one altered', "UPDATE entry SET reason = 'x' WHERE seq = 3", 'entry 3 was altered'],
+    ['an entry taken out', 'DELETE FROM entry WHERE seq = 2', 'entry 2 is missing'],
+    ['a hash altered', "UPDATE entry SET hash = hash || '0' WHERE seq = 1", 'entry 1 was altered'],
+  ])('shows %s behind its back', async (_, sql, problem) => {
+    const file = newFile();
+    const ledger = new Ledger(file, () => 0);
+    await ledger.append([record('1'), record('2'), record('3')]);
+    ledger.close();
+    const db = openLedgerFile(file);
+    db.exec('DROP TRIGGER entry_is_not_altered; DROP TRIGGER entry_is_not_deleted;');
+    db.exec(sql);
+    db.close();
+    const opened = new Ledger(file, () => 0);
+    expect(opened.verify()).toBe(problem);
+    opened.close();
+  });
+
+  it('records nothing of a batch that fails, and goes on afterwards', async () => {
+    const ledger = new Ledger(newFile(), () => 0);
+    await ledger.append([record('1')]);
+    const impossible = { ...record('2'), who: undefined as unknown as string };
+    const results = await Promise.allSettled([ledger.append([record('3')]), ledger.append([impossible])]);
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect([ledger.entries, ledger.verify()]).toEqual([1, undefined]);
+    await ledger.append([record('4')]);
+    expect([...ledger.read()].map(({ subscriber, seq }) => [subscriber, seq])).toEqual([
+      ['1', 1],
+      ['4', 2],
+    ]);
+    expect(ledger.verify()).toBeUndefined();
+    ledger.close();
+  });
+
+  it('remembers how far an import came, together with its entries', async () => {
+    const ledger = new Ledger(newFile(), () => 0);
+    expect(ledger.importedRows('crm')).toBe(0);
+    await ledger.append([record('1')], { id: 'crm', rows: 1000 });
+    await ledger.append([record('2')], { id: 'crm', rows: 2000 });
+    expect(ledger.importedRows('crm')).toBe(2000);
+    ledger.close();
+  });
+
+  it('records what still waits when it is closed', async () => {
+    const file = newFile();
+    const ledger = new Ledger(file, () => 0);
+    const waiting = ledger.append([record('1')]);
+    ledger.close();
+    await waiting;
+    const again = new Ledger(file, () => 0);
+    expect(again.entries).toBe(1);
+    again.close();
+  });
+});

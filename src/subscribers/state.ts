@@ -1,0 +1,83 @@
+/**
+ * What is known of subscribers for as long as the process lives, whatever the configuration: ledger, register, leases. A
+ * reload must neither forget who opted out nor who holds an address.
+ */
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Clock } from '../clock.ts';
+import { makeDataFolder } from '../data-folder.ts';
+import { AddressTable, type AddressTableMemory } from './address-table.ts';
+import { Leases } from './leases.ts';
+import { Ledger } from './ledger.ts';
+import { Notices } from './notices.ts';
+import { Register } from './register.ts';
+import type { SubscribersConfig } from './subscribers-config.ts';
+
+export const LEDGER_FILE = 'consent.db';
+
+export class SubscriberState {
+  readonly register = new Register();
+  readonly ledger: Ledger;
+  readonly notices: Notices;
+  readonly leases: Leases;
+  readonly clock: Clock;
+  /** Why the ledger does not hold; then nobody is inspected until it is mended. */
+  readonly damage: string | undefined;
+  /** Called when the leases moved into another memory. */
+  readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
+  /** Numbers of those who report leases, which sessions carry. */
+  readonly #reporters = new Map<string, number>();
+  #leaseSeconds = 7200;
+  #termsInForce = '';
+
+  /** Throws SekishoError where the ledger cannot be opened. */
+  constructor(dataFolder: string, clock: Clock, log: Logger) {
+    this.clock = clock;
+    const folder = join(dataFolder, 'subscribers');
+    makeDataFolder(folder);
+    this.ledger = new Ledger(join(folder, LEDGER_FILE), () => clock.wallMs());
+    this.damage = this.ledger.verify();
+    if (this.damage !== undefined)
+      log.error({ problem: this.damage }, 'the consent ledger does not hold: nobody is inspected');
+    this.notices = new Notices(this.ledger.db);
+    const table = new AddressTable({
+      replaced: async (memory) => {
+        await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
+      },
+    });
+    this.leases = new Leases(table, () => this.#leaseSeconds);
+  }
+
+  /** The monotonic second that the packet threads compare expiries with. */
+  nowSeconds(): number {
+    return Math.floor(this.clock.nowMs() / 1000);
+  }
+
+  /** Number of a RADIUS client, from 0; -1 where there are `most` already. */
+  reporterOf(client: string, most: number): number {
+    const known = this.#reporters.get(client);
+    if (known !== undefined) return known;
+    if (this.#reporters.size >= most) return -1;
+    const reporter = this.#reporters.size;
+    this.#reporters.set(client, reporter);
+    return reporter;
+  }
+
+  /** From now on these terms, groups and times hold. */
+  putInForce({ terms, groups, leaseMs }: SubscribersConfig): void {
+    this.#leaseSeconds = Math.round(leaseMs / 1000);
+    if (this.damage !== undefined) {
+      this.register.withdrawAll();
+      return;
+    }
+    // A million entries take seconds to read: only where they mean something else than before.
+    const text = JSON.stringify([terms, groups]);
+    if (text === this.#termsInForce) return;
+    this.register.putInForce(terms, groups, this.ledger.read());
+    this.#termsInForce = text;
+  }
+
+  close(): void {
+    this.ledger.close();
+  }
+}

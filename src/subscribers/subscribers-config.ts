@@ -1,0 +1,24 @@
+/** `subscribers` as configured, every value checked. Plain data. Made by config/subscribers-section.ts. */
+import type { Endpoint } from '../net/address.ts';
+import type { Terms } from './consent.ts';
+import type { ContractGroup } from './register.ts';
+
+export interface RadiusConfig {
+  readonly listen: Endpoint;
+  /** Absolute. What is in it stays out of the configuration, and so out of every worker and log. */
+  readonly secretFile: string;
+  /** Networks in CIDR notation. */
+  readonly clients: readonly string[];
+  readonly subscriber: 'user-name' | 'calling-station-id' | 'chargeable-user-identity' | 'class';
+}
+
+export interface SubscribersConfig {
+  /** Absolute. */
+  readonly rangesFile?: string;
+  readonly terms: Terms;
+  readonly groups: readonly ContractGroup[];
+  /** By listening address. */
+  readonly unfiltered: readonly boolean[];
+  readonly leaseMs: number;
+  readonly radius?: RadiusConfig;
+}

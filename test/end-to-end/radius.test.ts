@@ -1,0 +1,102 @@
+/** Leases from a real RADIUS client: Debian's radclient. */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { ensurePackages, requireProgram } from '../harness/debian.ts';
+import { askUdp } from '../harness/dns-client.ts';
+import { freePort } from '../harness/free-port.ts';
+import { scrape, stoppedAfterwards } from '../harness/observe.ts';
+import { temporaryFolder } from '../harness/process.ts';
+import { honest, startScriptedUpstream } from '../harness/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+const keep = stoppedAfterwards();
+const missing = ensurePackages(['radclient']);
+const CLIENT = '127.0.0.21';
+const SECRET = 'xyzzy5461';
+
+/** What radclient prints about one packet. */
+function radclient(port: number, attributes: string, secret = SECRET): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(requireProgram('radclient'), ['-x', '-r', '1', '-t', '2', `127.0.0.1:${port}`, 'acct', secret]);
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += chunk));
+    child.once('error', reject);
+    child.once('close', () => resolve(text));
+    child.stdin.end(attributes);
+  });
+}
+
+describe.skipIf(missing.size > 0)('radclient', () => {
+  let server: SekishoServer;
+  let port: number;
+  const blocked = async () => (await askUdp({ name: 'c2.example' }, { port: server.port, from: CLIENT })).rcode === 3;
+  const account = (status: string, user: string, session: string, more = '', secret?: string) =>
+    radclient(
+      port,
+      `Acct-Status-Type = ${status}\nUser-Name = "${user}"\nAcct-Session-Id = "${session}"\nNAS-IP-Address = 127.0.0.1\nFramed-IP-Address = ${CLIENT}\nFramed-IPv6-Prefix = 2001:db8:1::/64\nDelegated-IPv6-Prefix = 2001:db8:77::/56\n${more}`,
+      secret,
+    );
+
+  beforeAll(async () => {
+    const upstream = keep(await startScriptedUpstream(honest()));
+    const folder = temporaryFolder('radius');
+    port = await freePort();
+    writeFileSync(join(folder, 'secret'), `${SECRET}\n`);
+    writeFileSync(join(folder, 'c2.txt'), 'c2.example\n');
+    server = keep(
+      await startSekisho({
+        config: {
+          upstream: { servers: [`127.0.0.1:${upstream.port}`] },
+          cache: { size: '1MiB' },
+          subscribers: {
+            terms: '2026-04',
+            radius: { listen: `127.0.0.1:${port}`, 'secret-file': join(folder, 'secret') },
+          },
+          lists: [{ name: 'feed', category: 'c2', tier: 'confirmed', format: 'domains', file: join(folder, 'c2.txt') }],
+          plugins: { access: {}, 'c2-block': {} },
+        },
+        readyTimeoutMs: 40_000,
+      }),
+    );
+  });
+
+  it('starts, prolongs and stops a lease, and takes the answers for genuine', async () => {
+    expect(await blocked()).toBe(false);
+    expect(await account('Start', '4711', 'A1')).toContain('Received Accounting-Response');
+    expect(await blocked()).toBe(true);
+    expect(await account('Interim-Update', '4711', 'A1')).toContain('Received Accounting-Response');
+    expect(await account('Stop', '4711', 'A1')).toContain('Received Accounting-Response');
+    expect(await blocked()).toBe(false);
+  });
+
+  it('is not heard with a wrong secret', async () => {
+    expect(await account('Start', '4711', 'A2', '', 'guessed')).not.toContain('Received Accounting-Response');
+    expect(await blocked()).toBe(false);
+    expect(
+      (await scrape(server)).total('sekisho_radius_packets_total', { result: 'bad-authenticator' }),
+    ).toBeGreaterThan(0);
+  });
+
+  it('cannot stop somebody else’s session; Accounting-On ends all of its own', async () => {
+    await account('Start', '4711', 'A3');
+    expect(await account('Stop', '4711', 'other')).toContain('Received Accounting-Response');
+    expect(await blocked()).toBe(true);
+    const on = 'Acct-Status-Type = Accounting-On\nNAS-IP-Address = 127.0.0.1\n';
+    expect(await radclient(port, on)).toContain('Received Accounting-Response');
+    expect(await blocked()).toBe(false);
+  });
+
+  it('goes on being heard after a reload, and leases last', async () => {
+    await account('Start', '4712', 'A4');
+    expect(await blocked()).toBe(true);
+    process.kill(server.pid, 'SIGHUP');
+    await vi.waitFor(() => expect(server.stdout()).toContain('"msg":"reloaded"'), 30_000);
+    expect(await blocked()).toBe(true);
+    expect(await account('Stop', '4712', 'A4')).toContain('Received Accounting-Response');
+    expect(await blocked()).toBe(false);
+    expect(server.stdout()).not.toMatch(/4712|127\.0\.0\.21|xyzzy/);
+  });
+});
