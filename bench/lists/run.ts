@@ -6,7 +6,7 @@
  *   cpu       CPU per query, every query a cache hit on a name that is not listed; the same without the zone
  *   reload    a new version while 50 000 queries/s are served: losses and latencies
  *
- *     npm run bench -- lists [names, default 1000000] [--rounds 5] [--seconds 4] [--priority]
+ *     npm run bench -- lists [names, default 1000000] [--rounds 5] [--seconds 4] [--priority] [--servers sekisho]
  *
  * How it is measured stands in bench/README.md.
  */
@@ -38,6 +38,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     priority: { type: 'boolean', default: false },
+    servers: { type: 'string', default: 'sekisho,unbound,pdns-recursor' },
   },
 });
 const count = Number(positionals[0] ?? 1_000_000);
@@ -163,11 +164,12 @@ async function main(): Promise<void> {
   const probeName = nameOf(SHORT_APEX, 'probe', 0);
   const forward = { upstreamPort: authority.port, probeName, core: SERVER_CORE, cache: true, readyTimeoutMs: START_MS };
   const withZone = (rpzFile: string | undefined) => ({ ...forward, ...(rpzFile !== undefined && { rpzFile }) });
-  const kinds: Kind[] = [
+  const all: Kind[] = [
     { name: 'sekisho', start: sekishoWith(authority.port) },
     { name: 'unbound', start: (rpzFile) => startUnbound(withZone(rpzFile)) },
     { name: 'pdns-recursor', start: (rpzFile) => startPdnsRecursor(withZone(rpzFile)) },
   ];
+  const kinds = all.filter(({ name }) => values.servers.split(',').includes(name));
   const without = new Map<string, Started>();
   const having = new Map<string, Started>();
   for (const kind of kinds) {

@@ -5,7 +5,7 @@ import { CompileTask } from './compile-task.ts';
 import type { CompilerSettings, FromCompiler, ToCompiler } from './compiler.ts';
 
 /** A tenth of the weight of the packet threads, where they want the same core: packets do not wait for lists. */
-const NICE = 10;
+const NICE = 19;
 
 const task = new CompileTask(workerData as CompilerSettings);
 const main = parentPort!;
