@@ -206,7 +206,11 @@ function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {
   const confirmedAtMs = state?.confirmedAtMs ?? store.confirmedAtMs;
   const { refused } = store;
   const statistics = inForce && desk.compiled ? statisticsOf(desk.compiled, list.index) : NO_STATISTICS;
-  const hits = (dryRun: boolean) => total('sekisho_rpz_hits_total', { list: config.name, dry_run: String(dryRun) });
+  const counted = (dryRun: boolean) => {
+    const byPolicy = total('sekisho_rpz_hits_total', { list: config.name, dry_run: String(dryRun) });
+    // A list of reputation is a dry run as a whole, or not at all.
+    return byPolicy + (config.dryRun === dryRun ? total('sekisho_c2_block_hits_total', { list: config.name }) : 0);
+  };
   return {
     name: config.name,
     category: config.category,
@@ -231,8 +235,8 @@ function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {
     confirmedAt: confirmedAtMs === undefined ? null : iso(confirmedAtMs),
     expired: state?.expired ?? false,
     nextInSeconds: state?.nextInMs === undefined ? null : Math.round(state.nextInMs / 1000),
-    hits: hits(false),
-    dryRunHits: hits(true),
+    hits: counted(false),
+    dryRunHits: counted(true),
   };
 }
 
