@@ -1,7 +1,7 @@
 // Set-up for `npm start`, `npm test` and `npm run bench`: installs what the lock file names and compiles what changed.
 // Runs before anything is installed, so it uses nothing but Node.js itself.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -39,6 +39,8 @@ function build() {
   // Beside the old one, and then in its place: a server that runs from dist/ may start a worker at any moment.
   for (const folder of ['dist.new', 'dist.old']) rmSync(folder, { recursive: true, force: true });
   run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', 'dist.new']);
+  // npm sets the run bit of a `bin` when it installs, once; `npx sekisho` needs it after every build.
+  chmodSync('dist.new/src/main.js', 0o755);
   writeFileSync('dist.new/.built', '');
   if (existsSync('dist')) renameSync('dist', 'dist.old');
   renameSync('dist.new', 'dist');

@@ -2,7 +2,7 @@
  * The documentation cannot drift from the code: tables of options are compared with the schemas they describe, and the
  * example of every plugin boots a server. `SEKISHO_WRITE_TABLES=1 npx vitest run test/meta` writes the tables anew.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
@@ -11,7 +11,7 @@ import { pluginTable } from '../../src/config/plugin-table.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { freePort } from '../harness/free-port.ts';
 import { repositoryRoot } from '../harness/root.ts';
-import { type SekishoConfig, startSekisho } from '../harness/sekisho.ts';
+import { type SekishoConfig, sekishoMain, startSekisho } from '../harness/sekisho.ts';
 
 const root = repositoryRoot();
 const BEGIN = '<!-- options:begin -->\n';
@@ -29,6 +29,10 @@ function tableIn(file: string, expected: string): string {
 test('docs/configuration.md lists every key as the parser knows it', () => {
   const expected = pluginTable(configSchema);
   expect(tableIn(join(root, 'docs', 'configuration.md'), expected)).toBe(expected);
+});
+
+test('what `npx sekisho` runs may be run, also after it was built again', () => {
+  accessSync(sekishoMain(), constants.X_OK);
 });
 
 test('every folder of plugins/ is in the list of built-in plugins, and the other way round', () => {
