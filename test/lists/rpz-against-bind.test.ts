@@ -187,7 +187,10 @@ describe.skipIf(findProgram('named') === undefined)('the policy zones of BIND an
     for (const asked of QUESTIONS) {
       const reply = await plugin.ask(asked);
       const ours = reply.sent ? inShort(reply.rcode, reply.truncated, reply.answers) : 'dropped';
-      const theirs = byBind.get(text(asked));
+      let theirs = byBind.get(text(asked));
+      // Asked together with many that are dropped, a connection may be starved each time: alone, only a real drop is silent.
+      for (let times = 0; times < 3 && theirs === 'dropped' && ours !== 'dropped'; times++)
+        theirs = await askBind(asked);
       outcomes.add(ours.replace(/\d+/g, 'N'));
       if (ours !== theirs) differences.push(`${text(asked)}: BIND ${theirs}; Sekisho ${ours}`);
     }
