@@ -1,18 +1,24 @@
 /**
  * Attacks on loopback, against Sekisho and its peers, each with the defence that its manual offers. bench/README.md says how.
  *
- *     node dist/bench/attacks/run.js [amplification|random-subdomain|shared-address…] [--seconds 15] [--servers a,b]
+ *     node dist/bench/attacks/run.js [amplification|random-subdomain|shared-address|overload…] [--seconds 15] [--servers a,b]
  *                                    [--plots FOLDER]
  */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type AmplificationRow, amplification } from './amplification.ts';
+import { type OverloadRow, overload } from './overload.ts';
 import { barChart } from './plot.ts';
 import { type RandomSubdomainRow, randomSubdomain } from './random-subdomain.ts';
 import { sharedAddress } from './shared-address.ts';
 
-const SCENARIOS = { amplification, 'random-subdomain': randomSubdomain, 'shared-address': sharedAddress } as const;
+const SCENARIOS = {
+  amplification,
+  'random-subdomain': randomSubdomain,
+  'shared-address': sharedAddress,
+  overload,
+} as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -69,6 +75,20 @@ function plot(rows: readonly object[], folder: string): void {
       barChart('Other names answered during the attack', bars, 1, 0.99),
     );
   }
+  const overloaded = rows.filter((row): row is OverloadRow => 'offered' in row);
+  if (overloaded.length > 0) plotOverload(overloaded, folder);
+}
+
+function plotOverload(rows: readonly OverloadRow[], folder: string): void {
+  const bars = rows.map(({ server, flood, answered }) => ({
+    label: `${server}: ${flood}`,
+    value: answered,
+    text: `${(answered * 100).toFixed(1)} %`,
+  }));
+  writeFileSync(
+    join(folder, 'overload.svg'),
+    barChart('Modest clients answered at twice what the server can', bars, 1, 0.99),
+  );
 }
 
 function table(rows: readonly object[]): string {

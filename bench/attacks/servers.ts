@@ -15,6 +15,8 @@ export interface Upstream {
   readonly port: number;
   /** A name that it answers. */
   readonly probeName: string;
+  /** Keep the server to this core. */
+  readonly core?: number;
 }
 
 export interface Contender {
@@ -24,31 +26,37 @@ export interface Contender {
   start(upstream: Upstream): Promise<Target>;
 }
 
-const sekisho = (name: string, defence: string, plugins: Record<string, unknown>): Contender => ({
+const sekisho = (
+  name: string,
+  defence: string,
+  plugins: Record<string, unknown>,
+  server: Record<string, unknown> = {},
+): Contender => ({
   name,
   defence,
-  async start({ port }) {
-    const server = await startSekisho({
+  async start({ port, core }) {
+    const running = await startSekisho({
       readyTimeoutMs: 60_000,
-      config: { upstream: { servers: [`127.0.0.1:${port}`] }, plugins },
+      config: { server, upstream: { servers: [`127.0.0.1:${port}`] }, plugins },
+      ...(core === undefined ? {} : { core }),
     });
-    return { ...server, sekisho: server };
+    return { ...running, sekisho: running };
   },
 });
 const dnsdist = (name: string, defence: string, lines: string): Contender => ({
   name,
   defence,
-  start: ({ port, probeName }) => startDnsdist({ upstreamPort: port, probeName, lines }),
+  start: ({ port, ...rest }) => startDnsdist({ upstreamPort: port, ...rest, lines }),
 });
 const unbound = (name: string, defence: string, lines: string): Contender => ({
   name,
   defence,
-  start: ({ port, probeName }) => startUnbound({ upstreamPort: port, probeName, lines }),
+  start: ({ port, ...rest }) => startUnbound({ upstreamPort: port, ...rest, lines }),
 });
 const bind = (name: string, defence: string, options: string): Contender => ({
   name,
   defence,
-  start: ({ port, probeName }) => startBind({ upstreamPort: port, probeName, options }),
+  start: ({ port, ...rest }) => startBind({ upstreamPort: port, ...rest, options }),
 });
 
 /** Bytes a second; the flood of the bench is priced at more than ten times that. */
@@ -108,4 +116,35 @@ export const RANDOM_SUBDOMAIN: readonly Contender[] = [
 export const SHARED_ADDRESS: readonly Contender[] = [
   sekisho('Sekisho', 'amp-shaper with its defaults', { 'amp-shaper': {} }),
   ...AMPLIFICATION.filter(({ name }) => !name.startsWith('Sekisho')),
+];
+
+/** Queries a second of one address that is far above what a modest client asks, and far below what fills a server. */
+const CLIENT_RATE = 1000;
+
+export const OVERLOAD: readonly Contender[] = [
+  sekisho('Sekisho without', 'server.overload off', {}, { overload: { enabled: false } }),
+  sekisho('Sekisho', 'server.overload as it comes', {}),
+  dnsdist(
+    'dnsdist, rule',
+    `MaxQPSIPRule(${CLIENT_RATE}), drop`,
+    `addAction(MaxQPSIPRule(${CLIENT_RATE}), DropAction())\n`,
+  ),
+  dnsdist(
+    'dnsdist, dynamic block',
+    `setQueryRate(${CLIENT_RATE}, 1 s), drop for 60 s`,
+    `local dbr = dynBlockRulesGroup()
+dbr:setQueryRate(${CLIENT_RATE}, 1, "too many queries", 60)
+function maintenance() dbr:apply() end
+`,
+  ),
+  unbound(
+    'unbound',
+    `ip-ratelimit ${CLIENT_RATE}, factor 0 (drop)`,
+    `  ip-ratelimit: ${CLIENT_RATE}\n  ip-ratelimit-factor: 0\n`,
+  ),
+  bind(
+    'bind9',
+    'rate-limit: 1000 equal answers/s for a /32, drop',
+    'rate-limit { responses-per-second 1000; slip 0; ipv4-prefix-length 32; };',
+  ),
 ];

@@ -154,6 +154,11 @@ export class ForwardSource implements Source, DatagramSink {
     return this.#pool.active;
   }
 
+  /** Questions that can still be taken. */
+  get room(): number {
+    return Math.max(0, this.#pool.free - this.servers.list.length);
+  }
+
   has(question: Question): boolean {
     return this.#pool.find(question) !== undefined;
   }

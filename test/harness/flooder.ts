@@ -1,0 +1,88 @@
+/**
+ * A flood faster than a server can answer: a process of its own that sends one question again and again, in batches of
+ * 64, and reads no answer. For loopback only.
+ *
+ *     node dist/test/harness/flooder.js PORT SECONDS RATE NAME FROM…      from each address in turn; RATE 0: as fast as it can
+ */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { addressWords } from '../../src/net/address.ts';
+import { libc } from '../../src/net/libc.ts';
+import { BATCH, NAME_STRIDE } from '../../src/net/mmsg-batch.ts';
+import { SegmentBatch } from '../../src/net/segment-batch.ts';
+import { segmentsWork } from '../../src/net/self-test.ts';
+import { encodeSockaddr, openUdpListener } from '../../src/net/sockets.ts';
+import { queryBytes } from './dns-client.ts';
+import { repositoryRoot } from './root.ts';
+
+export interface FloodOptions {
+  readonly port: number;
+  readonly seconds: number;
+  /** Packets a second; 0 = as many as it can send. */
+  readonly rate: number;
+  readonly name: string;
+  /** Addresses of this machine, all of 127.0.0.0/8. */
+  readonly from: readonly string[];
+  readonly core?: number;
+}
+
+/** Run it to its end. Resolves with the packets sent. Build first. */
+export function flood({ port, seconds, rate, name, from, core }: FloodOptions): Promise<number> {
+  const main = join(repositoryRoot(), 'dist', 'test', 'harness', 'flooder.js');
+  if (!existsSync(main)) throw new Error('dist/test/harness/flooder.js does not exist: run `npm run build` first');
+  const args = [main, String(port), String(seconds), String(rate), name, ...from];
+  const pinned =
+    core === undefined ? [process.execPath, ...args] : ['taskset', '-c', String(core), process.execPath, ...args];
+  const child = spawn(pinned[0]!, pinned.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
+  const kill = () => void child.kill('SIGKILL');
+  process.on('exit', kill);
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code) => {
+      process.off('exit', kill);
+      if (code === 0) resolve(Number(output));
+      else reject(new Error(`the flooder ended with ${code}`));
+    });
+  });
+}
+
+/** Bytes from one packet of a batch to the next. */
+const STRIDE = 512 + 64;
+
+function run(port: number, seconds: number, rate: number, name: string, from: readonly string[]): number {
+  const c = libc();
+  const message = queryBytes({ name });
+  const to = encodeSockaddr(addressWords('127.0.0.1'), port);
+  // One message for the whole batch: on loopback that lets one core send far more than another can answer.
+  const tx = new SegmentBatch(STRIDE, segmentsWork());
+  for (let i = 0; i < BATCH; i++) {
+    tx.payload.set(message, i * STRIDE);
+    tx.names.set(to, i * NAME_STRIDE);
+  }
+  // The smallest buffer that there is: answers fall on the floor.
+  const sockets = from.map((address) =>
+    openUdpListener({ address: addressWords(address), port: 0, receiveBufferBytes: 1, exclusive: true }),
+  );
+  const begin = performance.now();
+  let sent = 0;
+  for (let turn = 0; ; turn++) {
+    const elapsed = (performance.now() - begin) / 1000;
+    if (elapsed >= seconds) return sent;
+    if (rate > 0 && sent > elapsed * rate) c.usleep(200);
+    else {
+      for (let i = 0; i < BATCH; i++) tx.add(to.length, message.length);
+      sent += BATCH - tx.send(sockets[turn % sockets.length]!);
+    }
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const [port, seconds, rate, name, ...from] = process.argv.slice(2);
+  process.stdout.write(String(run(Number(port), Number(seconds), Number(rate), name ?? '', from)));
+}
