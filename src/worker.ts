@@ -90,6 +90,7 @@ async function serve(): Promise<void> {
       return chain?.defer(query, deadlineMs);
     },
     resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
+    refresh: (question) => source?.refresh(question, clock.nowMs()),
   });
   chain = new Chain({
     plugins,
@@ -134,6 +135,7 @@ async function serve(): Promise<void> {
       if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
       else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
     },
+    mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
     clock,
     random32,
     metrics,

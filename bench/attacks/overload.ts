@@ -68,16 +68,21 @@ export async function overload(
               ),
             );
           await runDnsperf({ port, queryFile: file, runs: 1, core: LOAD_CORE });
-          const { queriesPerSecond } = await runFlood({
+          // The best of three: others work on this machine, and what they take is not what the server cannot do.
+          let saturation = 0;
+          for (let i = 0; i < 3; i++) {
+            const full = await runFlood({ port, queryFile: file, seconds: 1, outstanding: 400, core: LOAD_CORE });
+            saturation = Math.max(saturation, Math.round(full.queriesPerSecond));
+          }
+          const quiet = await clients();
+          const flooding = flood({
             port,
-            queryFile: file,
-            seconds: 2,
-            outstanding: 400,
+            seconds: seconds + 2,
+            rate: 2 * saturation,
+            name: NAME,
+            from,
             core: LOAD_CORE,
           });
-          const quiet = await clients();
-          const rate = Math.round(2 * queriesPerSecond);
-          const flooding = flood({ port, seconds: seconds + 2, rate, name: NAME, from, core: LOAD_CORE });
           await new Promise((resolve) => setTimeout(resolve, 1000));
           const results = await clients();
           const sent = await flooding;
@@ -86,7 +91,7 @@ export async function overload(
             server: contender.name,
             defence: contender.defence,
             flood: name,
-            saturation: Math.round(queriesPerSecond),
+            saturation,
             offered: Math.round(sent / (seconds + 2)),
             answered: sum(results.map(({ rcodes }) => rcodes['NOERROR'] ?? 0)) / sum(results.map((one) => one.sent)),
             p50Ms: quantile(latencies, 0.5),
