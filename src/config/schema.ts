@@ -14,7 +14,7 @@ export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
 /** May ask unless told otherwise: this machine alone (R6: no open resolver by accident). */
 export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 /** Plugins of a configuration that names none. */
-export const DEFAULT_PLUGINS = { access: {}, sinkhole: {} };
+export const DEFAULT_PLUGINS = { access: {}, 'amp-shaper': {}, sinkhole: {} };
 
 /** Keys of the design that this version does not know yet; their absence is said clearly instead of "unknown key". */
 export const LATER_KEYS = ['notice'] as const;
@@ -121,12 +121,12 @@ export const serverSchema = z
             'When a worker is behind, drop packets unread: of the clients that ask most first. No client network may hold all places for waiting queries either.',
           ),
         target: durationMs({ min: '1ms', max: '1s' })
-          .prefault('20ms')
+          .prefault('50ms')
           .describe(
-            'A worker is behind when packets wait in its receive queue for longer than this, for 100 ms on end.',
+            'A worker is behind when packets wait in its receive queue for longer than this, for 150 ms on end.',
           ),
         limit: durationMs({ min: '10ms', max: '5s' })
-          .prefault('250ms')
+          .prefault('500ms')
           .describe('While behind, what has waited for longer than this is not answered any more.'),
         exempt: z
           .array(prefix())

@@ -59,7 +59,7 @@ function rig(options: { dryRun?: boolean; exempt?: string[] } = {}) {
 function overloaded(heavy: readonly string[], options: Parameters<typeof rig>[0] = {}) {
   const worker = rig(options);
   worker.gauge.ageMs = 100;
-  worker.pass(110);
+  worker.pass(170);
   for (let epoch = 0; epoch < 20; epoch++) {
     for (const client of heavy) worker.served(client, 1000);
     worker.pass(26);
@@ -118,7 +118,7 @@ describe('a worker that is behind', () => {
   it('sees a buffer that is too small for anything in it to grow old', () => {
     const { gauge, pass, served } = rig();
     gauge.fill = 0.9;
-    pass(140);
+    pass(200);
     for (let epoch = 0; epoch < 20; epoch++) {
       served('192.0.2.1', 1000);
       pass(26);

@@ -2,7 +2,7 @@
  * Sheds packets before they are parsed when the worker is behind, so that those who are answered are answered in time,
  * and a client that asks more than its share pays for it and not its neighbours.
  *
- *            a queue older than `target`, or its buffer half full, for 100 ms on end
+ *            a queue older than `target`, or its buffer half full, for 150 ms on end
  *     QUIET ──────────────────────────────────────────────────────────────────────▶ SHEDDING
  *       ▲                                                                            │  each epoch of 25 ms:
  *       └────────────── nothing was shed for 2 s and no queue is old ────────────────┘  behind, and not catching up → share down
@@ -31,8 +31,8 @@ const QUEUE_AGE = 0;
 
 /** Full batches of which one is looked at while quiet. */
 const LOOK_EVERY = 4;
-/** How long a queue has to be behind without a break (RFC 8289 §4.2: about a round trip of the slower clients). */
-const BEHIND_FOR_MS = 100;
+/** How long a queue has to be behind without a break: a burst, or a pause of the machine, is worked off sooner. */
+const BEHIND_FOR_MS = 150;
 const FULL_BUFFER = 0.5;
 const EPOCH_MS = 25;
 /** Packets of a whole network that are served for one host's share. */
