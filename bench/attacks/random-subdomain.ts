@@ -2,12 +2,15 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { quantile, runDnsperf } from '../../test/harness/dnsperf.ts';
+import { flood } from '../../test/harness/flooder.ts';
 import { freePort } from '../../test/harness/free-port.ts';
 import { queryFile } from '../load/queries.ts';
 import type { Counts, ToAuthority, VictimState } from './authority.ts';
 import { RANDOM_SUBDOMAIN } from './servers.ts';
 
 const FLOOD_RATE = 20_000;
+/** Each in a network of its own, so that none asks more than 40 questions a second. */
+const BOTS = Array.from({ length: 500 }, (_, i) => `127.${100 + (i >> 8)}.${i & 255}.2`);
 const OTHER_RATE = 500;
 const KNOWN_RATE = 100;
 const KNOWN_NAMES = 200;
@@ -62,19 +65,13 @@ export async function randomSubdomain(
         const quiet = await runDnsperf({ ...ordinary, queryFile: others() });
         authority.tell({ state });
         await authority.counts();
-        const random = queryFile(
-          'random',
-          FLOOD_RATE * (seconds + 3),
-          (i) => `x${(i * 7919) % 1_000_003}-${i}.victim.bench A`,
-        );
-        const flood = runDnsperf({
+        const flooding = flood({
           port,
-          queryFile: random,
-          rate: FLOOD_RATE,
           seconds: seconds + 2,
-          outstanding: 60_000,
-          clients: 20,
-          timeoutSeconds: 5,
+          rate: FLOOD_RATE,
+          name: 'victim.bench',
+          newNames: true,
+          from: BOTS,
           core: LOAD_CORE,
         });
         await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -86,7 +83,7 @@ export async function randomSubdomain(
         ]);
         const { victim } = await authority.counts();
         const lasted = (performance.now() - begun) / 1000;
-        await flood;
+        await flooding;
         measured({
           server: contender.name,
           defence: contender.defence,

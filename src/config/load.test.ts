@@ -135,6 +135,7 @@ describe('a configuration without any key', () => {
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [
           { name: 'access', options: {} },
+          { name: 'amp-shaper', options: {} },
           { name: 'sinkhole', options: { ipv4: '192.0.2.1', ttl: 60, rules: [] } },
         ],
         admin: { listen: { address: '127.0.0.1', port: 8053 }, tokens: [] },

@@ -2,7 +2,7 @@
  * A flood faster than a server can answer: a process of its own that sends one question again and again, in batches of
  * 64, and reads no answer. For loopback only.
  *
- *     node dist/test/harness/flooder.js PORT SECONDS RATE NAME FROM…      from each address in turn; RATE 0: as fast as it can
+ *     node dist/test/harness/flooder.js '{"port": 5353, "seconds": 5, "rate": 0, "name": "www.example", "from": ["127.0.0.2"]}'
  */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -23,18 +23,19 @@ export interface FloodOptions {
   /** Packets a second; 0 = as many as it can send. */
   readonly rate: number;
   readonly name: string;
-  /** Addresses of this machine, all of 127.0.0.0/8. */
+  /** Put a label in front of the name that is new each time. */
+  readonly newNames?: boolean;
+  /** Addresses of this machine (all of 127.0.0.0/8 are), 64 packets from each in turn. */
   readonly from: readonly string[];
   readonly core?: number;
 }
 
 /** Run it to its end. Resolves with the packets sent. Build first. */
-export function flood({ port, seconds, rate, name, from, core }: FloodOptions): Promise<number> {
+export function flood({ core, ...options }: FloodOptions): Promise<number> {
   const main = join(repositoryRoot(), 'dist', 'test', 'harness', 'flooder.js');
   if (!existsSync(main)) throw new Error('dist/test/harness/flooder.js does not exist: run `npm run build` first');
-  const args = [main, String(port), String(seconds), String(rate), name, ...from];
-  const pinned =
-    core === undefined ? [process.execPath, ...args] : ['taskset', '-c', String(core), process.execPath, ...args];
+  const command = [process.execPath, main, JSON.stringify(options)];
+  const pinned = core === undefined ? command : ['taskset', '-c', String(core), ...command];
   const child = spawn(pinned[0]!, pinned.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] });
   const kill = () => void child.kill('SIGKILL');
   process.on('exit', kill);
@@ -54,10 +55,13 @@ export function flood({ port, seconds, rate, name, from, core }: FloodOptions): 
 
 /** Bytes from one packet of a batch to the next. */
 const STRIDE = 512 + 64;
+/** Digits of a new label, and where they stand: behind the header and the label's length. */
+const DIGITS = 10;
+const LABEL_AT = 13;
 
-function run(port: number, seconds: number, rate: number, name: string, from: readonly string[]): number {
+function run({ port, seconds, rate, name, newNames, from }: FloodOptions): number {
   const c = libc();
-  const message = queryBytes({ name });
+  const message = queryBytes({ name: newNames ? `${'0'.repeat(DIGITS)}.${name}` : name });
   const to = encodeSockaddr(addressWords('127.0.0.1'), port);
   // One message for the whole batch: on loopback that lets one core send far more than another can answer.
   const tx = new SegmentBatch(STRIDE, segmentsWork());
@@ -74,15 +78,23 @@ function run(port: number, seconds: number, rate: number, name: string, from: re
   for (let turn = 0; ; turn++) {
     const elapsed = (performance.now() - begin) / 1000;
     if (elapsed >= seconds) return sent;
-    if (rate > 0 && sent > elapsed * rate) c.usleep(200);
-    else {
-      for (let i = 0; i < BATCH; i++) tx.add(to.length, message.length);
-      sent += BATCH - tx.send(sockets[turn % sockets.length]!);
+    if (rate > 0 && sent > elapsed * rate) {
+      c.usleep(200);
+      continue;
     }
+    for (let i = 0; i < BATCH; i++) {
+      if (newNames) putDigits(tx.payload, i * STRIDE + LABEL_AT, sent + i);
+      tx.add(to.length, message.length);
+    }
+    sent += BATCH - tx.send(sockets[turn % sockets.length]!);
   }
 }
 
+function putDigits(bytes: Uint8Array, at: number, number: number): void {
+  for (let digit = DIGITS - 1, rest = number; digit >= 0; digit--, rest = Math.floor(rest / 10))
+    bytes[at + digit] = 0x30 + (rest % 10);
+}
+
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const [port, seconds, rate, name, ...from] = process.argv.slice(2);
-  process.stdout.write(String(run(Number(port), Number(seconds), Number(rate), name ?? '', from)));
+  process.stdout.write(String(run(JSON.parse(process.argv[2] ?? '') as FloodOptions)));
 }
