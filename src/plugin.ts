@@ -14,7 +14,7 @@
  *
  * ## Where hooks stand on a packet's journey
  *
- *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ [miss]* ─▶ source ─▶ [resolved]*
+ *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ [miss]* ─▶ source ─▶ [again]*, [resolved]*
  *                 guard only                                names                                                  │                  │
  *     client ◀──── send ◀──── [observe]* ◀──── OPT, size limit ◀──── [answer]* ◀───────────────────────────────────┴──────────────────┘
  *

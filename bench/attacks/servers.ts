@@ -110,11 +110,21 @@ export const ZONE_LIMIT = 50;
 export const RANDOM_SUBDOMAIN: readonly Contender[] = [
   sekisho('Sekisho without', 'none', { access: {} }),
   sekisho('Sekisho', `random-subdomain, limit ${ZONE_LIMIT}`, { 'random-subdomain': { limit: ZONE_LIMIT } }),
-  unbound(
-    'unbound',
-    `ratelimit ${ZONE_LIMIT} a zone, serve-expired`,
-    `  ratelimit: ${ZONE_LIMIT}\n  serve-expired: yes\n  serve-expired-client-timeout: 1800\n`,
-  ),
+  {
+    name: 'unbound',
+    defence: `ratelimit ${ZONE_LIMIT} a zone, serve-expired; asks the authority itself (stub-zone)`,
+    // What is forwarded is not limited: only where it asks an authority does `ratelimit` count.
+    start: ({ port, ...rest }) =>
+      startUnbound({
+        upstreamPort: port,
+        ...rest,
+        lines: `  ratelimit: ${ZONE_LIMIT}
+  serve-expired: yes
+  serve-expired-client-timeout: 1800
+${['victim.bench', 'other.bench'].map((zone) => `stub-zone:\n  name: "${zone}"\n  stub-addr: 127.0.0.1@${port}\n`).join('')}server:
+`,
+      }),
+  },
   bind(
     'bind9',
     'fetches-per-zone 50, stale-answer',

@@ -9,8 +9,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressWords } from '../../src/net/address.ts';
-import { libc } from '../../src/net/libc.ts';
-import { BATCH, NAME_STRIDE } from '../../src/net/mmsg-batch.ts';
+import { IP_PKTINFO, IPPROTO_IP, libc, MSG_DONTWAIT } from '../../src/net/libc.ts';
+import { BATCH, CONTROL_STRIDE, MmsgBatch, NAME_STRIDE } from '../../src/net/mmsg-batch.ts';
 import { SegmentBatch } from '../../src/net/segment-batch.ts';
 import { segmentsWork } from '../../src/net/self-test.ts';
 import { encodeSockaddr, openUdpListener } from '../../src/net/sockets.ts';
@@ -25,8 +25,12 @@ export interface FloodOptions {
   readonly name: string;
   /** Put a label in front of the name that is new each time. */
   readonly newNames?: boolean;
-  /** Addresses of this machine (all of 127.0.0.0/8 are), 64 packets from each in turn. */
-  readonly from: readonly string[];
+  /** Type of the question, default A. */
+  readonly type?: string;
+  /** Addresses of this machine (all of 127.0.0.0/8 are), 64 packets from each in turn … */
+  readonly from?: readonly string[];
+  /** … or one from each address of 127.64.0.0/10 in an order that visits many networks soon: 4 million hosts. */
+  readonly everywhere?: boolean;
   readonly core?: number;
 }
 
@@ -59,9 +63,13 @@ const STRIDE = 512 + 64;
 const DIGITS = 10;
 const LABEL_AT = 13;
 
-function run({ port, seconds, rate, name, newNames, from }: FloodOptions): number {
+function run(options: FloodOptions): number {
+  return options.everywhere ? runEverywhere(options) : runFrom(options);
+}
+
+function runFrom({ port, seconds, rate, name, type = 'A', newNames, from = [] }: FloodOptions): number {
   const c = libc();
-  const message = queryBytes({ name: newNames ? `${'0'.repeat(DIGITS)}.${name}` : name });
+  const message = queryBytes({ name: newNames ? `${'0'.repeat(DIGITS)}.${name}` : name, type, udpSize: 4096 });
   const to = encodeSockaddr(addressWords('127.0.0.1'), port);
   // One message for the whole batch: on loopback that lets one core send far more than another can answer.
   const tx = new SegmentBatch(STRIDE, segmentsWork());
@@ -87,6 +95,41 @@ function run({ port, seconds, rate, name, newNames, from }: FloodOptions): numbe
       tx.add(to.length, message.length);
     }
     sent += BATCH - tx.send(sockets[turn % sockets.length]!);
+  }
+}
+
+/** The packets leave one wildcard socket, and a control message says which address they come from. */
+function runEverywhere({ port, seconds, rate, name, type = 'A' }: FloodOptions): number {
+  const c = libc();
+  const message = queryBytes({ name, type, udpSize: 4096 });
+  const to = encodeSockaddr(addressWords('127.0.0.1'), port);
+  const tx = new MmsgBatch(STRIDE);
+  for (let i = 0; i < BATCH; i++) {
+    tx.payload.set(message, i * STRIDE);
+    tx.names.set(to, i * NAME_STRIDE);
+    tx.describe(i, to.length, 32, message.length);
+  }
+  const socket = openUdpListener({ address: addressWords('0.0.0.0'), port: 0, receiveBufferBytes: 1, exclusive: true });
+  const begin = performance.now();
+  let sent = 0;
+  for (;;) {
+    const elapsed = (performance.now() - begin) / 1000;
+    if (elapsed >= seconds) return sent;
+    if (sent > elapsed * rate) {
+      c.usleep(200);
+      continue;
+    }
+    for (let i = 0; i < BATCH; i++) {
+      // An odd factor: every one of the 2^22 hosts once before any comes again.
+      const host = Math.imul(sent + i, 0x2c1b3c6d) & 0x3fffff;
+      const source = Uint8Array.of(127, 64 | (host >>> 16), (host >>> 8) & 255, host & 255);
+      // struct cmsghdr, then struct in_pktinfo: interface, source, destination (see mmsg-listener.ts).
+      tx.controlWords.set(
+        [28, 0, IPPROTO_IP, IP_PKTINFO, 0, new Int32Array(source.buffer)[0]!, 0],
+        (i * CONTROL_STRIDE) >>> 2,
+      );
+    }
+    sent += Math.max(0, c.sendmmsg(socket, tx.address, BATCH, MSG_DONTWAIT));
   }
 }
 
