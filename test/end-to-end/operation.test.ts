@@ -100,7 +100,7 @@ describe('looking', () => {
       cache: { hits: 2, misses: 1 },
       upstreams: [{ address: `127.0.0.1:${upstream.port}`, state: 'up', trusted: false }],
       workers: [{ number: 0, state: 'running', restarts: 0 }],
-      plugins: [{ name: 'access' }, { name: 'amp-shaper' }, { name: 'sinkhole' }],
+      plugins: [{ name: 'access' }, { name: 'sinkhole' }],
     });
     const plain = await sekisho(['status', '--config', server.configFile]);
     expect(plain.code).toBe(0);
@@ -126,7 +126,7 @@ describe('looking', () => {
     expect(logOf(server).find(({ msg }) => msg === 'serving')).toMatchObject({
       listeners: [`127.0.0.1:${server.port}`],
       upstreams: [`127.0.0.1:${upstream.port}`],
-      chain: ['guard:access', 'guard:amp-shaper', 'policy:sinkhole'],
+      chain: ['guard:access', 'policy:sinkhole'],
       workers: 1,
     });
     expect(server.stdout()).not.toMatch(/example\.test/);
