@@ -225,6 +225,29 @@ describe('check', () => {
     });
   });
 
+  it('reads the static ranges, and warns of each row that would be left out', async () => {
+    await writeFile(
+      join(folder, 'ranges.yaml'),
+      'subscribers: { ranges: ranges.csv, terms: "2026-04", groups: [{ name: "@home", covers: [c2] }] }\n',
+    );
+    await writeFile(
+      join(folder, 'ranges.csv'),
+      '192.0.2.1,4711\n192.0.2.2,4712\n192.0.2.1,4713\nhere,4714\n192.0.2.64/26,@homes\n198.51.100.0/24,@home\n',
+    );
+    const { exitCode, out, err } = await sekisho('check --config ranges.yaml');
+    expect(exitCode).toBe(0);
+    expect(out).toContain(`ranges    2 rows of ${join(folder, 'ranges.csv')}\n`);
+    expect(err.split('\n').map((line) => line.replace(folder, ''))).toEqual([
+      'warning: /ranges.csv:3: claimed for somebody else by another row',
+      'warning: /ranges.csv:4: no address or network',
+      'warning: /ranges.csv:5: contract group is not in subscribers.groups',
+      'warning: /ranges.csv: 4 rows are left out in all',
+      '',
+    ]);
+    const json = await sekisho('check --config ranges.yaml --json');
+    expect(JSON.parse(json.out).ranges).toMatchObject({ rows: 2, rejected: 4, findings: [{ line: 3 }, {}, {}] });
+  });
+
   it('names every problem, with exit code 1', async () => {
     await writeFile(join(folder, 'bad.yaml'), 'cahce: {}\nserver: { workers: 0 }\nplugins: { nothing: {} }\n');
     const { exitCode, out, err } = await sekisho('check --config bad.yaml');
