@@ -103,7 +103,7 @@ function plotOverload(rows: readonly OverloadRow[], folder: string): void {
   }));
   writeFileSync(
     join(folder, 'overload.svg'),
-    barChart('Modest clients answered at twice what the server can', bars, 1, 0.99),
+    barChart('Modest clients answered while others ask more than the server can answer', bars, 1, 0.99),
   );
 }
 
