@@ -230,7 +230,8 @@ test('a full ring loses, counts and goes on', () => {
 
 test('names the portal and the operator of the notice page, unless its own options do', async () => {
   const notice = { operator: 'ISP Example', contact: 'tel:+81-3-0000-0000', portal: 'http://optout.isp.example/' };
-  const said = async (options: object) => extraText((await setUp(options, notice).ask('c2.example', IN)).bytes);
+  const said = async (options: Record<string, unknown>) =>
+    extraText((await setUp(options, notice).ask('c2.example', IN)).bytes);
   expect(await said({})).toMatch(
     /^ISP Example: .*; opt out: http:\/\/optout.isp.example\/; contact: tel:\+81-3-0000-0000$/,
   );

@@ -30,6 +30,8 @@ export async function createPagesApp(deps: PagesDeps): Promise<FastifyInstance> 
     bodyLimit: MAX_BODY_BYTES,
     trustProxy: config.proxies.length > 0 ? [...config.proxies] : false,
   });
+  // A form is all that is read: what a script of another site could send otherwise is refused before it is looked at.
+  app.removeAllContentTypeParsers();
   await app.register(formbody, { bodyLimit: MAX_BODY_BYTES });
 
   const hosts = new Set(config.portal.hosts);

@@ -42,6 +42,8 @@ export class Pages {
       .code(status)
       .headers({
         ...pageHeaders(templates.styleSource, forms),
+        // A browser complains of it where there is no TLS.
+        ...(config.portal.url.startsWith('https:') && { 'cross-origin-opener-policy': 'same-origin' }),
         'content-language': language,
         'content-type': 'text/html; charset=utf-8',
       })
@@ -75,7 +77,6 @@ function pageHeaders(styleSource: string, forms: boolean): Record<string, string
     'cache-control': 'no-store',
     'x-content-type-options': 'nosniff',
     'x-frame-options': 'DENY',
-    'cross-origin-opener-policy': 'same-origin',
     'cross-origin-resource-policy': 'same-origin',
     'x-robots-tag': 'noindex',
     vary: 'accept-language',

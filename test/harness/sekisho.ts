@@ -13,7 +13,8 @@ export interface SekishoConfig {
   cache?: Record<string, unknown>;
   admin?: Record<string, unknown>;
   plugins?: Record<string, unknown>;
-  notice?: Record<string, unknown>;
+  /** `null`: no such section at all, so that the page listens at its default address if that is free. */
+  notice?: Record<string, unknown> | null;
   [section: string]: unknown;
 }
 
@@ -56,7 +57,7 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
   const noticePort = await freePort();
   const given = options.config ?? {};
   const config = stringify({
-    ...given,
+    ...(({ notice: _, ...others }) => others)(given),
     server: {
       listen: [`127.0.0.1:${port}`],
       workers: 1,
@@ -65,7 +66,7 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
       ...given.server,
     },
     admin: { listen: `127.0.0.1:${adminPort}`, ...given.admin },
-    notice: { listen: `127.0.0.1:${noticePort}`, ...given.notice },
+    ...(given.notice !== null && { notice: { listen: `127.0.0.1:${noticePort}`, ...given.notice } }),
   });
   const configFile = join(folder, 'sekisho.yaml');
   writeFileSync(configFile, config);
