@@ -25,6 +25,7 @@ export const OPTION_HELP = {
   'dry-run': ['--dry-run', 'only count what the rule would hit'],
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
   format: ['--format F', 'nftables, iptables, junos or ios-xr (required)'],
+  language: ['--language L', 'ja or en; the first of notice.languages unless given'],
   rate: ['--rate N', 'addresses a second, 1–1000; 50 unless given'],
   window: ['--window SPAN', 'how far back: 5m, 1h, 7d (default 5m)'],
   top: ['--top N', 'entries of each kind (default 10)'],

@@ -43,7 +43,7 @@ export class Pages {
       .headers({
         ...pageHeaders(templates.styleSource, forms),
         // A browser complains of it where there is no TLS.
-        ...(config.portal.url.startsWith('https:') && { 'cross-origin-opener-policy': 'same-origin' }),
+        ...(forms && config.portal.url.startsWith('https:') && { 'cross-origin-opener-policy': 'same-origin' }),
         'content-language': language,
         'content-type': 'text/html; charset=utf-8',
       })
