@@ -6,9 +6,6 @@ import type { PagesDeps } from './deps.ts';
 import { chooseLanguage, type Language } from './languages.ts';
 import { commonView, type Message, type Page, type Views } from './pages.ts';
 
-/** Paths in the link to the other language; longer ones are left out. */
-const MAX_PATH = 512;
-
 export interface Sent {
   readonly status: number;
   /** The page may send forms to itself; such pages belong to the portal. */
@@ -36,8 +33,8 @@ export class Pages {
   ): FastifyReply {
     const { config, templates } = this.#deps;
     const language = this.language(request);
-    const path = request.method === 'GET' ? (request.url.split('?', 1)[0] ?? '/') : '/';
-    const common = commonView(config, language, path.startsWith('/') && path.length <= MAX_PATH ? path : '/');
+    // A reference of a query alone keeps the path, whatever a stranger made of it (RFC 3986 §5.2.2).
+    const common = commonView(config, language, request.method === 'GET' ? '' : '/');
     return reply
       .code(status)
       .headers({

@@ -176,12 +176,7 @@ describe('a page is refused', () => {
       (text) => text.replace('{{/malware}}</h1>', '</h1>'),
       /^ja\/blocked\.html:\d+:\d+: template: un/m,
     ],
-    [
-      'with a tag that does not end',
-      'ja/blocked.html',
-      (text) => `${text}{{name`,
-      /template: unclosed tag/,
-    ],
+    ['with a tag that does not end', 'ja/blocked.html', (text) => `${text}{{name`, /template: unclosed tag/],
     [
       'without a place for the page',
       'ja/frame.html',
