@@ -1,7 +1,7 @@
 /** The notice page and the opt-out portal, in the whole server: real queries, real HTTP, real ledger. */
 import { createHash, randomUUID } from 'node:crypto';
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
@@ -221,6 +221,22 @@ describe('the notice page', () => {
         expect(text).not.toContain('<b ');
         expect(text).toContain('ISP &lt;b onclick');
       }
+  });
+
+  it('bounds the connections of an address, and hangs up on what is no HTTP', async () => {
+    const sockets = Array.from({ length: 40 }, () =>
+      connect({ port: place.server.noticePort, host: '127.0.0.1', localAddress: OTHER }),
+    );
+    const closed = sockets.map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
+    for (const socket of sockets) socket.on('error', () => {});
+    await waitFor('the limit', async () => (await refusals(place, 'connections')) >= 8);
+    // Others are served meanwhile.
+    expect((await place.visitor(CONTRACT).visit({ host: 'c2.example' })).status).toBe(403);
+    const before = await refusals(place, 'bad-request');
+    sockets[0]?.write('\x16\x03\x01 this is TLS\r\n\r\n');
+    await closed[0];
+    expect(await refusals(place, 'bad-request')).toBe(before + 1);
+    for (const socket of sockets) socket.destroy();
   });
 
   it('leaves no address and no name in the log', () => {
