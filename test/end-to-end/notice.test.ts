@@ -228,7 +228,7 @@ describe('the notice page', () => {
       connect({ port: place.server.noticePort, host: '127.0.0.1', localAddress: OTHER }),
     );
     const closed = sockets.map((socket) => new Promise<void>((resolve) => socket.once('close', () => resolve())));
-    for (const socket of sockets) socket.on('error', () => {});
+    for (const socket of sockets) socket.on('error', () => {}).resume();
     await waitFor('the limit', async () => (await refusals(place, 'connections')) >= 8);
     // Others are served meanwhile.
     expect((await place.visitor(CONTRACT).visit({ host: 'c2.example' })).status).toBe(403);
