@@ -370,7 +370,7 @@ class Server {
           address: config.admin.listen.address,
           port: this.#admin?.port ?? config.admin.listen.port,
         }),
-        notice: this.#notice.endpoint && endpointText(this.#notice.endpoint),
+        notice: this.#notice.endpoints.map(endpointText),
         access: config.server.access,
       },
       what,

@@ -38,7 +38,7 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
       upstreams: config.upstream.servers.map((server) => ({ address: endpointText(server), trusted: server.trusted })),
       admin: endpointText(config.admin.listen),
       notice: {
-        listen: config.notice.listen === undefined ? null : endpointText(config.notice.listen),
+        listen: config.notice.listen.map(endpointText),
         leadsTo: leadsTo(config),
         languages: config.notice.languages,
         portal: config.notice.portal.url,
@@ -107,9 +107,9 @@ function actingOn(category: ListCategory, chain: readonly ChainEntry[]): string 
 
 function noticeText(config: Config): string {
   const { listen, portal } = config.notice;
-  if (listen === undefined) return 'off';
+  if (listen.length === 0) return 'off';
   const addresses = leadsTo(config);
-  return `${endpointText(listen)}${addresses.length > 0 ? `, reached as ${addresses.join(' and ')}` : ''}, portal ${portal.url}`;
+  return `${listen.map(endpointText).join(', ')}${addresses.length > 0 ? `, reached as ${addresses.join(' and ')}` : ''}, portal ${portal.url}`;
 }
 
 /** Addresses that blocked names lead to. */

@@ -55,7 +55,8 @@ async function linkKeyProblem({ portal }: NoticeConfig, source: YamlSource): Pro
 function dangers({ portal, listen, ipv4, ipv6 }: NoticeConfig): Finding[] {
   const findings: Finding[] = [];
   const leads = ipv4 ?? ipv6;
-  if (leads !== undefined && listen && isLoopback(addressWords(listen.address)) && !isLoopback(addressWords(leads)))
+  const onLoopback = listen.length > 0 && listen.every(({ address }) => isLoopback(addressWords(address)));
+  if (leads !== undefined && onLoopback && !isLoopback(addressWords(leads)))
     findings.push({
       path: ['notice', 'listen'],
       message: `blocked names lead to ${leads}, but the page listens on loopback alone: something must bring visitors there`,

@@ -137,7 +137,7 @@ describe('a configuration without any key', () => {
         ],
         admin: { listen: { address: '127.0.0.1', port: 8053 }, tokens: [] },
         notice: {
-          listen: { address: '127.0.0.1', port: 8080 },
+          listen: [{ address: '127.0.0.1', port: 8080 }],
           listenIsDefault: true,
           ipv4: undefined,
           ipv6: undefined,

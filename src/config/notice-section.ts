@@ -4,7 +4,18 @@
  */
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { AddressError, addressWords, type Endpoint, isMapped, parseEndpoint, parsePrefix } from '../net/address.ts';
+import {
+  AddressError,
+  addressText,
+  addressWords,
+  type Endpoint,
+  endpointText,
+  isLoopback,
+  isMapped,
+  isWildcard,
+  parseEndpoint,
+  parsePrefix,
+} from '../net/address.ts';
 import { LANGUAGES } from '../notice/languages.ts';
 import type { LinkConfig, NoticeConfig } from '../notice/notice-config.ts';
 import type { Finding } from './cross-checks.ts';
@@ -47,11 +58,11 @@ const linkSchema = z.strictObject({
 export const noticeSchema = z
   .strictObject({
     listen: z
-      .string()
+      .union([z.string(), z.array(z.string()).min(1).max(8)])
       .default(DEFAULT_NOTICE_LISTEN)
-      .meta({ typeText: 'address:port, or `off`' })
+      .meta({ typeText: 'address:port, a list of them, or `off`' })
       .describe(
-        'Address of the notice page and the opt-out portal (HTTP). Browsers come to port 80. Without this key a port that is taken is a warning, with it an error. Port 0 = any free one.',
+        'Addresses of the notice page and the opt-out portal (HTTP), IPv4 and IPv6 each one of its own. Browsers come to port 80. Without this key a port that is taken is a warning, with it an error. Port 0 = any free one.',
       ),
     ipv4: z
       .ipv4()
@@ -115,14 +126,17 @@ type Section = z.output<typeof noticeSchema>;
 export function noticeFindings(section: Section, taken: readonly { key: string; endpoint: Endpoint }[]): Finding[] {
   const findings: Finding[] = [];
   const complain = (path: Finding['path'], message: string) => findings.push({ path: ['notice', ...path], message });
-  if (section.listen !== 'off') {
-    const endpoint = attempt(() => parseEndpoint(section.listen, { minPort: 0 }));
-    if (typeof endpoint === 'string') complain(['listen'], endpoint);
+  const texts = addressesOf(section.listen);
+  texts.forEach((text, i) => {
+    const path = typeof section.listen === 'string' ? ['listen'] : ['listen', i];
+    const endpoint = attempt(() => parseEndpoint(text, { minPort: 0 }));
+    if (typeof endpoint === 'string') complain(path, endpoint);
+    else if (texts.indexOf(text) < i) complain(path, `${text} stands here twice`);
     else
       for (const { key, endpoint: other } of taken)
-        if (endpoint.port !== 0 && other.port === endpoint.port && other.address === endpoint.address)
-          complain(['listen'], `is taken by ${key} (TCP)`);
-  }
+        if (endpoint.port !== 0 && endpointText(other) === endpointText(endpoint))
+          complain(path, `is taken by ${key} (TCP)`);
+  });
   if (section.ipv6 !== undefined && !isIPv6(section.ipv6)) complain(['ipv6'], `'${section.ipv6}' is no IPv6 address`);
   section.languages.forEach((language, i) => {
     if (section.languages.indexOf(language) < i) complain(['languages', i], `${language} stands here twice`);
@@ -144,11 +158,16 @@ export function noticeFindings(section: Section, taken: readonly { key: string; 
 
 /** Only for a section without findings. `hasListen`: the file says where to listen. */
 export function noticeConfig(section: Section, hasListen: boolean, baseFolder: string): NoticeConfig {
-  const listen = section.listen === 'off' ? undefined : parseEndpoint(section.listen, { minPort: 0 });
+  const listen = addressesOf(section.listen).map((text) => parseEndpoint(text, { minPort: 0 }));
   const { portal, ipv4, ipv6 } = section;
-  const own = [ipv4, ipv6 && bracketed(ipv6), listen && bracketed(listen.address)].filter((host) => !!host) as string[];
-  const port = listen === undefined || listen.port === 80 ? '' : `:${listen.port}`;
-  const url = (portal.url === undefined ? undefined : portalUrl(portal.url)) ?? new URL(`http://${own[0]}${port}/`);
+  const addresses = [ipv4, ipv6, ...listen.map(({ address }) => address)].filter((address) => address !== undefined);
+  // What stands for every address of the machine stands in no Host header.
+  const words = addresses.map(addressWords).filter((each) => !isWildcard(each));
+  const own = words.map((each) => bracketed(addressText(each)));
+  const port = [undefined, 0, 80].includes(listen[0]?.port) ? '' : `:${listen[0]?.port}`;
+  const url =
+    (portal.url === undefined ? undefined : portalUrl(portal.url)) ??
+    new URL(`http://${own[0] ?? 'localhost'}${port}/`);
   return {
     listen,
     listenIsDefault: !hasListen,
@@ -161,7 +180,7 @@ export function noticeConfig(section: Section, hasListen: boolean, baseFolder: s
     portal: {
       url: url.href,
       isPublic: portal.url !== undefined,
-      hosts: [...new Set([url.hostname, ...own, ...(own.some(isLoopbackText) ? ['localhost'] : [])])],
+      hosts: [...new Set([url.hostname, ...own, ...(words.some(isLoopback) ? ['localhost'] : [])])],
       line: portal.line,
       link: portal.link && linkConfig(portal.link, baseFolder),
     },
@@ -182,6 +201,12 @@ function linkConfig(link: z.output<typeof linkSchema>, baseFolder: string): Link
   };
 }
 
+/** The addresses of `listen`; none for `off`. */
+function addressesOf(listen: Section['listen']): readonly string[] {
+  if (typeof listen !== 'string') return listen;
+  return listen === 'off' ? [] : [listen];
+}
+
 /** An address of the portal: a host, perhaps a port, and nothing else. */
 function portalUrl(text: string): URL | undefined {
   if (!URL.canParse(text)) return undefined;
@@ -193,10 +218,6 @@ function portalUrl(text: string): URL | undefined {
 
 function bracketed(address: string): string {
   return address.includes(':') ? `[${address}]` : address;
-}
-
-function isLoopbackText(host: string): boolean {
-  return host.startsWith('127.') || host === '[::1]';
 }
 
 function isIPv6(text: string): boolean {

@@ -18,9 +18,9 @@ export interface LinkConfig {
 }
 
 export interface NoticeConfig {
-  /** Undefined: no page is shown. */
-  readonly listen: Endpoint | undefined;
-  /** Nobody asked for this address: where it is taken, the server runs without the page. */
+  /** None: no page is shown. */
+  readonly listen: readonly Endpoint[];
+  /** Nobody asked for these addresses: where one is taken, the server runs without it. */
   readonly listenIsDefault: boolean;
   /** Where blocked names lead; undefined: nowhere. */
   readonly ipv4: string | undefined;

@@ -41,34 +41,39 @@ export interface PreparedPages {
 }
 
 export class NoticeServer {
-  #server: Server | undefined;
+  /** By the address as configured. */
+  #servers: ReadonlyMap<string, Server> = new Map();
   #app: FastifyInstance | undefined;
   #deps: PagesDeps | undefined;
 
-  /** Where it can be reached; undefined where it listens nowhere. */
-  get endpoint(): Endpoint | undefined {
-    const listen = this.#deps?.config.listen;
-    if (!listen || !this.#server) return undefined;
-    return { address: listen.address, port: (this.#server.address() as AddressInfo).port };
+  /** Where it can be reached. */
+  get endpoints(): Endpoint[] {
+    return [...this.#servers.values()].flatMap((server) => {
+      const bound = server.address() as AddressInfo | null;
+      return bound ? [{ address: bound.address, port: bound.port }] : [];
+    });
   }
 
   /**
-   * Make everything of another configuration ready. Rejects with SekishoError where its address cannot be had, unless nobody
-   * asked for that address: then `skipped` is told why, and no page is shown.
+   * Make everything of another configuration ready. Rejects with SekishoError where an address of it cannot be had, unless
+   * nobody asked for that address: then `skipped` is told why, and no page is shown there.
    */
   async prepare(deps: PagesDeps, skipped: (why: SekishoError) => void): Promise<PreparedPages> {
     const app = await createPagesApp(deps);
     await app.ready();
     const { listen, listenIsDefault } = deps.config;
-    const before = this.#deps?.config.listen;
-    const stays = this.#server && listen && before && endpointText(listen) === endpointText(before);
-    let server = stays ? this.#server : undefined;
-    if (listen && !server) {
+    const servers = new Map<string, Server>();
+    const discard = () => {
+      for (const [key, server] of servers) if (this.#servers.get(key) !== server) server.close();
+      void app.close();
+    };
+    for (const endpoint of listen) {
+      const key = endpointText(endpoint);
       try {
-        server = await this.#open(listen);
+        servers.set(key, this.#servers.get(key) ?? (await this.#open(endpoint)));
       } catch (error) {
         if (!listenIsDefault) {
-          await app.close();
+          discard();
           throw error;
         }
         skipped(error as SekishoError);
@@ -76,23 +81,20 @@ export class NoticeServer {
     }
     return {
       commit: () => {
-        const [oldServer, oldApp] = [this.#server, this.#app];
-        this.#server = server;
+        const [oldServers, oldApp] = [this.#servers, this.#app];
+        this.#servers = servers;
         this.#app = app;
         this.#deps = deps;
-        deps.counters.listening(server !== undefined);
-        if (oldServer && oldServer !== server) void letGo(oldServer);
+        deps.counters.listening(servers.size > 0);
+        for (const [key, server] of oldServers) if (servers.get(key) !== server) void letGo(server);
         void oldApp?.close();
       },
-      discard: () => {
-        if (server && server !== this.#server) server.close();
-        void app.close();
-      },
+      discard,
     };
   }
 
   async close(): Promise<void> {
-    if (this.#server) await letGo(this.#server);
+    await Promise.all([...this.#servers.values()].map(letGo));
     await this.#app?.close();
   }
 

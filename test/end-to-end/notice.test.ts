@@ -538,16 +538,18 @@ describe('the operator’s own texts', () => {
   it('move to another address with a reload, and stay where that is taken', async () => {
     const place = await start();
     const config = parse(place.server.config) as { notice: Record<string, unknown> };
+    const other = await freePort();
     const listenAt = async (port: number) => {
       writeFileSync(
         place.server.configFile,
-        stringify({ ...config, notice: { ...config.notice, listen: `127.0.0.1:${port}` } }),
+        stringify({ ...config, notice: { ...config.notice, listen: [`127.0.0.1:${port}`, `[::1]:${other}`] } }),
       );
       return place.api<{ ok: boolean; problems: string[] }>('/v1/reload', 'POST');
     };
-    const other = await freePort();
     expect((await listenAt(other)).body).toMatchObject({ ok: true });
     expect((await new Visitor(CONTRACT, other).visit({ host: 'c2.example' })).status).toBe(403);
+    const overIPv6 = await fetch(`http://[::1]:${other}/`);
+    expect([overIPv6.status, await overIPv6.text()]).toEqual([403, expect.stringContaining('確認できませんでした')]);
     await expect(place.visitor(CONTRACT).visit({ host: 'c2.example' })).rejects.toThrow(/ECONNREFUSED/);
     const refused = await listenAt(place.server.port);
     expect(refused.body.problems.join()).toMatch(/notice\.listen.*(taken|in use)/);
@@ -582,7 +584,7 @@ describe('a port that is taken', () => {
     writeFileSync(
       file,
       stringify({
-        server: { listen: [`127.0.0.1:${await freePort()}`] },
+        server: { listen: [`127.0.0.88:${await freePort()}`] },
         upstream: { servers: ['127.0.0.1:9'] },
         admin: { listen: '127.0.0.1:0' },
         notice: { listen: `127.0.0.1:${port}` },
