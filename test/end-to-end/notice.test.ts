@@ -426,6 +426,10 @@ describe('a signed link of the member site', () => {
     expect(again.text).toContain('使用済み');
     expect(again.headers['set-cookie']).toBeUndefined();
     expect(await refusals(place, 'link-used')).toBe(1);
+    // A reload forgets neither what was used nor who is here.
+    expect((await place.api<{ ok: boolean }>('/v1/reload', 'POST')).body.ok).toBe(true);
+    expect((await follow(place.visitor(STRANGER), token)).text).toContain('使用済み');
+    expect((await openPortal(visitor)).page.status).toBe(200);
     await visitor.visit({ host: PORTAL, path: '/leave', form: { lang: 'ja' } });
     expect((await openPortal(visitor)).page.status).toBe(403);
   });
