@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { measuresWithoutStore } from '../../src/measures/desk-without-store.ts';
 import type { AuditEntry } from '../../src/plugin.ts';
 import { ManualClock } from '../../src/testing.ts';
 import { Archive, SPAN_MS } from './archive.ts';
@@ -47,7 +48,7 @@ function begin(archive?: HistoryArchive | null) {
   });
   const { recorders, collector, teacher } = testRecorder();
   const detach = desk.attach(collector, teacher);
-  const reading = new HistoryReading(desk, audit, clock);
+  const reading = new HistoryReading(desk, audit, clock, measuresWithoutStore());
   /** `perSecond` queries in each of so many seconds. */
   const pass = async (
     seconds: number,

@@ -15,6 +15,7 @@ import { type KeptSlice, type Resolution, type Retention, SPAN_MS } from './arch
 import type { HistoryArchive } from './archive-thread.ts';
 import { type Baseline, baselineOf, baselineSpans, servfailShare } from './baseline.ts';
 import type { Collector } from './collector.ts';
+import { Diagnoses } from './diagnoses.ts';
 import { type Measures, OverloadState, signalsOf } from './overload.ts';
 import type { SuffixTeacher } from './shared-suffixes.ts';
 import { emptySlice, mergeSlices, type Slice } from './slice.ts';
@@ -68,6 +69,7 @@ interface Attached {
 export class HistoryDesk {
   readonly overload = new OverloadState();
   readonly seconds: Second[] = [];
+  readonly diagnoses: Diagnoses;
   readonly #parts: DeskParts;
   #retention: Retention;
   readonly #attached = new Set<Attached>();
@@ -90,6 +92,7 @@ export class HistoryDesk {
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
+    this.diagnoses = new Diagnoses(parts.clock);
     this.#retention = parts.retention;
     this.#epochMs = parts.clock.nowMs();
     this.#epochWallMs = parts.clock.wallMs();

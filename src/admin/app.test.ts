@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
+import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
@@ -69,6 +70,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
+    measures: measuresWithoutStore(),
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     subscribers: undefined,
     ...changes,

@@ -11,6 +11,7 @@ import { HistoryReading } from '../../plugins/query-history/reading.ts';
 import type { Slice } from '../../plugins/query-history/slice.ts';
 import { HASH_KEY, type TestRecorder, testRecorder } from '../../plugins/query-history/test-queries.ts';
 import { ManualClock } from '../../src/clock.ts';
+import { measuresWithoutStore } from '../../src/measures/desk-without-store.ts';
 import { addressWords, isMapped } from '../../src/net/address.ts';
 import { Query, TCP, textToName, UDP } from '../../src/plugin.ts';
 import { typeFromName } from '../../src/wire/constants.ts';
@@ -56,7 +57,7 @@ export class Replay {
       cores: 2,
       surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0 }),
     });
-    this.reading = new HistoryReading(this.desk, audit, this.clock);
+    this.reading = new HistoryReading(this.desk, audit, this.clock, measuresWithoutStore());
     this.#recorder = testRecorder();
     this.desk.attach(this.#recorder.collector, this.#recorder.teacher);
     this.#query.reply = new Uint8Array(16);
