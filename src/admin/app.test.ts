@@ -249,6 +249,9 @@ describe('/openapi.json', () => {
       '/v1/lists/{name}/override',
       '/v1/lists/{name}/reload',
       '/v1/lists/{name}/rollback',
+      '/v1/measures',
+      '/v1/measures/changes',
+      '/v1/measures/{id}',
       '/v1/reload',
       '/v1/status',
     ]);

@@ -267,7 +267,7 @@ export class MeasureDesk {
       problems.push('escalate: this is on a whole zone; say in a sentence why nothing narrower does');
     const stated = readGround(given, wallMs, problems);
     const endsAtMs = stated?.endsAtMs ?? stated?.reviewAtMs ?? 0;
-    if (stated && endsAtMs > wallMs + LAST_MS + 1000)
+    if (stated?.ground.kind === 'legitimate-business' && endsAtMs > wallMs + LAST_MS + 1000)
       problems.push('review: a measure of a diagnosis is temporary, whatever its ground: at most 7d');
     if (problems.length > 0 || !stated) {
       const message = `nothing was put in force: ${problems.length === 1 ? problems[0] : `${problems.length} problems`}`;
