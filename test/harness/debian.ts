@@ -18,6 +18,8 @@ export const PACKAGES = {
   taskset: 'util-linux',
   setpriv: 'util-linux',
   radclient: 'freeradius-utils',
+  'dnstap-read': 'bind9-dnsutils',
+  fstrm_capture: 'fstrm-bin',
 } as const;
 export type Program = keyof typeof PACKAGES;
 
