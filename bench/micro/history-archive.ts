@@ -91,7 +91,7 @@ for (let i = 0; i < 7; i++) {
     archive: inlineArchive(archive),
     retention: { minutes: 24 * SPAN_MS.hour, hours: DAYS * 24 * SPAN_MS.hour, sources: 24 * SPAN_MS.hour },
     cores: 1,
-    surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0 }),
+    surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0, upstreams: {} }),
   });
   const reading = new HistoryReading(desk, { record: () => {} }, systemClock, measuresWithoutStore());
   const begin = performance.now();

@@ -38,6 +38,7 @@ export interface Baseline {
   readonly rcodes: ReadonlyMap<string, number>;
   readonly transports: ReadonlyMap<string, number>;
   readonly cache: ReadonlyMap<string, number>;
+  readonly upstreams: ReadonlyMap<string, number>;
 }
 
 const HOUR = SPAN_MS.hour;
@@ -108,6 +109,7 @@ function made(basis: Basis, slices: readonly Slice[]): Baseline {
     rcodes: medians(slices, ({ totals }) => Object.entries(totals.rcodes)),
     transports: medians(slices, ({ totals }) => Object.entries(totals.transports)),
     cache: medians(slices, ({ totals }) => Object.entries(totals.cache)),
+    upstreams: medians(slices, ({ totals }) => Object.entries(totals.upstreams ?? {})),
   };
 }
 

@@ -36,7 +36,7 @@ function begin(archive?: HistoryArchive | null) {
       audited.push(entry);
     },
   };
-  const surroundings = { cpuSeconds: 0, kernelDrops: 0 };
+  const surroundings = { cpuSeconds: 0, kernelDrops: 0, upstreams: {} as Record<string, number> };
   const desk = new HistoryDesk({
     clock,
     log: { info: write, warn: write, error: write },

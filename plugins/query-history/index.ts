@@ -15,6 +15,7 @@ import { HistoryReading } from './reading.ts';
 import { Recorder } from './recorder.ts';
 import { historyRoutes } from './routes.ts';
 import { SharedSuffixes, SuffixTeacher } from './shared-suffixes.ts';
+import { upstreamCounters } from './upstreams.ts';
 
 interface Shared {
   readonly memories: readonly RecorderMemory[];
@@ -63,6 +64,7 @@ export default definePlugin({
       surroundings: () => ({
         cpuSeconds: sum('sekisho_process_cpu_seconds_total'),
         kernelDrops: sum('sekisho_udp_kernel_drops_total'),
+        upstreams: upstreamCounters(samples),
       }),
     });
     desk.retention = retention;

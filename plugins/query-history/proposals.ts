@@ -77,6 +77,11 @@ function matchesFor({ cause, about }: Cause, rise: Rise): Match[] {
       return typed(find(rise.heavy.address), { source: about });
     case 'popular-event':
       return rise.heavy.name.some(({ key }) => key === about) ? [{ name: about }] : [{ domain: about }];
+    case 'retry-storm':
+      return rise.heavy.name
+        .filter(({ entry }) => attribute(entry, 'servfail') >= entry.count / 2)
+        .slice(0, 3)
+        .map(({ key }) => ({ name: key }));
     case 'failing-authority':
       return [{ pattern: `*.${about}` }, ...typed(find(rise.heavy.domain), { domain: about })];
     default:

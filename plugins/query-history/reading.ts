@@ -66,6 +66,8 @@ export interface HistoryReport {
   readonly rcodes: Readonly<Record<string, number>>;
   readonly transports: Readonly<Record<string, number>>;
   readonly cache: Readonly<Record<string, number>>;
+  /** Sent to each upstream, and apart what timed out. */
+  readonly upstreams: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
 }
 
@@ -145,7 +147,7 @@ export class HistoryReading {
         }),
       ),
     );
-    const { types, rcodes, transports, cache, drops } = slice.totals;
+    const { types, rcodes, transports, cache, drops, upstreams = {} } = slice.totals;
     return {
       overload: shown(overload),
       window: { from: new Date(slice.startMs).toISOString(), seconds: slice.seconds },
@@ -159,6 +161,7 @@ export class HistoryReading {
       transports,
       cache,
       drops,
+      upstreams,
     };
   }
 

@@ -8,7 +8,7 @@ import type { Kind } from './layout.ts';
 import { byKind, type Entry, type Slice } from './slice.ts';
 
 /** Other things that the rise is split by, each the sum of its values. */
-export const SPLITS = ['types', 'rcodes', 'transports', 'cache'] as const;
+export const SPLITS = ['types', 'rcodes', 'transports', 'cache', 'upstreams'] as const;
 export type Split = (typeof SPLITS)[number];
 
 export interface Part {
@@ -61,7 +61,7 @@ export function riseOf(now: Slice, normal: Baseline): Rise {
   );
   const splits = Object.fromEntries(
     SPLITS.map((split) => {
-      const parts = Object.entries(now.totals[split])
+      const parts = Object.entries(now.totals[split] ?? {})
         .map(([key, count]): Part => {
           const before = normal[split].get(key) ?? 0;
           return { key, now: count / seconds, normal: before, share: share(count / seconds - before) };

@@ -59,6 +59,7 @@ const KINDS = [
   ['rcodes', 'response'],
   ['transports', 'transport'],
   ['cache', 'cache'],
+  ['upstreams', 'upstream'],
 ] as const;
 const PARTS_SHOWN = 2;
 

@@ -48,6 +48,7 @@ export function historyText(report: HistoryReport, terminal: Terminal): string {
       split('transports', report.transports),
       split('cache', report.cache),
       split('drops', report.drops),
+      split('upstreams', report.upstreams),
     ].join(''),
     ...TITLES.filter(([kind]) => report.tops[kind].length > 0).map(([kind, title]) =>
       table(
