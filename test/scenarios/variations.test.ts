@@ -19,11 +19,11 @@ interface Variation {
 }
 
 const VARIATIONS: readonly Variation[] = [
-  { name: 'other seeds', seeds: [501, 502, 503] },
-  { name: 'at four in the morning', seeds: [601, 602], hoursLater: 10 },
-  { name: 'at the busiest hour, four times the size', seeds: [701], peak: 400, hoursLater: -2 },
-  { name: 'an attack that makes 1.3 times the load', seeds: [801, 802], peak: 300, strength: [0.3, 0.31] },
-  { name: 'thirty times the load', seeds: [901], strength: [30, 31] },
+  { name: 'other seeds', seeds: [2501, 2502, 2503] },
+  { name: 'at four in the morning', seeds: [2601, 2602], hoursLater: 10 },
+  { name: 'at the busiest hour, four times the size', seeds: [2701], peak: 400, hoursLater: -2 },
+  { name: 'an attack that makes 1.3 times the load', seeds: [2801, 2802], peak: 300, strength: [0.3, 0.31] },
+  { name: 'thirty times the load', seeds: [2901], strength: [30, 31] },
 ];
 
 const scores: (Score & { variation: string })[] = [];
@@ -70,7 +70,7 @@ test('of two incidents at once both are named', { timeout: 240_000 }, async () =
   const missed: string[] = [];
   const first = (truth: CauseName) => SCENARIOS.find((scenario) => scenario.truth === truth) as Scenario;
   for (const [i, [one, other]] of PAIRS.entries())
-    for (const seed of [1001, 1002]) {
+    for (const seed of [3001, 3002]) {
       const replay = new Replay(seed * 1000 + i);
       replay.world.strength = [1.5, 2.5];
       const { report } = await scored(replay, {
