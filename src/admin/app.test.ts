@@ -6,6 +6,7 @@ import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
+import { emptyReport } from '../report/empty-report.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import { ROLES, type Role } from './roles.ts';
@@ -72,6 +73,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,
   };
@@ -253,6 +255,7 @@ describe('/openapi.json', () => {
       '/v1/measures/changes',
       '/v1/measures/{id}',
       '/v1/reload',
+      '/v1/report',
       '/v1/status',
     ]);
     expect(api.paths['/v1/explain'].get.parameters.map(({ name }: { name: string }) => name).sort()).toEqual([

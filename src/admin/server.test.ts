@@ -9,6 +9,7 @@ import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
+import { emptyReport } from '../report/empty-report.ts';
 import type { AdminDeps } from './deps.ts';
 import { type Admin, startAdmin } from './server.ts';
 import { ensureAdminToken, readAdminToken } from './tokens.ts';
@@ -55,6 +56,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,
   };

@@ -27,7 +27,12 @@ export const OPTION_HELP = {
   diagnosis: ['--diagnosis ID', 'which diagnosis; the last one you made unless given'],
   escalate: ['--escalate TEXT', 'for a whole zone: why nothing narrower does'],
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
-  format: ['--format F', 'nftables, iptables, junos or ios-xr (required)'],
+  format: [
+    '--format F',
+    'export ip53b: nftables, iptables, junos or ios-xr (required);\nreport: text (the default), html or json',
+  ],
+  from: ['--from DATE', 'first day, YYYY-MM-DD (required)'],
+  to: ['--to DATE', 'last day, YYYY-MM-DD (required)'],
   rate: ['--rate N', 'addresses a second, 1–1000; 50 unless given'],
   window: ['--window SPAN', 'how far back: 5m, 1h, 7d (default 5m)'],
   top: ['--top N', 'entries of each kind (default 10)'],
