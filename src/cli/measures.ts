@@ -75,6 +75,7 @@ export function appliedText(measure: MeasureView): string {
   const lifts = state === 'dry-run' ? '' : `It lifts itself${back} for ${measure.quietMinutesNeeded} minutes. `;
   return [
     `${id} (${plugin}: ${printable(text)}) ${acts}.\n`,
+    `  Of the rise it removes ${percent(measure.removes)}, of the last day’s normal traffic it would have hit ${percent(measure.hits)}.\n`,
     `  ${lifts}It ends at ${endsAt} at the latest.\n`,
     `  sekisho measures             how much it hits\n`,
     `  sekisho measures lift ${id}     lift it now\n`,
@@ -102,6 +103,10 @@ function measureChangesText({ changes }: MeasureChangesView, terminal: Terminal)
 function endText({ endsAt, endedAt, endedWhy }: MeasureView): string {
   if (endedAt !== null) return `${endedAt}: ${endedWhy || 'no reason was given'}`;
   return durationWords((Date.parse(endsAt) - Date.now()) / 1000);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
 }
 
 function rateText(rate: number | null): string {
