@@ -7,13 +7,6 @@
  *             Count-Min, 4 rows ──estimate above the bucket's lightest──▶ it takes that slot; what the
  *                                                                         slot had counted goes to the sketch
  *
- * The four counters of a key lie in one block of 64 bytes, as in a blocked Bloom filter (Putze, Sanders, Singler 2007): one
- * place that is in no processor cache instead of four.
- *
- *     block:  ┌ row 0 ─┬ row 1 ─┬ row 2 ─┬ row 3 ─┐   the upper bits of `low` choose the block, two bits of `high` for
- *             │ 4 × 32 │ 4 × 32 │ 4 × 32 │ 4 × 32 │   each row the counter in it
- *             └────────┴────────┴────────┴────────┘
- *
  * This is the augmented sketch (Roy, Khan, Alonso: "Augmented Sketch", SIGMOD 2016). Popular keys cost one bucket of a
  * cache line or two, the sketch sees only the rest, so its error is a share of the rest. Counts are never too low, and
  * too high by at most what collided in all four rows. Updates are plain additions, so sketches of several workers with
@@ -31,10 +24,6 @@ import {
   type TablePlan,
   WAYS,
 } from './layout.ts';
-
-/** A block of the sketch, and the part of each row in it: 64 bytes, the line of a processor's cache. */
-const BLOCK_WORDS = 16;
-const ROW_WORDS = BLOCK_WORDS / ROWS;
 
 export class HeavyHitters {
   readonly shape: Shape;
@@ -77,7 +66,7 @@ export class HeavyHitters {
     this.keys = new Uint8Array(words.buffer, words.byteOffset + plan.keys * 4, shape.slots * shape.keyBytes);
     this.#rows = words.subarray(plan.rows, plan.end);
     this.#bucketMask = shape.slots / WAYS - 1;
-    this.#shift = 32 - Math.log2((ROWS * shape.width) / BLOCK_WORDS);
+    this.#shift = 32 - Math.log2(shape.width);
   }
 
   /** Count the key `weight` times. Returns its slot, or -1 where it has none. */
@@ -143,9 +132,8 @@ export class HeavyHitters {
     const rows = this.#rows;
     const counts = this.#counts;
     let estimate = 0x7fffffff;
-    const block = (low >>> this.#shift) * BLOCK_WORDS;
     for (let row = 0; row < ROWS; row++) {
-      const cell = block + row * ROW_WORDS + ((high >>> (16 + 2 * row)) & (ROW_WORDS - 1));
+      const cell = this.#cell(row, low, high);
       const value = rows[cell]! + weight;
       rows[cell] = value;
       if (value < estimate) estimate = value;
@@ -189,9 +177,9 @@ export class HeavyHitters {
     this.admitted = true;
   }
 
-  /** Bits of `high` that neither the bucket nor the bitmap of different names uses. */
+  /** Four hash functions out of two (Kirsch, Mitzenmacher 2006). */
   #cell(row: number, low: number, high: number): number {
-    return (low >>> this.#shift) * BLOCK_WORDS + row * ROW_WORDS + ((high >>> (16 + 2 * row)) & (ROW_WORDS - 1));
+    return row * this.shape.width + ((low + Math.imul(row, high | 1)) >>> this.#shift);
   }
 }
 

@@ -62,7 +62,7 @@ export const ROWS = 4;
 /** Sizes of one kind's table and sketch; powers of two. */
 export interface Shape {
   readonly slots: number;
-  /** Counters in each of the four rows of the Count-Min sketch, all blocks together. */
+  /** Counters in each of the four rows of the Count-Min sketch. */
   readonly width: number;
   /** Bytes kept of the key as text; a multiple of 4. */
   readonly keyBytes: number;

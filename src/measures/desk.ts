@@ -176,7 +176,14 @@ export class MeasureDesk {
         this.#recordQuietly('measure.not-applied', errorText(error), measure);
         throw error;
       });
-    store.record('apply', measure, who, '', wallMs);
+    try {
+      store.record('apply', measure, who, '', wallMs);
+    } catch (error) {
+      // What is not on the disk must not act until a restart forgets it.
+      await this.#carrier(plugin)?.take(measure, SERVER, 'the measure could not be kept');
+      this.#recordQuietly('measure.not-applied', errorText(error), measure);
+      throw error;
+    }
     this.#hold(measure);
     await this.#publish();
     this.#log.info({ ...fields, by: who, until: iso(endsAtMs) }, 'measure in force');

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import ampShaper from '../../plugins/amp-shaper/index.ts';
 import randomSubdomain from '../../plugins/random-subdomain/index.ts';
 import { mount } from '../testing.ts';
+import { compileMatch } from './compile.ts';
 import type { Measure, MeasureMatch } from './measure.ts';
 
 function measure(plugin: string, match: MeasureMatch, changes: Partial<Measure> = {}): Measure {
@@ -56,6 +57,11 @@ test.each(MATCHES)('%o and %s %s from %s: %s', async (match, name, type, client,
   const counted = shaper.measures([measure('amp-shaper', match)]);
   await shaper.ask({ name, type, client });
   expect(counted()).toEqual([{ matched: matched ? 1 : 0, limited: 0 }]);
+});
+
+test('a name as the diagnosis shows it, odd bytes escaped, is the name that was asked for', () => {
+  const { name } = compileMatch({ name: '\\027[2j\\060b\\062.strange.test' });
+  expect(Buffer.from(name).toString('latin1')).toBe('\x07\x1b[2j<b>\x07strange\x04test\x00');
 });
 
 test('amp-shaper: above the limit an unverified source is told to come over TCP; a second later as many pass again', async () => {
