@@ -206,6 +206,19 @@ test('datagrams that the kernel drops open the history, with the rationale in th
   expect(JSON.stringify(opening?.detail)).toMatch(/lost before a worker saw them/);
 });
 
+test('what each upstream was asked is kept with the minute, out of counters that only grow', async () => {
+  const { desk, reading, archive, pass, surroundings, clock } = begin();
+  for (let i = 0; i < 12; i++) {
+    surroundings.upstreams = { '192.0.2.53:53': 100 * (i + 1), '192.0.2.53:53 timed out': i };
+    await pass(10, 20);
+  }
+  expect(desk.recent(60)?.totals.upstreams).toEqual({ '192.0.2.53:53': 600, '192.0.2.53:53 timed out': 6 });
+  const minutes = archive.range('minute', 0, clock.wallMs());
+  expect(minutes.at(-1)?.totals.upstreams['192.0.2.53:53']).toBeGreaterThan(0);
+  const report = await reading.read(reader, { reason: 'a good reason', windowSeconds: 60 }, 10);
+  expect(report.upstreams).toEqual({ '192.0.2.53:53': 600, '192.0.2.53:53 timed out': 6 });
+});
+
 test('a young server compares with the minutes before, as soon as there are some', async () => {
   const { desk, pass } = begin();
   await pass(20, 5);

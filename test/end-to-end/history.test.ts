@@ -179,6 +179,8 @@ describe('in an overload', () => {
     expect(report.tops.network[0]).toMatchObject({ key: '127.0.0.0/24', queries: FLOOD + POPULAR + ODD + 2 * BROKEN });
     expect(report.rcodes).toMatchObject({ FORMERR: BROKEN, NXDOMAIN: FLOOD, NOERROR: POPULAR + ODD });
     expect(report.drops).toEqual({ short: BROKEN });
+    // Counted by the source: each name of the flood, and some of the others, once or more.
+    expect(report.upstreams[`127.0.0.1:${upstream.port}`]).toBeGreaterThanOrEqual(FLOOD);
     const page = await scrape(server);
     expect(page.total('sekisho_query_history_observed_total')).toBe(FLOOD + POPULAR + ODD + 2 * BROKEN);
     expect(page.text).not.toMatch(/popular\.test|victim\.test/);
