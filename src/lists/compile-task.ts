@@ -11,7 +11,9 @@ import { createListParser, type ParseSummary } from './formats/parser.ts';
 import { excerpt } from './formats/rejects.ts';
 import type { EntrySink } from './formats/sink.ts';
 import { PopularNames } from './guard/popular-names.ts';
+import { publicSuffixRules } from './guard/public-suffix-rules.ts';
 import { GuardScan } from './guard/scan.ts';
+import { SuspectNames } from './guard/suspect-names.ts';
 import type { ListConfig } from './list-config.ts';
 import { LineSink } from './locate.ts';
 
@@ -20,7 +22,7 @@ const NEWLINE = 10;
 
 export class CompileTask {
   readonly #settings: CompilerSettings;
-  #popular: PopularNames | undefined;
+  #guarded: { readonly popular: PopularNames; readonly suspects: SuspectNames } | undefined;
 
   constructor(settings: CompilerSettings) {
     this.#settings = settings;
@@ -28,14 +30,14 @@ export class CompileTask {
 
   compile({ version, previous, keep, read, spare }: CompileRequest): CompileResult {
     const startedMs = performance.now();
-    const { key, sketchKey: guardKey } = this.#settings;
+    const { key } = this.#settings;
     const builder = new ListsBuilder({ key, version, spare });
     if (previous && keep !== 0) builder.keep(previous, keep);
     const results = read.map(({ index, list, path }) => {
       const scan = new GuardScan(builder.sink(index), {
         options: list.guard,
-        popular: this.#popularNames(),
-        key: guardKey,
+        ...this.#guardedNames(),
+        key,
       });
       const parsed = parseFile(path, list, scan);
       const zone = zoneFacts(parsed);
@@ -57,9 +59,13 @@ export class CompileTask {
     return sink.found.map((found) => ({ ...found, text: texts.get(found.line) ?? '' }));
   }
 
-  #popularNames(): PopularNames {
-    this.#popular ??= PopularNames.parse(readFileSync(this.#settings.popularNamesFile, 'utf8')).names;
-    return this.#popular;
+  #guardedNames(): { readonly popular: PopularNames; readonly suspects: SuspectNames } {
+    if (!this.#guarded) {
+      const { key, popularNamesFile } = this.#settings;
+      const popular = PopularNames.parse(readFileSync(popularNamesFile, 'utf8')).names;
+      this.#guarded = { popular, suspects: new SuspectNames(key, popular.takers(), publicSuffixRules()) };
+    }
+    return this.#guarded;
   }
 }
 

@@ -64,7 +64,6 @@ export interface ListsCompiler {
 /** The compiler thread's `workerData`. */
 export interface CompilerSettings {
   readonly key: SuffixKey;
-  readonly sketchKey: readonly [number, number];
   readonly popularNamesFile: string;
 }
 

@@ -75,6 +75,7 @@ export function createListParser(format: ListFormat, options: ListParserOptions,
   let refusal: Refusal | undefined;
   const splitter = new LineSplitter(
     {
+      quick: reader.quick,
       line(bytes, from, to, line) {
         if (refusal !== undefined) return;
         reader.line(bytes, from, to, line);

@@ -62,6 +62,11 @@ export class PopularNames {
     return { names: new PopularNames(names), badLines };
   }
 
+  /** All names, wire form, on which a rule of some kind would take a popular one; for `SuspectNames`. */
+  *takers(): Iterable<Uint8Array> {
+    for (const { name } of this.#nodes) yield name;
+  }
+
   /** The popular name, wire form, that a rule of these kinds on `name[0..length)` would take; undefined: none. */
   takenBy(name: Uint8Array, length: number, kinds: number): Uint8Array | undefined {
     const node = this.#find(name, length);

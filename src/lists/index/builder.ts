@@ -83,12 +83,17 @@ export class PolicyIndexBuilder {
     const hash = this.#hash;
     const labels = hash.hashName(name, at);
     if (labels <= 0) return false;
+    this.addHashed(rule, hash, labels);
+    return true;
+  }
+
+  /** The same where the name is hashed already, under the builder's key, and has so many labels: at least one. */
+  addHashed(rule: number, hash: SuffixHash, labels: number): void {
     this.#append(hash.low, hash.middle, hash.high, rule);
     const arena = this.#rules.sets.arena;
     const list = ruleList(arena[rule + 3]!);
     const kinds = (arena[rule + 1] !== 0 ? EXACT : 0) | (arena[rule + 2] !== 0 ? SUBTREE : 0);
     this.#labels[list * LABEL_COUNTS + labels]! |= kinds;
-    return true;
   }
 
   /**

@@ -1,0 +1,58 @@
+/**
+ * Which names the guard has to look at more closely: popular ones, their parents, public suffixes. All others, which is
+ * nearly all of a million, are done with after two bits, by the hash that they have anyway.
+ *
+ *   hash of the name   ─▶ bit set?  may be popular, or a suffix by a rule of its own
+ *   hash of its parent ─▶ bit set?  may be a suffix by a wildcard rule (`*.ck`)
+ *
+ * It says yes to some that are neither (below one in 64) and no to none that is.
+ */
+import { SuffixHash, type SuffixKey } from '../index/suffix-hash.ts';
+import type { PublicSuffixRules } from './public-suffix-rules.ts';
+
+/** Bits for each name held. */
+const BITS_PER_NAME = 64;
+/** 4 MiB: with more popular names than half a million it says yes more often. */
+const MAX_BITS = 1 << 25;
+
+export class SuspectNames {
+  readonly #names: BitTable;
+  readonly #parents: BitTable;
+  readonly #all: boolean;
+
+  /** `rules` undefined: every name is suspect. */
+  constructor(key: SuffixKey, popular: Iterable<Uint8Array>, rules: PublicSuffixRules | undefined) {
+    this.#all = rules === undefined;
+    this.#names = new BitTable(key, [...popular, ...(rules?.suffixes ?? [])]);
+    this.#parents = new BitTable(key, rules?.wildcardParents ?? []);
+  }
+
+  /** `hash` holds the name's, under the key, and its parent's. `labels`: how many it has. */
+  has(hash: SuffixHash, labels: number): boolean {
+    // Top-level names are suffixes, whether they exist or not.
+    return labels === 1 || this.#all || this.#names.has(hash.low) || this.#parents.has(hash.parentLow);
+  }
+}
+
+class BitTable {
+  readonly #words: Int32Array;
+  readonly #shift: number;
+
+  constructor(key: SuffixKey, names: readonly Uint8Array[]) {
+    const wanted = Math.min(MAX_BITS, Math.max(1024, names.length * BITS_PER_NAME));
+    const bits = Math.ceil(Math.log2(wanted));
+    this.#shift = 32 - bits;
+    this.#words = new Int32Array(2 ** bits / 32);
+    const hash = new SuffixHash(key);
+    for (const name of names) {
+      hash.hashName(name);
+      const bit = hash.low >>> this.#shift;
+      this.#words[bit >>> 5]! |= 1 << bit;
+    }
+  }
+
+  has(low: number): boolean {
+    const bit = low >>> this.#shift;
+    return (this.#words[bit >>> 5]! & (1 << bit)) !== 0;
+  }
+}
