@@ -6,7 +6,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { columnsSchema } from '../../src/lists/formats/columns.ts';
+import { columnsSchema } from '../../src/lists/formats/columns-schema.ts';
 import { createListParser, LIST_FORMATS, type ListFormat } from '../../src/lists/formats/parser.ts';
 import type { EntrySink, HashedSink } from '../../src/lists/formats/sink.ts';
 import { guardSchema } from '../../src/lists/guard/options.ts';
@@ -117,7 +117,7 @@ const popularFile = new URL('../../../lists/popular.txt', import.meta.url);
 const popular = PopularNames.parse(readFileSync(popularFile, 'utf8')).names;
 const options = guardSchema.parse({});
 const key = [1, 2, 3, 4] as const;
-const suspects = new SuspectNames(key, popular.takers(), publicSuffixRules());
+const suspects = new SuspectNames(key, popular, publicSuffixRules());
 const folder = mkdtempSync(join(tmpdir(), 'sekisho-list-formats-'));
 const rows: Record<string, string | number>[] = [];
 try {

@@ -63,7 +63,7 @@ export class CompileTask {
     if (!this.#guarded) {
       const { key, popularNamesFile } = this.#settings;
       const popular = PopularNames.parse(readFileSync(popularNamesFile, 'utf8')).names;
-      this.#guarded = { popular, suspects: new SuspectNames(key, popular.takers(), publicSuffixRules()) };
+      this.#guarded = { popular, suspects: new SuspectNames(key, popular, publicSuffixRules()) };
     }
     return this.#guarded;
   }

@@ -22,7 +22,7 @@ function version(
 ): NewVersion {
   const options = guardSchema.parse(settings.options ?? {});
   const { popular = POPULAR } = settings;
-  const suspects = new SuspectNames(KEY, popular.takers(), RULES);
+  const suspects = new SuspectNames(KEY, popular, RULES);
   const scan = new GuardScan(NOTHING, { options, popular, suspects, key: KEY });
   const parser = createListParser(format, { zone: settings.zone }, scan);
   parser.feed(typeof text === 'string' ? new TextEncoder().encode(text) : text);

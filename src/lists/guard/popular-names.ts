@@ -62,8 +62,13 @@ export class PopularNames {
     return { names: new PopularNames(names), badLines };
   }
 
-  /** All names, wire form, on which a rule of some kind would take a popular one; for `SuspectNames`. */
-  *takers(): Iterable<Uint8Array> {
+  /** Names on which a rule of some kind would take a popular one; for `SuspectNames`. */
+  get takers(): number {
+    return this.#nodes.length;
+  }
+
+  /** Those names, wire form. */
+  *takerNames(): Iterable<Uint8Array> {
     for (const { name } of this.#nodes) yield name;
   }
 

@@ -7,14 +7,21 @@
  */
 import { createRequire } from 'node:module';
 
-export interface PublicSuffixRules {
-  /** Wire form, lower case, A-labels. */
-  readonly suffixes: readonly Uint8Array[];
-  /** Every name one label below one of these is a suffix: `ck` for the rule `*.ck`. */
-  readonly wildcardParents: readonly Uint8Array[];
+/** Walks over the rules. `bytes` holds a name at `at`: wire form, lower case, A-labels; borrowed. */
+export interface RuleVisitor {
+  /** This name is a suffix. */
+  suffix(bytes: Uint8Array, at: number): void;
+  /** Every name one label below this one is: `ck` for the rule `*.ck`. */
+  wildcardParent(bytes: Uint8Array, at: number): void;
 }
 
-/** tldts/dist/cjs/src/data/trie.js, version 7.5: edges of node `n` are `edgeStart[n]` to `edgeStart[n + 1]`, their labels laid end to end. */
+export interface PublicSuffixRules {
+  /** At least as many as there are rules. */
+  readonly size: number;
+  visit(visitor: RuleVisitor): void;
+}
+
+/** tldts/dist/cjs/src/data/trie.js, version 7.5: `edgeStart[n]` to `edgeStart[n + 1]` lead on from node `n`; labels laid end to end. */
 interface SuffixTrie {
   readonly nodeFlags: Uint8Array;
   readonly edgeStart: Uint16Array;
@@ -25,39 +32,50 @@ interface SuffixTrie {
 }
 
 const TABLE = 'tldts/dist/cjs/src/data/trie.js';
-const PLAIN_LABEL = /^[a-z0-9_-]{1,63}$/;
+const NAME_BYTES = 256;
+const STAR = 0x2a;
 
 /** Undefined where tldts keeps its table elsewhere or otherwise by now. */
 export function publicSuffixRules(): PublicSuffixRules | undefined {
   try {
-    return rulesOf(createRequire(import.meta.url)(TABLE) as SuffixTrie);
+    const trie = createRequire(import.meta.url)(TABLE) as SuffixTrie;
+    const labels = trie.edgeLength.reduce((sum, length) => sum + length, 0);
+    const [wanted, found] = [trie.edgeLength.length, trie.edgeChild.length];
+    if (labels !== trie.labelText.length || wanted !== found || trie.edgeStart[trie.rulesRoot] === undefined)
+      return undefined;
+    return { size: wanted, visit: (visitor) => visit(trie, visitor) };
   } catch {
     return undefined;
   }
 }
 
-function rulesOf({ nodeFlags, edgeStart, edgeLength, edgeChild, labelText, rulesRoot }: SuffixTrie): PublicSuffixRules {
+function visit(trie: SuffixTrie, visitor: RuleVisitor): void {
+  const { nodeFlags, edgeStart, edgeLength, edgeChild, rulesRoot } = trie;
+  const text = Buffer.from(trie.labelText, 'utf16le');
   const textAt = new Uint32Array(edgeLength.length + 1);
   for (let edge = 0; edge < edgeLength.length; edge++) textAt[edge + 1] = textAt[edge]! + edgeLength[edge]!;
-  const suffixes: Uint8Array[] = [];
-  const wildcardParents: Uint8Array[] = [];
-  const walk = (node: number, name: Uint8Array): void => {
-    if (nodeFlags[node] !== 0) suffixes.push(name);
+  // Names grow to the left, as they do in the tree.
+  const name = new Uint8Array(NAME_BYTES);
+
+  function walk(node: number, at: number): void {
+    if (nodeFlags[node] !== 0) visitor.suffix(name, at);
     for (let edge = edgeStart[node]!; edge < edgeStart[node + 1]!; edge++) {
-      const label = labelText.slice(textAt[edge], textAt[edge + 1]);
-      if (label === '*') {
-        // What is below a wildcard would have to be asked for at every depth.
-        if (edgeStart[edgeChild[edge]!] !== edgeStart[edgeChild[edge]! + 1])
-          throw new Error('a wildcard in the middle');
-        wildcardParents.push(name);
-      } else if (PLAIN_LABEL.test(label)) {
-        walk(edgeChild[edge]!, Uint8Array.of(label.length, ...Buffer.from(label), ...name));
+      const length = edgeLength[edge]!;
+      const from = textAt[edge]!;
+      if (length === 1 && text[2 * from] === STAR) {
+        visitor.wildcardParent(name, at);
+        continue;
+      }
+      let plain = true;
+      for (let i = 0; i < length; i++) {
+        name[at - length + i] = text[2 * (from + i)]!;
+        plain &&= text[2 * (from + i) + 1] === 0 && text[2 * (from + i)]! < 0x80;
       }
       // Others are the same rules in UTF-8, which no list has after its reader.
+      if (!plain) continue;
+      name[at - length - 1] = length;
+      walk(edgeChild[edge]!, at - length - 1);
     }
-  };
-  walk(rulesRoot, Uint8Array.of(0));
-  // Less than the top-level names alone: this is another table than it was.
-  if (suffixes.length < 1000) throw new Error('too few rules');
-  return { suffixes, wildcardParents };
+  }
+  walk(rulesRoot, NAME_BYTES - 1);
 }

@@ -8,12 +8,15 @@
  * It says yes to some that are neither (below one in 64) and no to none that is.
  */
 import { SuffixHash, type SuffixKey } from '../index/suffix-hash.ts';
+import type { PopularNames } from './popular-names.ts';
 import type { PublicSuffixRules } from './public-suffix-rules.ts';
 
 /** Bits for each name held. */
 const BITS_PER_NAME = 64;
 /** 4 MiB: with more popular names than half a million it says yes more often. */
 const MAX_BITS = 1 << 25;
+/** There are about 150. */
+const WILDCARD_RULES = 500;
 
 export class SuspectNames {
   readonly #names: BitTable;
@@ -21,10 +24,17 @@ export class SuspectNames {
   readonly #all: boolean;
 
   /** `rules` undefined: every name is suspect. */
-  constructor(key: SuffixKey, popular: Iterable<Uint8Array>, rules: PublicSuffixRules | undefined) {
+  constructor(key: SuffixKey, popular: PopularNames, rules: PublicSuffixRules | undefined) {
     this.#all = rules === undefined;
-    this.#names = new BitTable(key, [...popular, ...(rules?.suffixes ?? [])]);
-    this.#parents = new BitTable(key, rules?.wildcardParents ?? []);
+    const names = new BitTable(key, popular.takers + (rules?.size ?? 0));
+    const parents = new BitTable(key, rules ? WILDCARD_RULES : 0);
+    this.#names = names;
+    this.#parents = parents;
+    for (const name of popular.takerNames()) names.add(name, 0);
+    rules?.visit({
+      suffix: (bytes, at) => names.add(bytes, at),
+      wildcardParent: (bytes, at) => parents.add(bytes, at),
+    });
   }
 
   /** `hash` holds the name's, under the key, and its parent's. `labels`: how many it has. */
@@ -37,18 +47,21 @@ export class SuspectNames {
 class BitTable {
   readonly #words: Int32Array;
   readonly #shift: number;
+  readonly #hash: SuffixHash;
 
-  constructor(key: SuffixKey, names: readonly Uint8Array[]) {
-    const wanted = Math.min(MAX_BITS, Math.max(1024, names.length * BITS_PER_NAME));
+  constructor(key: SuffixKey, names: number) {
+    const wanted = Math.min(MAX_BITS, Math.max(1024, names * BITS_PER_NAME));
     const bits = Math.ceil(Math.log2(wanted));
     this.#shift = 32 - bits;
     this.#words = new Int32Array(2 ** bits / 32);
-    const hash = new SuffixHash(key);
-    for (const name of names) {
-      hash.hashName(name);
-      const bit = hash.low >>> this.#shift;
-      this.#words[bit >>> 5]! |= 1 << bit;
-    }
+    this.#hash = new SuffixHash(key);
+  }
+
+  /** The name at `at` of `bytes`. */
+  add(bytes: Uint8Array, at: number): void {
+    this.#hash.hashName(bytes, at);
+    const bit = this.#hash.low >>> this.#shift;
+    this.#words[bit >>> 5]! |= 1 << bit;
   }
 
   has(low: number): boolean {
