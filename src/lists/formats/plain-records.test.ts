@@ -76,7 +76,8 @@ const line = fc.oneof(
 );
 
 function read(lines: readonly string[], zone: string | undefined, end: string, cut: number) {
-  const text = ['$ORIGIN rpz.test.', ...lines, ''].join(end);
+  // Near the end of a chunk nothing goes the quick way.
+  const text = ['$ORIGIN rpz.test.', ...lines, `; ${'-'.repeat(600)}`, ''].join(end);
   const { bytes: _, rejectedLines: __, bad, ...collected } = collectEntries('rpz', text, { zone }, cut);
   // A comment moves the column of what is missing at the end.
   return { ...collected, bad: bad.map((place) => place.replace(/:\d+/, '')) };
@@ -89,7 +90,7 @@ describe('records in plain form', () => {
       fc.property(
         fc.array(line, { maxLength: 30 }),
         fc.constantFrom('\n', '\r\n'),
-        fc.constantFrom(7, 100, 1 << 20),
+        fc.constantFrom(7, 700, 1 << 20),
         fc.constantFrom('rpz.test', undefined),
         (lines, end, cut, zone) => {
           const quick = read(lines, zone, end, cut);
@@ -104,7 +105,7 @@ describe('records in plain form', () => {
   });
 
   it('leave behind them what a record without an owner or a TTL needs', () => {
-    const { rules } = read(['one.test 60 CNAME .', '*.two.test CNAME .', ' A 192.0.2.1'], 'rpz.test', '\n', 999);
+    const { rules } = read(['one.test 60 CNAME .', '*.two.test CNAME .', ' A 192.0.2.1'], 'rpz.test', '\n', 1 << 20);
     expect(rules).toEqual(['2 =one.test nxdomain', '3 *two.test nxdomain', '4 *two.test local-data A 60 c0000201']);
   });
 });

@@ -21,6 +21,8 @@ const STAR = 0x2a;
 const DOT = 0x2e;
 /** TTLs of more digits are looked at elsewhere. */
 const MAX_TTL_DIGITS = 9;
+/** Longer lines are no plain ones. So many bytes are always at hand: one read beyond an array's end, and V8 throws the code away. */
+const MAX_LINE_BYTES = 512;
 
 export class PlainRecords {
   // ── set by read ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -33,23 +35,25 @@ export class PlainRecords {
   ttl = -1;
 
   readonly #sink: EntrySink;
-  readonly #name = new Uint8Array(MAX_NAME_BYTES + 1);
+  readonly #name = new Uint8Array(MAX_LINE_BYTES + 2);
 
   constructor(sink: EntrySink) {
     this.#sink = sink;
   }
 
   /**
-   * Read whole lines from `from`, of which the first has number `line`, up to the first that is not plain or has no end
-   * before `to`. Gives where that begins. `zone`: the zone's name in wire form, which is the origin too.
+   * Read whole lines from `from`, of which the first has number `line`, up to the first that is not plain or begins within
+   * the last MAX_LINE_BYTES before `to`. Gives where that begins. `zone`: the zone's name in wire form, which is the origin too.
    */
   read(bytes: Uint8Array, from: number, to: number, line: number, zone: Uint8Array): number {
     const name = this.#name;
     const sink = this.#sink;
     this.count = 0;
     this.ttl = -1;
-    for (let begin = from; ; ) {
+    let begin = from;
+    for (const last = to - MAX_LINE_BYTES; begin <= last; ) {
       let at = begin;
+      const end = begin + MAX_LINE_BYTES - 8;
       let kind = EXACT;
       if (bytes[at] === STAR && bytes[at + 1] === DOT) {
         kind = SUBTREE;
@@ -59,11 +63,10 @@ export class PlainRecords {
       let length = 1;
       let labels = 0;
       let byte = 0;
-      for (; at < to; at++) {
+      for (; at < end; at++) {
         byte = bytes[at]!;
         const letter = LETTER[byte]!;
         if (letter !== 0) {
-          // Beyond the buffer nothing is written, and the label is found too long.
           name[length++] = letter;
           continue;
         }
@@ -100,11 +103,11 @@ export class PlainRecords {
       for (;;) {
         if (byte !== SPACE && byte !== TAB) return begin;
         do byte = bytes[++at]!;
-        while (at < to && (byte === SPACE || byte === TAB));
+        while (at < end && (byte === SPACE || byte === TAB));
         const word = at;
         if (byte >= 0x30 && byte <= 0x39 && ttl < 0) {
           ttl = 0;
-          for (; at < to && byte >= 0x30 && byte <= 0x39; byte = bytes[++at]!) ttl = 10 * ttl + byte - 0x30;
+          for (; at < end && byte >= 0x30 && byte <= 0x39; byte = bytes[++at]!) ttl = 10 * ttl + byte - 0x30;
           if (at - word > MAX_TTL_DIGITS) return begin;
         } else if ((byte | 0x20) === 0x69 && (bytes[at + 1]! | 0x20) === 0x6e) {
           at += 2;
@@ -116,7 +119,7 @@ export class PlainRecords {
       byte = bytes[at]!;
       if (byte !== SPACE && byte !== TAB) return begin;
       do byte = bytes[++at]!;
-      while (at < to && (byte === SPACE || byte === TAB));
+      while (at < end && (byte === SPACE || byte === TAB));
       let action = ACTION_NXDOMAIN;
       if (byte === STAR) {
         action = ACTION_NODATA;
@@ -125,7 +128,7 @@ export class PlainRecords {
       if (byte !== DOT) return begin;
       byte = bytes[++at]!;
       if (byte === RETURN) byte = bytes[++at]!;
-      if (at >= to || byte !== NEWLINE) return begin;
+      if (byte !== NEWLINE) return begin;
 
       this.ownerFrom = begin;
       this.ownerTo = ownerTo;
@@ -133,6 +136,7 @@ export class PlainRecords {
       sink.entry(name, labelAt + 1, kind, action, undefined, line + this.count++);
       begin = at + 1;
     }
+    return begin;
   }
 }
 

@@ -16,7 +16,7 @@ const BITS_PER_NAME = 64;
 /** 4 MiB: with more popular names than half a million it says yes more often. */
 const MAX_BITS = 1 << 25;
 /** There are about 150. */
-const WILDCARD_RULES = 500;
+const WILDCARD_RULES = 2000;
 
 export class SuspectNames {
   readonly #names: BitTable;

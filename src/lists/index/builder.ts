@@ -136,14 +136,18 @@ export class PolicyIndexBuilder {
     return { version, key: this.#key, lists: this.#statistics(setUses), bytes, size, buffer };
   }
 
-  /** All chunks by ascending part, cut to what is used of them; the builder lets go of them. */
+  /**
+   * All chunks by descending part, cut to what is used of them; the builder lets go of them. Descending, because V8 takes
+   * numbers for small integers as long as it has seen no other, and would throw code away halfway.
+   */
   #takeChunks(): Int32Array[] {
     const parts = this.#parts;
     this.#parts = [];
-    return parts.flatMap((chunks, part) => {
+    const cut = parts.map((chunks, part) => {
       const last = chunks.pop();
       return last ? [...chunks, last.subarray(0, this.#used[part])] : chunks;
     });
+    return cut.reverse().flat();
   }
 
   #statistics(setUses: Int32Array): ListStatistics[] {

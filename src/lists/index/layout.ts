@@ -1,10 +1,10 @@
 /**
  * From records to the index's memory (memory.ts).
  *
- *   records  |hash|hash|hash|set| …      by the first bits of the hash, then as added; words as in the slots
+ *   records  |hash|hash|hash|set| …      by the first bits of the hash, last first, then as added; words as in the slots
  *   merged   |b0: r r r · ·|b1: r r|…    each in its bucket's range, equal names once; the gaps are what merging saved
  *   slots    |r r r|r r|…                without gaps; buckets are numbered in the order of the hash, so that this second
- *                                        pass runs through memory from front to end
+ *                                        pass runs through memory in one direction
  */
 import { bucketsFor, bytesFor, filterBits, type PolicyIndexSize, PolicyIndexView, SLOT_WORDS } from './memory.ts';
 import type { RuleSets } from './rule-sets.ts';
@@ -79,7 +79,8 @@ export function layOut(
   const scale = bucketsFor(names) * 2 ** -32;
   const next = new Int32Array(bucketsFor(names) + 1);
   const setUses = new Int32Array(rules.sets.used);
-  for (let bucket = 0; bucket < ends.length; bucket++) {
+  // From the end, as in builder.ts.
+  for (let bucket = ends.length - 1; bucket >= 0; bucket--) {
     const end = ends[bucket]! * SLOT_WORDS;
     for (let at = froms[bucket]! * SLOT_WORDS; at < end; at += SLOT_WORDS) {
       next[((records[at]! >>> 0) * scale) | 0]!++;
@@ -99,7 +100,7 @@ export function layOut(
 
   const { slots, filter, filterScale } = view;
   filter.fill(0);
-  for (let bucket = 0; bucket < ends.length; bucket++) {
+  for (let bucket = ends.length - 1; bucket >= 0; bucket--) {
     const end = ends[bucket]! * SLOT_WORDS;
     for (let at = froms[bucket]! * SLOT_WORDS; at < end; at += SLOT_WORDS) {
       const low = records[at]!;
