@@ -4,7 +4,6 @@
  *     parser ─► GuardScan, which hashes the name ─► builder
  *                  └─► ListScan: number of names, sketch, names that should not be on any list
  */
-import { getPublicSuffix } from 'tldts';
 import { prefixText } from '../../net/address.ts';
 import { nameToText, textToName } from '../../wire/name.ts';
 import { safeText } from '../formats/rejects.ts';
@@ -14,6 +13,7 @@ import { ACTION_PASSTHRU, SUBTREE } from '../index/rules.ts';
 import { SuffixHash, type SuffixKey } from '../index/suffix-hash.ts';
 import type { GuardOptions } from './options.ts';
 import type { PopularNames } from './popular-names.ts';
+import { isByWildcard, isPublicSuffix } from './public-suffix.ts';
 import { type Sketch, SketchBuilder } from './sketch.ts';
 import type { SuspectNames } from './suspect-names.ts';
 
@@ -151,24 +151,9 @@ export class GuardScan implements EntrySink {
     const text = plainText(name, length);
     // One name on a company's suffix is somebody's page; only what covers the rest of them is out of the ordinary.
     const covers = this.#options['private-suffixes'] && (kind & SUBTREE) !== 0;
-    if (!isSuffix(text, covers) || (covers && !isSuffix(text, false) && isByWildcard(text))) return false;
+    if (!isPublicSuffix(text, covers) || (covers && !isPublicSuffix(text, false) && isByWildcard(text))) return false;
     return !this.#allowed.has(nameToText(name));
   }
-}
-
-const ICANN_ONLY = { allowPrivateDomains: false, extractHostname: false, validateHostname: false, detectIp: false };
-const WITH_PRIVATE = { ...ICANN_ONLY, allowPrivateDomains: true };
-
-function isSuffix(text: string, allowPrivateDomains: boolean): boolean {
-  return getPublicSuffix(text, allowPrivateDomains ? WITH_PRIVATE : ICANN_ONLY) === text;
-}
-
-/**
- * Below a company's `*.compute-1.amazonaws.com` every name is a suffix; a rule on one of them is about one customer. Then
- * a name beside it that nobody has is a suffix just as well.
- */
-function isByWildcard(text: string): boolean {
-  return isSuffix(`sekisho-asks-for-nobody${text.slice(text.indexOf('.'))}`, true);
 }
 
 /** The name with dots, nothing escaped: for comparing only. */
