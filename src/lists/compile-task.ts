@@ -22,10 +22,13 @@ const NEWLINE = 10;
 
 export class CompileTask {
   readonly #settings: CompilerSettings;
+  readonly #between: () => void;
   #guarded: { readonly popular: PopularNames; readonly suspects: SuspectNames } | undefined;
 
-  constructor(settings: CompilerSettings) {
+  /** `between` is called between two chunks of a file. */
+  constructor(settings: CompilerSettings, between: () => void = () => {}) {
     this.#settings = settings;
+    this.#between = between;
   }
 
   compile({ version, previous, keep, read, spare }: CompileRequest): CompileResult {
@@ -39,7 +42,7 @@ export class CompileTask {
         ...this.#guardedNames(),
         key,
       });
-      const parsed = parseFile(path, list, scan);
+      const parsed = parseFile(path, list, scan, this.#between);
       const zone = zoneFacts(parsed);
       if (zone) builder.zone(index, zone);
       return { index, parsed, scan: scan.finish() };
@@ -54,7 +57,7 @@ export class CompileTask {
 
   locate({ list, path }: ListInput, sought: readonly SoughtRule[]): FoundLine[] {
     const sink = new LineSink(sought);
-    parseFile(path, list, sink);
+    parseFile(path, list, sink, this.#between);
     const texts = linesOf(path, new Set(sink.found.map(({ line }) => line)));
     return sink.found.map((found) => ({ ...found, text: texts.get(found.line) ?? '' }));
   }
@@ -69,12 +72,13 @@ export class CompileTask {
   }
 }
 
-function parseFile(path: string, list: ListConfig, sink: EntrySink): ParseSummary {
+function parseFile(path: string, list: ListConfig, sink: EntrySink, between: () => void): ParseSummary {
   const { match, columns, zone, singleLabels } = list;
   const parser = createListParser(list.format, { match, columns, zone, singleLabels }, sink);
   for (const chunk of chunksOf(path)) {
     parser.feed(chunk);
     if (parser.refusal !== undefined) break;
+    between();
   }
   return parser.end();
 }

@@ -32,6 +32,7 @@ export interface Libc {
   epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number;
   usleep(microseconds: number): number;
   prctl(option: number, value: number, a: number, b: number, c: number): number;
+  sched_setscheduler(pid: number, policy: number, parameter: Uint8Array): number;
   /** errno of the last call in this thread. */
   errno(): number;
   /** The descriptor that becomes readable when this thread's libuv loop has work, or -1. */
@@ -74,6 +75,8 @@ export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLLIN = 1;
 export const PR_SET_TIMERSLACK = 29;
+export const SCHED_OTHER = 0;
+export const SCHED_IDLE = 5;
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
@@ -149,6 +152,7 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     epoll_wait: call('epoll_wait', 'int', 'int', 'uintptr_t', 'int', 'int'),
     usleep: call('usleep', 'int', 'uint32_t'),
     prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
+    sched_setscheduler: call('sched_setscheduler', 'int', 'int', 'int', bytes),
     errno: () => koffi.errno(),
     uvBackendFd: () => uvBackendFd(koffi),
     allocate: (length) => {

@@ -48,7 +48,7 @@ export class PolicyIndexBuilder {
   readonly #conflicts = new Float64Array(MAX_LISTS);
   #lists = 0;
   /** The records of each part of the hash's range, in chunks; and how many words of the last one are used. */
-  #parts: Int32Array[][] = Array.from({ length: PARTS }, () => []);
+  #parts: Int32Array<ArrayBuffer>[][] = Array.from({ length: PARTS }, () => []);
   readonly #used = new Int32Array(PARTS).fill(CHUNK_WORDS);
   #records = 0;
 
@@ -140,7 +140,7 @@ export class PolicyIndexBuilder {
    * All chunks by descending part, cut to what is used of them; the builder lets go of them. Descending, because V8 takes
    * numbers for small integers as long as it has seen no other, and would throw code away halfway.
    */
-  #takeChunks(): Int32Array[] {
+  #takeChunks(): Int32Array<ArrayBuffer>[] {
     const parts = this.#parts;
     this.#parts = [];
     const cut = parts.map((chunks, part) => {
