@@ -76,6 +76,9 @@ export type FromCompiler =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: string };
 
+/** Little is made per name; V8 would take up to 48 MiB for it and keep them. */
+const YOUNG_MIB = 3;
+
 export function threadCompiler(settings: CompilerSettings): ListsCompiler {
   const waiting = new Map<number, { resolve: (result: never) => void; reject: (error: Error) => void }>();
   let thread: Worker | undefined;
@@ -86,6 +89,7 @@ export function threadCompiler(settings: CompilerSettings): ListsCompiler {
     const started = new Worker(new URL('./compiler-thread.js', import.meta.url), {
       workerData: settings,
       name: 'sekisho-compiler',
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MIB },
     });
     let failure = new Error('the compiler of lists ended');
     started.on('message', (message: FromCompiler) => {

@@ -34,8 +34,8 @@ export interface PolicyIndexBuilderOptions {
  */
 const PARTS = 64;
 const PART_SHIFT = 26;
-/** Words of one chunk of records: 32 KiB. */
-const CHUNK_WORDS = 1 << 13;
+/** Words of one chunk of records: 256 KiB. */
+const CHUNK_WORDS = 1 << 16;
 
 export class PolicyIndexBuilder {
   readonly #key: SuffixKey;
