@@ -13,6 +13,7 @@ import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
 import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
+import { reportRoutes } from './report.ts';
 import { ROLES, type Role, STAFF } from './roles.ts';
 import {
   auditSchema,
@@ -99,6 +100,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => listRoutes(scope, deps.lists));
   await app.register(async (scope) => consentRoutes(scope, deps.subscribers));
   await app.register(async (scope) => leaseRoutes(scope, deps.subscribers));
+  await app.register(async (scope) => reportRoutes(scope, deps.report));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
       async (scope) => {
