@@ -4,6 +4,7 @@
  * needs half the time, and nobody else's, for new code is made ready by threads of V8 that do not step back for packets.
  */
 import { Worker } from 'node:worker_threads';
+import { libc, M_MMAP_THRESHOLD, nativeUnavailable } from '../net/libc.ts';
 import type { SpareBuffers } from './compile.ts';
 import type { ParseSummary } from './formats/parser.ts';
 import type { ListScan } from './guard/scan.ts';
@@ -76,6 +77,14 @@ export type FromCompiler =
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly failure: string };
 
+/**
+ * Once a large block was freed, glibc keeps blocks of that size for the next time (mallopt(3), M_MMAP_THRESHOLD): 20 MiB after a
+ * million names. Told its usual threshold, it leaves that be.
+ */
+function giveBackFreedMemory(): void {
+  if (nativeUnavailable() === undefined) libc().mallopt(M_MMAP_THRESHOLD, 128 * 1024);
+}
+
 /** Little is made per name; V8 would take up to 48 MiB for it and keep them. */
 const YOUNG_MIB = 3;
 
@@ -86,6 +95,7 @@ export function threadCompiler(settings: CompilerSettings): ListsCompiler {
 
   function running(): Worker {
     if (thread) return thread;
+    giveBackFreedMemory();
     const started = new Worker(new URL('./compiler-thread.js', import.meta.url), {
       workerData: settings,
       name: 'sekisho-compiler',

@@ -32,6 +32,8 @@ export interface Libc {
   epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number;
   usleep(microseconds: number): number;
   prctl(option: number, value: number, a: number, b: number, c: number): number;
+  /** mallopt(3); nothing happens where the C library has none (musl). */
+  mallopt(parameter: number, value: number): number;
   sched_setscheduler(pid: number, policy: number, parameter: Uint8Array): number;
   /** errno of the last call in this thread. */
   errno(): number;
@@ -77,6 +79,7 @@ export const EPOLLIN = 1;
 export const PR_SET_TIMERSLACK = 29;
 export const SCHED_OTHER = 0;
 export const SCHED_IDLE = 5;
+export const M_MMAP_THRESHOLD = -3;
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
@@ -152,6 +155,7 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     epoll_wait: call('epoll_wait', 'int', 'int', 'uintptr_t', 'int', 'int'),
     usleep: call('usleep', 'int', 'uint32_t'),
     prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
+    mallopt: orNothing(() => call('mallopt', 'int', 'int', 'int')),
     sched_setscheduler: call('sched_setscheduler', 'int', 'int', 'int', bytes),
     errno: () => koffi.errno(),
     uvBackendFd: () => uvBackendFd(koffi),
@@ -163,6 +167,15 @@ function bindLibc(koffi: typeof koffiModule): Libc {
       return { address, bytes: new Uint8Array(buffer), words: new Int32Array(buffer, 0, length >>> 2) };
     },
   };
+}
+
+/** For calls that not every C library has. */
+function orNothing<Call>(bind: () => Call): Call | (() => number) {
+  try {
+    return bind();
+  } catch {
+    return () => 0;
+  }
 }
 
 function uvBackendFd(koffi: typeof koffiModule): number {
