@@ -32,6 +32,9 @@ export interface Libc {
   epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number;
   usleep(microseconds: number): number;
   prctl(option: number, value: number, a: number, b: number, c: number): number;
+  madvise(address: number, length: number, advice: number): number;
+  /** Where the first of these bytes lies; the collector moves neither shared memory nor what is large. */
+  addressOf(bytes: Uint8Array): number;
   /** errno of the last call in this thread. */
   errno(): number;
   /** The descriptor that becomes readable when this thread's libuv loop has work, or -1. */
@@ -149,6 +152,12 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     epoll_wait: call('epoll_wait', 'int', 'int', 'uintptr_t', 'int', 'int'),
     usleep: call('usleep', 'int', 'uint32_t'),
     prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
+    madvise: call('madvise', 'int', 'uintptr_t', 'uintptr_t', 'int'),
+    // Moves nothing, and returns where it would have moved it to.
+    addressOf: (
+      (move: (to: Uint8Array, from: Uint8Array, length: number) => number | bigint) => (at: Uint8Array) =>
+        Number(move(at, at, 0))
+    )(call('memmove', 'uintptr_t', bytes, bytes, 'uintptr_t') as never),
     errno: () => koffi.errno(),
     uvBackendFd: () => uvBackendFd(koffi),
     allocate: (length) => {
