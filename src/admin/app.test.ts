@@ -69,7 +69,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
-    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     subscribers: undefined,
     ...changes,
   };
@@ -253,6 +253,7 @@ describe('/openapi.json', () => {
     expect(api.paths['/v1/explain'].get.parameters.map(({ name }: { name: string }) => name).sort()).toEqual([
       'client',
       'name',
+      'reason',
       'type',
     ]);
     expect(api.paths['/v1/status'].get.responses['200'].content['application/json'].schema.properties).toHaveProperty(

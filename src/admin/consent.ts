@@ -4,10 +4,12 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Auditor } from '../audit/entry.ts';
 import { SekishoError } from '../errors.ts';
 import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent-desk.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import { PURPOSES, type Purpose } from '../subscribers/purposes.ts';
+import { readOf } from './personal-read.ts';
 import type { Role } from './roles.ts';
 import { errorSchema, responseSchema } from './status.ts';
 import type { Identity } from './tokens.ts';
@@ -72,7 +74,7 @@ interface Why {
   readonly channel: string;
 }
 
-export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undefined): void {
+export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undefined, audit: Auditor): void {
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
   const one = responseSchema(consentSchema);
   const why = {
@@ -93,8 +95,10 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
         response: { 200: one, ...failures },
       },
     },
-    async ({ params: { subscriber }, query, identity }) =>
-      viewOf(await consents(desk).show(subscriber, actorOf(query, identity))),
+    async ({ params: { subscriber }, query, identity }) => {
+      audit.record(readOf(identity, 'consent.show', query.reason, { subscriber, channel: query.channel }));
+      return viewOf(await consents(desk).show(subscriber, actorOf(query, identity)));
+    },
   );
 
   app.get<{ Params: { subscriber: string }; Querystring: Why }>(
@@ -109,6 +113,7 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
       },
     },
     async ({ params: { subscriber }, query, identity }): Promise<ConsentExport> => {
+      audit.record(readOf(identity, 'consent.export', query.reason, { subscriber, channel: query.channel }));
       const { consent, history, notices } = await consents(desk).export(subscriber, actorOf(query, identity));
       return {
         consent: viewOf(consent),

@@ -17,8 +17,7 @@ export interface AdminDeps {
   status(): Status | Promise<Status>;
   explain(question: ExplainQuestion): Promise<ExplainResult>;
   reload(): Promise<ReloadResult>;
-  /** The audit log; absent where it could not be opened. */
-  readonly audit: Pick<AuditLog, 'verify'>;
+  readonly audit: Pick<AuditLog, 'record' | 'verify'>;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;

@@ -52,7 +52,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
-    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     subscribers: undefined,
     ...changes,
   };

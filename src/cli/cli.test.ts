@@ -91,7 +91,7 @@ beforeAll(async () => {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
-    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     subscribers: undefined,
   });
 });

@@ -3,6 +3,7 @@
  * category, list, first and last time and count; no name. Lies in the ledger's file, but is no part of the chain: a notice
  * is deleted when its time has come.
  */
+import { inTransaction } from '../store/database.ts';
 import type { LedgerDatabase } from './ledger-file.ts';
 
 export interface Notice {
@@ -31,15 +32,10 @@ export class Notices {
   /** In one transaction. */
   add(notices: readonly Omit<Notice, 'firstMs'>[]): void {
     if (notices.length === 0) return;
-    this.#db.exec('BEGIN IMMEDIATE');
-    try {
+    inTransaction(this.#db, () => {
       for (const { subscriber, category, list, lastMs, count } of notices)
         this.#add.run(subscriber, category, list, lastMs, lastMs, count);
-      this.#db.exec('COMMIT');
-    } catch (error) {
-      if (this.#db.inTransaction) this.#db.exec('ROLLBACK');
-      throw error;
-    }
+    });
   }
 
   /** Latest first; at most `limit`. */
