@@ -241,7 +241,7 @@ class Server {
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#admin?.close();
     this.#process.audit.close();
-    this.#process.subscribers?.close();
+    await this.#process.subscribers?.close();
     this.#log.info('stopped');
     this.#finish(0);
   }
