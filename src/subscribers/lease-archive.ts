@@ -63,7 +63,11 @@ export class LeaseArchive {
   }
 
   reporters(): { number: number; client: string }[] {
-    return this.#database.prepare('SELECT number, client FROM reporter ORDER BY number').all() as never;
+    const rows = this.#database.prepare('SELECT number, client FROM reporter ORDER BY number').all();
+    return (rows as { number: number; client: string }[]).map(({ number, client }) => ({
+      number,
+      client: Buffer.from(client, 'hex').toString('latin1'),
+    }));
   }
 
   /** Leases that no message has confirmed in this run, in the order of their prefixes, from behind `after` on. */
@@ -97,7 +101,8 @@ export class LeaseArchive {
     inTransaction(database, () => {
       for (const { ended, reporters, words, bits, sessions, expiresMs, subscribers } of batches) {
         for (const { reporter, expiresMs: until } of ended) end.run(until, this.run, reporter);
-        for (const { number, client } of reporters) name.run(number, client);
+        // Hexadecimal: what a client calls itself may be an address in bytes, and libsql ends a text at a zero.
+        for (const { number, client } of reporters) name.run(number, Buffer.from(client, 'latin1').toString('hex'));
         subscribers.forEach((subscriber, i) => {
           const prefix = prefixBytes(words.subarray(i * 4, i * 4 + 4), bits[i]!);
           put.run(prefix, subscriber, sessions[i]!, sessions[i]! >>> 24, expiresMs[i]!, this.run);

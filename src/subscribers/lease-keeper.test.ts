@@ -16,6 +16,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 let files = 0;
 const MINUTE = 60_000;
 const LIFETIME = 120 * MINUTE;
+/** As accounting.ts names one: with the bytes of its address. */
+const NAS = '4:\x7f\x00\x00\x01;';
 
 /** A process: the same folder and clock as the one before it. `kill` leaves everything as it is. */
 function start(data: string, clock: ManualClock, believedMs = 15 * MINUTE, wrap = (writer: LeaseWriter) => writer) {
@@ -28,7 +30,7 @@ function start(data: string, clock: ManualClock, believedMs = 15 * MINUTE, wrap 
       kind,
       prefix: { ...parsePrefix(address), port: 0, portBits: 0 },
       holder: state.register.holderFor(subscriber),
-      session: sessionWord(state.reporterOf('nas', 9), sessionHash(id)),
+      session: sessionWord(state.reporterOf(NAS, 9), sessionHash(id)),
       atSeconds: state.nowSeconds() - Math.round(agoMs / 1000),
     });
     await state.recorded();
@@ -118,7 +120,7 @@ describe('leases over a restart', () => {
     await first.report('start', '192.0.2.8', '4712', 'b');
     const second = start(data, clock);
     clock.advance(MINUTE);
-    second.state.leases.endReporter(second.state.reporterOf('nas', 9), second.state.nowSeconds());
+    second.state.leases.endReporter(second.state.reporterOf(NAS, 9), second.state.nowSeconds());
     clock.advance(MINUTE);
     await second.report('start', '192.0.2.8', '4715', 'e');
     const third = start(data, clock);
