@@ -48,6 +48,9 @@ export const exportSchema = z.strictObject({
   notices: z.array(
     z.strictObject({ category: z.string(), list: z.string(), first: instant, last: instant, count: z.int() }),
   ),
+  names: z
+    .array(z.strictObject({ list: z.string(), name: z.string(), first: instant, last: instant, count: z.int() }))
+    .describe('Listed names that were looked up; empty unless the operator records them on a ground (record-names).'),
 });
 export type ConsentExport = z.infer<typeof exportSchema>;
 
@@ -114,13 +117,20 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
     },
     async ({ params: { subscriber }, query, identity }): Promise<ConsentExport> => {
       audit.record(readOf(identity, 'consent.export', query.reason, { subscriber, channel: query.channel }));
-      const { consent, history, notices } = await consents(desk).export(subscriber, actorOf(query, identity));
+      const { consent, history, notices, names } = await consents(desk).export(subscriber, actorOf(query, identity));
       return {
         consent: viewOf(consent),
         history: history.map(({ atMs, subscriber: _, ...entry }) => ({ ...entry, at: iso(atMs) })),
         notices: notices.map(({ category, list, firstMs, lastMs, count }) => ({
           category,
           list,
+          first: iso(firstMs),
+          last: iso(lastMs),
+          count,
+        })),
+        names: names.map(({ list, name, firstMs, lastMs, count }) => ({
+          list,
+          name,
           first: iso(firstMs),
           last: iso(lastMs),
           count,

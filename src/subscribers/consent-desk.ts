@@ -6,7 +6,7 @@ import { SekishoError } from '../errors.ts';
 import type { ConsentState } from './consent.ts';
 import { isGroup, isSubscriberNumber } from './directory.ts';
 import type { LedgerEntry, LedgerRecord } from './ledger.ts';
-import type { Notice } from './notices.ts';
+import type { Notice, NoticeName } from './notices.ts';
 import { isPurpose, PURPOSES, type Purpose } from './purposes.ts';
 import type { SubscriberState } from './state.ts';
 
@@ -67,12 +67,13 @@ export class ConsentDesk {
   async export(
     subscriber: string,
     actor: Actor,
-  ): Promise<{ consent: SubscriberConsent; history: LedgerEntry[]; notices: Notice[] }> {
+  ): Promise<{ consent: SubscriberConsent; history: LedgerEntry[]; notices: Notice[]; names: NoticeName[] }> {
     await this.#recordLook(subscriber, 'exported', actor);
     return {
       consent: this.#consentOf(subscriber),
       history: [...this.#state.ledger.read(subscriber)],
       notices: this.#state.notices.list(subscriber),
+      names: this.#state.notices.names(subscriber),
     };
   }
 

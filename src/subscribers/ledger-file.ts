@@ -21,6 +21,12 @@ const SCHEMA = `
     PRIMARY KEY (subscriber, category, list)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS notice_by_last ON notice (last_ms);
+  CREATE TABLE IF NOT EXISTS notice_name (
+    subscriber TEXT NOT NULL, list TEXT NOT NULL, name TEXT NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (subscriber, list, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS notice_name_by_last ON notice_name (last_ms);
 `;
 
 /**
