@@ -19,7 +19,7 @@ describe('the catalogue of errors', () => {
 
   it('exits with 2 for wrong use alone', () => {
     const wrongUse = entries.filter(([, entry]) => entry.exitCode === 2).map(([code]) => code);
-    expect(wrongUse).toEqual(['SEKISHO_USAGE', 'SEKISHO_NOT_IN_THIS_VERSION']);
+    expect(wrongUse).toEqual(['SEKISHO_USAGE']);
     expect(entries.every(([, entry]) => entry.exitCode === 1 || entry.exitCode === 2)).toBe(true);
   });
 });

@@ -21,11 +21,6 @@ export const ERRORS = {
     meaning: 'The command line was used in a way that it does not know.',
     remedy: '`sekisho help` lists the commands, `sekisho COMMAND --help` explains one.',
   },
-  SEKISHO_NOT_IN_THIS_VERSION: {
-    exitCode: 2,
-    meaning: 'The command belongs to Sekisho, but this version does not have it yet.',
-    remedy: 'See CHANGELOG.md for what each version brought.',
-  },
   // ── configuration ─────────────────────────────────────────────────────────────────────────────────────────────────
   SEKISHO_CONFIG_INVALID: {
     exitCode: 1,

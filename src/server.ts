@@ -27,7 +27,16 @@ import { countersOnly, RetiredMetrics } from './metrics/prometheus.ts';
 import { endpointText } from './net/address.ts';
 import { batchedIoFault } from './net/self-test.ts';
 import { resolvePlugin } from './plugins.ts';
-import { metricsReport, type ReportParts, samplesReport, statusReport, totalMetric } from './status-report.ts';
+import { type ReportSpan, type TransparencyReport, transparencyReport } from './report/report.ts';
+import { TallyLog } from './report/tally-log.ts';
+import {
+  measureCounters,
+  metricsReport,
+  type ReportParts,
+  samplesReport,
+  statusReport,
+  totalMetric,
+} from './status-report.ts';
 import { version } from './version.ts';
 import { COOKIE_SECRET_BYTES } from './wire/server-cookies.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -61,6 +70,7 @@ class Server {
   readonly #log: Logger;
   readonly #process: ProcessParts;
   readonly #report: ReportParts;
+  readonly #tallies: TallyLog;
   #generation: Generation;
   #explainer: Explainer;
   #configuredAtMs = Date.now();
@@ -90,6 +100,9 @@ class Server {
     this.#report = { ...report, retiring };
     this.#generation = generation;
     this.#explainer = explainer;
+    this.#tallies = new TallyLog(generation.config.server.dataFolder, parts.clock, log, () =>
+      measureCounters(this.#generation, this.#report),
+    );
     this.stopped = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -238,6 +251,7 @@ class Server {
     this.#log.info('stopping: answering what waits');
     await this.#reloading;
     await this.#generation.stopReceiving(DRAIN_MS);
+    this.#tallies.close();
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#admin?.close();
     this.#process.audit.close();
@@ -279,7 +293,33 @@ class Server {
         total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),
         audit: this.#process.audit,
       },
+      report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
     };
+  }
+
+  #transparencyReport(span: ReportSpan): TransparencyReport {
+    const { audit, clock, subscribers } = this.#process;
+    const { config, plugins } = this.#generation;
+    const begin = `${span.from}T00:00:00.000Z`;
+    const endMs = Date.parse(span.to) + 86_400_000;
+    const end = new Date(endMs).toISOString();
+    this.#tallies.tick();
+    return transparencyReport(span, {
+      version: this.#report.version,
+      nowMs: clock.wallMs(),
+      chain: plugins.map(({ name, stage, summary }) => ({ name, stage, summary })),
+      lists: config.lists.map(({ name, category, tier, ground }) => ({
+        name,
+        category,
+        tier,
+        ground: ground?.kind ?? 'consent',
+      })),
+      tallies: this.#tallies.between(span.from, span.to),
+      actions: audit.summary(begin, end),
+      deletions: audit.details('history.delete', begin, end),
+      consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
+      audit: audit.verify(),
+    });
   }
 
   /** What somebody wants to see who has just started the server: where it listens, whom it asks, what decides. */

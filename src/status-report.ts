@@ -5,6 +5,8 @@ import type { Status } from './admin/status.ts';
 import { AnswerCache } from './cache/cache.ts';
 import type { Generation } from './generation.ts';
 import {
+  type CounterSample,
+  counterSamples,
   type MetricSample,
   type MetricsSource,
   metricSamples,
@@ -14,6 +16,7 @@ import {
 } from './metrics/prometheus.ts';
 import type { MetricCell } from './metrics/registry.ts';
 import { endpointText } from './net/address.ts';
+import { metricPrefix } from './plugins.ts';
 import { CACHE_RESULTS } from './query.ts';
 import { RCODE } from './wire/constants.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -123,6 +126,15 @@ export function totalMetric(
 export function samplesReport(generation: Generation, parts: ReportParts, name: string): readonly MetricSample[] {
   const main = { snapshot: mainThreadMetrics(generation, parts) };
   return metricSamples([...generation.workers.metrics, ...parts.retiring(), main], parts.retired, name);
+}
+
+/** Counters of what was asked and of what the plugins did: what the transparency report may tell. */
+export function measureCounters(generation: Generation, parts: ReportParts): CounterSample[] {
+  const prefixes = generation.workers.chain.map(({ name }) => `${metricPrefix(name)}_`);
+  const wanted = (name: string) =>
+    name === 'sekisho_queries_total' || prefixes.some((prefix) => name.startsWith(prefix));
+  const sources = [...generation.workers.metrics, ...parts.retiring(), { snapshot: generation.metrics.snapshot() }];
+  return counterSamples(sources, parts.retired, wanted);
 }
 
 /** The page for Prometheus. */

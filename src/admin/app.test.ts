@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
+import { emptyReport } from '../report/empty-report.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import { ROLES, type Role } from './roles.ts';
@@ -70,6 +71,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,
   };
@@ -248,6 +250,7 @@ describe('/openapi.json', () => {
       '/v1/lists/{name}/reload',
       '/v1/lists/{name}/rollback',
       '/v1/reload',
+      '/v1/report',
       '/v1/status',
     ]);
     expect(api.paths['/v1/explain'].get.parameters.map(({ name }: { name: string }) => name).sort()).toEqual([

@@ -14,6 +14,7 @@ import { parseExplainQuestion } from './explain-question.ts';
 import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
 import { readOf } from './personal-read.ts';
+import { reportRoutes } from './report.ts';
 import { ROLES, type Role, STAFF } from './roles.ts';
 import {
   auditSchema,
@@ -100,6 +101,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => listRoutes(scope, deps.lists));
   await app.register(async (scope) => consentRoutes(scope, deps.subscribers, deps.audit));
   await app.register(async (scope) => leaseRoutes(scope, deps.subscribers));
+  await app.register(async (scope) => reportRoutes(scope, deps.report));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
       async (scope) => {

@@ -5,6 +5,7 @@ import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { ListRoutesDeps } from './lists.ts';
+import type { ReportRoutesDeps } from './report.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
 
 /** What the server lends to the admin API. */
@@ -21,6 +22,7 @@ export interface AdminDeps {
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;
+  readonly report: ReportRoutesDeps;
   /** Undefined where the configuration knows no subscribers. */
   readonly subscribers: SubscriberDesk | undefined;
 }

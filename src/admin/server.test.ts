@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
+import { emptyReport } from '../report/empty-report.ts';
 import type { AdminDeps } from './deps.ts';
 import { type Admin, startAdmin } from './server.ts';
 import { ensureAdminToken, readAdminToken } from './tokens.ts';
@@ -53,6 +54,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,
   };

@@ -49,6 +49,15 @@ export interface AuditVerdict {
   readonly problem: string | null;
 }
 
+/** How often something was done, without who, why or to what. */
+export interface ActionSummary {
+  readonly action: string;
+  readonly count: number;
+  /** ISO 8601, UTC. */
+  readonly first: string;
+  readonly last: string;
+}
+
 interface AuditLogger {
   info(fields: object, text: string): void;
   error(fields: object, text: string): void;
@@ -108,6 +117,24 @@ export class AuditLog implements Auditor {
     if (anchored) return { ok: true, entries: sequence, head, problem: null };
     const problem = `the chain does not lead through ${anchor}: entries were taken away, or all were written anew`;
     return { ok: false, entries: sequence, head, problem };
+  }
+
+  /** Actions from `from` on and before `to` (ISO 8601, UTC), each with how often. */
+  summary(from: string, to: string): ActionSummary[] {
+    return this.#open()
+      .prepare(
+        `SELECT action, count(*) AS count, min(at) AS first, max(at) AS last FROM audit
+         WHERE at >= ? AND at < ? GROUP BY action ORDER BY action`,
+      )
+      .all(from, to) as ActionSummary[];
+  }
+
+  /** When, and with which details, `action` was done from `from` on and before `to`, in that order. */
+  details(action: string, from: string, to: string): { readonly at: string; readonly detail: unknown }[] {
+    const rows = this.#open()
+      .prepare('SELECT at, detail FROM audit WHERE action = ? AND at >= ? AND at < ? ORDER BY sequence')
+      .all(action, from, to) as Pick<Row, 'at' | 'detail'>[];
+    return rows.map(({ at, detail }) => ({ at, detail: JSON.parse(detail) as unknown }));
   }
 
   close(): void {

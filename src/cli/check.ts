@@ -6,6 +6,8 @@ import { problemText } from '../config/yaml-source.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import { endpointText } from '../net/address.ts';
 import { inChainOrder, loadPlugin, resolvePlugin } from '../plugins.ts';
+import { checkRanges } from '../subscribers/ranges-check.ts';
+import type { LoadedRanges } from '../subscribers/ranges-file.ts';
 import type { Args } from './args.ts';
 import { bytesText, table } from './layout.ts';
 import type { Terminal } from './terminal.ts';
@@ -23,6 +25,7 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
   }
   const { config } = result;
   const chain = await chainOf(config);
+  const ranges = await rangesOf(config);
   if (args.json) {
     const summary = {
       ok: true,
@@ -43,14 +46,33 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
         dryRun,
         ground: ground?.kind ?? 'consent',
       })),
+      ...(ranges && { ranges: { rows: ranges.rows, rejected: ranges.rejected, findings: ranges.findings } }),
       plugins: chain,
     };
     terminal.out(`${JSON.stringify(summary, null, 2)}\n`);
     return 0;
   }
   terminal.err(config.warnings.map((warning) => `warning: ${warning}\n`).join(''));
-  terminal.out(summaryText(config, chain, terminal));
+  if (ranges) terminal.err(rejectedRowsText(config.subscribers!.rangesFile!, ranges));
+  terminal.out(summaryText(config, chain, ranges, terminal));
   return 0;
+}
+
+/** The static ranges as the server would read them; undefined where there are none, or none that can be read (a warning says so). */
+async function rangesOf({ subscribers }: Config): Promise<LoadedRanges | undefined> {
+  if (subscribers?.rangesFile === undefined) return undefined;
+  try {
+    return await checkRanges(subscribers.rangesFile, subscribers.groups);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Rows that would be left out. A warning and no problem: the server starts, and whoever they speak of is not inspected. */
+function rejectedRowsText(file: string, { rejected, findings }: LoadedRanges): string {
+  const lines = findings.map(({ line, problem }) => `warning: ${file}:${line}: ${problem}\n`);
+  if (rejected > findings.length) lines.push(`warning: ${file}: ${rejected} rows are left out in all\n`);
+  return lines.join('');
 }
 
 interface ChainEntry {
@@ -77,7 +99,12 @@ function actingOn(category: ListCategory, chain: readonly ChainEntry[]): string 
   return acting.length > 0 ? acting.map(({ name }) => name).join(', ') : 'nothing in this chain';
 }
 
-function summaryText(config: Config, chain: readonly ChainEntry[], terminal: Terminal): string {
+function summaryText(
+  config: Config,
+  chain: readonly ChainEntry[],
+  ranges: LoadedRanges | undefined,
+  terminal: Terminal,
+): string {
   const { server, upstream, cache, admin } = config;
   const facts = [
     ['listen', `${server.listen.map(endpointText).join(', ')} (UDP and TCP)`],
@@ -90,6 +117,7 @@ function summaryText(config: Config, chain: readonly ChainEntry[], terminal: Ter
     ['cache', bytesText(cache.sizeBytes)],
     ['admin', endpointText(admin.listen)],
     ['data', server.dataFolder],
+    ...(ranges ? [['ranges', `${ranges.rows} rows of ${config.subscribers!.rangesFile}`] as const] : []),
   ] as const;
   return [
     `${config.source}: OK\n`,

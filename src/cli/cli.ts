@@ -49,12 +49,6 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
     terminal.out(commandHelp(command, terminal));
     return 0;
   }
-  if (!command.load) {
-    throw new SekishoError(
-      'SEKISHO_NOT_IN_THIS_VERSION',
-      `'${command.name}' is not in this version (${version()}) yet`,
-    );
-  }
   const args = readArgs(command, rest);
   const action = await command.load();
   return action(args, terminal);

@@ -5,18 +5,16 @@ import { bold, type Terminal } from './terminal.ts';
 
 /** `sekisho help`. */
 export function overview(terminal: Terminal): string {
-  const list = (commands: readonly Command[]) =>
-    commands.map(({ name, summary }) => `  ${name.padEnd(9)} ${summary}\n`).join('');
+  const width = Math.max(...COMMANDS.map(({ name }) => name.length));
+  const list = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(width)} ${summary}\n`).join('');
   return `Sekisho, a DNS server that acts only on a legal ground
 
 ${bold('Usage', terminal)}
   sekisho COMMAND [--config F] [--json] [--help]
 
 ${bold('Commands', terminal)}
-${list(COMMANDS.filter(({ load }) => load))}  ${'help'.padEnd(9)} this text, or \`sekisho help COMMAND\`
+${list}  ${'help'.padEnd(width)} this text, or \`sekisho help COMMAND\`
 
-${bold('Not in this version yet', terminal)}
-${list(COMMANDS.filter(({ load }) => !load))}
 ${bold('Options of every command', terminal)}
 ${optionLines(['config', 'json', 'help'])}
 ${bold('First steps', terminal)}
@@ -37,11 +35,9 @@ export function commandHelp(command: Command, terminal: Terminal): string {
     `${bold('Usage', terminal)}\n  sekisho ${name}${usage ? ` ${usage}` : ''} [--config F] [--json] [--help]\n`,
     `${help}\n`,
   ];
-  if (command.load) blocks.push(`${bold('Options', terminal)}\n${optionLines([...options, 'config', 'json', 'help'])}`);
-  if (examples.length > 0) {
-    const lines = examples.map(([line, purpose]) => `  # ${purpose}\n  ${line}\n`);
-    blocks.push(`${bold('Examples', terminal)}\n${lines.join('\n')}`);
-  }
+  blocks.push(`${bold('Options', terminal)}\n${optionLines([...options, 'config', 'json', 'help'])}`);
+  const lines = examples.map(([line, purpose]) => `  # ${purpose}\n  ${line}\n`);
+  blocks.push(`${bold('Examples', terminal)}\n${lines.join('\n')}`);
   return blocks.join('\n');
 }
 

@@ -24,7 +24,12 @@ export const OPTION_HELP = {
   subtree: ['--subtree', 'the name and everything below it; otherwise exactly the name'],
   'dry-run': ['--dry-run', 'only count what the rule would hit'],
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
-  format: ['--format F', 'nftables, iptables, junos or ios-xr (required)'],
+  format: [
+    '--format F',
+    'export ip53b: nftables, iptables, junos or ios-xr (required);\nreport: text (the default), html or json',
+  ],
+  from: ['--from DATE', 'first day, YYYY-MM-DD (required)'],
+  to: ['--to DATE', 'last day, YYYY-MM-DD (required)'],
   rate: ['--rate N', 'addresses a second, 1–1000; 50 unless given'],
   window: ['--window SPAN', 'how far back: 5m, 1h, 7d (default 5m)'],
   top: ['--top N', 'entries of each kind (default 10)'],

@@ -109,6 +109,32 @@ export function metricSamples(
   return [...found.values()];
 }
 
+/** One counter, all threads together. */
+export interface CounterSample extends MetricSample {
+  readonly name: string;
+  readonly help: string;
+}
+
+/** Every counter that `wanted` names, those with the same labels added up. */
+export function counterSamples(
+  sources: readonly MetricsSource[],
+  retired: RetiredMetrics,
+  wanted: (name: string) => boolean,
+): CounterSample[] {
+  const found = new Map<string, CounterSample & { value: number }>();
+  for (const { snapshot } of [...sources, { snapshot: retired.snapshot() }]) {
+    snapshot.cells.forEach(({ name, help, type, labels }, index) => {
+      if (type !== 'counter' || !wanted(name)) return;
+      const key = seriesKey(name, labels);
+      const value = snapshot.values[index] ?? 0;
+      const there = found.get(key);
+      if (there) there.value += value;
+      else found.set(key, { name, help, labels, value });
+    });
+  }
+  return [...found.values()];
+}
+
 interface Series {
   /** `_bucket`, `_sum`, `_count` of a histogram; empty otherwise. */
   readonly suffix: string;

@@ -8,10 +8,9 @@ import type { Logger } from 'pino';
 import { errorText } from '../errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { AddressTable, type AddressTableMemory } from './address-table.ts';
-import { isGroup } from './directory.ts';
 import type { PublishedSubscribers } from './in-force.ts';
 import { listenForAccounting } from './radius/listener.ts';
-import type { RowProblem } from './range-row.ts';
+import { rangeHolder } from './ranges-check.ts';
 import { type LoadedRanges, loadRanges } from './ranges-file.ts';
 import type { SubscriberState } from './state.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
@@ -154,7 +153,10 @@ export class SubscriberDesk {
     const seen = seenOf(rangesFile);
     this.#seen = seen;
     try {
-      this.ranges = await loadRanges(rangesFile, (subscriber) => this.#holderFor(subscriber));
+      const { register } = this.state;
+      this.ranges = await loadRanges(rangesFile, (subscriber) =>
+        rangeHolder(subscriber, this.config.groups, (number) => register.holderFor(number)),
+      );
     } catch (error) {
       log.error({ reason: errorText(error) }, 'subscriber ranges cannot be read; what was known of them stays');
       return false;
@@ -164,13 +166,6 @@ export class SubscriberDesk {
       log.warn({ rows, rejected, first: findings.slice(0, LOGGED_ROWS) }, 'subscriber ranges: some rows were left out');
     else log.info({ rows }, 'subscriber ranges are in force');
     return true;
-  }
-
-  #holderFor(subscriber: string): number | RowProblem {
-    if (isGroup(subscriber) && !this.config.groups.some(({ name }) => name === subscriber))
-      return 'contract group is not in subscribers.groups';
-    const holder = this.state.register.holderFor(subscriber);
-    return holder < 0 ? 'more subscribers than one server can hold' : holder;
   }
 
   #publish(leases = this.state.leases.table.memory): Promise<void> {

@@ -40,6 +40,14 @@ export interface LedgerEntry extends LedgerRecord {
   readonly hash: string;
 }
 
+/** How often something was done over one channel, and for how many. */
+export interface LedgerTally {
+  readonly action: LedgerAction;
+  readonly channel: string;
+  readonly count: number;
+  readonly subscribers: number;
+}
+
 /** How far an import of a file has come, kept with its entries. */
 export interface ImportProgress {
   readonly id: string;
@@ -113,6 +121,16 @@ export class Ledger {
     const where = subscriber === undefined ? '' : 'WHERE subscriber = ?';
     const rows = this.db.prepare(`SELECT * FROM entry ${where} ORDER BY seq`);
     for (const row of rows.iterate(...(subscriber === undefined ? [] : [subscriber]))) yield entryOf(row as Row);
+  }
+
+  /** Entries made from `fromMs` on and before `toMs`, by action and channel. */
+  tally(fromMs: number, toMs: number): LedgerTally[] {
+    return this.db
+      .prepare(
+        `SELECT action, channel, count(*) AS count, count(DISTINCT subscriber) AS subscribers FROM entry
+         WHERE at_ms >= ? AND at_ms < ? GROUP BY action, channel ORDER BY action, channel`,
+      )
+      .all(fromMs, toMs) as LedgerTally[];
   }
 
   /** Why the chain does not hold, as a sentence; undefined where it does. */

@@ -1,0 +1,71 @@
+/** `sekisho report`: the transparency report of a span of days, for people, as a page, or for a program. */
+
+import { SekishoError } from '../errors.ts';
+import { groundWords, labelsWords, reportPage } from '../report/page.ts';
+import type { TransparencyReport } from '../report/report.ts';
+import { getJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { numberText, table } from './layout.ts';
+import { bold, type Terminal } from './terminal.ts';
+
+const FORMATS = ['text', 'html', 'json'] as const;
+
+export async function report(args: Args, terminal: Terminal): Promise<number> {
+  const { from, to, format: written } = args.options;
+  const format = args.json ? 'json' : (written ?? 'text');
+  if (from === undefined || to === undefined)
+    throw new SekishoError(
+      'SEKISHO_USAGE',
+      'report needs --from DATE and --to DATE, e.g. --from 2026-10-01 --to 2026-12-31',
+    );
+  if (!(FORMATS as readonly string[]).includes(format))
+    throw new SekishoError('SEKISHO_USAGE', `--format takes ${FORMATS.join(', ')}, not '${format}'`);
+  const query = new URLSearchParams({ from, to });
+  const found = await getJson<TransparencyReport>(`/v1/report?${query}`, args.config, terminal);
+  if (format === 'json') terminal.out(`${JSON.stringify(found, null, 2)}\n`);
+  else terminal.out(format === 'html' ? reportPage(found) : reportText(found, terminal));
+  return 0;
+}
+
+export function reportText(report: TransparencyReport, terminal: Terminal): string {
+  const { from, to, queries, measures, lists, consent, smallestCell, actions, deletions, audit } = report;
+  const part = (title: string, heads: readonly string[], rows: readonly (readonly (string | number)[])[]) =>
+    rows.length === 0 ? `${title}: none\n` : `${title}\n${table(heads, rows, terminal)}`;
+  return [
+    `${bold(`Transparency report, ${from} to ${to} (UTC)`, terminal)}\n${numberText(queries)} queries; nobody is named in what follows\n`,
+    part(
+      'What plugins did',
+      ['PLUGIN', 'COUNT', 'DAYS', 'WHAT'],
+      measures.flatMap(({ plugin, counts }) =>
+        counts.map(({ help, labels, days, count }) => [plugin, count, days, help + labelsWords(labels)]),
+      ),
+    ),
+    part(
+      'Lists in force, and the ground they act on',
+      ['LIST', 'CATEGORY', 'TIER', 'GROUND'],
+      lists.map(({ name, category, tier, ground }) => [name, category, tier, groundWords(ground)]),
+    ),
+    part(
+      `Changes of consent (of fewer than ${smallestCell} people: not told)`,
+      ['ACTION', 'CHANNEL', 'COUNT'],
+      consent.map(({ action, channel, count }) => [
+        action,
+        channel,
+        count === null ? `< ${smallestCell}` : numberText(count),
+      ]),
+    ),
+    part(
+      'Reads and changes that were audited',
+      ['ACTION', 'COUNT', 'FIRST', 'LAST'],
+      actions.map(({ action, count, first, last }) => [action, count, first.slice(0, 10), last.slice(0, 10)]),
+    ),
+    part(
+      'Deletions',
+      ['DATA SET', 'TIMES', 'ROWS', 'LAST'],
+      deletions.map(({ dataset, times, rows, last }) => [dataset, times, rows, last.slice(0, 10)]),
+    ),
+    audit.ok
+      ? `Audit log: ${numberText(audit.entries)} entries, and the chain holds.\n${audit.head === null ? '' : `${audit.head}\n`}`
+      : 'Audit log: THE CHAIN IS BROKEN; see sekisho audit verify.\n',
+  ].join('\n');
+}

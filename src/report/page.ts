@@ -1,0 +1,168 @@
+/**
+ * The transparency report as one page in Japanese and English: no script, nothing from elsewhere, prints on paper. It goes
+ * onto an operator's web site as it is.
+ */
+import type { Measure, TransparencyReport } from './report.ts';
+
+const STYLE = `
+:root{color-scheme:light dark;--ink:#1c2430;--soft:#5a6675;--line:#d5dbe3;--paper:#fff;--band:#f4f6f9}
+@media (prefers-color-scheme:dark){:root{--ink:#e6eaf0;--soft:#a3aebc;--line:#3a4452;--paper:#14181e;--band:#1d232b}}
+body{margin:0;background:var(--paper);color:var(--ink);font:1rem/1.65 system-ui,"Hiragino Sans","Noto Sans JP","Noto Sans CJK JP",sans-serif}
+main{max-width:52rem;margin:0 auto;padding:2rem 1.25rem 4rem}
+h1{font-size:1.6rem;line-height:1.3;margin:0 0 .25rem}h2{font-size:1.15rem;margin:2.5rem 0 .25rem}h3{font-size:1rem;margin:1.5rem 0 0}
+[lang=en]{color:var(--soft)}h1 [lang=en],h2 [lang=en]{display:block;font-size:.8em;font-weight:400}
+p{margin:.25rem 0 .75rem}.wide{overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-size:.925rem;margin:.5rem 0}caption{text-align:left;color:var(--soft)}
+th,td{text-align:left;padding:.4rem .75rem .4rem 0;border-bottom:1px solid var(--line);vertical-align:top}
+th{font-weight:600}.n{text-align:right;font-variant-numeric:tabular-nums}
+code{font-size:.85em;overflow-wrap:anywhere}
+@media print{main{max-width:none;padding:0}table{break-inside:auto}tr{break-inside:avoid}}`;
+
+export function reportPage(report: TransparencyReport): string {
+  const { from, to, version, generatedAt, audit, smallestCell } = report;
+  return `<!DOCTYPE html>
+<html lang="ja">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>透明性レポート · Transparency report ${esc(from)} – ${esc(to)}</title>
+<style>${STYLE}</style>
+</head>
+<body><main>
+<h1>DNS における通信の秘密に関わる措置の透明性レポート${en('Transparency report: measures at the DNS that touch the secrecy of communications')}</h1>
+<p>${esc(from)} – ${esc(to)} (UTC)</p>
+${both(
+  'この期間に DNS サーバーで何を、どれだけ行い、何を削除したかを記します。契約者、端末のアドレス、問い合わせられた名前は、この報告のどこにも記録されていません。',
+  'What was done at the DNS server in this time, how often, and what was deleted. No subscriber, no client address and no name that was looked up is in this report.',
+)}
+${section('概要', 'Overview', overview(report))}
+${section('措置', 'Measures', report.measures.map(measureHtml).join('') || none())}
+${section('使用中のリストと違法性阻却事由', 'Lists in force and their grounds', listsHtml(report))}
+${section('同意の変更', 'Changes of consent', consentHtml(report, smallestCell))}
+${section('記録の閲覧と操作', 'Reads and changes that were audited', actionsHtml(report))}
+${section('削除', 'Deletions', deletionsHtml(report))}
+${section(
+  '監査ログ',
+  'Audit log',
+  audit.ok
+    ? `${both(`${count(audit.entries)} 件の連鎖が検証されました。`, `The chain of ${count(audit.entries)} entries was verified.`)}<p><code>${esc(audit.head ?? '–')}</code></p>`
+    : both('監査ログの連鎖が壊れています。', 'The chain of the audit log is broken.'),
+)}
+<p lang="en">Sekisho ${esc(version)}, ${esc(generatedAt)}</p>
+</main></body>
+</html>
+`;
+}
+
+function overview({ queries, measures }: TransparencyReport): string {
+  return table(
+    ['項目 / Item', '件数 / Count'],
+    [
+      ['DNS の問い合わせ / DNS queries', count(queries)],
+      ['動作した機能 / Plugins that counted something', count(measures.length)],
+    ],
+  );
+}
+
+function measureHtml({ plugin, summary, counts }: Measure): string {
+  const rows = counts.map(({ help, labels, days, count: times }) => [
+    help + labelsWords(labels),
+    count(days),
+    count(times),
+  ]);
+  return `<h3>${esc(plugin)}</h3><p lang="en">${esc(summary)}</p>${table(['内容 / What', '日数 / Days', '件数 / Count'], rows, 2)}`;
+}
+
+function listsHtml({ lists }: TransparencyReport): string {
+  if (lists.length === 0) return none();
+  const rows = lists.map(({ name, category, tier, ground }) => [name, category, tier, groundWords(ground)]);
+  return table(['リスト / List', '区分 / Category', '段階 / Tier', '根拠 / Ground'], rows, 0);
+}
+
+function consentHtml({ consent }: TransparencyReport, smallest: number): string {
+  if (consent.length === 0) return none();
+  const rows = consent.map(({ action, channel, count: times }) => [
+    action,
+    channel,
+    times === null ? `< ${smallest}` : count(times),
+  ]);
+  return (
+    both(
+      `${smallest} 人未満の数は、個人が推測されないよう示しません。`,
+      `Counts of fewer than ${smallest} people are not told, so that nobody can be inferred.`,
+    ) + table(['操作 / Action', '経路 / Channel', '件数 / Count'], rows)
+  );
+}
+
+function actionsHtml({ actions }: TransparencyReport): string {
+  if (actions.length === 0) return none();
+  const rows = actions.map(({ action, first, last, count: times }) => [
+    action,
+    first.slice(0, 10),
+    last.slice(0, 10),
+    count(times),
+  ]);
+  return table(['操作 / Action', '最初 / First', '最後 / Last', '件数 / Count'], rows);
+}
+
+function deletionsHtml({ deletions }: TransparencyReport): string {
+  if (deletions.length === 0) return none();
+  const rows = deletions.map(({ dataset, times, last, rows: deleted }) => [
+    dataset,
+    count(times),
+    last.slice(0, 10),
+    count(deleted),
+  ]);
+  return table(['データ / Data set', '回数 / Times', '最後 / Last', '削除行数 / Rows'], rows);
+}
+
+const GROUNDS: Readonly<Record<string, string>> = {
+  consent: '契約約款等による包括同意 / 個別の同意 (consent)',
+  'self-defence': '正当防衛 (self-defence)',
+  necessity: '緊急避難 (necessity)',
+  'legitimate-business': '正当業務行為 (legitimate business)',
+};
+
+export function groundWords(ground: string): string {
+  return GROUNDS[ground] ?? ground;
+}
+
+/** ` · list c2-feed, action nxdomain`; empty where there are none. */
+export function labelsWords(labels: Readonly<Record<string, string>>): string {
+  const words = Object.entries(labels).map(([label, value]) => `${label} ${value}`);
+  return words.length === 0 ? '' : ` · ${words.join(', ')}`;
+}
+
+function section(ja: string, english: string, body: string): string {
+  return `<section><h2>${ja}${en(english)}</h2>${body}</section>`;
+}
+
+function en(text: string): string {
+  return `<span lang="en">${text}</span>`;
+}
+
+function both(ja: string, english: string): string {
+  return `<p>${ja}</p><p lang="en">${english}</p>`;
+}
+
+function none(): string {
+  return '<p>なし <span lang="en">None</span></p>';
+}
+
+/** The last `numbers` columns are numbers. */
+function table(heads: readonly string[], rows: readonly (readonly string[])[], numbers = 1): string {
+  const numeric = (i: number) => (i >= heads.length - numbers ? ' class="n"' : '');
+  const cell = (text: string, i: number) => `<td${numeric(i)}>${esc(text)}</td>`;
+  const head = heads.map((text, i) => `<th scope="col"${numeric(i)}>${esc(text)}</th>`).join('');
+  const body = rows.map((row) => `<tr>${row.map(cell).join('')}</tr>`).join('');
+  return `<div class="wide"><table><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+}
+
+function count(value: number): string {
+  return value.toLocaleString('en-US');
+}
+
+function esc(text: string): string {
+  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;');
+}

@@ -1,0 +1,125 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ManualClock } from '../clock.ts';
+import { reportPage } from './page.ts';
+import { type ReportSources, transparencyReport } from './report.ts';
+import { dayOf, KEPT_DAYS, TallyLog } from './tally-log.ts';
+
+const DAY_MS = 86_400_000;
+const silent = { warn: () => {}, error: () => {} };
+let folder = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'sekisho-report-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+describe('the daily tallies', () => {
+  const blocked = (value: number) => [
+    { name: 'sekisho_c2_block_blocked_total', help: 'Blocked.', labels: { list: 'c2-feed', action: 'nodata' }, value },
+  ];
+
+  it('add what a counter rose by to the day on which it rose, over restarts too', () => {
+    const clock = new ManualClock();
+    const first = dayOf(clock.wallMs());
+    let value = 5;
+    let log = new TallyLog(folder, clock, silent, () => blocked(value));
+    log.tick();
+    value = 7;
+    log.tick();
+    clock.advance(DAY_MS);
+    value = 10;
+    log.close();
+    // A new process counts from 0.
+    value = 4;
+    log = new TallyLog(folder, clock, silent, () => blocked(value));
+    log.tick();
+    const second = dayOf(clock.wallMs());
+    const one = {
+      name: 'sekisho_c2_block_blocked_total',
+      help: 'Blocked.',
+      labels: { action: 'nodata', list: 'c2-feed' },
+    };
+    expect(log.between(first, second)).toEqual([{ ...one, count: 14, days: 2 }]);
+    expect(log.between(second, second)).toEqual([{ ...one, count: 7, days: 1 }]);
+    expect(log.between('2001-01-01', '2001-12-31')).toEqual([]);
+    log.close();
+  });
+
+  it('forget days that are older than what is kept', () => {
+    const clock = new ManualClock();
+    const first = dayOf(clock.wallMs());
+    let value = 1;
+    const log = new TallyLog(folder, clock, silent, () => blocked(value));
+    log.tick();
+    clock.advance((KEPT_DAYS + 1) * DAY_MS);
+    value = 2;
+    log.tick();
+    expect(log.between(first, first)).toEqual([]);
+    log.close();
+  });
+
+  it('cannot be kept where the folder is not there, and say so', () => {
+    const said: string[] = [];
+    const log = new TallyLog(
+      join(folder, 'none'),
+      new ManualClock(),
+      { ...silent, error: (_, text) => said.push(text) },
+      () => blocked(1),
+    );
+    log.tick();
+    expect([log.between('2026-01-01', '2026-12-31'), said]).toEqual([
+      [],
+      ['daily tallies cannot be kept: transparency reports will lack these days'],
+    ]);
+    log.close();
+  });
+});
+
+const sources: ReportSources = {
+  version: '0.1.0',
+  nowMs: 0,
+  chain: [
+    { name: 'c2', stage: 'policy', summary: 'a plugin whose name begins another' },
+    { name: 'c2-block', stage: 'policy', summary: 'blocks <C&C>' },
+    { name: 'whoami', stage: 'policy', summary: 'counts nothing' },
+  ],
+  lists: [{ name: 'c2-feed', category: 'c2', tier: 'confirmed', ground: 'consent' }],
+  tallies: [
+    { name: 'sekisho_c2_block_blocked_total', help: 'Blocked.', labels: { list: '<script>' }, count: 1234, days: 3 },
+    { name: 'sekisho_queries_total', help: 'Queries.', labels: { transport: 'udp' }, count: 10, days: 3 },
+    { name: 'sekisho_queries_total', help: 'Queries.', labels: { transport: 'tcp' }, count: 5, days: 3 },
+  ],
+  actions: [{ action: 'overload.declare', count: 2, first: '2026-10-02T00:00:00Z', last: '2026-10-03T00:00:00Z' }],
+  deletions: [
+    { at: '2026-10-01T00:00:00Z', detail: { deletions: [{ dataset: 'minutes', before: 1, rows: 60 }] } },
+    { at: '2026-10-02T00:00:00Z', detail: { deletions: [{ dataset: 'minutes', before: 2, rows: 40 }] } },
+  ],
+  consent: [
+    { action: 'opt-out', channel: 'portal', count: 40, subscribers: 30 },
+    { action: 'opt-out', channel: 'call-centre', count: 40, subscribers: 9 },
+  ],
+  audit: { ok: true, entries: 3, head: '3:abc', problem: null },
+};
+const span = { from: '2026-10-01', to: '2026-10-31' };
+
+describe('the report', () => {
+  it('gives each plugin its own counters, sums queries and deletions, and hides small counts of people', () => {
+    const report = transparencyReport(span, sources);
+    expect(report.queries).toBe(15);
+    expect(report.measures.map(({ plugin, counts }) => [plugin, counts.length])).toEqual([['c2-block', 1]]);
+    expect(report.deletions).toEqual([{ dataset: 'minutes', times: 2, rows: 100, last: '2026-10-02T00:00:00Z' }]);
+    expect(report.consent.map(({ count }) => count)).toEqual([40, null]);
+  });
+
+  it('becomes a page in both languages that holds no markup of others, no script and nothing from elsewhere', () => {
+    const page = reportPage(transparencyReport(span, sources));
+    expect(page).toContain('透明性レポート');
+    expect(page).toContain('&lt;script&gt;');
+    expect(page).toContain('blocks &lt;C&amp;C&gt;');
+    expect(page).toContain('1,234');
+    expect(page).toContain('&lt; 10');
+    expect(page).not.toMatch(/<script|<img|<link|src=|href=|https?:/);
+  });
+});
