@@ -243,7 +243,9 @@ async function openSubscribers(
   if (!parts.subscribers) {
     // Brings SQLite along, which a server without subscribers need not load.
     const { SubscriberState } = await import('./subscribers/state.ts');
-    parts.subscribers = new SubscriberState(config.server.dataFolder, clock, log);
+    parts.subscribers = new SubscriberState(config.server.dataFolder, clock, log, {
+      believedMs: config.subscribers.leaseAfterRestartMs,
+    });
   }
   const desk = await SubscriberDesk.open({
     config: config.subscribers,

@@ -312,14 +312,24 @@ export interface ControlContext<Options> {
 }
 
 /** Takes what is to be told to subscribers. */
+/** `name`: only where the operator has stated a ground for keeping it. */
+export interface NoticeRecord {
+  readonly holder: number;
+  readonly list: number;
+  readonly count: number;
+  readonly name?: string;
+}
+
 export interface NoticeDesk {
   /**
    * The holder (SubscribersInForce.holderOf) looked up names of the list, `count` times up to now. Left out where the
    * holder does not consent any more, or stands for a whole contract group.
    */
-  record(notices: readonly { readonly holder: number; readonly list: number; readonly count: number }[]): void;
+  record(notices: readonly NoticeRecord[]): void;
   /** Delete what was last added to longer than `ms` ago. */
   deleteOlderThan(ms: number): void;
+  /** The same of names alone. */
+  deleteNamesOlderThan(ms: number): void;
 }
 
 export interface Control {

@@ -286,7 +286,7 @@ class Server {
     await this.#admin?.close();
     this.#process.measures.close();
     this.#process.audit.close();
-    this.#process.subscribers?.close();
+    await this.#process.subscribers?.close();
     this.#log.info('stopped');
     this.#finish(0);
   }

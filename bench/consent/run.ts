@@ -1,13 +1,13 @@
 /**
  * Consent in the whole server: CPU per query with a million names and a million subscribers against the core alone, toggles
  * over the API, RADIUS packets over a socket. CPU time is read from /proc, so that other programs on the machine disturb
- * little; what is a time of the clock says so. `npm run bench -- consent [--priority]`.
+ * little; what is a time of the clock says so.
+ * `npm run bench -- consent [cpu] [toggles] [radius] [beside] [--priority]`.
  */
 import { createSocket } from 'node:dgram';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { requestAuthenticator } from '../../src/subscribers/radius/packet.ts';
-import { cpuSeconds } from '../../test/harness/cpu.ts';
+import { cpuSeconds, threadCpuSeconds } from '../../test/harness/cpu.ts';
 import { runDnsperf } from '../../test/harness/dnsperf.ts';
 import { freePort } from '../../test/harness/free-port.ts';
 import { temporaryFolder } from '../../test/harness/process.ts';
@@ -15,6 +15,7 @@ import { honest, startScriptedUpstream } from '../../test/harness/scripted-upstr
 import { startSekisho } from '../../test/harness/sekisho.ts';
 import { nameMaker } from '../lists/list-names.ts';
 import { goFirst } from '../load/priority.ts';
+import { accountingPackets, sendAccounting } from './accounting.ts';
 
 if (process.argv.includes('--priority')) goFirst();
 const SECRET = Buffer.from('xyzzy5461');
@@ -49,9 +50,9 @@ const full = await startSekisho({
   readyTimeoutMs: 180_000,
 });
 try {
-  await cpuPerQuery();
-  await toggles();
-  await radius();
+  const parts = { cpu: cpuPerQuery, toggles, radius, beside: radiusBesideAnswers };
+  const wanted = process.argv.slice(2).filter((word) => word in parts);
+  for (const [name, part] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await part();
 } finally {
   await Promise.all([alone.stop(), full.stop()]);
   process.exit();
@@ -111,7 +112,7 @@ async function radius(): Promise<void> {
   const socket = createSocket('udp4');
   let answered = 0;
   socket.on('message', () => answered++);
-  const packets = Array.from({ length: 60_000 }, (_, i) => accountingStart(i));
+  const packets = accountingPackets(60_000, SECRET);
   const before = cpuSeconds(full.pid);
   const begin = performance.now();
   for (let i = 0; i < packets.length; i++) {
@@ -136,13 +137,57 @@ async function radius(): Promise<void> {
   socket.close();
 }
 
-function accountingStart(i: number): Buffer {
-  const text = (type: number, value: string) =>
-    Buffer.concat([Buffer.from([type, value.length + 2]), Buffer.from(value)]);
-  const framed = Buffer.from([8, 6, 100, 64 + (i >> 16), (i >> 8) & 255, i & 255]);
-  const body = [Buffer.from([40, 6, 0, 0, 0, 1]), text(1, `r${i}`), text(44, `s${i}`), framed];
-  const packet = Buffer.concat([Buffer.from([4, i & 255, 0, 0]), Buffer.alloc(16), ...body]);
-  packet.writeUInt16BE(packet.length, 2);
-  requestAuthenticator(packet, SECRET).copy(packet, 4);
-  return packet;
+/**
+ * Do answers get slower while 20 000 accounting packets a second come? Rounds with and without take turns. What answers cost
+ * is the CPU time of the thread that gives them; the main thread's and the lease file's stand beside it.
+ */
+async function radiusBesideAnswers(): Promise<void> {
+  const RATE = 20_000;
+  const SECONDS = 4;
+  const packets = accountingPackets(RATE * (SECONDS + 1) * ROUNDS, SECRET);
+  const ratios: { cpu: number; latency: number }[] = [];
+  let answering = 0;
+  for (let round = 0; round <= ROUNDS; round++) {
+    const measured: { worker: number; latencyMs: number }[] = [];
+    for (const withAccounting of [false, true]) {
+      const stop =
+        withAccounting && round > 0
+          ? sendAccounting(packets, (round - 1) * RATE * (SECONDS + 1), RATE, radiusPort)
+          : undefined;
+      const before = threadCpuSeconds(full.pid);
+      const { completed, averageLatencyMs } = await runDnsperf({
+        port: full.port,
+        queryFile,
+        seconds: SECONDS,
+        rate: 20_000,
+        clients: 4,
+      });
+      const spent = [...threadCpuSeconds(full.pid)]
+        .map(([thread, seconds]) => ({ thread, seconds: seconds - (before.get(thread) ?? 0) }))
+        .sort((one, other) => other.seconds - one.seconds);
+      const main = spent.find(({ thread }) => thread === full.pid)!.seconds;
+      const others = spent.filter(({ thread }) => thread !== full.pid);
+      // While nothing else goes on, the busiest one beside the main thread is the one that answers.
+      if (!withAccounting) answering = others[0]!.thread;
+      const worker = others.find(({ thread }) => thread === answering)!.seconds;
+      const rest = others.reduce((sum, { seconds }) => sum + seconds, 0) - worker;
+      measured.push({ worker: worker / completed, latencyMs: averageLatencyMs });
+      const accounting = await stop?.();
+      console.log(
+        `${withAccounting ? 'with' : 'without'} accounting: ${completed} answers, ${averageLatencyMs.toFixed(3)} ms on average; CPU: answering ${((worker / completed) * 1e6).toFixed(2)} µs a query, main thread ${main.toFixed(2)} s, others ${rest.toFixed(2)} s` +
+          (accounting
+            ? `; ${Math.round(accounting.sent / accounting.seconds)} packets a second sent, ${((accounting.answered / accounting.sent) * 100).toFixed(1)} % answered`
+            : ''),
+      );
+    }
+    if (round > 0)
+      ratios.push({
+        cpu: measured[1]!.worker / measured[0]!.worker,
+        latency: measured[1]!.latencyMs / measured[0]!.latencyMs,
+      });
+  }
+  const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!.toFixed(3);
+  console.log(
+    `answers with accounting against without: CPU ${median(ratios.map(({ cpu }) => cpu))} ×, latency ${median(ratios.map(({ latency }) => latency))} ×`,
+  );
 }

@@ -49,7 +49,7 @@ function setUp(options: Parameters<typeof mount>[1] = {}, notice: NoticeFacts = 
     looked++;
     return original(question, mask);
   };
-  const rings = noticeRings();
+  const rings = noticeRings('record-names' in options);
   const mounted = mount(c2Block, options as object, { lists, subscribers, shared: rings, server: { notice } });
   return {
     mounted,
@@ -216,6 +216,53 @@ describe('who did not consent is not inspected', () => {
     const mounted = mount(c2Block, {}, { lists: listsInForce(...feeds) });
     expect((await mounted.ask({ name: 'c2.example' })).rcode).toBe('NOERROR');
     expect(mounted.counter('sekisho_c2_block_not_inspected_total', { reason: 'no_subscribers' })).toBe(1);
+  });
+});
+
+describe('the name that was looked up', () => {
+  const standing = {
+    kind: 'legitimate-business',
+    purpose: 'tells an infected terminal from a wrong listing',
+    necessity: 'the list alone does not say which rule was hit',
+    proportionality: 'listed names only, for a week',
+    approver: 'head of operations',
+    review: '2027-03-31',
+  };
+  const limited = {
+    kind: 'necessity',
+    effect: 'a worm spreads among subscribers',
+    evidence: 'ticket 4711',
+    'nothing-milder': 'counts do not tell the variants apart',
+    approver: 'shift lead',
+    expires: '2026-03-31',
+  };
+  const lookUp = async (recordNames?: object, passMs = 0) => {
+    const { ask, mounted, rings } = setUp(recordNames === undefined ? {} : { 'record-names': recordNames });
+    mounted.clock.advance(passMs);
+    await ask('C2.example', IN);
+    await ask('x.bots.example', IN);
+    await ask('c2.example', IN);
+    const { notices } = drained(rings);
+    return notices.filter(({ list }) => list === 0).map(({ name, count }) => [name, count]);
+  };
+
+  test('is recorded on a ground, as long as that holds, and else never', async () => {
+    expect(await lookUp()).toEqual([[undefined, 3]]);
+    const named = [
+      ['c2.example', 2],
+      ['x.bots.example', 1],
+    ];
+    expect(await lookUp({ ground: standing })).toEqual(named);
+    expect(await lookUp({ ground: limited })).toEqual(named);
+    expect(await lookUp({ ground: limited }, 400 * 86_400_000)).toEqual([[undefined, 3]]);
+  });
+
+  test('is not recorded without a ground that is stated in full', () => {
+    const { review: _, ...incomplete } = standing;
+    for (const recordNames of [{}, { ground: { kind: 'legitimate-business' } }, { ground: incomplete }, true])
+      expect(c2Block.options.safeParse({ 'record-names': recordNames }).success).toBe(false);
+    expect(c2Block.options.safeParse({ 'record-names': { ground: standing, keep: '60d' } }).success).toBe(false);
+    expect(c2Block.options.safeParse({ 'record-names': { ground: standing } }).success).toBe(true);
   });
 });
 

@@ -6,6 +6,7 @@
  *              unknown    none        none
  *                 └─────────┴───────────┴──▶ go on: nothing was looked up, nothing is recorded
  */
+import { expiryMs, type Ground } from '../../src/grounds/ground.ts';
 import type { ListsInForce } from '../../src/lists/in-force.ts';
 import { ACTION_PASSTHRU } from '../../src/lists/index/rules.ts';
 import { CLASS, CONTINUE, definePlugin, type Query, type Verdict } from '../../src/plugin.ts';
@@ -23,14 +24,18 @@ export default definePlugin({
   listCategories: ['c2', 'malware'],
   check: checkOptions,
 
-  control({ notices, options: { keep }, counter, numbers, clock, log, onClose }) {
+  control({ notices, options: { keep, 'record-names': names }, counter, numbers, clock, log, onClose }) {
     // Without subscribers nobody is known, and nothing is recorded.
     if (!notices) return undefined;
-    const rings = noticeRings();
+    const rings = noticeRings(names !== undefined);
     const lost = counter('notices_lost', 'Look-ups that were not added to a notice, because too many came at once.');
     const desk = {
       record: notices.record,
-      deleteOld: () => notices.deleteOlderThan(keep),
+      deleteOld: () => {
+        notices.deleteOlderThan(keep);
+        // Without a ground that holds none is kept, and those of before go.
+        notices.deleteNamesOlderThan(names && clock.wallMs() < endOf(names.ground) ? names.keep : 0);
+      },
       lost: (count: number) => {
         numbers[lost]! += count;
       },
@@ -39,9 +44,11 @@ export default definePlugin({
     return { shared: rings };
   },
 
-  data({ options, server, lists, subscribers, shared, worker, counter, counters, describeSubscriber }) {
+  data({ options, server, lists, subscribers, shared, worker, clock, counter, counters, describeSubscriber }) {
     const { facts } = lists;
     const responder = new Responder(toldWith(options, server));
+    const recordsNames = options['record-names'];
+    const namesEndMs = recordsNames ? endOf(recordsNames.ground) : 0;
     const ring = shared instanceof SharedArrayBuffer && worker >= 0 ? new NoticeRing(shared, worker) : undefined;
     /** For every combination of purposes, the lists that act for one of them. */
     const listsFor = Int32Array.from({ length: PURPOSE_MASKS }, (_, purposes) =>
@@ -101,7 +108,7 @@ export default definePlugin({
         if (names.matchOf(list) && names.action === ACTION_PASSTHRU) continue;
         counters[hits[list]!]! += 1;
         if ((dryRun & (1 << list)) !== 0) continue;
-        ring?.push(holder, list);
+        ring?.push(holder, list, namesEndMs > 0 && clock.wallMs() < namesEndMs ? query.question : undefined);
         if (blocking < 0 && (confirmed & (1 << list)) !== 0 && responder.actionFor(facts[list]!.category) !== undefined)
           blocking = list;
       }
@@ -109,3 +116,8 @@ export default definePlugin({
     }
   },
 });
+
+/** Wall-clock milliseconds; a ground that is only reviewed has no end. */
+function endOf(of: Ground): number {
+  return expiryMs(of) ?? Number.POSITIVE_INFINITY;
+}

@@ -1,4 +1,5 @@
 /** What the operator says about blocking: which answer, and whom the subscriber turns to. */
+import { ground } from '../../src/grounds/ground.ts';
 import { durationMs, type Problem, type ServerFacts, z } from '../../src/plugin.ts';
 
 export const options = z.strictObject({
@@ -37,6 +38,17 @@ export const options = z.strictObject({
   keep: durationMs({ min: '1h', max: '366d' })
     .prefault('30d')
     .describe('How long a notice is kept after it was last added to.'),
+  'record-names': z
+    .strictObject({
+      ground: ground.describe('On which ground names are kept, stated in full.'),
+      keep: durationMs({ min: '1h', max: '30d' })
+        .prefault('7d')
+        .describe('How long a name is kept after it was last looked up.'),
+    })
+    .optional()
+    .describe(
+      'Keep the listed names that a subscriber looked up, beside the notice. Only with a ground: without this no name is kept.',
+    ),
 });
 export type Options = z.output<typeof options>;
 

@@ -32,7 +32,7 @@ class RunningDesk {
 }
 
 export async function control(context: ControlContext<unknown>, rules: readonly ConfigurationRule[]): Promise<Control> {
-  const { clock, hashKey, log } = context;
+  const { clock, hashKey, log, audit } = context;
   const { desk } = context.lasting(() => {
     const store = new Store(context.dataFolder(), clock.wallMs());
     if (store.movedAside !== undefined)
@@ -40,7 +40,7 @@ export async function control(context: ControlContext<unknown>, rules: readonly 
         { file: store.movedAside },
         'the rules of the sinkhole desk could not be read: the damaged store was moved aside and the desk begins EMPTY; rules that were in force have to be added again',
       );
-    return new RunningDesk(new Desk({ store, clock, hashKey }));
+    return new RunningDesk(new Desk({ store, clock, hashKey, audit }));
   });
   const publish = (table: TableMemory) => context.publish(table);
   context.onClose(await desk.attach({ rules, publish, log }));

@@ -6,7 +6,7 @@ import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../src/clock.ts';
 import { SekishoError } from '../../src/errors.ts';
-import { nameToText, textToName } from '../../src/plugin.ts';
+import { type AuditEntry, type Auditor, nameToText, textToName } from '../../src/plugin.ts';
 import { Desk } from './desk.ts';
 import { type ConfigurationRule, stateOf } from './entry.ts';
 import { preview } from './preview.ts';
@@ -24,6 +24,8 @@ let clock: ManualClock;
 let desk: Desk;
 /** `level: text` of what was logged, with the rule's name. */
 let logged: string[];
+let audited: AuditEntry[];
+let refuseAudit: boolean;
 /** The table that was published last. */
 let published: TableMemory;
 
@@ -33,8 +35,15 @@ const log = {
   error: (_: object, text: string) => void logged.push(`error: ${text}`),
 };
 
+const audit: Auditor = {
+  record(entry) {
+    if (refuseAudit) throw new SekishoError('SEKISHO_AUDIT_FAILED', 'the audit log cannot be written');
+    audited.push(entry);
+  },
+};
+
 function open(): Desk {
-  return new Desk({ store: new Store(folder, clock.wallMs()), clock, hashKey: KEY });
+  return new Desk({ store: new Store(folder, clock.wallMs()), clock, hashKey: KEY, audit });
 }
 
 async function attach(to: Desk, rules: readonly ConfigurationRule[] = []): Promise<() => void> {
@@ -51,6 +60,8 @@ beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sekisho-desk-'));
   clock = new ManualClock();
   logged = [];
+  audited = [];
+  refuseAudit = false;
   desk = open();
   await attach(desk);
 });
@@ -363,6 +374,28 @@ describe('what was acknowledged', () => {
     expect(desk.changes(10).map(({ action }) => action)).toEqual(['expire', 'add', 'add']);
   });
 
+  test('is in the audit log, with who, why and what, before it acts; so is its end', async () => {
+    await desk.add(draft(), 'somebody', 'security');
+    await desk.remove(victim, 'other', 'attack over', 'operator');
+    await desk.add(draft({ name: 'other.example' }), 'somebody', 'security');
+    clock.advance(3 * HOUR);
+    desk.tick();
+    expect(audited.map(({ action, who, role }) => [action, who, role])).toEqual([
+      ['sinkhole.add', 'somebody', 'security'],
+      ['sinkhole.remove', 'other', 'operator'],
+      ['sinkhole.add', 'somebody', 'security'],
+      ['sinkhole.expire', 'sekisho', 'server'],
+    ]);
+    expect(audited[1]).toMatchObject({ purpose: 'attack over', detail: { rule: draft().name } });
+    expect(audited.every(({ purpose }) => purpose !== '')).toBe(true);
+  });
+
+  test('is not made where the audit log refuses it', async () => {
+    refuseAudit = true;
+    await expect(desk.add(draft(), 'somebody')).rejects.toThrow(/audit/);
+    expect([desk.entries(), desk.changes(10)]).toEqual([[], []]);
+  });
+
   test('cannot be altered in the history', async () => {
     await desk.add(draft(), 'somebody');
     const db = new Database(join(folder, 'desk.db'));
@@ -397,7 +430,7 @@ test.each([
   rmSync(elsewhere, { recursive: true });
 });
 
-test('a store that somebody else holds locked is left where it is, and the start fails', () => {
+test('a store that somebody else holds locked is left where it is, and the start fails', { timeout: 30_000 }, () => {
   const elsewhere = mkdtempSync(join(tmpdir(), 'sekisho-locked-'));
   const other = new Database(join(elsewhere, 'desk.db'));
   other.exec('CREATE TABLE t (n INTEGER); BEGIN EXCLUSIVE');

@@ -1,14 +1,14 @@
 /**
  * The sinkhole desk: all rules, in memory, on the disk and in every worker, and what becomes of them in time.
  *
- *   add ─▶ checked ─▶ on the disk (store.ts) ─▶ in the table of every worker (publish) ─▶ the caller hears of it
+ *   add ─▶ checked ─▶ in the audit log ─▶ on the disk (store.ts) ─▶ in the table of every worker (publish) ─▶ the caller hears of it
  *   tick ─▶ hits sampled ─▶ ended rules recorded, ends announced, lifting proposed
  *
  * One desk a process: it outlives reloads. During a reload the old and the new configuration are attached side by side,
  * each with rules and workers of its own, and every change goes to both.
  */
 import { errorText, SekishoError } from '../../src/errors.ts';
-import type { Clock } from '../../src/plugin.ts';
+import type { Auditor, Clock } from '../../src/plugin.ts';
 import { type ConfigurationRule, configurationEntry, deskEntry, type Entry, stateOf, tableRule } from './entry.ts';
 import { staleEvidence } from './evidence.ts';
 import { RateMonitor } from './rates.ts';
@@ -32,6 +32,7 @@ export interface DeskParts {
   readonly store: Store;
   readonly clock: Clock;
   readonly hashKey: readonly [number, number];
+  readonly audit: Auditor;
 }
 
 /** What the API is told of a change. */
@@ -54,6 +55,7 @@ export class Desk {
   readonly uncounted: Record<Action, number> = { add: 0, renew: 0, remove: 0, expire: 0 };
   readonly #clock: Clock;
   readonly #hashKey: readonly [number, number];
+  readonly #audit: Auditor;
   /** Rules of the desk, by name. */
   readonly #desk = new Map<string, Entry>();
   /** Rules of each configuration that is in force or still served. */
@@ -61,10 +63,11 @@ export class Desk {
   #sampledMs: number;
   #tickFailed = false;
 
-  constructor({ store, clock, hashKey }: DeskParts) {
+  constructor({ store, clock, hashKey, audit }: DeskParts) {
     this.store = store;
     this.#clock = clock;
     this.#hashKey = hashKey;
+    this.#audit = audit;
     this.#sampledMs = clock.nowMs();
     for (const rule of store.rules) {
       const entry = deskEntry(rule, this.slots.take(), new RateMonitor(clock.nowMs(), 0), clock);
@@ -104,7 +107,7 @@ export class Desk {
   }
 
   /** Throws SekishoError; resolves when every worker holds the rule. */
-  async add(body: unknown, who: string): Promise<Applied> {
+  async add(body: unknown, who: string, role = ''): Promise<Applied> {
     const draft = readDraft(body, this.#clock.wallMs());
     const conflict = this.conflictOf(draft);
     if (conflict) throw conflict;
@@ -112,7 +115,7 @@ export class Desk {
     const rule: DeskRule = { ...draft, addedBy: who, addedAtMs: wallMs, termFromMs: wallMs, renewals: 0 };
     const before = this.#desk.get(rule.name.text);
     if (!before && !this.#makeRoom()) throw tooMany();
-    this.store.record('add', rule, who, '', wallMs);
+    this.#record('add', rule, who, role, '');
     const slot = before?.slot ?? this.slots.take();
     // A dry run that becomes a rule has counted the very same queries.
     const goesOn = before && before.subtree === rule.subtree && stateOf(before, this.#clock.nowMs()) === 'dry-run';
@@ -121,21 +124,21 @@ export class Desk {
   }
 
   /** Another term for a rule, on fresh evidence. Throws SekishoError; resolves when every worker holds it. */
-  async renew(name: RuleName, body: unknown, who: string): Promise<Applied> {
+  async renew(name: RuleName, body: unknown, who: string, role = ''): Promise<Applied> {
     const before = this.#known(name);
     const wallMs = this.#clock.wallMs();
     const renewal = readRenewal(body, before.rule, wallMs);
     const stale = staleEvidence(this.store, { ...before.rule, ...renewal });
     if (stale !== undefined) throw refused(`'${name.text}' was not renewed`, [stale]);
     const rule: DeskRule = { ...before.rule, ...renewal, termFromMs: wallMs, renewals: before.rule.renewals + 1 };
-    this.store.record('renew', rule, who, '', wallMs);
+    this.#record('renew', rule, who, role, '');
     return this.#apply('renew', deskEntry(rule, before.slot, before.monitor, this.#clock), who);
   }
 
   /** Lift a rule. Throws SekishoError; resolves when no worker has it any more. */
-  async remove(name: RuleName, who: string, reason: string): Promise<Applied> {
+  async remove(name: RuleName, who: string, reason: string, role = ''): Promise<Applied> {
     const entry = this.#known(name);
-    this.store.record('remove', entry.rule, who, reason, this.#clock.wallMs());
+    this.#record('remove', entry.rule, who, role, reason);
     this.#desk.delete(name.text);
     const appliedInMs = await this.#publish();
     this.slots.release(entry.slot);
@@ -197,7 +200,7 @@ export class Desk {
       announceEnd(entry, nowMs, this.#log);
       if (nowMs < entry.endsMs || entry.rule === undefined) continue;
       if (!entry.ended) {
-        this.store.record('expire', entry.rule, DESK, 'its term was over', this.#clock.wallMs());
+        this.#recordEnd(entry.rule);
         entry.ended = true;
         this.uncounted.expire++;
         this.#log.warn({ rule: entry.name.text }, 'a sinkhole rule has ended by itself');
@@ -208,6 +211,23 @@ export class Desk {
     }
     if (!forgotten) return;
     this.#publish().catch((error: unknown) => this.#log.error({ err: error }, 'sinkhole rules could not be published'));
+  }
+
+  /** In the audit log first: what cannot be recorded there does not happen. Throws SekishoError. */
+  #record(action: Action, rule: DeskRule, who: string, role: string, reason: string): void {
+    this.#audit.record({ who, role, ...auditOf(action, rule, reason) });
+    this.store.record(action, rule, who, reason, this.#clock.wallMs());
+  }
+
+  /** Time does not wait for a log: what has ended has ended. */
+  #recordEnd(rule: DeskRule): void {
+    const reason = 'its term was over';
+    this.store.record('expire', rule, DESK, reason, this.#clock.wallMs());
+    try {
+      this.#audit.record({ who: DESK, role: 'server', ...auditOf('expire', rule, reason) });
+    } catch (error) {
+      this.#log.error({ rule: rule.name.text, err: error }, 'the end of a sinkhole rule is not in the audit log');
+    }
   }
 
   /** False where every place is taken by a rule that still runs. */
@@ -284,6 +304,14 @@ export class Desk {
     const where = configured ? '; that of the configuration is changed there' : '';
     throw new SekishoError('SEKISHO_SINKHOLE_NO_RULE', `the desk has no rule on '${name.text}'${where}`);
   }
+}
+
+function auditOf(action: Action, { name, subtree, dryRun, ground }: DeskRule, reason: string) {
+  return {
+    action: `sinkhole.${action}`,
+    purpose: reason === '' ? (ground.kind === 'legitimate-business' ? ground.purpose : ground.effect) : reason,
+    detail: { rule: name.text, subtree, dryRun, ground: ground.kind, approver: ground.approver },
+  };
 }
 
 const SILENT: DeskLog = { info: () => {}, warn: () => {}, error: () => {} };

@@ -36,7 +36,12 @@ const proposal = {
 async function begin() {
   const clock = new ManualClock();
   const folder = mkdtempSync(join(tmpdir(), 'sinkhole-measures-'));
-  const sinkhole = new Desk({ store: new Store(folder, clock.wallMs()), clock, hashKey: [1, 2] });
+  const sinkhole = new Desk({
+    store: new Store(folder, clock.wallMs()),
+    clock,
+    hashKey: [1, 2],
+    audit: { record: () => {} },
+  });
   await sinkhole.attach({ rules: [], log, publish: async () => {} });
   const store = new MeasureStore(folder, clock.wallMs());
   const desk = new MeasureDesk({ store, clock, audit: { record: () => {} }, log });

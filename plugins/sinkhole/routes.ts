@@ -63,6 +63,7 @@ type NameParams = { Params: { name: string } };
 export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): void {
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
   const who = (identity: { readonly name: string } | null) => identity?.name ?? 'unknown';
+  const role = (identity: { readonly roles: readonly string[] } | null) => identity?.roles.join(' ') ?? '';
   const route = (roles: readonly Role[], summary: string, answer: Record<string, unknown>, more: object = {}) => ({
     config: { roles },
     schema: { summary, ...more, response: { 200: answer, ...failures } },
@@ -82,7 +83,7 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): 
     '/rules',
     route(KEEP, 'Add a rule; answered when every worker holds it', applied, { body: draftBody }),
     async ({ body, identity }) => {
-      const { entry, appliedInMs } = await desk.add(body, who(identity));
+      const { entry, appliedInMs } = await desk.add(body, who(identity), role(identity));
       return { rule: ruleView(entry, clock), appliedInMs };
     },
   );
@@ -91,7 +92,7 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): 
     '/rules/:name/renew',
     route(KEEP, 'Another term for a rule, on fresh evidence', applied, { params: nameParams, body: renewalBody }),
     async ({ params, body, identity }) => {
-      const { entry, appliedInMs } = await desk.renew(named(params.name), body, who(identity));
+      const { entry, appliedInMs } = await desk.renew(named(params.name), body, who(identity), role(identity));
       return { rule: ruleView(entry, clock), appliedInMs };
     },
   );
@@ -103,7 +104,12 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): 
       body: reasonBody,
     }),
     async ({ params, body, identity }) => {
-      const { entry, appliedInMs } = await desk.remove(named(params.name), who(identity), body?.reason ?? '');
+      const { entry, appliedInMs } = await desk.remove(
+        named(params.name),
+        who(identity),
+        body?.reason ?? '',
+        role(identity),
+      );
       return { rule: ruleView(entry, clock), appliedInMs };
     },
   );

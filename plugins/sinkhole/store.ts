@@ -7,11 +7,10 @@
  * A change is on the disk before anybody hears that it was made: write-ahead log, `synchronous = FULL`, both tables in one
  * transaction. One process-wide writer: the desk outlives reloads (ControlContext.lasting).
  */
-import { existsSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import Database from 'libsql';
 import { errorText, SekishoError } from '../../src/errors.ts';
 import { textToName } from '../../src/plugin.ts';
+import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
 import type { DeskRule } from './rule.ts';
 
 export type Action = 'add' | 'renew' | 'remove' | 'expire';
@@ -49,25 +48,27 @@ const SCHEMA = `
 export class Store {
   /** Where a store that could not be read was put; undefined where there was none. */
   readonly movedAside: string | undefined;
-  readonly #db: Database.Database;
+  readonly #db: Database;
   /** As read at the start. */
   readonly rules: readonly DeskRule[];
 
   /** Open the store in `folder`. What cannot be read is moved aside, never deleted. Throws where not even that helps. */
   constructor(folder: string, wallMs: number) {
-    const file = join(folder, STORE_FILE);
-    let movedAside: string | undefined;
-    let open: { db: Database.Database; rules: DeskRule[] };
-    try {
-      open = opened(file);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      movedAside = moveAside(file, wallMs);
-      open = opened(file);
-    }
+    let rules: DeskRule[] = [];
+    const { database, movedAside } = openDatabase(
+      join(folder, STORE_FILE),
+      {
+        durability: 'full',
+        schema: SCHEMA,
+        check: (found) => {
+          rules = readRules(found);
+        },
+      },
+      wallMs,
+    );
     this.movedAside = movedAside;
-    this.#db = open.db;
-    this.rules = open.rules;
+    this.#db = database;
+    this.rules = rules;
   }
 
   /** Keep `rule` (the row of its name goes where `action` ends it), and that it was done. Throws SekishoError. */
@@ -114,11 +115,11 @@ export class Store {
   }
 
   close(): void {
-    this.#db.close();
+    closeDatabase(this.#db);
   }
 
   #write(work: () => void): void {
-    this.#attempt('the change could not be kept', () => this.#db.transaction(work)());
+    this.#attempt('the change could not be kept', () => inTransaction(this.#db, work));
   }
 
   #attempt<T>(what: string, work: () => T): T {
@@ -140,34 +141,7 @@ interface ChangeRow {
   readonly rule: string;
 }
 
-function opened(file: string): { db: Database.Database; rules: DeskRule[] } {
-  const db = new Database(file);
-  try {
-    db.pragma('journal_mode = WAL');
-    db.pragma('synchronous = FULL');
-    const [first] = db.prepare('PRAGMA quick_check').all() as { quick_check?: string }[];
-    if (first?.quick_check !== 'ok') throw new Error(`the store is damaged: ${first?.quick_check}`);
-    db.exec(SCHEMA);
-    return { db, rules: readRules(db) };
-  } catch (error) {
-    db.close();
-    throw error;
-  }
-}
-
-/** Not what the surroundings are to blame for: a good store must not be moved aside because the disk is full. */
-function isDamage(error: unknown): boolean {
-  const code = String((error as { code?: unknown }).code ?? '');
-  return !/^SQLITE_(BUSY|LOCKED|CANTOPEN|FULL|IOERR|READONLY|PERM|NOMEM|AUTH)/.test(code);
-}
-
-function moveAside(file: string, wallMs: number): string {
-  const aside = `${file}.damaged-${new Date(wallMs).toISOString().replaceAll(':', '-')}`;
-  for (const part of ['', '-wal', '-shm']) if (existsSync(file + part)) renameSync(file + part, aside + part);
-  return aside;
-}
-
-function readRules(db: Database.Database): DeskRule[] {
+function readRules(db: Database): DeskRule[] {
   const rows = db.prepare('SELECT rule FROM rule ORDER BY name').all() as { rule: string }[];
   return rows.map(({ rule }) => fromText(rule));
 }

@@ -72,7 +72,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
-    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,
@@ -261,6 +261,7 @@ describe('/openapi.json', () => {
     expect(api.paths['/v1/explain'].get.parameters.map(({ name }: { name: string }) => name).sort()).toEqual([
       'client',
       'name',
+      'reason',
       'type',
     ]);
     expect(api.paths['/v1/status'].get.responses['200'].content['application/json'].schema.properties).toHaveProperty(

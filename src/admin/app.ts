@@ -14,6 +14,7 @@ import { parseExplainQuestion } from './explain-question.ts';
 import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
 import { measureRoutes } from './measures.ts';
+import { readOf } from './personal-read.ts';
 import { reportRoutes } from './report.ts';
 import { ROLES, type Role, STAFF } from './roles.ts';
 import {
@@ -100,7 +101,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => tokenRoutes(scope, deps));
   await app.register(async (scope) => listRoutes(scope, deps.lists));
   await app.register(async (scope) => measureRoutes(scope, deps.measures));
-  await app.register(async (scope) => consentRoutes(scope, deps.subscribers));
+  await app.register(async (scope) => consentRoutes(scope, deps.subscribers, deps.audit));
   await app.register(async (scope) => leaseRoutes(scope, deps.subscribers));
   await app.register(async (scope) => reportRoutes(scope, deps.report));
   for (const { plugin, register } of deps.pluginRoutes) {
@@ -156,12 +157,13 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     async () => deps.status(),
   );
 
-  app.get<{ Querystring: { name: string; type?: string; client: string } }>(
+  app.get<{ Querystring: { name: string; type?: string; client: string; reason: string } }>(
     '/v1/explain',
     {
       config: { roles: ['operator', 'security', 'privacy'] },
       schema: {
-        summary: 'What would happen to a query, and why; nothing is sent, counted or recorded',
+        summary:
+          'What would happen to a query, and why; nothing is sent or counted. Where subscribers are known, the look at one is audited',
         querystring: {
           type: 'object',
           required: ['name', 'client'],
@@ -175,12 +177,19 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
               maxLength: 64,
               description: 'IP address of the client that would ask.',
             },
+            reason: { type: 'string', maxLength: 500, default: '', description: 'Why; recorded.' },
           },
         },
         response: { 200: responseSchema(explainSchema), ...failures },
       },
     },
-    async ({ query }) => deps.explain(parseExplainQuestion(query.name, query.type ?? 'A', query.client)),
+    async ({ query, identity }) => {
+      const question = parseExplainQuestion(query.name, query.type ?? 'A', query.client);
+      // R14: it says whose the address is and what that subscriber consents to. Without subscribers it says neither.
+      if (deps.subscribers)
+        deps.audit.record(readOf(identity, 'subscriber.explain', query.reason, { client: question.client }));
+      return deps.explain(question);
+    },
   );
 
   app.get<{ Querystring: { format: Ip53bFormat } }>(

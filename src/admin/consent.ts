@@ -4,10 +4,12 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Auditor } from '../audit/entry.ts';
 import { SekishoError } from '../errors.ts';
 import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent-desk.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import { PURPOSES, type Purpose } from '../subscribers/purposes.ts';
+import { readOf } from './personal-read.ts';
 import type { Role } from './roles.ts';
 import { errorSchema, responseSchema } from './status.ts';
 import type { Identity } from './tokens.ts';
@@ -46,6 +48,9 @@ export const exportSchema = z.strictObject({
   notices: z.array(
     z.strictObject({ category: z.string(), list: z.string(), first: instant, last: instant, count: z.int() }),
   ),
+  names: z
+    .array(z.strictObject({ list: z.string(), name: z.string(), first: instant, last: instant, count: z.int() }))
+    .describe('Listed names that were looked up; empty unless the operator records them on a ground (record-names).'),
 });
 export type ConsentExport = z.infer<typeof exportSchema>;
 
@@ -72,7 +77,7 @@ interface Why {
   readonly channel: string;
 }
 
-export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undefined): void {
+export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undefined, audit: Auditor): void {
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
   const one = responseSchema(consentSchema);
   const why = {
@@ -93,8 +98,10 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
         response: { 200: one, ...failures },
       },
     },
-    async ({ params: { subscriber }, query, identity }) =>
-      viewOf(await consents(desk).show(subscriber, actorOf(query, identity))),
+    async ({ params: { subscriber }, query, identity }) => {
+      audit.record(readOf(identity, 'consent.show', query.reason, { subscriber, channel: query.channel }));
+      return viewOf(await consents(desk).show(subscriber, actorOf(query, identity)));
+    },
   );
 
   app.get<{ Params: { subscriber: string }; Querystring: Why }>(
@@ -109,13 +116,21 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
       },
     },
     async ({ params: { subscriber }, query, identity }): Promise<ConsentExport> => {
-      const { consent, history, notices } = await consents(desk).export(subscriber, actorOf(query, identity));
+      audit.record(readOf(identity, 'consent.export', query.reason, { subscriber, channel: query.channel }));
+      const { consent, history, notices, names } = await consents(desk).export(subscriber, actorOf(query, identity));
       return {
         consent: viewOf(consent),
         history: history.map(({ atMs, subscriber: _, ...entry }) => ({ ...entry, at: iso(atMs) })),
         notices: notices.map(({ category, list, firstMs, lastMs, count }) => ({
           category,
           list,
+          first: iso(firstMs),
+          last: iso(lastMs),
+          count,
+        })),
+        names: names.map(({ list, name, firstMs, lastMs, count }) => ({
+          list,
+          name,
           first: iso(firstMs),
           last: iso(lastMs),
           count,

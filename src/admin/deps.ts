@@ -19,8 +19,7 @@ export interface AdminDeps {
   status(): Status | Promise<Status>;
   explain(question: ExplainQuestion): Promise<ExplainResult>;
   reload(): Promise<ReloadResult>;
-  /** The audit log; absent where it could not be opened. */
-  readonly audit: Pick<AuditLog, 'verify'>;
+  readonly audit: Pick<AuditLog, 'record' | 'verify'>;
   readonly measures: MeasureDesk;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];

@@ -5,7 +5,7 @@ import { SekishoError } from '../errors.ts';
 import { AddressError, type Prefix, parsePrefix } from '../net/address.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import { isGroup, isSubscriberNumber } from '../subscribers/directory.ts';
-import { LEASE_RESULTS, MAX_REPORTERS, sessionWord } from '../subscribers/leases.ts';
+import { LEASE_RESULTS, MAX_REPORTERS, sessionHash, sessionWord } from '../subscribers/leases.ts';
 import { needed } from './consent.ts';
 import { errorSchema, responseSchema } from './status.ts';
 
@@ -46,9 +46,11 @@ export function leaseRoutes(app: FastifyInstance, desk: SubscriberDesk | undefin
       const holder = state.register.holderFor(subscriber);
       if (holder < 0) return { result: 'full' as const };
       const prefix = { ...prefixOf(address), port: 0, portBits: 0 };
-      const session = sessionWord(API_REPORTER, holder);
+      const session = sessionWord(API_REPORTER, sessionHash(subscriber));
       const atSeconds = state.nowSeconds();
-      return { result: state.leases.report({ kind: event, prefix, holder, session, atSeconds }) };
+      const result = state.leases.report({ kind: event, prefix, holder, session, atSeconds });
+      await state.recorded();
+      return { result };
     },
   );
 }

@@ -55,7 +55,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
-    audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,

@@ -87,13 +87,14 @@ SEKISHO_TOKEN, else from <data>/admin.token, which the server's own user may rea
     usage: 'NAME [TYPE] --client IP',
     summary: 'say who would decide a query, and why',
     help: `Walks a query through the chain of the running server and shows what each part would
-say, up to the one that decides. Nothing is sent, counted or recorded. TYPE is A
-unless given; HTTPS, TYPE65 and the like are understood.`,
+say, up to the one that decides. Nothing is sent or counted. Where subscribers are
+known, that somebody looked is in the audit log, with --reason. TYPE is A unless
+given; HTTPS, TYPE65 and the like are understood.`,
     examples: [
       ['sekisho explain example.com --client 192.0.2.7', 'why does this subscriber get no answer?'],
       ['sekisho explain example.com AAAA --client 2001:db8::7 --json', 'the same for a program'],
     ],
-    options: ['client'],
+    options: ['client', 'reason'],
     words: [1, 2],
     load: async () => (await import('./explain.ts')).explain,
   },

@@ -85,7 +85,7 @@ function consentText({ subscriber, known, terms, purposes }: ConsentView, termin
   ].join('');
 }
 
-function exportText({ consent: view, history, notices }: ConsentExport, terminal: Terminal): string {
+function exportText({ consent: view, history, notices, names }: ConsentExport, terminal: Terminal): string {
   return [
     consentText(view, terminal),
     table(
@@ -109,6 +109,21 @@ function exportText({ consent: view, history, notices }: ConsentExport, terminal
             notices.map(({ category, list, first, last, count }) => [
               category,
               list,
+              first.slice(0, 19).replace('T', ' '),
+              last.slice(0, 19).replace('T', ' '),
+              count,
+            ]),
+            terminal,
+          ),
+        ]),
+    ...(names.length === 0
+      ? []
+      : [
+          table(
+            ['LIST', 'NAME', 'FIRST (UTC)', 'LAST (UTC)', 'COUNT'],
+            names.map(({ list, name, first, last, count }) => [
+              list,
+              name,
               first.slice(0, 19).replace('T', ' '),
               last.slice(0, 19).replace('T', ' '),
               count,

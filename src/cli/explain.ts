@@ -13,7 +13,12 @@ export async function explain(args: Args, terminal: Terminal): Promise<number> {
     throw new SekishoError('SEKISHO_USAGE', 'explain needs --client IP: what a query meets depends on who asks');
   }
   refuseNonsense(name, type, args.options.client);
-  const query = new URLSearchParams({ name, type, client: args.options.client });
+  const query = new URLSearchParams({
+    name,
+    type,
+    client: args.options.client,
+    reason: args.options.reason ?? '',
+  });
   const result = await getJson<ExplainResult>(`/v1/explain?${query}`, args.config, terminal);
   terminal.out(args.json ? `${JSON.stringify(result, null, 2)}\n` : explainText(result, terminal));
   return 0;

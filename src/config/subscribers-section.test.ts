@@ -38,6 +38,7 @@ describe('subscribers in the configuration', () => {
       groups: [{ name: '@home', covers: ['c2'] }],
       unfiltered: [false, true],
       leaseMs: 7_200_000,
+      leaseAfterRestartMs: 900_000,
     });
   });
 

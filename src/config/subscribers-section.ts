@@ -77,6 +77,11 @@ export const subscribersSchema = z.strictObject({
   lease: durationMs({ min: '1m', max: '7d' })
     .prefault('2h')
     .describe('A lease ends so long after the last message about it: several times the interval of Interim-Updates.'),
+  'lease-after-restart': durationMs({ min: '0s', max: '7d' })
+    .prefault('15m')
+    .describe(
+      'After a restart a lease from before is believed so long, counted from the last that was heard before it; then a message has to confirm it. 0: not at all.',
+    ),
   radius: radiusSchema.optional().describe('RADIUS accounting: leases of addresses to subscribers.'),
 });
 
@@ -127,6 +132,7 @@ export function subscribersConfig(
     groups: section.groups,
     unfiltered: listen.map((endpoint) => unfiltered.includes(endpointText(endpoint))),
     leaseMs: section.lease,
+    leaseAfterRestartMs: section['lease-after-restart'],
     ...(radius && {
       radius: {
         listen: parseEndpoint(radius.listen, { defaultPort: 1813 }),

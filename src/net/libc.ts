@@ -37,6 +37,9 @@ export interface Libc {
   /** mallopt(3); nothing happens where the C library has none (musl). */
   mallopt(parameter: number, value: number): number;
   sched_setscheduler(pid: number, policy: number, parameter: Uint8Array): number;
+  madvise(address: number, length: number, advice: number): number;
+  /** Where the first of these bytes lies; the collector moves neither shared memory nor what is large. */
+  addressOf(bytes: Uint8Array): number;
   /** errno of the last call in this thread. */
   errno(): number;
   /** The descriptor that becomes readable when this thread's libuv loop has work, or -1. */
@@ -162,6 +165,12 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
     mallopt: orNothing(() => call('mallopt', 'int', 'int', 'int')),
     sched_setscheduler: call('sched_setscheduler', 'int', 'int', 'int', bytes),
+    madvise: call('madvise', 'int', 'uintptr_t', 'uintptr_t', 'int'),
+    // Moves nothing, and returns where it would have moved it to.
+    addressOf: (
+      (move: (to: Uint8Array, from: Uint8Array, length: number) => number | bigint) => (at: Uint8Array) =>
+        Number(move(at, at, 0))
+    )(call('memmove', 'uintptr_t', bytes, bytes, 'uintptr_t') as never),
     errno: () => koffi.errno(),
     uvBackendFd: () => uvBackendFd(koffi),
     allocate: (length) => {

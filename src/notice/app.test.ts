@@ -25,7 +25,13 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
   const log = { error: vi.fn(), info: vi.fn(), warn: vi.fn() };
   const state = new SubscriberState(temporaryFolder('pages-app'), systemClock, log as never);
   closers.push(() => state.close());
-  state.putInForce({ terms: { version: '2026-04', covers: ['c2'] }, groups: [], unfiltered: [], leaseMs: 60_000 });
+  state.putInForce({
+    terms: { version: '2026-04', covers: ['c2'] },
+    groups: [],
+    unfiltered: [],
+    leaseMs: 60_000,
+    leaseAfterRestartMs: 0,
+  });
   const ranges = new AddressTable();
   ranges.set({ ...parsePrefix(SUBSCRIBER), port: 0, portBits: 0 }, state.register.holderFor('4711'), NEVER);
   const lists = listsInForce({

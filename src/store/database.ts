@@ -2,10 +2,10 @@
  * SQLite files of the control plane. Everything here blocks: what is written often belongs into a thread of its own.
  */
 import { existsSync, renameSync } from 'node:fs';
-import Libsql from 'libsql';
 import { errorText } from '../errors.ts';
+import { Database } from './guarded.ts';
 
-export type Database = Libsql.Database;
+export type { Database } from './guarded.ts';
 
 export interface OpenOptions {
   /**
@@ -15,6 +15,13 @@ export interface OpenOptions {
   readonly durability: 'full' | 'normal';
   /** Statements that make the tables, run at every start: CREATE TABLE IF NOT EXISTS … */
   readonly schema: string;
+  /** Reads what the owner cannot do without; where it throws, the file is damaged. */
+  readonly check?: (database: Database) => void;
+  /**
+   * `move-aside` (unless told otherwise): begin anew. `refuse`: throw. Where an empty file would mean something else than a
+   * missing one (nobody has opted out), the second is right.
+   */
+  readonly whenDamaged?: 'move-aside' | 'refuse';
 }
 
 export interface Opened {
@@ -31,15 +38,15 @@ export function openDatabase(file: string, options: OpenOptions, wallMs: number)
   try {
     return { database: openSound(file, options), movedAside: undefined };
   } catch (error) {
-    if (!isDamage(error) || !existsSync(file)) throw error;
+    if (options.whenDamaged === 'refuse' || !isDamage(error) || !existsSync(file)) throw error;
     const aside = `${file}.damaged-${new Date(wallMs).toISOString().replaceAll(':', '-')}`;
     for (const part of ['', '-wal', '-shm']) if (existsSync(file + part)) renameSync(file + part, aside + part);
     return { database: openSound(file, options), movedAside: aside };
   }
 }
 
-function openSound(file: string, { durability, schema }: OpenOptions): Database {
-  const database = new Libsql(file);
+function openSound(file: string, { durability, schema, check }: OpenOptions): Database {
+  const database = new Database(file);
   try {
     // A reload opens the file for the new configuration while the old one may still write its last minute.
     database.pragma('busy_timeout = 5000');
@@ -50,6 +57,11 @@ function openSound(file: string, { durability, schema }: OpenOptions): Database 
     database.exec(schema);
     const [verdict] = database.prepare('PRAGMA quick_check(1)').raw().all() as string[][];
     if (verdict?.[0] !== 'ok') throw new DamageError(verdict?.[0] ?? 'quick_check said nothing');
+    try {
+      check?.(database);
+    } catch (error) {
+      throw isCircumstance(error) ? error : new DamageError(errorText(error));
+    }
     return database;
   } catch (error) {
     database.close();
@@ -95,4 +107,10 @@ function isDamage(error: unknown): boolean {
   if (error instanceof DamageError) return true;
   const code = (error as { code?: string }).code ?? '';
   return /^SQLITE_(CORRUPT|NOTADB)/.test(code) || /malformed|not a database/.test(errorText(error));
+}
+
+/** What the surroundings are to blame for: a good file must not be moved aside because the disk is full. */
+function isCircumstance(error: unknown): boolean {
+  const code = String((error as { code?: unknown }).code ?? '');
+  return /^SQLITE_(BUSY|LOCKED|CANTOPEN|FULL|IOERR|READONLY|PERM|NOMEM|AUTH)/.test(code);
 }

@@ -139,6 +139,62 @@ describe('the table of addresses', () => {
     expect(table.count).toBe(40_000);
   });
 
+  it('knows as a map does while it grows, a new table copied in steps, with holders that change meanwhile', async () => {
+    const table = new AddressTable({ replaced: async () => {} });
+    const known = new Map<string, { prefix: PortPrefix; holder: number; expires: number; session: number }>();
+    const shapes = [
+      (i: number) => at(`10.${i >> 16}.${(i >> 8) & 255}.${i & 255}`),
+      (i: number) => at('203.0.113.7', (i & 0xfff) << 4, 12),
+      (i: number) => at(`2001:db8:${i.toString(16)}::/48`),
+      (i: number) => at(`2001:db8:${(i >> 4).toString(16)}:${i.toString(16)}::/64`),
+      (i: number) => at(`2001:db8::${i.toString(16)}`),
+      (i: number) => at(`2001:db8::1:${i.toString(16)}`, (i & 0xff) << 8, 8),
+    ];
+    let seed = 7;
+    for (let i = 0; i < 40_000; i++) {
+      seed = (Math.imul(seed, 1664525) + 1013904223) | 0;
+      const prefix = shapes[i % shapes.length]!((seed >>> 8) % 30_000);
+      const entry = { prefix, holder: i % 7 === 0 ? NOBODY : i, expires: 1000 + (i % 100), session: i };
+      expect(table.set(prefix, entry.holder, entry.expires, entry.session)).toBe(true);
+      known.set(`${prefix.words.join()}/${prefix.bits}:${prefix.port}/${prefix.portBits}`, entry);
+      if (i % 500 === 0) await new Promise((resolve) => setImmediate(resolve));
+      if (i % 20_000 === 19_999) {
+        table.endSessions(5, 0xff, 500);
+        for (const each of known.values())
+          if ((each.session & 0xff) === 5 && each.holder !== NOBODY)
+            Object.assign(each, { holder: NOBODY, expires: 500 });
+      }
+    }
+    expect(table.count).toBe(known.size);
+    const reader = new AddressReader(table.memory);
+    for (const { prefix, holder, expires, session } of known.values()) {
+      expect([table.holderOf(prefix), table.expiresSeconds, table.session]).toEqual([holder, expires, session]);
+      if (prefix.bits + prefix.portBits < 128) continue;
+      const found = reader.find(prefix.words, isMapped(prefix.words) ? 4 : 6, prefix.port, 1000);
+      expect(found).toBe(expires > 1000 ? holder : NOBODY);
+    }
+  });
+
+  it('takes no more than 32 bytes for an IPv4 address or a prefix up to /64, however it has grown', () => {
+    const table = new AddressTable();
+    const over: string[] = [];
+    for (let i = 0; i < 400_000; i++) {
+      table.set(
+        { words: Int32Array.of(0, 0, 0xffff, Math.imul(i, 0x9e3779b1)), bits: 128, port: 0, portBits: 0 },
+        i,
+        NEVER,
+      );
+      table.set(
+        { words: Int32Array.of(0x20010db8, Math.imul(i, 0x9e3779b1), 0, 0), bits: 64, port: 0, portBits: 0 },
+        i,
+        NEVER,
+      );
+      if (i > 150_000 && i % 1000 === 0 && table.bytes > table.count * 32)
+        over.push(`${table.bytes / table.count} at ${i}`);
+    }
+    expect(over).toEqual([]);
+  });
+
   it('refuses what is beyond its bound', () => {
     const table = new AddressTable({ maxEntries: 900 });
     const results = Array.from({ length: 2000 }, (_, i) => table.set(at(`10.0.${i >> 8}.${i & 255}`), i, NEVER));

@@ -2,11 +2,12 @@
  * Addresses of both families to holders: three prefix tables, so that an entry takes what its family needs.
  *
  *   IPv4, with or without ports     16 bytes an entry, and 4 for its session
- *   IPv6 prefixes up to /64         20 and 4 bytes
- *   longer ones, or with ports      28 and 4 bytes
+ *   IPv6 prefixes up to /64         the same
+ *   longer ones, or with ports      32 bytes
  *
- * Written by one thread. A table that is full is replaced by a larger one; readers in other threads learn of it through
- * `replaced` (subscribers/desk.ts publishes it), and until they have, what is written goes into both.
+ * Written by one thread. A table that gets full is copied into a larger one, some thousand lines a turn of the event loop, and
+ * what is written meanwhile goes into both. Readers in other threads learn of the new one through `replaced`
+ * (subscribers/desk.ts publishes it), and until they have, what is written still goes into both.
  */
 import { isMapped, type Prefix } from '../net/address.ts';
 import { createPrefixTable, PrefixTable, type PrefixTableMemory, UNKNOWN } from './prefix-table.ts';
@@ -14,9 +15,14 @@ import { createPrefixTable, PrefixTable, type PrefixTableMemory, UNKNOWN } from 
 /** Bits in which an IPv4 prefix differs from its mapped form. */
 const MAPPED_BITS = 96;
 const LEAST_CAPACITY = 1024;
-/** How far a table is filled at first: one whose size is known beforehand to 32 bytes an entry, one that grew less. */
-const EXPECTED_FILL = { v4: 0.64, v6: 0.75, v6Long: 0.75 } as const;
-const GROWN_FILL = 0.6;
+/** How full a table is made for what it is to hold: short entries then take 31 bytes each. */
+const MADE_FILL = 0.64;
+/** So full it is copied into a larger one, which is full as above at first. */
+const GROWING_FILL = 0.75;
+/** A small table doubles instead: its bytes do not matter. */
+const SMALL_ENTRIES = 1 << 16;
+/** Lines copied in one turn: about half a millisecond. */
+const LINES_A_TURN = 1 << 13;
 
 export interface AddressTableMemory {
   readonly v4: PrefixTableMemory;
@@ -24,7 +30,10 @@ export interface AddressTableMemory {
   readonly v6Long: PrefixTableMemory;
 }
 type Part = keyof AddressTableMemory;
-const KEY_WORDS = { v4: 1, v6: 2, v6Long: 4 } as const;
+const KEY_WORDS = { v4: 2, v6: 2, v6Long: 5 } as const;
+
+/** A port is the upper half of the word that follows the address. */
+const PORT_SHIFT = 16;
 
 /** Reads; any thread. */
 export class AddressReader {
@@ -40,17 +49,36 @@ export class AddressReader {
     this.#v6Long = new PrefixTable(memory.v6Long);
   }
 
-  /** As PrefixTable.find, for an address as four words and the client's port. */
+  #family = 4;
+
+  /** `locate` and `found` at once. */
   find(words: Int32Array, family: number, port: number, nowSeconds: number): number {
+    this.locate(words, family, port);
+    return this.found(nowSeconds);
+  }
+
+  /** As PrefixTable.locate, for an address as four words and the client's port. */
+  locate(words: Int32Array, family: number, port: number): void {
+    this.#family = family;
     if (family === 4) {
-      const holder = this.#v4.find(words[3]!, 0, 0, 0, port, nowSeconds);
+      this.#v4.locate(words[3]!, port << PORT_SHIFT, 0, 0, 0);
+      return;
+    }
+    this.#v6Long.locate(words[0]!, words[1]!, words[2]!, words[3]!, port << PORT_SHIFT);
+    this.#v6.locate(words[0]!, words[1]!, 0, 0, 0);
+  }
+
+  /** As PrefixTable.found. */
+  found(nowSeconds: number): number {
+    if (this.#family === 4) {
+      const holder = this.#v4.found(nowSeconds);
       this.length = this.#v4.length + MAPPED_BITS;
       return holder;
     }
-    const long = this.#v6Long.find(words[0]!, words[1]!, words[2]!, words[3]!, port, nowSeconds);
+    const long = this.#v6Long.found(nowSeconds);
     this.length = this.#v6Long.length;
     if (long !== UNKNOWN) return long;
-    const holder = this.#v6.find(words[0]!, words[1]!, 0, 0, 0, nowSeconds);
+    const holder = this.#v6.found(nowSeconds);
     this.length = this.#v6.length;
     return holder;
   }
@@ -76,8 +104,10 @@ export class AddressTable {
   readonly #parts: Record<Part, PrefixTable>;
   /** Parts that some reader may still use, by part. */
   readonly #former: { readonly part: Part; readonly table: PrefixTable }[] = [];
+  /** Larger tables into which parts are being copied, and the line that is next. */
+  readonly #growing = new Map<Part, { readonly larger: PrefixTable; line: number }>();
   readonly #maxEntries: number;
-  readonly #key = new Int32Array(4);
+  readonly #key = new Int32Array(5);
 
   constructor(
     options: {
@@ -87,9 +117,7 @@ export class AddressTable {
     } = {},
   ) {
     const make = (part: Part) =>
-      new PrefixTable(
-        createPrefixTable(KEY_WORDS[part], capacityFor(options.expected?.[part] ?? 0, EXPECTED_FILL[part])),
-      );
+      new PrefixTable(createPrefixTable(KEY_WORDS[part], capacityFor(options.expected?.[part] ?? 0)));
     this.#parts = { v4: make('v4'), v6: make('v6'), v6Long: make('v6Long') };
     this.#maxEntries = options.maxEntries ?? 1 << 24;
     this.#replaced = options.replaced;
@@ -112,15 +140,17 @@ export class AddressTable {
   set(prefix: PortPrefix, holder: number, expiresSeconds: number, session = 0): boolean {
     const part = partOf(prefix);
     const length = this.#keyOf(prefix, part);
-    const { port } = prefix;
-    if (!this.#parts[part].set(this.#key, port, length, holder, expiresSeconds, session)) {
-      if (this.count >= this.#maxEntries) return false;
-      this.#grow(part);
-      this.#keyOf(prefix, part);
-      this.#parts[part].set(this.#key, port, length, holder, expiresSeconds, session);
+    const key = this.#key;
+    if (this.count >= this.#maxEntries && this.#parts[part].holderOf(key, length) === UNKNOWN) return false;
+    // Full although a larger one is being made: it is needed now.
+    if (!this.#parts[part].set(key, length, holder, expiresSeconds, session)) {
+      this.#finishGrowing(part);
+      this.#parts[part].set(key, length, holder, expiresSeconds, session);
     }
+    this.#growing.get(part)?.larger.set(key, length, holder, expiresSeconds, session);
     for (const former of this.#former)
-      if (former.part === part) former.table.set(this.#key, port, length, holder, expiresSeconds, session);
+      if (former.part === part) former.table.set(key, length, holder, expiresSeconds, session);
+    if (this.#parts[part].fill >= GROWING_FILL && !this.#growing.has(part)) this.#grow(part);
     return true;
   }
 
@@ -133,7 +163,7 @@ export class AddressTable {
     const part = partOf(prefix);
     const length = this.#keyOf(prefix, part);
     const table = this.#parts[part];
-    const holder = table.holderOf(this.#key, prefix.port, length);
+    const holder = table.holderOf(this.#key, length);
     this.expiresSeconds = table.expiresSeconds;
     this.session = table.session;
     return holder;
@@ -142,14 +172,38 @@ export class AddressTable {
   /** PrefixTable.endSessions, in all parts. */
   endSessions(session: number, mask: number, expiresSeconds: number): number {
     for (const { table } of this.#former) table.endSessions(session, mask, expiresSeconds);
+    for (const { larger } of this.#growing.values()) larger.endSessions(session, mask, expiresSeconds);
     return Object.values(this.#parts).reduce((sum, part) => sum + part.endSessions(session, mask, expiresSeconds), 0);
   }
 
   #grow(part: Part): void {
+    const { count } = this.#parts[part];
+    const expected = count < SMALL_ENTRIES ? count * 2 : count;
+    this.#growing.set(part, {
+      larger: new PrefixTable(createPrefixTable(KEY_WORDS[part], capacityFor(expected))),
+      line: 0,
+    });
+    // Nobody reads a table that is still being made.
+    if (this.#replaced === undefined) this.#finishGrowing(part);
+    else setImmediate(() => this.#copyOn(part));
+  }
+
+  #copyOn(part: Part): void {
+    const growing = this.#growing.get(part);
+    if (growing === undefined) return;
     const old = this.#parts[part];
-    const larger = new PrefixTable(createPrefixTable(KEY_WORDS[part], capacityFor(old.count, GROWN_FILL)));
-    old.copyInto(larger);
-    this.#parts[part] = larger;
+    growing.line = old.copyInto(growing.larger, growing.line, LINES_A_TURN);
+    if (growing.line >= old.lines) this.#finishGrowing(part);
+    else setImmediate(() => this.#copyOn(part));
+  }
+
+  #finishGrowing(part: Part): void {
+    const growing = this.#growing.get(part);
+    if (growing === undefined) return;
+    const old = this.#parts[part];
+    old.copyInto(growing.larger, growing.line, old.lines);
+    this.#growing.delete(part);
+    this.#parts[part] = growing.larger;
     if (!this.#replaced) return;
     const former = { part, table: old };
     this.#former.push(former);
@@ -159,16 +213,21 @@ export class AddressTable {
   }
 
   /** Puts the key words into `#key`; returns the length. */
-  #keyOf({ words, bits, portBits }: PortPrefix, part: Part): number {
-    this.#key.set(words);
-    if (part !== 'v4') return bits + portBits;
-    this.#key[0] = words[3]!;
-    return bits - MAPPED_BITS + portBits;
+  #keyOf({ words, bits, port, portBits }: PortPrefix, part: Part): number {
+    const key = this.#key;
+    if (part === 'v4') {
+      key[0] = words[3]!;
+      key[1] = port << PORT_SHIFT;
+      return bits - MAPPED_BITS + portBits;
+    }
+    key.set(words);
+    key[4] = port << PORT_SHIFT;
+    return bits + portBits;
   }
 }
 
-function capacityFor(entries: number, fill: number): number {
-  return Math.max(LEAST_CAPACITY, Math.ceil((entries + 1) / fill));
+function capacityFor(entries: number): number {
+  return Math.max(LEAST_CAPACITY, Math.ceil((entries + 1) / MADE_FILL));
 }
 
 function partOf({ words, bits, portBits }: PortPrefix): Part {

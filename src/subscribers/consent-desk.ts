@@ -6,7 +6,7 @@ import { SekishoError } from '../errors.ts';
 import type { ConsentState } from './consent.ts';
 import { isGroup, isSubscriberNumber } from './directory.ts';
 import type { LedgerEntry, LedgerRecord } from './ledger.ts';
-import type { Notice } from './notices.ts';
+import type { Notice, NoticeName } from './notices.ts';
 import { isPurpose, PURPOSES, type Purpose } from './purposes.ts';
 import type { SubscriberState } from './state.ts';
 
@@ -34,6 +34,8 @@ export interface SubscriberRecord {
   readonly consent: SubscriberConsent;
   readonly history: LedgerEntry[];
   readonly notices: Notice[];
+  /** Names beside them, where they are kept on a ground. */
+  readonly names: NoticeName[];
 }
 
 /** Row of an import: subscriber, purpose, what was said, and under which terms where they are not those in force. */
@@ -91,6 +93,7 @@ export class ConsentDesk {
       consent: this.#consentOf(subscriber),
       history: [...this.#state.ledger.read(subscriber)],
       notices: this.#state.notices.list(subscriber),
+      names: this.#state.notices.names(subscriber),
     };
   }
 

@@ -5,9 +5,10 @@
  *
  * A holder is never given to another subscriber: what is kept under it can never become somebody else's.
  */
+import { MAX_HOLDER } from './prefix-table.ts';
 
-/** Holders of one process; 24 bits, so that a `Uint8Array` of consents over all of them is 16 MiB. */
-export const MAX_HOLDERS = 1 << 24;
+/** Holders of one process: as many as an entry of the tables can name; a byte of consents for each is 16 MiB. */
+export const MAX_HOLDERS = MAX_HOLDER + 1;
 
 /** No markup, no space, nothing that a log or a page would have to escape. `@` before it: a contract group. */
 const NUMBER = /^@?[A-Za-z0-9][A-Za-z0-9._:@/+-]{0,62}$/;

@@ -58,8 +58,11 @@ export class SubscribersInForce {
     if (this.#unfiltered[query.listener] === true) return this.#none(UNFILTERED_LISTENER);
     const { clientWords, family, port } = query;
     const nowSeconds = Math.floor(query.nowMs / 1000);
-    const lease = leases.find(clientWords, family, port, nowSeconds);
-    const range = ranges.find(clientWords, family, port, nowSeconds);
+    // Both are asked for before either is looked at: their ways through the memory overlap.
+    leases.locate(clientWords, family, port);
+    ranges.locate(clientWords, family, port);
+    const lease = leases.found(nowSeconds);
+    const range = ranges.found(nowSeconds);
     // The more exact one counts; of two alike the lease, which somebody reported. A lease that has ended hides the range
     // below it: the range may speak of a whole group, and whoever comes next may have opted out.
     const leased = lease !== UNKNOWN && (range === UNKNOWN || leases.length >= ranges.length);

@@ -7,6 +7,7 @@
  * is not inspected, and the next message that is certain ends it.
  */
 import type { AddressTable, PortPrefix } from './address-table.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
 import { NOBODY, UNKNOWN } from './prefix-table.ts';
 
 /** What somebody reported. Times are seconds of the monotonic clock that the packet threads read. */
@@ -40,8 +41,24 @@ export function sessionWord(reporter: number, hash: number): number {
   return (reporter << REPORTER_SHIFT) | (hash & ~REPORTER_MASK);
 }
 
+/** Session of an address whose lease from before a restart was not confirmed: nobody's, so that any message is news. */
+const UNCONFIRMED = sessionWord(MAX_REPORTERS, 0);
+/** Two clocks do not round alike. */
+const SAME_SECONDS = 2;
+/** A prolongation is kept on the disk so many times in a lifetime at most. */
+const KEPT_IN_A_LIFETIME = 8;
+
+/** FNV-1a of what a reporter calls a session: those of one address are told apart, and the reporter was authenticated. */
+export function sessionHash(sessionId: string): number {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < sessionId.length; i++) hash = Math.imul(hash ^ sessionId.charCodeAt(i), 0x01000193);
+  return hash ^ (hash >>> 15);
+}
+
 export class Leases {
   readonly table: AddressTable;
+  /** Where changes are kept over a restart, if anywhere. */
+  keeper: LeaseKeeper | undefined;
   readonly #lifetimeSeconds: () => number;
 
   constructor(table: AddressTable, lifetimeSeconds: () => number) {
@@ -55,10 +72,14 @@ export class Leases {
     const before = this.table.holderOf(prefix);
     const lastSeconds = before === UNKNOWN ? Number.NEGATIVE_INFINITY : this.table.expiresSeconds - lifetime;
     const same = before !== UNKNOWN && this.table.session === session;
-    const put = (whose: number, result: LeaseResult): LeaseResult =>
-      this.table.set(prefix, whose, Math.max(atSeconds, same ? lastSeconds : atSeconds) + lifetime, session)
-        ? result
-        : 'full';
+    const put = (whose: number, result: LeaseResult): LeaseResult => {
+      const last = Math.max(atSeconds, same ? lastSeconds : atSeconds);
+      if (!this.table.set(prefix, whose, last + lifetime, session)) return 'full';
+      const slice = lifetime / KEPT_IN_A_LIFETIME;
+      const isProlonged = same && before === whose && Math.floor(last / slice) === Math.floor(lastSeconds / slice);
+      if (!isProlonged || this.keeper?.believing) this.keeper?.changed(prefix, whose, last + lifetime, session);
+      return result;
+    };
 
     if (kind === 'stop') {
       // Without an entry there is nothing to end, and room is kept for those who come.
@@ -80,6 +101,18 @@ export class Leases {
 
   /** RFC 2866 §5.1, Accounting-On and -Off: the reporter has begun anew and holds none of its sessions any more. */
   endReporter(reporter: number, atSeconds: number): number {
-    return this.table.endSessions(reporter << REPORTER_SHIFT, REPORTER_MASK, atSeconds + this.#lifetimeSeconds());
+    const expiresSeconds = atSeconds + this.#lifetimeSeconds();
+    this.keeper?.reporterEnded(reporter, expiresSeconds);
+    return this.table.endSessions(reporter << REPORTER_SHIFT, REPORTER_MASK, expiresSeconds);
+  }
+
+  /** Nobody holds the address, where this session still does and nothing was heard of it since. */
+  endUnconfirmed(prefix: PortPrefix, session: number, expiresSeconds: number): void {
+    const { table } = this;
+    if (table.holderOf(prefix) < 0 || table.session !== session) return;
+    if (Math.abs(table.expiresSeconds - expiresSeconds) > SAME_SECONDS) return;
+    const until = table.expiresSeconds;
+    table.set(prefix, NOBODY, until, UNCONFIRMED);
+    this.keeper?.changed(prefix, NOBODY, until, UNCONFIRMED);
   }
 }

@@ -1,7 +1,7 @@
 /** Opens the SQLite file of the consent ledger. */
-import Database from 'libsql';
+import { type Database, openDatabase } from '../store/database.ts';
 
-export type LedgerDatabase = Database.Database;
+export type LedgerDatabase = Database;
 
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS entry (
@@ -21,21 +21,18 @@ const SCHEMA = `
     PRIMARY KEY (subscriber, category, list)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX IF NOT EXISTS notice_by_last ON notice (last_ms);
+  CREATE TABLE IF NOT EXISTS notice_name (
+    subscriber TEXT NOT NULL, list TEXT NOT NULL, name TEXT NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (subscriber, list, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS notice_name_by_last ON notice_name (last_ms);
 `;
 
 /**
- * Write-ahead log with `synchronous = FULL`: what COMMIT has returned from is on the disk, also after a loss of power
- * (sqlite.org/pragma.html#pragma_synchronous). Throws what SQLite throws.
+ * What COMMIT has returned from is on the disk, also after a loss of power. A damaged file is left where it is: in a new one
+ * nobody would have opted out. Throws what SQLite throws.
  */
 export function openLedgerFile(path: string): LedgerDatabase {
-  const db = new Database(path);
-  try {
-    db.exec('PRAGMA journal_mode = WAL');
-    db.exec('PRAGMA synchronous = FULL');
-    db.exec(SCHEMA);
-    return db;
-  } catch (error) {
-    db.close();
-    throw error;
-  }
+  return openDatabase(path, { durability: 'full', schema: SCHEMA, whenDamaged: 'refuse' }, 0).database;
 }

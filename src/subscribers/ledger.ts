@@ -11,6 +11,7 @@
  */
 import { createHash } from 'node:crypto';
 import { errorText, SekishoError } from '../errors.ts';
+import { closeDatabase, inTransaction } from '../store/database.ts';
 import { type LedgerDatabase, openLedgerFile } from './ledger-file.ts';
 
 /** `shown` and `exported`: somebody looked (R14: no read without a trace). */
@@ -155,7 +156,7 @@ export class Ledger {
       if (this.#scheduled) clearImmediate(this.#scheduled);
       this.#flush();
     }
-    this.db.close();
+    closeDatabase(this.db);
   }
 
   #flush(): void {
@@ -169,17 +170,16 @@ export class Ledger {
     if (this.#waiting.length > 0) this.#scheduled = setImmediate(() => this.#flush());
     const before = [this.#seq, this.#hash] as const;
     try {
-      this.db.exec('BEGIN IMMEDIATE');
-      const written = batch.map(({ records, progress }) => {
-        if (progress) this.#remember.run(progress.id, progress.rows);
-        return records.map((record) => this.#write(record));
-      });
-      this.db.exec('COMMIT');
+      const written = inTransaction(this.db, () =>
+        batch.map(({ records, progress }) => {
+          if (progress) this.#remember.run(progress.id, progress.rows);
+          return records.map((record) => this.#write(record));
+        }),
+      );
       batch.forEach(({ resolve }, i) => {
         resolve(written[i]!);
       });
     } catch (error) {
-      if (this.db.inTransaction) this.db.exec('ROLLBACK');
       [this.#seq, this.#hash] = before;
       const failure = new SekishoError('SEKISHO_LEDGER_FAILED', `not recorded: ${errorText(error)}`, { cause: error });
       for (const { reject } of batch) reject(failure);

@@ -13,19 +13,31 @@ export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[])
     record(records) {
       const lastMs = clock.wallMs();
       notices.add(
-        records.flatMap(({ holder, list, count }) => {
+        records.flatMap(({ holder, list, count, name }) => {
           const config = lists[list];
           const subscriber = register.directory.numberOf(holder);
           const purpose = config && CONSENT_PURPOSES[config.category];
           if (!config || subscriber === undefined || purpose === undefined || !isPurpose(purpose)) return [];
           // A group has many members and none of them looked it up alone; and who has withdrawn meanwhile is left alone.
           if (isGroup(subscriber) || !register.consentsNow(holder, purpose)) return [];
-          return [{ subscriber, category: config.category, list: config.name, lastMs, count }];
+          return [
+            {
+              subscriber,
+              category: config.category,
+              list: config.name,
+              lastMs,
+              count,
+              ...(name !== undefined && { name }),
+            },
+          ];
         }),
       );
     },
     deleteOlderThan(ms) {
       notices.deleteBefore(clock.wallMs() - ms);
+    },
+    deleteNamesOlderThan(ms) {
+      notices.deleteNamesBefore(clock.wallMs() - ms);
     },
   };
 }

@@ -6,7 +6,11 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { makeDataFolder } from '../data-folder.ts';
+import { errorText } from '../errors.ts';
 import { AddressTable, type AddressTableMemory } from './address-table.ts';
+import { LEASES_FILE, LeaseArchive } from './lease-archive.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { type LeaseWriter, threadWriter } from './lease-writer.ts';
 import { Leases } from './leases.ts';
 import { Ledger } from './ledger.ts';
 import { Notices } from './notices.ts';
@@ -14,6 +18,13 @@ import { Register } from './register.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 
 export const LEDGER_FILE = 'consent.db';
+
+export interface LeaseKeeping {
+  /** After the last that was heard before a restart. */
+  readonly believedMs: number;
+  /** Who writes; a thread of its own unless told otherwise. */
+  readonly writer?: (file: string, run: number) => LeaseWriter;
+}
 
 export class SubscriberState {
   readonly register = new Register();
@@ -30,8 +41,11 @@ export class SubscriberState {
   #leaseSeconds = 7200;
   #termsInForce = '';
 
-  /** Throws SekishoError where the ledger cannot be opened. */
-  constructor(dataFolder: string, clock: Clock, log: Logger) {
+  /**
+   * Throws SekishoError where the ledger cannot be opened. `keep`: leases are kept over restarts, and those from before
+   * believed so long; without it they end with the process.
+   */
+  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping) {
     this.clock = clock;
     const folder = join(dataFolder, 'subscribers');
     makeDataFolder(folder);
@@ -46,6 +60,12 @@ export class SubscriberState {
       },
     });
     this.leases = new Leases(table, () => this.#leaseSeconds);
+    if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
+  }
+
+  /** Resolves when what was reported so far outlives the process. */
+  recorded(): Promise<void> {
+    return this.leases.keeper?.recorded() ?? Promise.resolve();
   }
 
   /** The monotonic second that the packet threads compare expiries with. */
@@ -60,6 +80,7 @@ export class SubscriberState {
     if (this.#reporters.size >= most) return -1;
     const reporter = this.#reporters.size;
     this.#reporters.set(client, reporter);
+    this.leases.keeper?.reporterNamed(reporter, client);
     return reporter;
   }
 
@@ -77,7 +98,22 @@ export class SubscriberState {
     this.#termsInForce = text;
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.ledger.close();
+    await this.leases.keeper?.close();
+  }
+
+  /** Serving does not depend on it: without the file addresses are unknown until their next message. */
+  #keepLeases(file: string, { believedMs, writer = threadWriter }: LeaseKeeping, log: Logger): void {
+    try {
+      const before = new LeaseArchive(file, this.clock.wallMs());
+      for (const { number, client } of before.reporters()) if (client !== '') this.#reporters.set(client, number);
+      const keeper = new LeaseKeeper(writer(file, before.run), this.register, this.clock, log);
+      const restored = keeper.restore(before, this.leases, this.register, believedMs);
+      this.leases.keeper = keeper;
+      log.info({ restored }, 'leases from before the start are believed for a while');
+    } catch (error) {
+      log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
+    }
   }
 }

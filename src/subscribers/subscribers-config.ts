@@ -20,5 +20,7 @@ export interface SubscribersConfig {
   /** By listening address. */
   readonly unfiltered: readonly boolean[];
   readonly leaseMs: number;
+  /** Leases from before a restart are believed so long after the last that was heard. */
+  readonly leaseAfterRestartMs: number;
   readonly radius?: RadiusConfig;
 }

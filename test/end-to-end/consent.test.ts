@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ConsentExport, ConsentView } from '../../src/admin/consent.ts';
 import type { ExplainResult } from '../../src/admin/status.ts';
+import { AUDIT_FILE } from '../../src/audit/log.ts';
+import { openDatabase } from '../../src/store/database.ts';
 import { askTcp, askUdp } from '../harness/dns-client.ts';
 import { sekisho } from '../harness/field.ts';
 import { logOf, pause, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
@@ -142,6 +144,27 @@ describe('who is blocked', () => {
     expect(JSON.stringify((await explain(UNINSPECTED_GROUP)).steps)).toContain(
       'not inspected: contract group @wholesale',
     );
+  });
+
+  it('leaves every look in the audit log, with who looked and why', async () => {
+    await place.json('GET', `/v1/explain?name=c2.example&client=${OTHER}&reason=ticket%20815`);
+    await place.cli('explain', 'c2.example', '--client', OTHER, '--reason', 'asked by telephone');
+    await place.cli('consent', 'show', '4712', '--reason', 'asked by mail');
+    await place.cli('consent', 'export', '4712');
+    const { database } = openDatabase(join(place.folder, 'data', AUDIT_FILE), { durability: 'full', schema: '' }, 0);
+    const looks = database.prepare(
+      'SELECT who, role, action, purpose, detail FROM audit ORDER BY sequence DESC LIMIT 4',
+    );
+    const rows = (looks.all() as Record<string, string>[]).reverse();
+    database.close();
+    expect(rows.map(({ action, purpose, detail }) => [action, purpose, JSON.parse(detail ?? '')])).toEqual([
+      ['subscriber.explain', 'ticket 815', { client: OTHER }],
+      ['subscriber.explain', 'asked by telephone', { client: OTHER }],
+      ['consent.show', 'asked by mail', { subscriber: '4712', channel: 'command-line' }],
+      ['consent.export', 'not stated', { subscriber: '4712', channel: 'command-line' }],
+    ]);
+    expect(rows.every(({ who, role }) => who !== '' && role?.includes('privacy'))).toBe(true);
+    expect(JSON.parse((await place.cli('audit', 'verify', '--json')).stdout)).toMatchObject({ ok: true });
   });
 
   it('refuses what cannot be recorded', async () => {

@@ -1,6 +1,6 @@
 /** Leases from a real RADIUS client: Debian's radclient. */
 import { spawn } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensurePackages, requireProgram } from '../harness/debian.ts';
@@ -32,6 +32,8 @@ function radclient(port: number, attributes: string, secret = SECRET): Promise<s
 describe.skipIf(missing.size > 0)('radclient', () => {
   let server: SekishoServer;
   let port: number;
+  let upstreamPort = 0;
+  let folder = '';
   const blocked = async () => (await askUdp({ name: 'c2.example' }, { port: server.port, from: CLIENT })).rcode === 3;
   const account = (status: string, user: string, session: string, more = '', secret?: string) =>
     radclient(
@@ -40,16 +42,12 @@ describe.skipIf(missing.size > 0)('radclient', () => {
       secret,
     );
 
-  beforeAll(async () => {
-    const upstream = keep(await startScriptedUpstream(honest()));
-    const folder = temporaryFolder('radius');
-    port = await freePort();
-    writeFileSync(join(folder, 'secret'), `${SECRET}\n`);
-    writeFileSync(join(folder, 'c2.txt'), 'c2.example\n');
-    server = keep(
+  const start = async (data?: string) =>
+    keep(
       await startSekisho({
         config: {
-          upstream: { servers: [`127.0.0.1:${upstream.port}`] },
+          ...(data !== undefined && { server: { data } }),
+          upstream: { servers: [`127.0.0.1:${upstreamPort}`] },
           cache: { size: '1MiB' },
           subscribers: {
             terms: '2026-04',
@@ -58,9 +56,18 @@ describe.skipIf(missing.size > 0)('radclient', () => {
           lists: [{ name: 'feed', category: 'c2', tier: 'confirmed', format: 'domains', file: join(folder, 'c2.txt') }],
           plugins: { access: {}, 'c2-block': {} },
         },
-        readyTimeoutMs: 40_000,
+        readyTimeoutMs: 30_000,
       }),
     );
+
+  beforeAll(async () => {
+    const upstream = keep(await startScriptedUpstream(honest()));
+    upstreamPort = upstream.port;
+    folder = temporaryFolder('radius');
+    port = await freePort();
+    writeFileSync(join(folder, 'secret'), `${SECRET}\n`);
+    writeFileSync(join(folder, 'c2.txt'), 'c2.example\n');
+    server = await start();
   });
 
   it('starts, prolongs and stops a lease, and takes the answers for genuine', async () => {
@@ -98,5 +105,34 @@ describe.skipIf(missing.size > 0)('radclient', () => {
     expect(await account('Stop', '4712', 'A4')).toContain('Received Accounting-Response');
     expect(await blocked()).toBe(false);
     expect(server.stdout()).not.toMatch(/4712|127\.0\.0\.21|xyzzy/);
+  });
+
+  it('is not forgotten by a kill: what was answered is there again, and nobody inherits what another holds now', async () => {
+    await account('Start', '4711', 'K1');
+    expect(await account('Start', '4713', 'K2')).toContain('Received Accounting-Response');
+    const token = readFileSync(join(server.folder, 'data', 'admin.token'), 'utf8').trim();
+    const optOut = (at: SekishoServer, who: string) =>
+      fetch(`http://127.0.0.1:${at.adminPort}/v1/consent/subscribers/${who}/opt-out`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+        body: '{}',
+      });
+    const data = join(server.folder, 'data');
+    process.kill(server.pid, 'SIGKILL');
+    await server.ended;
+    server = await start(data);
+    expect(server.stdout()).toContain('"restored":3');
+    expect(await blocked()).toBe(true);
+    // It is 4713's and not 4711's: only the former's opt-out changes anything.
+    expect((await optOut(server, '4711')).status).toBe(200);
+    expect(await blocked()).toBe(true);
+    expect((await optOut(server, '4713')).status).toBe(200);
+    expect(await blocked()).toBe(false);
+    expect(server.stdout()).not.toMatch(/4713|127\.0\.0\.21/);
+    expect(await account('Stop', '4713', 'K2')).toContain('Received Accounting-Response');
+    process.kill(server.pid, 'SIGKILL');
+    await server.ended;
+    server = await start(data);
+    expect(server.stdout()).toContain('"restored":0');
   });
 });

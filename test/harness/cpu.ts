@@ -7,16 +7,22 @@ import { readdirSync, readFileSync } from 'node:fs';
  * process is idle. Threads that have ended no longer count.
  */
 export function cpuSeconds(pid: number): number {
-  let nanoseconds = 0;
+  return [...threadCpuSeconds(pid).values()].reduce((sum, seconds) => sum + seconds, 0);
+}
+
+/** The same by the number of the thread; that of the main thread is `pid`. */
+export function threadCpuSeconds(pid: number): Map<number, number> {
+  const seconds = new Map<number, number>();
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
     try {
-      nanoseconds += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+      const text = readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8');
+      seconds.set(Number(thread), Number(text.split(' ')[0]) / 1e9);
     } catch (error) {
       // A thread may end between the listing and the reading.
       if (!['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
     }
   }
-  return nanoseconds / 1e9;
+  return seconds;
 }
 
 /**

@@ -55,7 +55,13 @@ function setUp() {
   const clock = new ManualClock(10_000_000);
   const data = join(folder, String(states++));
   const state = new SubscriberState(data, clock, pino({ level: 'silent' }));
-  state.putInForce({ terms: { version: 't', covers: ['c2'] }, groups: [], unfiltered: [], leaseMs: 3_600_000 });
+  state.putInForce({
+    terms: { version: 't', covers: ['c2'] },
+    groups: [],
+    unfiltered: [],
+    leaseMs: 3_600_000,
+    leaseAfterRestartMs: 0,
+  });
   const results: string[] = [];
   const config = {
     listen: { address: '127.0.0.1', port: 1813 },

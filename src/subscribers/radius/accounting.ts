@@ -7,7 +7,7 @@
 import { parsePrefix } from '../../net/address.ts';
 import { PrefixSet } from '../../net/prefix-set.ts';
 import { isGroup, isSubscriberNumber } from '../directory.ts';
-import { LEASE_RESULTS, type LeaseEvent, MAX_REPORTERS, sessionWord } from '../leases.ts';
+import { LEASE_RESULTS, type LeaseEvent, MAX_REPORTERS, sessionHash, sessionWord } from '../leases.ts';
 import { NOBODY } from '../prefix-table.ts';
 import type { SubscriberState } from '../state.ts';
 import type { RadiusConfig } from '../subscribers-config.ts';
@@ -51,13 +51,19 @@ export class Accounting {
     this.#clients = new PrefixSet(config.clients.map(parsePrefix));
   }
 
+  /** Set by `take`: the answer has to wait for SubscriberState.recorded. */
+  mustWait = false;
+
   /** The answer to the packet; undefined where there is none. `from`: the sender's address. */
   take(packet: Buffer, from: Int32Array): Buffer | undefined {
     // Before anything is computed: who is no client can make no work.
     if (!this.#clients.has(from)) return this.#discard('unknown-client');
     const request = readAccountingRequest(packet, this.#secret);
     if (typeof request === 'string') return this.#discard(request);
+    const noted = this.#state.leases.keeper?.noted;
     const result = this.#isKnown(packet) ? 'duplicate' : this.#carryOut(request, from);
+    // RFC 2866 §2: an answer says that it was recorded. Of a duplicate, the first may still be on its way to the disk.
+    this.mustWait = result === 'duplicate' || this.#state.leases.keeper?.noted !== noted;
     this.#count(result);
     if (result === 'full' || result === 'too-many-clients') return undefined;
     this.#remember(packet);
@@ -81,7 +87,7 @@ export class Accounting {
     const named = isSubscriberNumber(number) && !isGroup(number);
     // Whoever it is, it is not the one before.
     const holder = named ? register.holderFor(number) : NOBODY;
-    const session = sessionWord(reporter, hashOf(request.sessionId));
+    const session = sessionWord(reporter, sessionHash(request.sessionId));
     let result: RadiusResult = 'taken';
     for (const prefix of prefixes) {
       result = leases.report({
@@ -131,10 +137,3 @@ const KINDS: ReadonlyMap<number, LeaseEvent['kind']> = new Map([
 ]);
 /** Older than any lease may last. */
 const MAX_AGE_SECONDS = 8 * 86_400;
-
-/** FNV-1a: sessions of one address are told apart, and their client has been authenticated. */
-function hashOf(sessionId: string): number {
-  let hash = 0x811c9dc5;
-  for (let i = 0; i < sessionId.length; i++) hash = Math.imul(hash ^ sessionId.charCodeAt(i), 0x01000193);
-  return hash ^ (hash >>> 15);
-}

@@ -40,13 +40,20 @@ export async function listenForAccounting(
     senders.set(text, words);
     return words;
   };
+  let closed = false;
   socket.on('message', (packet, remote) => {
     const response = accounting.take(packet, wordsOf(remote.address));
+    if (!response) return;
     // A client that is gone is no trouble of ours.
-    if (response) socket.send(response, remote.port, remote.address, () => {});
+    const answer = () => socket.send(response, remote.port, remote.address, () => {});
+    if (!accounting.mustWait) answer();
+    else void state.recorded().then(() => !closed && answer());
   });
   await bound(socket, address, port, `${endpointText(config.listen)} (subscribers.radius.listen)`);
-  return () => new Promise((resolve) => socket.close(() => resolve()));
+  return () => {
+    closed = true;
+    return new Promise((resolve) => socket.close(() => resolve()));
+  };
 }
 
 /** Read when it listens, and kept nowhere else. */

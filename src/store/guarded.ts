@@ -1,0 +1,101 @@
+/**
+ * libsql's database, with what it does not guard itself: a statement that is touched after its database was closed aborts
+ * the whole process (libsql 0.5). Here it throws. Everything else is passed through.
+ */
+import Libsql from 'libsql';
+
+/** What `run` tells. */
+export interface Changes {
+  readonly changes: number;
+  readonly lastInsertRowid: number | bigint;
+}
+
+export class Database {
+  readonly #database: Libsql.Database;
+  #open = true;
+
+  /** Open `file`, or make it. Throws what libsql throws. */
+  constructor(file: string) {
+    this.#database = new Libsql(file);
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  get inTransaction(): boolean {
+    return this.#open && this.#database.inTransaction;
+  }
+
+  prepare(sql: string): Statement {
+    return new Statement(this, this.#inner.prepare(sql));
+  }
+
+  exec(sql: string): void {
+    this.#inner.exec(sql);
+  }
+
+  pragma(source: string): unknown {
+    return this.#inner.pragma(source);
+  }
+
+  /** A second time does nothing. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#database.close();
+  }
+
+  get #inner(): Libsql.Database {
+    needsOpen(this);
+    return this.#database;
+  }
+}
+
+export class Statement {
+  readonly #of: Database;
+  readonly #statement: Libsql.Statement;
+
+  constructor(of: Database, statement: Libsql.Statement) {
+    this.#of = of;
+    this.#statement = statement;
+  }
+
+  run(...values: unknown[]): Changes {
+    return this.#inner.run(...values);
+  }
+
+  get(...values: unknown[]): unknown {
+    return this.#inner.get(...values);
+  }
+
+  all(...values: unknown[]): unknown[] {
+    return this.#inner.all(...values);
+  }
+
+  /** Row by row; a database that is closed meanwhile ends it with an error. */
+  *iterate(...values: unknown[]): IterableIterator<unknown> {
+    const rows = this.#inner.iterate(...values)[Symbol.iterator]();
+    for (;;) {
+      needsOpen(this.#of);
+      const next = rows.next();
+      if (next.done === true) return;
+      yield next.value;
+    }
+  }
+
+  /** Rows as arrays. */
+  raw(): this {
+    this.#inner.raw();
+    return this;
+  }
+
+  get #inner(): Libsql.Statement {
+    needsOpen(this.#of);
+    return this.#statement;
+  }
+}
+
+function needsOpen({ open }: Database): void {
+  if (!open) throw new Error('the database is closed');
+}
