@@ -85,6 +85,7 @@ export class Explainer {
       metrics: new Metrics(),
       defer: () => undefined,
       resume: () => false,
+      refresh: () => {},
     });
     const take = ({ topic, value }: Publication): void => {
       if (topic === LISTS_TOPIC) lists.take(value as CompiledLists);

@@ -14,7 +14,7 @@
  *
  * ## Where hooks stand on a packet's journey
  *
- *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ [miss]* ─▶ source ─▶ [resolved]*
+ *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ [miss]* ─▶ source ─▶ [again]*, [resolved]*
  *                 guard only                                names                                                  │                  │
  *     client ◀──── send ◀──── [observe]* ◀──── OPT, size limit ◀──── [answer]* ◀───────────────────────────────────┴──────────────────┘
  *
@@ -143,9 +143,15 @@ export interface Hooks {
   /**
    * The cache has no fresh answer and the source is about to be asked; not called where the same question is being asked
    * already, which costs nothing more. FAIL: what is stale is served, else SERVFAIL with the query's `ede`. After CONTINUE of
-   * all plugins `resolved` follows, once. Cannot defer.
+   * all plugins `resolved` follows, once. Cannot defer. `query.cacheResult` is CACHE_STALE where something stale is at hand:
+   * FAIL is no loss to the client then, and `context.refresh` fetches what is new.
    */
   miss?(query: Query): Verdict;
+  /**
+   * A question is about to be sent without a `miss` before it: once more, because nothing has come, or a popular name's
+   * before it expires. False: it is not; those who wait go on waiting for what was sent. `question` is borrowed.
+   */
+  again?(question: Question): boolean;
   /**
    * The source is done with a question, RESOLVED_…: an answer is there, or there is none. `question` is borrowed;
    * `elapsedMs` since it was first sent, `sent` times it was sent. Also for popular names fetched again in the background,
@@ -228,6 +234,8 @@ export interface DataContext<Options> {
    * restored query. A ticket whose deadline has passed, or that was used, is ignored: returns false.
    */
   resume(ticket: Ticket, verdict: Verdict, write?: (query: Query) => void): boolean;
+  /** Ask the source in the background: the answer goes into the cache. Not where the question is being asked already. */
+  refresh(question: Question): void;
 }
 
 /** Stands for a deferred query. */

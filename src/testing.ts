@@ -158,6 +158,7 @@ export function mount<Schema extends z.ZodObject>(
     metrics,
     defer: (query, deadlineMs) => chain?.defer(query, deadlineMs),
     resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
+    refresh: (question) => chain?.source?.refresh(question, clock.nowMs()),
   });
   const log = { error: () => {} };
   chain = new Chain({

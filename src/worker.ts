@@ -12,8 +12,11 @@ import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
 import { listFacts } from './lists/list-config.ts';
 import { MeasuresInForce, type PublishedMeasures } from './measures/in-force.ts';
 import { Metrics } from './metrics/registry.ts';
+import { parsePrefix } from './net/address.ts';
+import { PrefixSet } from './net/prefix-set.ts';
 import { TcpServer } from './net/tcp.ts';
 import { openIo, type WorkerIo } from './net/worker-io.ts';
+import { PendingShares } from './overload/pending-shares.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { OwnNames } from './own-names.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from './plugin.ts';
@@ -57,7 +60,10 @@ async function serve(): Promise<void> {
   const { config } = setup;
   const metrics = new Metrics();
   const random32 = randomPool();
-  const suspended = new SuspendedQueries(MAX_SUSPENDED);
+  const suspended = new SuspendedQueries(
+    MAX_SUSPENDED,
+    pendingShares(metrics, () => source?.room ?? 0),
+  );
   const cache = new AnswerCache(setup.cache, {
     worker: setup.serial,
     minTtl: config.cache.minTtlSeconds,
@@ -87,6 +93,7 @@ async function serve(): Promise<void> {
       return chain?.defer(query, deadlineMs);
     },
     resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
+    refresh: (question) => source?.refresh(question, clock.nowMs()),
   });
   chain = new Chain({
     plugins,
@@ -131,6 +138,7 @@ async function serve(): Promise<void> {
       if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
       else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
     },
+    mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
     clock,
     random32,
     metrics,
@@ -213,6 +221,20 @@ function hold(publication: Publication, take: (publication: Publication) => void
     log.error({ topic: publication.topic, err: error }, 'a publication could not be taken; the one before stays');
     tell({ type: 'holds', serial, problem: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** Undefined where `server.overload` is switched off. `room`: questions that the source can still take. */
+function pendingShares(metrics: Metrics, room: () => number): PendingShares | undefined {
+  const { enabled, exempt, dryRun } = setup.config.server.overload;
+  if (!enabled) return undefined;
+  return new PendingShares({
+    tokens: MAX_SUSPENDED,
+    key: setup.hashKey,
+    exempt: exempt.length > 0 ? new PrefixSet(exempt.map(parsePrefix)) : undefined,
+    room,
+    dryRun,
+    metrics,
+  });
 }
 
 /** Cookies towards clients, from the secrets that a fleet shares or from the process's own. */
