@@ -7,6 +7,7 @@
 import type { ExplainQuestion, ExplainResult } from './admin/status.ts';
 import { AnswerCache } from './cache/cache.ts';
 import type { Clock } from './clock.ts';
+import { serverFacts } from './config/config.ts';
 import type { Generation } from './generation.ts';
 import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
 import type { PolicyIndex } from './lists/index/policy-index.ts';
@@ -69,7 +70,7 @@ export class Explainer {
     const lists = new ListsInForce(generation.config.lists.map(listFacts));
     const subscribers = new SubscribersInForce();
     const plugins = await mountPlugins(generation.config.plugins, {
-      server: { access: generation.config.server.access, workers: generation.config.server.workers },
+      server: serverFacts(generation.config.server, generation.config.notice),
       lists,
       subscribers,
       describeSubscriber: (query) => describeSubscriber(query, subscribers, generation.subscribers?.state.register),

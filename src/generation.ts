@@ -12,7 +12,7 @@ import type { AuditLog } from './audit/log.ts';
 import type { FailureMemory } from './cache/failures.ts';
 import { type CacheMemory, createCacheMemory } from './cache/memory.ts';
 import type { Clock } from './clock.ts';
-import type { Config } from './config/config.ts';
+import { type Config, serverFacts } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
 import type { LastingParts } from './lasting.ts';
@@ -251,7 +251,7 @@ class Controls {
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
     const context: ControlContext<never> = {
       options: options as never,
-      server: { access: config.server.access, workers: config.server.workers },
+      server: serverFacts(config.server, config.notice),
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,

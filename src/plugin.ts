@@ -243,6 +243,19 @@ export interface ServerFacts {
   readonly access: readonly string[];
   /** Workers that share the packets: what is bounded for the whole server is divided by it. */
   readonly workers: number;
+  readonly notice: NoticeFacts;
+}
+
+/** `notice`: where a block may lead, and whom a subscriber turns to. Whatever is not configured is absent. */
+export interface NoticeFacts {
+  /** Addresses of the notice page. */
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly operator?: string;
+  /** A URI. */
+  readonly contact?: string;
+  /** Address of the opt-out portal, http:// or https://. */
+  readonly portal?: string;
 }
 
 /** What `control` is given, once, in the main thread. */

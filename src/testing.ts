@@ -124,7 +124,7 @@ export function mount<Schema extends z.ZodObject>(
 ): Mounted {
   const clock = settings.clock ?? new ManualClock();
   const metrics = new Metrics();
-  const server = { access: ['127.0.0.0/8', '::1/128'], workers: 1, ...settings.server };
+  const server = { access: ['127.0.0.0/8', '::1/128'], workers: 1, notice: {}, ...settings.server };
   const parsed = plugin.options.parse(options);
   const problems = plugin.check?.(parsed, server) ?? [];
   if (problems.length > 0)

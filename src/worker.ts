@@ -8,6 +8,7 @@ import { AnswerCache } from './cache/cache.ts';
 import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from './cache/failures.ts';
 import { Chain } from './chain.ts';
 import { RoundClock, systemClock } from './clock.ts';
+import { serverFacts } from './config/config.ts';
 import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
 import { listFacts } from './lists/list-config.ts';
 import { Metrics } from './metrics/registry.ts';
@@ -75,7 +76,7 @@ async function serve(): Promise<void> {
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
-    server: { access: config.server.access, workers: config.server.workers },
+    server: serverFacts(config.server, config.notice),
     lists,
     subscribers,
     shared: setup.shared,

@@ -126,7 +126,7 @@ subscribers.take({
 const hooks = mountPlugin(c2Block, c2Block.options.parse({}), undefined, {
   lists,
   subscribers,
-  server: { access: [], workers: 1 },
+  server: { access: [], workers: 1, notice: {} },
   worker: 0,
   clock: systemClock,
   hashKey: [KEY0, KEY1],

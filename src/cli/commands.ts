@@ -246,6 +246,25 @@ tells whether its chain holds.`,
     load: async () => (await import('./consent.ts')).consent,
   },
   {
+    name: 'notice',
+    usage: 'preview [PAGE] | copy FOLDER',
+    summary: 'look at the pages that subscribers see, or take their texts over',
+    help: `preview writes PAGE as HTML to standard output: with made-up content, in the texts, the
+language and the name of the operator that the configuration has. Without PAGE it lists the
+pages. Nothing is started and no server is asked.
+
+copy puts the texts that come along into FOLDER, which must not be there yet, to be edited
+and named as notice.templates. \`sekisho check\` says what a page lacks.`,
+    examples: [
+      ['sekisho notice preview', 'which pages there are'],
+      ['sekisho notice preview blocked-c2 --language en > page.html', 'and open it in a browser'],
+      ['sekisho notice copy ./pages', 'one’s own texts begin here'],
+    ],
+    options: ['language'],
+    words: [1, 2],
+    load: async () => (await import('./notice.ts')).notice,
+  },
+  {
     name: 'history',
     usage: '[--reason TEXT] [--window SPAN] [--top N]',
     summary: 'show who and what was asked most over a time, beside the normal',

@@ -24,6 +24,7 @@ export const OPTION_HELP = {
   subtree: ['--subtree', 'the name and everything below it; otherwise exactly the name'],
   'dry-run': ['--dry-run', 'only count what the rule would hit'],
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
+  language: ['--language L', 'ja or en; the first of notice.languages unless given'],
   format: [
     '--format F',
     'export ip53b: nftables, iptables, junos or ios-xr (required);\nreport: text (the default), html or json',

@@ -8,6 +8,8 @@ import type { z } from 'zod';
 import type { Role } from '../admin/roles.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { Endpoint } from '../net/address.ts';
+import type { NoticeConfig } from '../notice/notice-config.ts';
+import type { ServerFacts } from '../plugin.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
@@ -38,6 +40,7 @@ export interface Config {
   /** In the order of the configuration; `access` first. */
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;
+  readonly notice: NoticeConfig;
   readonly ip53b: Ip53bConfig;
 }
 
@@ -207,6 +210,25 @@ export function cacheConfig(section: z.infer<typeof cacheSchema>): CacheConfig {
     serveStaleSeconds: section['serve-stale'],
     minTtlSeconds: section['min-ttl'],
     maxTtlSeconds: section['max-ttl'],
+  };
+}
+
+/** What plugins are told of all this (plugin.ts). `notice`: undefined where its section is wrong itself. */
+export function serverFacts(
+  { access, workers }: Pick<ServerConfig, 'access' | 'workers'>,
+  notice: NoticeConfig | undefined,
+): ServerFacts {
+  const { ipv4, ipv6, operator, portal } = notice ?? {};
+  return {
+    access,
+    workers,
+    notice: {
+      ...(ipv4 !== undefined && { ipv4 }),
+      ...(ipv6 !== undefined && { ipv6 }),
+      ...(operator?.name !== undefined && { operator: operator.name }),
+      ...(operator?.contact !== undefined && { contact: operator.contact }),
+      ...(portal?.isPublic && { portal: portal.url }),
+    },
   };
 }
 

@@ -139,6 +139,23 @@ describe('a configuration without any key', () => {
           { name: 'sinkhole', options: { ipv4: '192.0.2.1', ttl: 60, rules: [] } },
         ],
         admin: { listen: { address: '127.0.0.1', port: 8053 }, tokens: [] },
+        notice: {
+          listen: [{ address: '127.0.0.1', port: 8080 }],
+          listenIsDefault: true,
+          ipv4: undefined,
+          ipv6: undefined,
+          languages: ['ja', 'en'],
+          templatesFolder: undefined,
+          operator: { name: undefined, contact: undefined },
+          proxies: [],
+          portal: {
+            url: 'http://127.0.0.1:8080/',
+            isPublic: false,
+            hosts: ['127.0.0.1', 'localhost'],
+            line: true,
+            link: undefined,
+          },
+        },
         ip53b: { dynamic: [], fixed: [], servers: [], inbound: [53, 123], outbound: [53] },
       },
     });
@@ -273,7 +290,7 @@ plugins:
   nothing: {}
   sinkhole: { ipv4: x, rules: [{}, { name: 5, sub-tree: true }] }
 admin: { listen: 127.0.0.1 }
-notice: {}
+notices: {}
 `),
     ).toEqual([
       "x.yaml:1:1: sever: unknown key; did you mean 'server'?",
@@ -295,7 +312,7 @@ notice: {}
       'x.yaml:13:44: plugins.sinkhole.rules[1].name: expected text, found 5',
       "x.yaml:13:47: plugins.sinkhole.rules[1].sub-tree: unknown key; did you mean 'subtree'?",
       "x.yaml:14:18: admin.listen: '127.0.0.1' has no port: write 127.0.0.1:53 or the like",
-      'x.yaml:15:1: notice: is not supported by this version yet: take it out',
+      "x.yaml:15:1: notices: unknown key; did you mean 'notice'?",
     ]);
   });
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../net/address.ts';
 import { MAX_SERVERS } from '../upstream/servers.ts';
 import { listsSchema, transferSchema } from './lists-section.ts';
+import { noticeSchema } from './notice-section.ts';
 import { subscribersSchema } from './subscribers-section.ts';
 import { durationMs, durationSeconds, sizeBytes } from './units.ts';
 
@@ -15,9 +16,6 @@ export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
 export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 /** Plugins of a configuration that names none. */
 export const DEFAULT_PLUGINS = { access: {}, 'amp-shaper': {}, sinkhole: {} };
-
-/** Keys of the design that this version does not know yet; their absence is said clearly instead of "unknown key". */
-export const LATER_KEYS = ['notice'] as const;
 
 export const serverSchema = z
   .strictObject({
@@ -291,6 +289,7 @@ export const configSchema = z.strictObject({
       'Plugins in the order in which they run inside their stage. One that is not built in names its `module`: a file relative to the configuration, or a package.',
     ),
   admin: adminSchema,
+  notice: noticeSchema,
   ip53b: ip53bSchema,
 });
 

@@ -6,6 +6,7 @@ import { startSekisho } from '../harness/sekisho.ts';
 /** Labels that come from the configuration or from a fixed list. A new one is a decision, to be made here. */
 const LABELS = [
   'action',
+  'category',
   'dry_run',
   'io',
   'kind',
