@@ -62,6 +62,8 @@ import type { Auditor } from './audit/entry.ts';
 import type { Clock } from './clock.ts';
 import type { ListCategory } from './grounds/categories.ts';
 import type { ListFacts, ListsInForce } from './lists/in-force.ts';
+import type { MeasureCarrier, MeasureDesk } from './measures/desk.ts';
+import type { PluginMeasures } from './measures/in-force.ts';
 import type { MetricSample } from './metrics/prometheus.ts';
 import type { Query } from './query.ts';
 import type { SubscriberFacts } from './subscribers/describe.ts';
@@ -71,6 +73,9 @@ import type { Question } from './wire/question.ts';
 export type { AuditEntry, Auditor } from './audit/entry.ts';
 export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
+export type { MeasureCarrier } from './measures/desk.ts';
+export type { PluginMeasures } from './measures/in-force.ts';
+export type { Measure, MeasureMatch, MeasureProposal } from './measures/measure.ts';
 export {
   CACHE_FAILURE,
   CACHE_HIT,
@@ -199,6 +204,8 @@ export interface DataContext<Options> {
   readonly lists: ListsInForce;
   /** Who a client is and what it consents to: ask for each packet, before anything is looked up. */
   readonly subscribers: SubscribersInForce;
+  /** Measures of the operator that this plugin carries (`Plugin.carriesMeasures`): none costs one look at `count`. */
+  readonly measures: PluginMeasures;
   /** For `explain`: who the query's client is, in words. Only where `worker` is -1. */
   describeSubscriber?(query: Query): SubscriberFacts;
   /** What `control` returned as `shared`. */
@@ -280,6 +287,10 @@ export interface ControlContext<Options> {
   readonly workers: number;
   /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
   readonly audit: Auditor;
+  /** Puts proposals of a diagnosis in force (R5): for plugins that propose. */
+  readonly measures: Pick<MeasureDesk, 'apply' | 'carries'>;
+  /** This plugin keeps rules of its own: measures go there. */
+  carryMeasures(carrier: MeasureCarrier): void;
   /** What `/metrics` shows under a name at this moment, all workers together: one sample per set of labels. */
   samples(name: string): readonly MetricSample[];
   /** Folder of this plugin's own files, below `server.data`; made on first use. */
@@ -325,6 +336,11 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   readonly options: Schema;
   /** Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. */
   readonly listCategories?: readonly ListCategory[];
+  /**
+   * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes
+   * them with `carryMeasures`.
+   */
+  readonly carriesMeasures?: boolean;
   /**
    * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
    * the option it is about, so that the error names its line.

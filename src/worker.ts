@@ -11,6 +11,7 @@ import { RoundClock, systemClock } from './clock.ts';
 import { serverFacts } from './config/config.ts';
 import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
 import { listFacts } from './lists/list-config.ts';
+import { MeasuresInForce, type PublishedMeasures } from './measures/in-force.ts';
 import { Metrics } from './metrics/registry.ts';
 import { parsePrefix } from './net/address.ts';
 import { PrefixSet } from './net/prefix-set.ts';
@@ -21,7 +22,7 @@ import { OwnAddresses } from './own-addresses.ts';
 import { OwnNames } from './own-names.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
-import { LISTS_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
+import { LISTS_TOPIC, MEASURES_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
 import { TCP, UDP } from './query.ts';
 import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
 import { SuspendedQueries } from './suspended.ts';
@@ -73,12 +74,14 @@ async function serve(): Promise<void> {
   const failures = new FailureTable(setup.failures);
   const lists = new ListsInForce(config.lists.map(listFacts));
   const subscribers = new SubscribersInForce();
+  const measures = new MeasuresInForce(config.server.workers);
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
     server: serverFacts(config.server, config.notice),
     lists,
     subscribers,
+    measures,
     shared: setup.shared,
     worker: setup.place,
     clock,
@@ -174,6 +177,7 @@ async function serve(): Promise<void> {
 
   const updates = new Map([
     [LISTS_TOPIC, (value: unknown) => lists.take(value as CompiledLists)],
+    [MEASURES_TOPIC, (value: unknown) => measures.take(value as PublishedMeasures)],
     [SUBSCRIBERS_TOPIC, (value: unknown) => subscribers.take(value as PublishedSubscribers)],
   ]);
   for (const { plugin, hooks } of plugins) {

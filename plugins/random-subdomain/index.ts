@@ -105,6 +105,7 @@ const held = new Map<string, SharedArrayBuffer>();
 export default definePlugin({
   name: 'random-subdomain',
   stage: 'policy',
+  carriesMeasures: true,
   summary: 'limits misses of zones whose authority is in trouble, save for names known to exist',
   options,
   check({ exempt }) {
@@ -173,7 +174,7 @@ export default definePlugin({
     });
     return { shared: { zones, known: memory } satisfies Shared };
   },
-  data({ options, server, shared, worker, hashKey, clock, random32, counter, counters, refresh }) {
+  data({ options, server, shared, worker, hashKey, clock, random32, counter, counters, refresh, measures }) {
     const parts = (shared as Shared | undefined) ?? alone(options, random32);
     const memory = parts.zones[Math.max(0, worker)] ?? createZoneMemory(options.zones);
     const zones = tableOf(options, memory, server.workers, hashKey);
@@ -187,6 +188,10 @@ export default definePlugin({
       counter('refused', 'Misses that were not asked upstream.', { reason, dry_run: String(dryRun) });
     const overLimit = refused('limit');
     const tooMuch = refused('outstanding');
+    const overMeasure = counter('refused', 'Misses that were not asked upstream.', {
+      reason: 'measure',
+      dry_run: 'false',
+    });
     const knownPassed = counter('known_passed', 'Misses of zones in trouble that passed: the name is known to exist.');
     const stale = counter(
       'stale_first',
@@ -202,6 +207,13 @@ export default definePlugin({
 
     return {
       miss(query) {
+        // A measure of the operator (R5) comes before what the plugin finds out by itself; what is known to exist passes.
+        if (measures.count > 0 && measures.overLimit(query, known.has(query.question)) >= 0) {
+          counters[overMeasure]! += 1;
+          // RFC 8914 §4.24: Network Error.
+          query.ede = EDE.NETWORK_ERROR;
+          return FAIL;
+        }
         const zone = finder.find(query.question);
         if (zone < 0) return CONTINUE;
         if (exempt !== undefined && zones.isInTrouble(zone) && isExempt(query.question)) {
@@ -257,6 +269,8 @@ export default definePlugin({
         if (known.add(question)) counters[learnt]! += 1;
       },
       explain(query) {
+        const measure = measures.explain(query);
+        if (measure !== undefined) return { verdict: CONTINUE, reason: `the cache missing: ${measure}` };
         const zone = finder.peek(query.question);
         const troubled = zone >= 0 && zones.isInTrouble(zone);
         if (!troubled) return { verdict: CONTINUE, reason: 'its zone is not in trouble as the first worker sees it' };

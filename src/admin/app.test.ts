@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
+import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
 import { emptyReport } from '../report/empty-report.ts';
 import { createApp } from './app.ts';
@@ -70,6 +71,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
+    measures: measuresWithoutStore(),
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
@@ -249,6 +251,9 @@ describe('/openapi.json', () => {
       '/v1/lists/{name}/override',
       '/v1/lists/{name}/reload',
       '/v1/lists/{name}/rollback',
+      '/v1/measures',
+      '/v1/measures/changes',
+      '/v1/measures/{id}',
       '/v1/reload',
       '/v1/report',
       '/v1/status',

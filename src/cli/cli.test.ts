@@ -10,6 +10,7 @@ import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
+import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { resolvePlugin } from '../plugins.ts';
 import { emptyReport } from '../report/empty-report.ts';
 import { main } from './cli.ts';
@@ -99,6 +100,7 @@ beforeAll(async () => {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
+    measures: measuresWithoutStore(),
     audit: { verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
