@@ -23,6 +23,7 @@ import { errorText, SekishoError } from './errors.ts';
 import { Explainer } from './explain.ts';
 import { Generation, type ProcessParts } from './generation.ts';
 import { LastingParts } from './lasting.ts';
+import { openMeasures } from './measures/open.ts';
 import { countersOnly, RetiredMetrics } from './metrics/prometheus.ts';
 import { endpointText } from './net/address.ts';
 import { batchedIoFault } from './net/self-test.ts';
@@ -142,6 +143,7 @@ class Server {
       replaced: [],
       lasting: new LastingParts(),
       audit,
+      measures: openMeasures(config.server.dataFolder, { clock: systemClock, audit, log }),
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
     };
     const report = {
@@ -282,6 +284,7 @@ class Server {
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#notice.close();
     await this.#admin?.close();
+    this.#process.measures.close();
     this.#process.audit.close();
     this.#process.subscribers?.close();
     this.#log.info('stopped');
@@ -313,6 +316,7 @@ class Server {
       explain: (question) => this.#explainer.explain(question),
       reload: () => this.reload(),
       audit: this.#process.audit,
+      measures: this.#process.measures,
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
       subscribers: generation.subscribers,

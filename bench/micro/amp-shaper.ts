@@ -24,6 +24,7 @@ function hooks(options: object): Hooks {
     metrics: new Metrics(),
     defer: () => undefined,
     resume: () => false,
+    refresh: () => {},
   });
 }
 

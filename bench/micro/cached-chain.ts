@@ -70,6 +70,7 @@ export async function cachedChain(names: readonly string[], lists?: ListsInForce
       metrics,
       defer: () => undefined,
       resume: () => false,
+      refresh: () => {},
     },
   );
   const log = { error: (_fields: object, text: string) => console.error(text) };

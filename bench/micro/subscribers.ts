@@ -134,6 +134,7 @@ const hooks = mountPlugin(c2Block, c2Block.options.parse({}), undefined, {
   metrics: new Metrics(),
   defer: () => undefined,
   resume: () => false,
+  refresh: () => {},
 });
 const queries = Array.from({ length: 4096 }, (_, i) => {
   const query = new Query();

@@ -75,6 +75,15 @@ export interface ServerConfig {
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };
+  readonly overload: {
+    readonly enabled: boolean;
+    readonly targetMs: number;
+    /** Not below `targetMs`. */
+    readonly limitMs: number;
+    /** Networks in CIDR notation as written. */
+    readonly exempt: readonly string[];
+    readonly dryRun: boolean;
+  };
   readonly cookies: {
     readonly enabled: boolean;
     /** 32 hexadecimal digits each, the first in use; none: the process draws one. */
@@ -96,6 +105,8 @@ export interface UpstreamConfig {
   /** Per worker. */
   readonly sourcePorts: number;
   readonly timeoutMs: number;
+  /** Let the kernel cut messages up into datagrams, where it can. */
+  readonly segments: boolean;
   /** Send cookies (RFC 7873). */
   readonly cookies: boolean;
 }
@@ -138,7 +149,7 @@ export function serverConfig(
   listenIsDefault: boolean,
   cookieSecrets: readonly string[],
 ): ServerConfig {
-  const { tcp, udp, identity } = section;
+  const { tcp, udp, overload, identity } = section;
   return {
     listen: section.listen,
     listenIsDefault,
@@ -159,6 +170,13 @@ export function serverConfig(
       maxPipelined: tcp['max-pipelined'],
     },
     udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
+    overload: {
+      enabled: overload.enabled,
+      targetMs: overload.target,
+      limitMs: Math.max(overload.target, overload.limit),
+      exempt: overload.exempt,
+      dryRun: overload['dry-run'],
+    },
     cookies: { enabled: section.cookies.enabled, secrets: cookieSecrets },
     hangTimeoutMs: section['hang-timeout'],
   };
@@ -181,6 +199,7 @@ export function upstreamConfig(
     serversAreDefault: section.servers === undefined,
     sourcePorts: section['source-ports'],
     timeoutMs: section.timeout,
+    segments: section.segments,
     cookies: section.cookies,
   };
 }

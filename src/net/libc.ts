@@ -30,8 +30,13 @@ export interface Libc {
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
   epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number;
+  /** For requests that fill in `argument`. */
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
   usleep(microseconds: number): number;
   prctl(option: number, value: number, a: number, b: number, c: number): number;
+  /** mallopt(3); nothing happens where the C library has none (musl). */
+  mallopt(parameter: number, value: number): number;
+  sched_setscheduler(pid: number, policy: number, parameter: Uint8Array): number;
   /** errno of the last call in this thread. */
   errno(): number;
   /** The descriptor that becomes readable when this thread's libuv loop has work, or -1. */
@@ -56,6 +61,8 @@ export const SO_REUSEPORT = 15;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SO_MEMINFO = 55;
+/** ioctl: when the packet that was read last had come. */
+export const SIOCGSTAMPNS = 0x8907;
 export const IPPROTO_IP = 0;
 export const IP_PKTINFO = 8;
 export const IP_MTU_DISCOVER = 10;
@@ -74,6 +81,9 @@ export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLLIN = 1;
 export const PR_SET_TIMERSLACK = 29;
+export const SCHED_OTHER = 0;
+export const SCHED_IDLE = 5;
+export const M_MMAP_THRESHOLD = -3;
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
@@ -147,8 +157,11 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     epoll_create1: call('epoll_create1', 'int', 'int'),
     epoll_ctl: call('epoll_ctl', 'int', 'int', 'int', 'int', bytes),
     epoll_wait: call('epoll_wait', 'int', 'int', 'uintptr_t', 'int', 'int'),
+    ioctl: call('ioctl', 'int', 'int', 'unsigned long', bytes),
     usleep: call('usleep', 'int', 'uint32_t'),
     prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
+    mallopt: orNothing(() => call('mallopt', 'int', 'int', 'int')),
+    sched_setscheduler: call('sched_setscheduler', 'int', 'int', 'int', bytes),
     errno: () => koffi.errno(),
     uvBackendFd: () => uvBackendFd(koffi),
     allocate: (length) => {
@@ -159,6 +172,15 @@ function bindLibc(koffi: typeof koffiModule): Libc {
       return { address, bytes: new Uint8Array(buffer), words: new Int32Array(buffer, 0, length >>> 2) };
     },
   };
+}
+
+/** For calls that not every C library has. */
+function orNothing<Call>(bind: () => Call): Call | (() => number) {
+  try {
+    return bind();
+  } catch {
+    return () => 0;
+  }
 }
 
 function uvBackendFd(koffi: typeof koffiModule): number {

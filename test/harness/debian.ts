@@ -19,6 +19,8 @@ export const PACKAGES = {
   setpriv: 'util-linux',
   radclient: 'freeradius-utils',
   chromium: 'chromium',
+  'dnstap-read': 'bind9-dnsutils',
+  fstrm_capture: 'fstrm-bin',
 } as const;
 export type Program = keyof typeof PACKAGES;
 
