@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
+import type { MeasureDesk } from '../measures/desk.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { ListRoutesDeps } from './lists.ts';
 import type { ReportRoutesDeps } from './report.ts';
@@ -20,6 +21,7 @@ export interface AdminDeps {
   reload(): Promise<ReloadResult>;
   /** The audit log; absent where it could not be opened. */
   readonly audit: Pick<AuditLog, 'verify'>;
+  readonly measures: MeasureDesk;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;

@@ -97,6 +97,19 @@ export class PrefixTable {
     return UNKNOWN;
   }
 
+  /** Is there an entry for some of the ports of this single address? Tries every block of a length that is present. */
+  hasPortBlocks(w0: number, w1: number, w2: number, w3: number): boolean {
+    const words = this.#words;
+    const addressBits = this.#keyWords * 32;
+    for (let bits = 1; bits <= PORT_BITS; bits++) {
+      const length = addressBits + bits;
+      if ((Atomics.load(words, 1 + (length >> 5)) & (1 << (length & 31))) === 0) continue;
+      for (let port = 0; port < 1 << PORT_BITS; port += 1 << (PORT_BITS - bits))
+        if (Atomics.load(words, this.#probe(w0, w1, w2, w3, port, length)) !== 0) return true;
+    }
+    return false;
+  }
+
   /** Set by `holderOf`: as given to `set`. */
   expiresSeconds = 0;
   session = 0;

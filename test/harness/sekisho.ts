@@ -14,6 +14,8 @@ export interface SekishoConfig {
   cache?: Record<string, unknown>;
   admin?: Record<string, unknown>;
   plugins?: Record<string, unknown>;
+  /** `null`: no such section at all, so that the page listens at its default address if that is free. */
+  notice?: Record<string, unknown> | null;
   [section: string]: unknown;
 }
 
@@ -22,6 +24,8 @@ export interface SekishoServer extends RunningProcess {
   readonly port: number;
   /** Port of the admin server on 127.0.0.1. */
   readonly adminPort: number;
+  /** Port of the notice page and the portal on 127.0.0.1. */
+  readonly noticePort: number;
   /** Folder that holds the configuration file and `data/`. */
   readonly folder: string;
   readonly configFile: string;
@@ -53,10 +57,11 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
   const folder = temporaryFolder('server');
   const port = await freePort();
   const adminPort = await freePort();
+  const noticePort = await freePort();
   const given = options.config ?? {};
   const { probeName } = options;
   const config = stringify({
-    ...given,
+    ...(({ notice: _, ...others }) => others)(given),
     server: {
       listen: [`127.0.0.1:${port}`],
       workers: 1,
@@ -65,6 +70,7 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
       ...given.server,
     },
     admin: { listen: `127.0.0.1:${adminPort}`, ...given.admin },
+    ...(given.notice !== null && { notice: { listen: `127.0.0.1:${noticePort}`, ...given.notice } }),
   });
   const configFile = join(folder, 'sekisho.yaml');
   writeFileSync(configFile, config);
@@ -81,5 +87,5 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
         ? async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200
         : () => answers(port, probeName),
   });
-  return { ...running, port, adminPort, folder, configFile, config };
+  return { ...running, port, adminPort, noticePort, folder, configFile, config };
 }
