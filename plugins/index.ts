@@ -3,6 +3,7 @@ import type { Plugin } from '../src/plugin.ts';
 import access from './access/index.ts';
 import ampShaper from './amp-shaper/index.ts';
 import c2Block from './c2-block/index.ts';
+import dnstap from './dnstap/index.ts';
 import queryHistory from './query-history/index.ts';
 import randomSubdomain from './random-subdomain/index.ts';
 import rpz from './rpz/index.ts';
@@ -13,6 +14,7 @@ export const builtInPlugins: readonly Plugin[] = [
   access,
   ampShaper,
   c2Block,
+  dnstap,
   queryHistory,
   randomSubdomain,
   rpz,

@@ -138,6 +138,16 @@ export class Chain implements Waiters {
     }
   }
 
+  /** The source would send `question` once more, or nobody waits for it: plugins may object. */
+  mayAskAgain(question: Question): boolean {
+    try {
+      return this.#hooks.again(question);
+    } catch (error) {
+      this.#hooks.fault(error, this.#clockMs());
+      return true;
+    }
+  }
+
   /** Waiters: the answer has come. */
   answered(token: number, answer: Answer): void {
     const query = this.#restore(token);
@@ -277,7 +287,7 @@ export class Chain implements Waiters {
     if (found === CACHE_HIT) {
       query.cacheResult = CACHE_HIT;
       // RFC 8767 is for failures; for popular names the answer is fetched before it expires.
-      if (this.#cache.refreshDue) this.source?.refresh(query.question, query.nowMs);
+      if (this.#cache.refreshDue && this.mayAskAgain(query.question)) this.source?.refresh(query.question, query.nowMs);
       return ANSWER;
     }
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
@@ -292,7 +302,9 @@ export class Chain implements Waiters {
     query.cacheResult = CACHE_MISS;
     // Joining a question that is being asked adds no work, so nobody has to be asked whether it may.
     if (this.#hooks.missCount === 0 || this.source?.has(query.question)) return this.#askSource(query, false);
+    if (found === CACHE_STALE) query.cacheResult = CACHE_STALE;
     const verdict = this.#hooks.runMiss(query);
+    query.cacheResult = CACHE_MISS;
     if (verdict === CONTINUE) return this.#askSource(query, true);
     return verdict === FAIL ? this.#failMiss(query) : verdict;
   }

@@ -191,6 +191,33 @@ export const ERRORS = {
     remedy:
       'The log says which worker and why; `sekisho sinkhole list` shows what is kept. A reload brings it to new workers.',
   },
+  // ── measures ──────────────────────────────────────────────────────────────────────────────────────────────────────
+  SEKISHO_MEASURE_REFUSED: {
+    exitCode: 1,
+    meaning:
+      'A measure lacks what its ground needs, or is on what no measure may be on (HTTP 422); nothing was changed.',
+    remedy: 'Every problem is listed; `sekisho diagnose` prints a complete command line for each proposal.',
+  },
+  SEKISHO_MEASURE_CONFLICT: {
+    exitCode: 1,
+    meaning: 'The measure does not fit those that are there (HTTP 409); nothing was changed.',
+    remedy: '`sekisho measures` shows them; lift the one that the message names, or diagnose again.',
+  },
+  SEKISHO_MEASURE_UNKNOWN: {
+    exitCode: 1,
+    meaning: 'No measure of that number is in force (HTTP 404).',
+    remedy: '`sekisho measures` shows those that are, and those that ended within the last day.',
+  },
+  SEKISHO_MEASURE_STORE: {
+    exitCode: 1,
+    meaning: 'A measure could not be written to the disk (HTTP 503), so it was not put in force.',
+    remedy: 'Look at the space and the permissions of `<data>/measures/`; the log names the reason.',
+  },
+  SEKISHO_DIAGNOSIS_UNKNOWN: {
+    exitCode: 1,
+    meaning: 'There is no diagnosis of that number any more, or it has no such proposal (HTTP 404).',
+    remedy: 'Run `sekisho diagnose` again: a proposal can be put in force for half an hour.',
+  },
   // ── records ───────────────────────────────────────────────────────────────────────────────────────────────────────
   SEKISHO_AUDIT_FAILED: {
     exitCode: 1,

@@ -7,16 +7,18 @@
 import type { ExplainQuestion, ExplainResult } from './admin/status.ts';
 import { AnswerCache } from './cache/cache.ts';
 import type { Clock } from './clock.ts';
+import { serverFacts } from './config/config.ts';
 import type { Generation } from './generation.ts';
 import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
 import type { PolicyIndex } from './lists/index/policy-index.ts';
 import { listFacts } from './lists/list-config.ts';
+import { MeasuresInForce, type PublishedMeasures } from './measures/in-force.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, endpointText, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
 import { ANSWER, CONTINUE, type Hooks, type Plugin, type RuleMatch, VERDICTS, type Verdict } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
-import { LISTS_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
+import { LISTS_TOPIC, MEASURES_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
 import { Query } from './query.ts';
 import { describeSubscriber } from './subscribers/describe.ts';
 import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
@@ -68,10 +70,12 @@ export class Explainer {
   static async create(generation: Generation, clock: Clock, hashKey: readonly [number, number]): Promise<Explainer> {
     const lists = new ListsInForce(generation.config.lists.map(listFacts));
     const subscribers = new SubscribersInForce();
+    const measures = new MeasuresInForce(generation.config.server.workers);
     const plugins = await mountPlugins(generation.config.plugins, {
-      server: { access: generation.config.server.access, workers: generation.config.server.workers },
+      server: serverFacts(generation.config.server, generation.config.notice),
       lists,
       subscribers,
+      measures,
       describeSubscriber: (query) => describeSubscriber(query, subscribers, generation.subscribers?.state.register),
       shared: generation.shared,
       worker: -1,
@@ -82,9 +86,11 @@ export class Explainer {
       metrics: new Metrics(),
       defer: () => undefined,
       resume: () => false,
+      refresh: () => {},
     });
     const take = ({ topic, value }: Publication): void => {
       if (topic === LISTS_TOPIC) lists.take(value as CompiledLists);
+      if (topic === MEASURES_TOPIC) measures.take(value as PublishedMeasures);
       if (topic === SUBSCRIBERS_TOPIC) subscribers.take(value as PublishedSubscribers);
       for (const { plugin, hooks } of plugins) if (topic === pluginTopic(plugin.name)) hooks.update?.(value);
     };

@@ -12,19 +12,20 @@ import type { AuditLog } from './audit/log.ts';
 import type { FailureMemory } from './cache/failures.ts';
 import { type CacheMemory, createCacheMemory } from './cache/memory.ts';
 import type { Clock } from './clock.ts';
-import type { Config } from './config/config.ts';
+import { type Config, serverFacts } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
 import type { LastingParts } from './lasting.ts';
 import { threadCompiler } from './lists/compiler.ts';
 import { ListDesk } from './lists/desk.ts';
 import { listFacts } from './lists/list-config.ts';
+import type { MeasureCarrier, MeasureDesk } from './measures/desk.ts';
 import type { MetricSample, RetiredMetrics } from './metrics/prometheus.ts';
 import { Metrics } from './metrics/registry.ts';
 import { Listeners } from './net/listeners.ts';
 import type { Control, ControlContext, Plugin } from './plugin.ts';
 import { loadPlugin, metricPrefix } from './plugins.ts';
-import { LISTS_TOPIC, Publications, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
+import { LISTS_TOPIC, MEASURES_TOPIC, Publications, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
 import { SubscriberDesk } from './subscribers/desk.ts';
 import { noticeDesk } from './subscribers/notice-desk.ts';
 import type { SubscriberState } from './subscribers/state.ts';
@@ -50,6 +51,7 @@ export interface ProcessParts {
   /** What plugins keep beyond a reload. */
   readonly lasting: LastingParts;
   readonly audit: AuditLog;
+  readonly measures: MeasureDesk;
   /** What /metrics shows under a name; nothing while the server is not up. */
   readonly samples: (name: string) => readonly MetricSample[];
 }
@@ -113,6 +115,20 @@ export class Generation {
       const shared: unknown[] = [];
       for (const [i, plugin] of plugins.entries())
         shared.push((await controls.start(plugin, config.plugins[i]?.options, config, parts))?.shared);
+      const gauge = (state: string) =>
+        controls.metrics.gauge('sekisho_measures', 'Measures that operators have put in force.', { state });
+      const [inForce, dryRuns] = [gauge('in-force'), gauge('dry-run')];
+      controls.closers.push(
+        await parts.measures.attach({
+          plugins: new Set(plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name)),
+          carriers: controls.carriers,
+          publish: (measures) => {
+            controls.metrics.values[inForce] = measures.measures.filter(({ dryRun }) => !dryRun).length;
+            controls.metrics.values[dryRuns] = measures.measures.length - controls.metrics.values[inForce]!;
+            return controls.publications.publish(MEASURES_TOPIC, measures);
+          },
+        }),
+      );
       const desk = await openDesk(config, parts, controls);
       const workers = new Workers({
         ...parts,
@@ -249,11 +265,12 @@ class Controls {
   readonly metrics = new Metrics();
   readonly routes: PluginRoutes[] = [];
   readonly closers: (() => void | Promise<void>)[] = [];
+  readonly carriers = new Map<string, MeasureCarrier>();
 
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
     const context: ControlContext<never> = {
       options: options as never,
-      server: { access: config.server.access, workers: config.server.workers },
+      server: serverFacts(config.server, config.notice),
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
@@ -266,6 +283,8 @@ class Controls {
       },
       workers: config.server.workers,
       audit: parts.audit,
+      measures: parts.measures,
+      carryMeasures: (carrier) => void this.carriers.set(plugin.name, carrier),
       samples: parts.samples,
       dataFolder: () => {
         const folder = join(config.server.dataFolder, plugin.name);

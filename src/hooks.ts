@@ -52,6 +52,7 @@ export class PluginHooks {
   readonly #packet = new HookList<DecidingHook>();
   readonly #query = new HookList<DecidingHook>();
   readonly #miss = new HookList<DecidingHook>();
+  readonly #again = new HookList<NonNullable<Hooks['again']>>();
   readonly #resolved = new HookList<NonNullable<Hooks['resolved']>>();
   readonly #answer = new HookList<DecidingHook>();
   readonly #observe = new HookList<(query: Query) => void>();
@@ -87,6 +88,7 @@ export class PluginHooks {
       if (plugin.stage === 'guard') this.#packet.add(hooks.packet, owner);
       this.#query.add(hooks.query, owner);
       this.#miss.add(hooks.miss, owner);
+      this.#again.add(hooks.again, owner);
       this.#resolved.add(hooks.resolved, owner);
       this.#answer.add(hooks.answer, owner);
       this.#observe.add(hooks.observe, owner);
@@ -153,6 +155,18 @@ export class PluginHooks {
       return verdict;
     }
     return CONTINUE;
+  }
+
+  /** May a question be sent to which no miss belongs? All have to agree. Throws what a hook throws. */
+  again(question: Question): boolean {
+    const { hooks, owners } = this.#again;
+    for (let i = 0; i < hooks.length; i++) {
+      this.#running = owners[i]!;
+      const may = hooks[i]!(question);
+      this.#running = -1;
+      if (!may) return false;
+    }
+    return true;
   }
 
   /** The source is done with a question: tell everyone. Throws what a hook throws. */
@@ -240,7 +254,7 @@ export class PluginHooks {
   }
 }
 
-const HOOK_NAMES = ['packet', 'query', 'miss', 'resolved', 'answer', 'observe', 'update', 'explain'] as const;
+const HOOK_NAMES = ['packet', 'query', 'miss', 'again', 'resolved', 'answer', 'observe', 'update', 'explain'] as const;
 
 /** A promise on the packet path would be a verdict that nobody waits for. */
 function refuseAsync(plugin: Plugin, hooks: Hooks): void {

@@ -14,7 +14,7 @@
  *
  * ## Where hooks stand on a packet's journey
  *
- *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ [miss]* ─▶ source ─▶ [resolved]*
+ *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ [miss]* ─▶ source ─▶ [again]*, [resolved]*
  *                 guard only                                names                                                  │                  │
  *     client ◀──── send ◀──── [observe]* ◀──── OPT, size limit ◀──── [answer]* ◀───────────────────────────────────┴──────────────────┘
  *
@@ -62,6 +62,8 @@ import type { Auditor } from './audit/entry.ts';
 import type { Clock } from './clock.ts';
 import type { ListCategory } from './grounds/categories.ts';
 import type { ListFacts, ListsInForce } from './lists/in-force.ts';
+import type { MeasureCarrier, MeasureDesk } from './measures/desk.ts';
+import type { PluginMeasures } from './measures/in-force.ts';
 import type { MetricSample } from './metrics/prometheus.ts';
 import type { Query } from './query.ts';
 import type { SubscriberFacts } from './subscribers/describe.ts';
@@ -71,6 +73,9 @@ import type { Question } from './wire/question.ts';
 export type { AuditEntry, Auditor } from './audit/entry.ts';
 export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
+export type { MeasureCarrier } from './measures/desk.ts';
+export type { PluginMeasures } from './measures/in-force.ts';
+export type { Measure, MeasureMatch, MeasureProposal } from './measures/measure.ts';
 export {
   CACHE_FAILURE,
   CACHE_HIT,
@@ -138,9 +143,15 @@ export interface Hooks {
   /**
    * The cache has no fresh answer and the source is about to be asked; not called where the same question is being asked
    * already, which costs nothing more. FAIL: what is stale is served, else SERVFAIL with the query's `ede`. After CONTINUE of
-   * all plugins `resolved` follows, once. Cannot defer.
+   * all plugins `resolved` follows, once. Cannot defer. `query.cacheResult` is CACHE_STALE where something stale is at hand:
+   * FAIL is no loss to the client then, and `context.refresh` fetches what is new.
    */
   miss?(query: Query): Verdict;
+  /**
+   * A question is about to be sent without a `miss` before it: once more, because nothing has come, or a popular name's
+   * before it expires. False: it is not; those who wait go on waiting for what was sent. `question` is borrowed.
+   */
+  again?(question: Question): boolean;
   /**
    * The source is done with a question, RESOLVED_…: an answer is there, or there is none. `question` is borrowed;
    * `elapsedMs` since it was first sent, `sent` times it was sent. Also for popular names fetched again in the background,
@@ -193,6 +204,8 @@ export interface DataContext<Options> {
   readonly lists: ListsInForce;
   /** Who a client is and what it consents to: ask for each packet, before anything is looked up. */
   readonly subscribers: SubscribersInForce;
+  /** Measures of the operator that this plugin carries (`Plugin.carriesMeasures`): none costs one look at `count`. */
+  readonly measures: PluginMeasures;
   /** For `explain`: who the query's client is, in words. Only where `worker` is -1. */
   describeSubscriber?(query: Query): SubscriberFacts;
   /** What `control` returned as `shared`. */
@@ -221,6 +234,8 @@ export interface DataContext<Options> {
    * restored query. A ticket whose deadline has passed, or that was used, is ignored: returns false.
    */
   resume(ticket: Ticket, verdict: Verdict, write?: (query: Query) => void): boolean;
+  /** Ask the source in the background: the answer goes into the cache. Not where the question is being asked already. */
+  refresh(question: Question): void;
 }
 
 /** Stands for a deferred query. */
@@ -235,6 +250,19 @@ export interface ServerFacts {
   readonly access: readonly string[];
   /** Workers that share the packets: what is bounded for the whole server is divided by it. */
   readonly workers: number;
+  readonly notice: NoticeFacts;
+}
+
+/** `notice`: where a block may lead, and whom a subscriber turns to. Whatever is not configured is absent. */
+export interface NoticeFacts {
+  /** Addresses of the notice page. */
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly operator?: string;
+  /** A URI. */
+  readonly contact?: string;
+  /** Address of the opt-out portal, http:// or https://. */
+  readonly portal?: string;
 }
 
 /** What `control` is given, once, in the main thread. */
@@ -259,6 +287,10 @@ export interface ControlContext<Options> {
   readonly workers: number;
   /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
   readonly audit: Auditor;
+  /** Puts proposals of a diagnosis in force (R5): for plugins that propose. */
+  readonly measures: Pick<MeasureDesk, 'apply' | 'carries'>;
+  /** This plugin keeps rules of its own: measures go there. */
+  carryMeasures(carrier: MeasureCarrier): void;
   /** What `/metrics` shows under a name at this moment, all workers together: one sample per set of labels. */
   samples(name: string): readonly MetricSample[];
   /** Folder of this plugin's own files, below `server.data`; made on first use. */
@@ -314,6 +346,11 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   readonly options: Schema;
   /** Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. */
   readonly listCategories?: readonly ListCategory[];
+  /**
+   * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes
+   * them with `carryMeasures`.
+   */
+  readonly carriesMeasures?: boolean;
   /**
    * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
    * the option it is about, so that the error names its line.

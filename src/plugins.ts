@@ -7,6 +7,7 @@ import type { PluginConfig } from './config/config.ts';
 import { moduleUrl } from './config/module-path.ts';
 import { SekishoError } from './errors.ts';
 import type { MountedPlugin } from './hooks.ts';
+import { MeasuresInForce } from './measures/in-force.ts';
 import type { Metrics } from './metrics/registry.ts';
 import { type DataContext, definePlugin, type Hooks, type Plugin, STAGES } from './plugin.ts';
 
@@ -75,7 +76,10 @@ export function inChainOrder<T extends { readonly plugin: Plugin }>(entries: rea
 }
 
 /** What `mountPlugins` gives to each plugin's `data`, besides its options and counters. */
-export interface MountParts extends Omit<DataContext<unknown>, 'options' | 'shared' | 'counter' | 'counters'> {
+export interface MountParts
+  extends Omit<DataContext<unknown>, 'options' | 'shared' | 'counter' | 'counters' | 'measures'> {
+  /** Measures in this thread; none where left out. */
+  readonly measures?: MeasuresInForce;
   /** What each plugin's `control` returned, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly metrics: Metrics;
@@ -103,11 +107,12 @@ export function mountPlugin(
   shared: unknown,
   parts: Omit<MountParts, 'shared'>,
 ): Hooks {
-  const { metrics, ...facts } = parts;
+  const { metrics, measures = new MeasuresInForce(parts.server.workers), ...facts } = parts;
   const prefix = metricPrefix(plugin.name);
   return (
     plugin.data?.({
       ...facts,
+      measures: measures.of(plugin.name),
       options: options as never,
       shared,
       counter: (name, help, labels) => metrics.counter(`${prefix}_${name}_total`, help, labels),

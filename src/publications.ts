@@ -51,5 +51,8 @@ export function pluginTopic(plugin: string): string {
 /** The topic of who is behind an address (subscribers/in-force.ts). */
 export const SUBSCRIBERS_TOPIC = 'subscribers';
 
+/** The topic of the operator's measures (measures/in-force.ts). */
+export const MEASURES_TOPIC = 'measures';
+
 /** The topic of the compiled lists (lists/in-force.ts). */
 export const LISTS_TOPIC = 'lists';

@@ -1,7 +1,7 @@
 /**
  * The whole server, from configuration to exit code. Read this first.
  *
- *     configuration ─▶ data folder ─▶ listening sockets ─▶ plugins' control ─▶ workers ─▶ admin API ─▶ serving
+ *     configuration ─▶ data folder ─▶ listening sockets ─▶ plugins' control ─▶ workers ─▶ notice page, admin API ─▶ serving
  *                                    └────────────── generation.ts ──────────────────┘
  *
  * A reload goes the same way beside what runs, and only when its workers serve are the old ones drained: a configuration
@@ -23,9 +23,13 @@ import { errorText, SekishoError } from './errors.ts';
 import { Explainer } from './explain.ts';
 import { Generation, type ProcessParts } from './generation.ts';
 import { LastingParts } from './lasting.ts';
+import { openMeasures } from './measures/open.ts';
 import { countersOnly, RetiredMetrics } from './metrics/prometheus.ts';
 import { endpointText } from './net/address.ts';
 import { batchedIoFault } from './net/self-test.ts';
+import { pagesDeps } from './notice/pages-deps.ts';
+import { PortalMemory } from './notice/portal-memory.ts';
+import { NoticeServer, type PreparedPages } from './notice/server.ts';
 import { resolvePlugin } from './plugins.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from './report/report.ts';
 import { TallyLog } from './report/tally-log.ts';
@@ -75,6 +79,9 @@ class Server {
   #explainer: Explainer;
   #configuredAtMs = Date.now();
   #admin: Admin | undefined;
+  readonly #notice = new NoticeServer();
+  /** What the portal must not forget at a reload. */
+  readonly #portal = new PortalMemory(Date.now());
   #reloading: Promise<ReloadResult> | undefined;
   #nextReload: Promise<ReloadResult> | undefined;
   /** Former generations that still answer what waits, and when that ends. */
@@ -136,6 +143,7 @@ class Server {
       replaced: [],
       lasting: new LastingParts(),
       audit,
+      measures: openMeasures(config.server.dataFolder, { clock: systemClock, audit, log }),
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
     };
     const report = {
@@ -151,7 +159,12 @@ class Server {
       const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
       server = new Server(options, log, parts, report, generation, explainer);
       await generation.activate();
-      server.#admin = await startAdmin(server.#adminDeps(generation));
+      const pages = await server.#preparePages(generation);
+      server.#admin = await startAdmin(server.#adminDeps(generation)).catch((error: unknown) => {
+        pages.discard();
+        throw error;
+      });
+      pages.commit();
       server.#listenToSignals();
       server.#announce('serving');
       return server;
@@ -204,7 +217,12 @@ class Server {
     try {
       await next.activate();
       const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
-      await this.#admin?.replace(this.#adminDeps(next));
+      const pages = await this.#preparePages(next);
+      await this.#admin?.replace(this.#adminDeps(next)).catch((error: unknown) => {
+        pages.discard();
+        throw error;
+      });
+      pages.commit();
       this.#explainer = explainer;
     } catch (error) {
       await next.discard(this.#log);
@@ -239,6 +257,17 @@ class Server {
     }
   }
 
+  /** The notice page and the portal of a configuration, ready. An address that nobody asked for may be taken. */
+  async #preparePages(generation: Generation): Promise<PreparedPages> {
+    const deps = await pagesDeps(generation, this.#process, this.#portal);
+    return this.#notice.prepare(deps, ({ message }) => {
+      this.#log.warn(
+        { reason: message },
+        'no notice page and no opt-out portal; notice.listen says where it may listen',
+      );
+    });
+  }
+
   async #reactivateDesk(): Promise<void> {
     await this.#generation.activate().catch((error: unknown) => {
       this.#log.error({ err: error }, 'something of the former configuration could not be taken up again');
@@ -253,7 +282,9 @@ class Server {
     await this.#generation.stopReceiving(DRAIN_MS);
     this.#tallies.close();
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
+    await this.#notice.close();
     await this.#admin?.close();
+    this.#process.measures.close();
     this.#process.audit.close();
     await this.#process.subscribers?.close();
     this.#log.info('stopped');
@@ -285,6 +316,7 @@ class Server {
       explain: (question) => this.#explainer.explain(question),
       reload: () => this.reload(),
       audit: this.#process.audit,
+      measures: this.#process.measures,
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
       subscribers: generation.subscribers,
@@ -342,6 +374,7 @@ class Server {
           address: config.admin.listen.address,
           port: this.#admin?.port ?? config.admin.listen.port,
         }),
+        notice: this.#notice.endpoints.map(endpointText),
         access: config.server.access,
       },
       what,

@@ -103,6 +103,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       udp: total('sekisho_queries_total', { transport: 'udp' }),
       tcp: total('sekisho_queries_total', { transport: 'tcp' }),
       dropped: total('sekisho_drops_total'),
+      shed: total('sekisho_overload_shed_total', { dry_run: 'false' }),
       rcodes: Object.fromEntries(
         Object.keys(RCODE)
           .map((rcode) => [rcode, total('sekisho_responses_total', { rcode })] as const)

@@ -4,6 +4,7 @@
  * A slot keeps the packet and the way back; `restore` puts both into a Query again and reads the packet anew (150 ns,
  * far less than keeping every field in step). Packets above 512 bytes are kept without their EDNS options, save what the reply depends on.
  */
+import type { PendingShares } from './overload/pending-shares.ts';
 import { LOCAL_BYTES, PEER_BYTES, type Query } from './query.ts';
 import { EDNS_FLAG_DO, EDNS_OPTION, OPT_BYTES, TYPE } from './wire/constants.ts';
 import { readQuery } from './wire/reader.ts';
@@ -40,11 +41,14 @@ export class SuspendedQueries {
   readonly #fields: Int32Array;
   readonly #receivedMs: Float64Array;
   readonly #generation: Int32Array;
+  readonly #shares: PendingShares | undefined;
   readonly #free: Int32Array;
   #freeCount: number;
 
-  constructor(capacity: number) {
+  /** `shares`: bounds what one client may hold of it. */
+  constructor(capacity: number, shares?: PendingShares) {
     this.capacity = capacity;
+    this.#shares = shares;
     const memory = new ArrayBuffer(capacity * SLOT_BYTES);
     this.#bytes = new Uint8Array(memory);
     this.#words = new Int32Array(memory);
@@ -61,10 +65,12 @@ export class SuspendedQueries {
     return this.capacity - this.#freeCount;
   }
 
-  /** Keep `query`. Returns its token, or -1 where the pool is full. */
+  /** Keep `query`. Returns its token, or -1 where the pool is full or its client holds its share of it. */
   hold(query: Query): number {
     if (this.#freeCount === 0) return -1;
-    const token = this.#free[--this.#freeCount]!;
+    const token = this.#free[this.#freeCount - 1]!;
+    if (this.#shares?.take(token, query, this.#freeCount) === false) return -1;
+    this.#freeCount--;
     const bytes = this.#bytes;
     const slot = token * SLOT_BYTES;
     const length = query.length <= PACKET_BYTES ? copyPacket(query, bytes, slot) : condensePacket(query, bytes, slot);
@@ -124,6 +130,7 @@ export class SuspendedQueries {
 
   /** Give the slot back. */
   release(token: number): void {
+    this.#shares?.release(token);
     this.#generation[token] = (this.#generation[token]! + 1) | 0;
     this.#free[this.#freeCount++] = token;
   }

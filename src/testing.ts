@@ -14,6 +14,9 @@ import { createCacheMemory } from './cache/memory.ts';
 import { Chain } from './chain.ts';
 import { ManualClock } from './clock.ts';
 import { ListsInForce } from './lists/in-force.ts';
+import { published } from './measures/compile.ts';
+import { MeasuresInForce } from './measures/in-force.ts';
+import type { Measure } from './measures/measure.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
@@ -112,6 +115,8 @@ export interface Mounted {
   readonly refreshed: readonly string[];
   /** Hand `value` to the `update` hook, as `ControlContext.publish` does. */
   publish(value: unknown): void;
+  /** Put measures in force, as the desk does, instead of those before. Returns how often each matched, and limited. */
+  measures(measures: readonly Measure[]): () => readonly { matched: number; limited: number }[];
   /** Let `ms` pass, deadlines of deferred queries included. */
   advance(ms: number): void;
 }
@@ -124,7 +129,7 @@ export function mount<Schema extends z.ZodObject>(
 ): Mounted {
   const clock = settings.clock ?? new ManualClock();
   const metrics = new Metrics();
-  const server = { access: ['127.0.0.0/8', '::1/128'], workers: 1, ...settings.server };
+  const server = { access: ['127.0.0.0/8', '::1/128'], workers: 1, notice: {}, ...settings.server };
   const parsed = plugin.options.parse(options);
   const problems = plugin.check?.(parsed, server) ?? [];
   if (problems.length > 0)
@@ -138,12 +143,14 @@ export function mount<Schema extends z.ZodObject>(
   });
   const failures = new FailureTable(createFailureMemory());
   const suspended = new SuspendedQueries(64);
+  const measures = new MeasuresInForce(server.workers);
   let random = 1;
   let chain: Chain | undefined;
   const hooks = mountPlugin(plugin, parsed, settings.shared, {
     server,
     lists: settings.lists ?? new ListsInForce([]),
     subscribers: settings.subscribers ?? new SubscribersInForce(),
+    measures,
     worker: 0,
     clock,
     hashKey,
@@ -151,6 +158,7 @@ export function mount<Schema extends z.ZodObject>(
     metrics,
     defer: (query, deadlineMs) => chain?.defer(query, deadlineMs),
     resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
+    refresh: (question) => chain?.source?.refresh(question, clock.nowMs()),
   });
   const log = { error: () => {} };
   chain = new Chain({
@@ -216,6 +224,13 @@ export function mount<Schema extends z.ZodObject>(
         return matches ? sum + metrics.values[i]! : sum;
       }, 0),
     publish: (value) => hooks.update?.(structuredClone(value)),
+    measures: (given) => {
+      const counters = new SharedArrayBuffer(8 * given.length);
+      const endsMs = (measure: Measure) => clock.nowMs() + measure.endsAtMs - clock.wallMs();
+      measures.take({ measures: given.map((measure, i) => published(measure, endsMs(measure), i)), counters });
+      const counted = new Int32Array(counters);
+      return () => given.map((_, i) => ({ matched: counted[2 * i]!, limited: counted[2 * i + 1]! }));
+    },
     advance: (ms) => {
       clock.advance(ms);
       theChain.tick(clock.nowMs());

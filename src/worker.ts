@@ -8,16 +8,21 @@ import { AnswerCache } from './cache/cache.ts';
 import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from './cache/failures.ts';
 import { Chain } from './chain.ts';
 import { RoundClock, systemClock } from './clock.ts';
+import { serverFacts } from './config/config.ts';
 import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
 import { listFacts } from './lists/list-config.ts';
+import { MeasuresInForce, type PublishedMeasures } from './measures/in-force.ts';
 import { Metrics } from './metrics/registry.ts';
+import { parsePrefix } from './net/address.ts';
+import { PrefixSet } from './net/prefix-set.ts';
 import { TcpServer } from './net/tcp.ts';
 import { openIo, type WorkerIo } from './net/worker-io.ts';
+import { PendingShares } from './overload/pending-shares.ts';
 import { OwnAddresses } from './own-addresses.ts';
 import { OwnNames } from './own-names.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
-import { LISTS_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
+import { LISTS_TOPIC, MEASURES_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
 import { TCP, UDP } from './query.ts';
 import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
 import { SuspendedQueries } from './suspended.ts';
@@ -56,7 +61,10 @@ async function serve(): Promise<void> {
   const { config } = setup;
   const metrics = new Metrics();
   const random32 = randomPool();
-  const suspended = new SuspendedQueries(MAX_SUSPENDED);
+  const suspended = new SuspendedQueries(
+    MAX_SUSPENDED,
+    pendingShares(metrics, () => source?.room ?? 0),
+  );
   const cache = new AnswerCache(setup.cache, {
     worker: setup.serial,
     minTtl: config.cache.minTtlSeconds,
@@ -66,12 +74,14 @@ async function serve(): Promise<void> {
   const failures = new FailureTable(setup.failures);
   const lists = new ListsInForce(config.lists.map(listFacts));
   const subscribers = new SubscribersInForce();
+  const measures = new MeasuresInForce(config.server.workers);
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
-    server: { access: config.server.access, workers: config.server.workers },
+    server: serverFacts(config.server, config.notice),
     lists,
     subscribers,
+    measures,
     shared: setup.shared,
     worker: setup.place,
     clock,
@@ -84,6 +94,7 @@ async function serve(): Promise<void> {
       return chain?.defer(query, deadlineMs);
     },
     resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
+    refresh: (question) => source?.refresh(question, clock.nowMs()),
   });
   chain = new Chain({
     plugins,
@@ -128,6 +139,7 @@ async function serve(): Promise<void> {
       if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
       else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
     },
+    mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
     clock,
     random32,
     metrics,
@@ -165,6 +177,7 @@ async function serve(): Promise<void> {
 
   const updates = new Map([
     [LISTS_TOPIC, (value: unknown) => lists.take(value as CompiledLists)],
+    [MEASURES_TOPIC, (value: unknown) => measures.take(value as PublishedMeasures)],
     [SUBSCRIBERS_TOPIC, (value: unknown) => subscribers.take(value as PublishedSubscribers)],
   ]);
   for (const { plugin, hooks } of plugins) {
@@ -209,6 +222,20 @@ function hold(publication: Publication, take: (publication: Publication) => void
     log.error({ topic: publication.topic, err: error }, 'a publication could not be taken; the one before stays');
     tell({ type: 'holds', serial, problem: error instanceof Error ? error.message : String(error) });
   }
+}
+
+/** Undefined where `server.overload` is switched off. `room`: questions that the source can still take. */
+function pendingShares(metrics: Metrics, room: () => number): PendingShares | undefined {
+  const { enabled, exempt, dryRun } = setup.config.server.overload;
+  if (!enabled) return undefined;
+  return new PendingShares({
+    tokens: MAX_SUSPENDED,
+    key: setup.hashKey,
+    exempt: exempt.length > 0 ? new PrefixSet(exempt.map(parsePrefix)) : undefined,
+    room,
+    dryRun,
+    metrics,
+  });
 }
 
 /** Cookies towards clients, from the secrets that a fleet shares or from the process's own. */

@@ -208,7 +208,7 @@ export class Workers {
         place,
         serial,
         io,
-        segments: io === 'mmsg' && segmentsWork(),
+        segments: io === 'mmsg' && config.upstream.segments && segmentsWork(),
         udp: listeners?.udp(place) ?? [],
         tcp: listeners?.duplicateTcp(place) ?? [],
         cache,

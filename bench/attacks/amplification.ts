@@ -5,8 +5,8 @@ import { forgedFlood } from './forged-flood.ts';
 import { AMPLIFICATION } from './servers.ts';
 import { StubClient } from './stub-client.ts';
 
-const APEX = 'amplify.bench';
-const ZONE = {
+export const APEX = 'amplify.bench';
+export const ZONE = {
   name: APEX,
   text: zoneText(
     APEX,

@@ -1,18 +1,27 @@
 /**
  * Attacks on loopback, against Sekisho and its peers, each with the defence that its manual offers. bench/README.md says how.
  *
- *     node dist/bench/attacks/run.js [amplification|random-subdomain|shared-address…] [--seconds 15] [--servers a,b]
- *                                    [--plots FOLDER]
+ *     node dist/bench/attacks/run.js [amplification|forged-networks|random-subdomain|shared-address|overload…]
+ *                                    [--seconds 15] [--servers a,b] [--plots FOLDER]
+ *     node dist/bench/attacks/run.js --rows FILE,… --plots FOLDER      plots of runs whose output was kept
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type AmplificationRow, amplification } from './amplification.ts';
+import { forgedNetworks } from './forged-networks.ts';
+import { type OverloadRow, overload } from './overload.ts';
 import { barChart } from './plot.ts';
 import { type RandomSubdomainRow, randomSubdomain } from './random-subdomain.ts';
 import { sharedAddress } from './shared-address.ts';
 
-const SCENARIOS = { amplification, 'random-subdomain': randomSubdomain, 'shared-address': sharedAddress } as const;
+const SCENARIOS = {
+  amplification,
+  'forged-networks': forgedNetworks,
+  'random-subdomain': randomSubdomain,
+  'shared-address': sharedAddress,
+  overload,
+} as const;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -20,8 +29,21 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '15' },
     servers: { type: 'string', default: '' },
     plots: { type: 'string' },
+    rows: { type: 'string', default: '' },
   },
 });
+const kept = values.rows
+  .split(',')
+  .filter((file) => file !== '')
+  .flatMap((file) => readFileSync(file, 'utf8').split('\n'))
+  .filter((line) => line.startsWith('{'));
+if (kept.length > 0 && values.plots !== undefined) {
+  plot(
+    kept.map((line) => JSON.parse(line) as object),
+    values.plots,
+  );
+  process.exit(0);
+}
 const seconds = Number(values.seconds);
 const chosen = positionals.length > 0 ? positionals : Object.keys(SCENARIOS);
 const unknown = chosen.filter((name) => !(name in SCENARIOS));
@@ -69,6 +91,20 @@ function plot(rows: readonly object[], folder: string): void {
       barChart('Other names answered during the attack', bars, 1, 0.99),
     );
   }
+  const overloaded = rows.filter((row): row is OverloadRow => 'offered' in row);
+  if (overloaded.length > 0) plotOverload(overloaded, folder);
+}
+
+function plotOverload(rows: readonly OverloadRow[], folder: string): void {
+  const bars = rows.map(({ server, flood, answered }) => ({
+    label: `${server}: ${flood}`,
+    value: answered,
+    text: `${(answered * 100).toFixed(1)} %`,
+  }));
+  writeFileSync(
+    join(folder, 'overload.svg'),
+    barChart('Modest clients answered while others ask more than the server can answer', bars, 1, 0.99),
+  );
 }
 
 function table(rows: readonly object[]): string {

@@ -15,6 +15,8 @@ export interface Upstream {
   readonly port: number;
   /** A name that it answers. */
   readonly probeName: string;
+  /** Keep the server to this core. */
+  readonly core?: number;
 }
 
 export interface Contender {
@@ -24,31 +26,37 @@ export interface Contender {
   start(upstream: Upstream): Promise<Target>;
 }
 
-const sekisho = (name: string, defence: string, plugins: Record<string, unknown>): Contender => ({
+const sekisho = (
+  name: string,
+  defence: string,
+  plugins: Record<string, unknown>,
+  server: Record<string, unknown> = {},
+): Contender => ({
   name,
   defence,
-  async start({ port }) {
-    const server = await startSekisho({
+  async start({ port, core }) {
+    const running = await startSekisho({
       readyTimeoutMs: 60_000,
-      config: { upstream: { servers: [`127.0.0.1:${port}`] }, plugins },
+      config: { server, upstream: { servers: [`127.0.0.1:${port}`] }, plugins },
+      ...(core === undefined ? {} : { core }),
     });
-    return { ...server, sekisho: server };
+    return { ...running, sekisho: running };
   },
 });
 const dnsdist = (name: string, defence: string, lines: string): Contender => ({
   name,
   defence,
-  start: ({ port, probeName }) => startDnsdist({ upstreamPort: port, probeName, lines }),
+  start: ({ port, ...rest }) => startDnsdist({ upstreamPort: port, ...rest, lines }),
 });
 const unbound = (name: string, defence: string, lines: string): Contender => ({
   name,
   defence,
-  start: ({ port, probeName }) => startUnbound({ upstreamPort: port, probeName, lines }),
+  start: ({ port, ...rest }) => startUnbound({ upstreamPort: port, ...rest, lines }),
 });
 const bind = (name: string, defence: string, options: string): Contender => ({
   name,
   defence,
-  start: ({ port, probeName }) => startBind({ upstreamPort: port, probeName, options }),
+  start: ({ port, ...rest }) => startBind({ upstreamPort: port, ...rest, options }),
 });
 
 /** Bytes a second; the flood of the bench is priced at more than ten times that. */
@@ -64,12 +72,12 @@ export const AMPLIFICATION: readonly Contender[] = [
   sekisho('Sekisho without', 'none', { access: {} }),
   sekisho('Sekisho', 'amp-shaper, 1 MiB/s for a host and for its /24', { 'amp-shaper': { ipv4: LEVELS } }),
   dnsdist(
-    'dnsdist, rule',
+    'dnsdist rule',
     `MaxQPSIPRule(${RATE}, 24), TCAction for UDP`,
     `addAction(AndRule({TCPRule(false), MaxQPSIPRule(${RATE}, 24, 56)}), TCAction())\n`,
   ),
   dnsdist(
-    'dnsdist, dynamic block',
+    'dnsdist dynamic block',
     `setQueryRate(${RATE}, 5 s), truncate for 60 s`,
     `setDynBlocksAction(DNSAction.Truncate)
 local dbr = dynBlockRulesGroup()
@@ -86,26 +94,89 @@ function maintenance() dbr:apply() end
   ),
 ];
 
+/** Queries a second of one address that is far above what a modest client asks, and far below what fills a server. */
+const CLIENT_RATE = 1000;
+
+/** Both of dnsdist's ways to bound a client, as drops. */
+const PER_CLIENT = `addAction(MaxQPSIPRule(${CLIENT_RATE}), DropAction())
+local dbr = dynBlockRulesGroup()
+dbr:setQueryRate(${CLIENT_RATE}, 1, "too many queries", 60)
+function maintenance() dbr:apply() end
+`;
+
 /** Questions a second for one zone. */
 export const ZONE_LIMIT = 50;
+
+/** Zones as the bench's names have them, for servers that have to be told which there are: those of others get ten questions a second. */
+const ZONES = ['victim.bench', ...Array.from({ length: 50 }, (_, i) => `z${i}.other.bench`)];
 
 export const RANDOM_SUBDOMAIN: readonly Contender[] = [
   sekisho('Sekisho without', 'none', { access: {} }),
   sekisho('Sekisho', `random-subdomain, limit ${ZONE_LIMIT}`, { 'random-subdomain': { limit: ZONE_LIMIT } }),
-  unbound(
-    'unbound',
-    `ratelimit ${ZONE_LIMIT} a zone, serve-expired`,
-    `  ratelimit: ${ZONE_LIMIT}\n  serve-expired: yes\n  serve-expired-client-timeout: 1800\n`,
+  {
+    name: 'unbound',
+    defence: `ratelimit ${ZONE_LIMIT} a zone, serve-expired; asks the authority itself (stub-zone)`,
+    // What is forwarded is not limited: only where it asks an authority does `ratelimit` count.
+    start: ({ port, ...rest }) =>
+      startUnbound({
+        upstreamPort: port,
+        ...rest,
+        lines: `  ratelimit: ${ZONE_LIMIT}
+  serve-expired: yes
+  serve-expired-client-timeout: 1800
+${ZONES.map((zone) => `stub-zone:\n  name: "${zone}"\n  stub-addr: 127.0.0.1@${port}\n`).join('')}server:
+`,
+      }),
+  },
+  {
+    name: 'bind9',
+    defence: 'fetches-per-zone 50, stale-answer; each zone forwarded as one of its own',
+    start: ({ port, ...rest }) =>
+      startBind({
+        upstreamPort: port,
+        ...rest,
+        // What is forwarded as a whole counts as one zone.
+        forwardZones: ZONES,
+        options:
+          'fetches-per-zone 50; stale-answer-enable yes; stale-cache-enable yes; stale-answer-client-timeout 1800;',
+      }),
+  },
+  dnsdist(
+    'dnsdist',
+    `MaxQPSIPRule(${CLIENT_RATE}), dynamic block at ${CLIENT_RATE}, stale for an hour; a zone has no limit`,
+    `setStaleCacheEntriesTTL(3600)\n${PER_CLIENT}`,
   ),
-  bind(
-    'bind9',
-    'fetches-per-zone 50, stale-answer',
-    'fetches-per-zone 50; stale-answer-enable yes; stale-cache-enable yes; stale-answer-client-timeout 1800;',
-  ),
-  dnsdist('dnsdist', 'a zone has no limit on misses; stale for an hour', 'setStaleCacheEntriesTTL(3600)\n'),
 ];
 
 export const SHARED_ADDRESS: readonly Contender[] = [
   sekisho('Sekisho', 'amp-shaper with its defaults', { 'amp-shaper': {} }),
   ...AMPLIFICATION.filter(({ name }) => !name.startsWith('Sekisho')),
+];
+
+export const OVERLOAD: readonly Contender[] = [
+  sekisho('Sekisho without', 'server.overload off', {}, { overload: { enabled: false } }),
+  sekisho('Sekisho', 'server.overload as it comes', {}),
+  dnsdist(
+    'dnsdist rule',
+    `MaxQPSIPRule(${CLIENT_RATE}), drop`,
+    `addAction(MaxQPSIPRule(${CLIENT_RATE}), DropAction())\n`,
+  ),
+  dnsdist(
+    'dnsdist dynamic block',
+    `setQueryRate(${CLIENT_RATE}, 1 s), drop for 60 s`,
+    `local dbr = dynBlockRulesGroup()
+dbr:setQueryRate(${CLIENT_RATE}, 1, "too many queries", 60)
+function maintenance() dbr:apply() end
+`,
+  ),
+  unbound(
+    'unbound',
+    `ip-ratelimit ${CLIENT_RATE}, factor 0 (drop)`,
+    `  ip-ratelimit: ${CLIENT_RATE}\n  ip-ratelimit-factor: 0\n`,
+  ),
+  bind(
+    'bind9',
+    'rate-limit: 1000 equal answers/s for a /32, drop',
+    'rate-limit { responses-per-second 1000; slip 0; ipv4-prefix-length 32; };',
+  ),
 ];

@@ -17,6 +17,7 @@ const ZONE = {
       ...[1, 2, 3].map((i) => `edge.content-network A 192.0.2.${i}`),
       ...[1, 2].map((i) => `edge.content-network AAAA 2001:db8::${i}`),
       'edge.content-network HTTPS 1 . alpn=h2,h3 ipv4hint=192.0.2.1,192.0.2.2',
+      ...[1, 2, 3, 4].map((i) => `@ DNSKEY 257 3 8 ${Buffer.alloc(250, i).toString('base64')}`),
       `*.mail TXT "v=spf1 ${'include:_spf.provider.example '.repeat(6)}-all"`,
     ].join('\n'),
   ),
@@ -47,7 +48,9 @@ export async function sharedAddress(
     // Zipf-like: a few names make up most of it.
     const name = `n${Math.floor(NAMES ** random())}`;
     if (draw < 0.01) return `${name}.mail.${APEX} TXT`;
-    if (draw < 0.06) return `${name}.nowhere.${APEX} A`;
+    // Devices that validate by themselves.
+    if (draw < 0.015) return `${APEX} DNSKEY`;
+    if (draw < 0.065) return `${name}.nowhere.${APEX} A`;
     return `${name}.site.${APEX} ${draw < 0.45 ? 'A' : draw < 0.75 ? 'AAAA' : 'HTTPS'}`;
   });
   try {

@@ -16,7 +16,7 @@ function hooks(options: object): Hooks {
   return mountPlugin(ampShaper, parsed, undefined, {
     lists: new ListsInForce([]),
     subscribers: new SubscribersInForce(),
-    server: { access: ['0.0.0.0/0'], workers: 1 },
+    server: { access: ['0.0.0.0/0'], workers: 1, notice: {} },
     worker: 0,
     clock: systemClock,
     hashKey: [KEY0, KEY1],
@@ -24,6 +24,7 @@ function hooks(options: object): Hooks {
     metrics: new Metrics(),
     defer: () => undefined,
     resume: () => false,
+    refresh: () => {},
   });
 }
 

@@ -61,7 +61,7 @@ export async function cachedChain(names: readonly string[], lists?: ListsInForce
     {
       lists: lists ?? new ListsInForce([]),
       subscribers: new SubscribersInForce(),
-      server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'], workers: 1 },
+      server: { access: ['127.0.0.0/8', '192.0.2.0/24', '::1/128'], workers: 1, notice: {} },
       shared: [],
       worker: 0,
       clock: systemClock,
@@ -70,6 +70,7 @@ export async function cachedChain(names: readonly string[], lists?: ListsInForce
       metrics,
       defer: () => undefined,
       resume: () => false,
+      refresh: () => {},
     },
   );
   const log = { error: (_fields: object, text: string) => console.error(text) };

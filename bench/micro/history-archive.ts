@@ -15,6 +15,7 @@ import { HistoryReading } from '../../plugins/query-history/reading.ts';
 import { byKind, type Entry, type Slice } from '../../plugins/query-history/slice.ts';
 import { NO_TOTALS } from '../../plugins/query-history/totals.ts';
 import { systemClock } from '../../src/clock.ts';
+import { measuresWithoutStore } from '../../src/measures/desk-without-store.ts';
 
 const RATE = 100_000;
 const DAYS = 35;
@@ -90,9 +91,9 @@ for (let i = 0; i < 7; i++) {
     archive: inlineArchive(archive),
     retention: { minutes: 24 * SPAN_MS.hour, hours: DAYS * 24 * SPAN_MS.hour, sources: 24 * SPAN_MS.hour },
     cores: 1,
-    surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0 }),
+    surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0, upstreams: {} }),
   });
-  const reading = new HistoryReading(desk, { record: () => {} }, systemClock);
+  const reading = new HistoryReading(desk, { record: () => {} }, systemClock, measuresWithoutStore());
   const begin = performance.now();
   const cpuBefore = process.cpuUsage();
   // Longer than the memory reaches: the window comes from disk too, as do baseline and day.

@@ -182,7 +182,7 @@ subscribers.take({
 const hooks = mountPlugin(c2Block, c2Block.options.parse({}), undefined, {
   lists,
   subscribers,
-  server: { access: [], workers: 1 },
+  server: { access: [], workers: 1, notice: {} },
   worker: 0,
   clock: systemClock,
   hashKey: [KEY0, KEY1],
@@ -190,6 +190,7 @@ const hooks = mountPlugin(c2Block, c2Block.options.parse({}), undefined, {
   metrics: new Metrics(),
   defer: () => undefined,
   resume: () => false,
+  refresh: () => {},
 });
 const queries = Array.from({ length: 4096 }, (_, i) => {
   const query = new Query();

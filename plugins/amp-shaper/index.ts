@@ -23,6 +23,7 @@ import {
   z,
 } from '../../src/plugin.ts';
 import { BudgetTable, createBudgetMemory, type Level, MAX_LEVELS, tableTime } from './budget-table.ts';
+import { measureHook } from './measures.ts';
 import { OUTCOMES, Pricing } from './pricing.ts';
 
 const budget = () => sizeBytes({ min: '1KiB', max: '64MiB' });
@@ -103,6 +104,7 @@ const SHOWN = 100;
 export default definePlugin({
   name: 'amp-shaper',
   stage: 'guard',
+  carriesMeasures: true,
   summary: 'truncates what amplifies towards sources that may be forged, above a budget per network',
   options,
   check({ ipv4, ipv6, rules, exempt }) {
@@ -160,7 +162,7 @@ export default definePlugin({
     });
     return { shared: { memory } };
   },
-  data({ options, shared, hashKey, random32, counter, counters }) {
+  data({ options, shared, hashKey, random32, counter, counters, measures }) {
     const { memory } = (shared as { memory: SharedArrayBuffer } | undefined) ?? {
       memory: createBudgetMemory(options.memory),
     };
@@ -188,6 +190,7 @@ export default definePlugin({
     });
 
     return {
+      query: measureHook(measures, counter, counters),
       answer(query) {
         // TCP, or a cookie that only the owner of the address can have.
         if (query.verified) return CONTINUE;
@@ -211,6 +214,8 @@ export default definePlugin({
         return CONTINUE;
       },
       explain(query) {
+        const measure = measures.explain(query);
+        if (measure !== undefined) return { verdict: CONTINUE, reason: measure };
         if (query.verified) return { verdict: CONTINUE, reason: 'the source is verified: never shaped' };
         if (exempt?.has(query.clientWords)) return { verdict: CONTINUE, reason: 'the network is exempt' };
         for (let level = first[query.family === 4 ? 4 : 6]; level < end[query.family === 4 ? 4 : 6]; level++) {

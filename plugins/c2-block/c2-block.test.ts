@@ -2,7 +2,7 @@ import { decode, encode } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
 import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
 import { parsePrefix } from '../../src/net/address.ts';
-import { EDE } from '../../src/plugin.ts';
+import { EDE, type NoticeFacts } from '../../src/plugin.ts';
 import { AddressTable } from '../../src/subscribers/address-table.ts';
 import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
 import { NEVER } from '../../src/subscribers/prefix-table.ts';
@@ -26,7 +26,7 @@ const feeds: readonly TestList[] = [
   { category: 'policy', format: 'domains', text: 'policy.example\n', name: 'policy' },
 ];
 
-function setUp(options: Parameters<typeof mount>[1] = {}) {
+function setUp(options: Parameters<typeof mount>[1] = {}, notice: NoticeFacts = {}) {
   const leases = new AddressTable();
   const ranges = new AddressTable();
   const consents = new Uint8Array(new SharedArrayBuffer(16));
@@ -50,7 +50,7 @@ function setUp(options: Parameters<typeof mount>[1] = {}) {
     return original(question, mask);
   };
   const rings = noticeRings('record-names' in options);
-  const mounted = mount(c2Block, options as object, { lists, subscribers, shared: rings });
+  const mounted = mount(c2Block, options as object, { lists, subscribers, shared: rings, server: { notice } });
   return {
     mounted,
     consents,
@@ -95,7 +95,7 @@ describe('a subscriber who consents', () => {
     ['nodata', 'NOERROR', []],
     ['notice', 'NOERROR', [{ type: 'A', ttl: 30, data: '198.51.100.80' }]],
   ] as const)('gets %s for a name on a confirmed list, with Blocked', async (action, rcode, answers) => {
-    const { ask } = setUp({ action, 'notice-ipv4': '198.51.100.80' });
+    const { ask } = setUp({ action }, { ipv4: '198.51.100.80' });
     for (const name of ['c2.example', 'C2.EXAMPLE', 'a.b.bots.example']) {
       const reply = await ask(name, IN);
       expect(reply).toMatchObject({ rcode, ede: EDE.BLOCKED, answers });
@@ -104,10 +104,12 @@ describe('a subscriber who consents', () => {
   });
 
   test('gets NODATA from the notice action for what is no address', async () => {
-    const { ask } = setUp({ action: 'notice', 'notice-ipv6': '2001:db8::80' });
+    const { ask } = setUp({ action: 'notice' }, { ipv6: '2001:db8::80' });
     expect(await ask('c2.example', IN, { type: 'AAAA' })).toMatchObject({ answers: [{ data: '2001:db8::80' }] });
     expect(await ask('c2.example', IN, { type: 'A' })).toMatchObject({ rcode: 'NOERROR', answers: [] });
-    expect(await ask('c2.example', IN, { type: 'TXT' })).toMatchObject({ rcode: 'NOERROR', answers: [] });
+    // HTTPS and SVCB (RFC 9460) would lead past the address.
+    for (const type of ['TXT', 'UNKNOWN_65', 'UNKNOWN_64'])
+      expect(await ask('c2.example', IN, { type })).toMatchObject({ rcode: 'NOERROR', answers: [], ede: EDE.BLOCKED });
   });
 
   test('gets the truth for a name on a suspected list, of another purpose, or on none, and no list of policy acts here', async () => {
@@ -165,7 +167,7 @@ describe('a subscriber who consents', () => {
 });
 
 test('consent to the warning of malware sites leads to the warning page and to nothing else', async () => {
-  const { ask } = setUp({ 'notice-ipv4': '198.51.100.80' });
+  const { ask } = setUp({}, { ipv4: '198.51.100.80' });
   expect((await ask('drop.example', WARNED)).answers).toMatchObject([{ data: '198.51.100.80' }]);
   expect((await ask('c2.example', WARNED)).answers).toMatchObject([{ data: '192.0.2.99' }]);
   const without = setUp({ action: 'nxdomain' });
@@ -273,9 +275,18 @@ test('a full ring loses, counts and goes on', () => {
   expect(drained(rings)).toEqual({ notices: [{ holder: 1, list: 2, count: 1 }], lost: 0 });
 });
 
+test('names the portal and the operator of the notice page, unless its own options do', async () => {
+  const notice = { operator: 'ISP Example', contact: 'tel:+81-3-0000-0000', portal: 'http://optout.isp.example/' };
+  const said = async (options: Record<string, unknown>) =>
+    extraText((await setUp(options, notice).ask('c2.example', IN)).bytes);
+  expect(await said({})).toMatch(
+    /^ISP Example: .*; opt out: http:\/\/optout.isp.example\/; contact: tel:\+81-3-0000-0000$/,
+  );
+  expect(await said({ 'opt-out': 'https://other.example/' })).toContain('opt out: https://other.example/;');
+});
+
 test.each([
   [{ action: 'notice' }, /needs an address/],
-  [{ 'notice-ipv6': '192.0.2.1' }, /no IPv6 address/],
   [{ contact: 'call us' }, /write a URI/],
   [{ contact: 'javascript:alert(1)' }, /write a URI/],
   [{ 'opt-out': 'http://isp.example/' }, /https/],

@@ -13,7 +13,7 @@ import { CLASS, CONTINUE, definePlugin, type Query, type Verdict } from '../../s
 import { categoryBit, PURPOSE_MASKS } from '../../src/subscribers/purposes.ts';
 import { describe } from './explain.ts';
 import { drainEvery, NoticeRing, noticeRings } from './notice-ring.ts';
-import { checkOptions, options } from './options.ts';
+import { checkOptions, options, toldWith } from './options.ts';
 import { Responder } from './respond.ts';
 
 export default definePlugin({
@@ -44,9 +44,9 @@ export default definePlugin({
     return { shared: rings };
   },
 
-  data({ options, lists, subscribers, shared, worker, clock, counter, counters, describeSubscriber }) {
+  data({ options, server, lists, subscribers, shared, worker, clock, counter, counters, describeSubscriber }) {
     const { facts } = lists;
-    const responder = new Responder(options);
+    const responder = new Responder(toldWith(options, server));
     const recordsNames = options['record-names'];
     const namesEndMs = recordsNames ? endOf(recordsNames.ground) : 0;
     const ring = shared instanceof SharedArrayBuffer && worker >= 0 ? new NoticeRing(shared, worker) : undefined;

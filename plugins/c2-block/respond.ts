@@ -13,12 +13,12 @@ import {
   TYPE,
   type Verdict,
 } from '../../src/plugin.ts';
-import type { Options } from './options.ts';
+import type { Told } from './options.ts';
 
 /** RFC 8914 §2. */
 const OPTION_EXTENDED_ERROR = 15;
 
-export type BlockAction = Options['action'];
+export type BlockAction = Told['action'];
 type Blocked = Exclude<ListCategory, 'policy'>;
 
 const ABOUT: Readonly<Record<Blocked, string>> = {
@@ -27,20 +27,20 @@ const ABOUT: Readonly<Record<Blocked, string>> = {
 };
 
 export class Responder {
-  readonly #options: Options;
+  readonly #told: Told;
   readonly #v4: Uint8Array | undefined;
   readonly #v6: Uint8Array | undefined;
   readonly #plain: Readonly<Record<Blocked, Uint8Array>>;
   readonly #structured: Readonly<Record<Blocked, Uint8Array>>;
 
-  constructor(options: Options) {
-    this.#options = options;
-    this.#v4 = options['notice-ipv4'] === undefined ? undefined : bytesOf(options['notice-ipv4']).subarray(12);
-    this.#v6 = options['notice-ipv6'] === undefined ? undefined : bytesOf(options['notice-ipv6']);
-    this.#plain = { c2: encoded(plainText(options, 'c2')), malware: encoded(plainText(options, 'malware')) };
+  constructor(told: Told) {
+    this.#told = told;
+    this.#v4 = told.ipv4 === undefined ? undefined : bytesOf(told.ipv4).subarray(12);
+    this.#v6 = told.ipv6 === undefined ? undefined : bytesOf(told.ipv6);
+    this.#plain = { c2: encoded(plainText(told, 'c2')), malware: encoded(plainText(told, 'malware')) };
     this.#structured = {
-      c2: encoded(structuredText(options, 'c2')),
-      malware: encoded(structuredText(options, 'malware')),
+      c2: encoded(structuredText(told, 'c2')),
+      malware: encoded(structuredText(told, 'malware')),
     };
   }
 
@@ -50,14 +50,14 @@ export class Responder {
    * shows the warning there is nothing to be done.
    */
   actionFor(category: ListCategory): BlockAction | undefined {
-    if (category === 'c2') return this.#options.action;
+    if (category === 'c2') return this.#told.action;
     return category === 'malware' && (this.#v4 !== undefined || this.#v6 !== undefined) ? 'notice' : undefined;
   }
 
   block(query: Query, category: ListCategory): Verdict {
     const about = category === 'malware' ? 'malware' : 'c2';
     const action = this.actionFor(category);
-    const { ttl } = this.#options;
+    const { ttl } = this.#told;
     beginReply(query, action === 'nxdomain' ? RCODE.NXDOMAIN : RCODE.NOERROR);
     // RFC 8914 §4.16: Blocked. Also with the notice address: a client that asks for structured errors must not be told
     // Forged Answer (draft-ietf-dnsop-structured-dns-error, Server Generating Response).
@@ -86,7 +86,7 @@ function asksForStructure({ message, optionsStart, optionsEnd }: Query): boolean
   return false;
 }
 
-function plainText({ organization, contact, 'opt-out': optOut }: Options, about: Blocked): string {
+function plainText({ organization, contact, optOut }: Told, about: Blocked): string {
   return [
     `${organization === undefined ? '' : `${organization}: `}${ABOUT[about]}, blocked with your consent`,
     ...(optOut === undefined ? [] : [`opt out: ${optOut}`]),
@@ -95,10 +95,11 @@ function plainText({ organization, contact, 'opt-out': optOut }: Options, about:
 }
 
 /** I-JSON with contact (c), justification (j) and organization (o). Without a contact the draft allows no structure. */
-function structuredText(options: Options, about: Blocked): string {
-  const { organization, contact, 'opt-out': optOut } = options;
-  const contacts = [contact, optOut].filter((uri) => uri !== undefined);
-  if (contacts.length === 0) return plainText(options, about);
+function structuredText(told: Told, about: Blocked): string {
+  const { organization, contact, optOut } = told;
+  // A contact is to be reached securely: an address of the portal without TLS stands in the text alone.
+  const contacts = [contact, optOut].filter((uri) => uri !== undefined && !uri.startsWith('http:'));
+  if (contacts.length === 0) return plainText(told, about);
   return JSON.stringify({
     c: contacts,
     j: `${ABOUT[about]}, blocked with the subscriber's consent${optOut === undefined ? '' : `; opt out: ${optOut}`}`,

@@ -38,6 +38,7 @@ export interface Baseline {
   readonly rcodes: ReadonlyMap<string, number>;
   readonly transports: ReadonlyMap<string, number>;
   readonly cache: ReadonlyMap<string, number>;
+  readonly upstreams: ReadonlyMap<string, number>;
 }
 
 const HOUR = SPAN_MS.hour;
@@ -79,15 +80,18 @@ export function baselineOf(nowMs: number, hours: readonly KeptSlice[], minutes: 
     ['last day', unique.filter(({ startMs }) => startMs >= hour - DAY)],
     ['minutes before', minutes.filter(({ seconds }) => seconds >= 10)],
   ];
+  // Sources are kept for a day, whatever the basis of the rest.
+  const lastDay = unique.filter(({ startMs, incident }) => startMs >= hour - DAY && !incident);
+  const sources = lastDay.length >= ENOUGH ? lastDay : minutes;
   for (const [basis, slices] of candidates) {
     const calm = slices.filter(({ incident }) => !incident);
     const chosen = calm.length >= ENOUGH ? calm : slices;
-    if (chosen.length >= ENOUGH) return made(basis, chosen);
+    if (chosen.length >= ENOUGH) return made(basis, chosen, sources);
   }
-  return made('none', []);
+  return made('none', [], []);
 }
 
-function made(basis: Basis, slices: readonly Slice[]): Baseline {
+function made(basis: Basis, slices: readonly Slice[], sources: readonly Slice[]): Baseline {
   const distinct = byKind((kind) => {
     const most = new Map<string, number>();
     for (const slice of slices)
@@ -95,20 +99,34 @@ function made(basis: Basis, slices: readonly Slice[]): Baseline {
         most.set(entry.key, Math.max(most.get(entry.key) ?? 0, entry.distinct / Math.max(1, slice.seconds / 10)));
     return most;
   });
+  const { median: rate, spread } = typical(slices.map(rateOf));
   return {
     basis,
     samples: slices.length,
-    rate: typical(slices.map(rateOf)),
+    rate: { median: rate, spread },
     servfail: typical(slices.map(servfailShare)),
     latency: typical(slices.map(({ totals }) => quantile(totals.latencies, 0.95) ?? 0)),
-    keys: byKind((kind) => medians(slices, (slice) => slice.tops[kind].map(({ key, count }) => [key, count]))),
+    keys: byKind((kind) =>
+      kind === 'network' || kind === 'address'
+        ? sourceRates(kind, sources, rate)
+        : medians(slices, (slice) => slice.tops[kind].map(({ key, count }) => [key, count])),
+    ),
     distinct,
     floors: byKind((kind) => typical(slices.map((slice) => slice.floors[kind] / Math.max(1, slice.seconds))).median),
     types: medians(slices, ({ totals }) => Object.entries(totals.types)),
     rcodes: medians(slices, ({ totals }) => Object.entries(totals.rcodes)),
     transports: medians(slices, ({ totals }) => Object.entries(totals.transports)),
     cache: medians(slices, ({ totals }) => Object.entries(totals.cache)),
+    upstreams: medians(slices, ({ totals }) => Object.entries(totals.upstreams ?? {})),
   };
+}
+
+/** A source's share of the traffic of the last day, of the rate that is normal at this hour. */
+function sourceRates(kind: Kind, slices: readonly Slice[], rate: number): Map<string, number> {
+  return medians(slices, (slice) => {
+    const scale = (rate * Math.max(1, slice.seconds)) / Math.max(1, slice.totals.queries);
+    return slice.tops[kind].map(({ key, count }) => [key, count * scale]);
+  });
 }
 
 /** Queries a second. */

@@ -14,6 +14,7 @@ export const CAUSES = [
   'popular-event',
   'dead-upstream',
   'failing-authority',
+  'retry-storm',
   'unexplained',
   'nothing-unusual',
 ] as const;
@@ -36,12 +37,15 @@ const of = (entry: Entry, what: Parameters<typeof attribute>[1]) => attribute(en
 
 export function causesOf(now: Slice, normal: Baseline, rise: Rise): Cause[] {
   const failing = failures(now, normal);
+  const storm = rise.risen ? retryStorm(rise) : undefined;
   const found = [
+    storm,
     ...(rise.risen
       ? [randomSubdomain(rise, normal), amplification(rise), brokenClient(rise), popularEvent(rise, normal)]
       : []),
     deadUpstream(failing),
-    failingAuthority(now, failing),
+    // Where the questions that fail are mostly those asked again, the storm is the load, and the authority its reason.
+    failingAuthority(now, failing, storm ? 0.8 : 1),
   ].filter((cause) => cause !== undefined);
   found.sort((one, other) => other.score - one.score);
   if (found.length > 0) return found;
@@ -137,16 +141,28 @@ function brokenClient(rise: Rise): Cause | undefined {
   };
 }
 
+/**
+ * Must one client make at least half of what names explain? Nobody has recorded who asked for what; but a share of names and
+ * a share of a source that add up to more than the whole overlap by at least the excess (Fréchet). Where they need not
+ * overlap they may be two incidents.
+ */
+function oneClientMakes(share: number, rise: Rise): boolean {
+  const client = most(rise, 'address')?.share ?? 0;
+  return client > 0.3 && client + share - 1 >= share / 2;
+}
+
 function popularEvent(rise: Rise, normal: Baseline): Cause | undefined {
-  const name = most(rise, 'name');
-  const domain = most(rise, 'domain');
-  const part = [name, domain].find((candidate) => candidate !== undefined && candidate.share >= 0.3);
-  if (!part || of(part.entry, 'misses') > 0.3 || of(part.entry, 'servfail') + of(part.entry, 'nxdomain') > 0.3)
-    return undefined;
-  if (amplifying(part.entry) >= 0.5) return undefined;
-  const address = most(rise, 'address');
+  // Beside another incident the largest name may be that one's.
+  const part = [...rise.heavy.name, ...rise.heavy.domain].find(
+    ({ share, entry }) =>
+      share >= 0.3 &&
+      of(entry, 'misses') <= 0.3 &&
+      of(entry, 'servfail') + of(entry, 'nxdomain') <= 0.3 &&
+      amplifying(entry) < 0.5,
+  );
+  if (!part) return undefined;
   const network = most(rise, 'network');
-  if ((address?.share ?? 0) > 0.3) return undefined;
+  if (oneClientMakes(part.share, rise)) return undefined;
   const usual = normal.keys.name.size > 0 ? 'as the sources of normal traffic are' : 'over many networks';
   return {
     cause: 'popular-event',
@@ -204,15 +220,43 @@ function deadUpstream({ share, unusual, concentration, domain }: Failures): Caus
   };
 }
 
-function failingAuthority(now: Slice, { domain, concentration, troubled, share }: Failures): Cause | undefined {
+/**
+ * The same questions again and again, because they fail: the failure is answered from memory at once (RFC 9520), so that
+ * nothing waits and nobody upstream is asked; the load is the clients' own. Where the answers are slow it is the authority.
+ */
+function retryStorm(rise: Rise): Cause | undefined {
+  const failed = rise.splits.rcodes.find(({ key }) => key === 'SERVFAIL')?.share ?? 0;
+  const remembered = rise.splits.cache.find(({ key }) => key === 'failure')?.share ?? 0;
+  const names = rise.heavy.name.filter(({ entry }) => of(entry, 'servfail') >= 0.5 && of(entry, 'slow') < 0.3);
+  const repeated = names.reduce((sum, { share }) => sum + share, 0);
+  if (failed < 0.3 || remembered < 0.3 || repeated < 0.3 || oneClientMakes(repeated, rise)) return undefined;
+  const [first, ...others] = names;
+  return {
+    cause: 'retry-storm',
+    text: `A retry storm after SERVFAIL: ${percent(repeated)} of the rise asks again for ${first?.key}${others.length > 0 ? ` and ${others.length} other name(s)` : ''} that fail. The failures are answered from memory; what has to be mended is why they fail.`,
+    score: Math.min(1, repeated) * 0.98,
+    signs: [
+      `${percent(failed)} of the rise are SERVFAIL, ${percent(remembered)} answered from the memory of failures`,
+      `the same ${names.length} name(s) are asked for about ${Math.round(names.reduce((sum, { now }) => sum + now, 0))} times a second`,
+      'the sources are spread: no client alone makes it',
+    ],
+    about: first?.key ?? '',
+  };
+}
+
+function failingAuthority(
+  now: Slice,
+  { domain, concentration, troubled, share }: Failures,
+  weight: number,
+): Cause | undefined {
   if (!domain || concentration < 0.5 || troubled < 0.03) return undefined;
   const samples = Math.max(1, attribute(domain, 'samples'));
   if (domain.distinct >= Math.min(1500, samples / 2) && domain.distinct >= 40) return undefined;
   const part = domain.count / Math.max(1, now.totals.queries);
   return {
     cause: 'failing-authority',
-    text: `The authority of ${domain.key} fails or is slow, and clients ask again and again: a retry storm. The domain is ${percent(part)} of all queries, and has ${percent(concentration)} of all that fail or take a second and more.`,
-    score: Math.min(1, 0.5 + concentration * 0.45),
+    text: `The authority of ${domain.key} fails or is slow, and clients ask again. The domain is ${percent(part)} of all queries, and has ${percent(concentration)} of all that fail or take a second and more.`,
+    score: weight * Math.min(1, 0.5 + concentration * 0.45),
     signs: [
       `${percent(of(domain, 'servfail'))} of its answers are SERVFAIL, ${percent(of(domain, 'slow'))} took a second or more`,
       `all in all ${percent(share)} of the answers are SERVFAIL`,

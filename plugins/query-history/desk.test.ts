@@ -2,6 +2,7 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { measuresWithoutStore } from '../../src/measures/desk-without-store.ts';
 import type { AuditEntry } from '../../src/plugin.ts';
 import { ManualClock } from '../../src/testing.ts';
 import { Archive, SPAN_MS } from './archive.ts';
@@ -35,7 +36,7 @@ function begin(archive?: HistoryArchive | null) {
       audited.push(entry);
     },
   };
-  const surroundings = { cpuSeconds: 0, kernelDrops: 0 };
+  const surroundings = { cpuSeconds: 0, kernelDrops: 0, upstreams: {} as Record<string, number> };
   const desk = new HistoryDesk({
     clock,
     log: { info: write, warn: write, error: write },
@@ -47,7 +48,7 @@ function begin(archive?: HistoryArchive | null) {
   });
   const { recorders, collector, teacher } = testRecorder();
   const detach = desk.attach(collector, teacher);
-  const reading = new HistoryReading(desk, audit, clock);
+  const reading = new HistoryReading(desk, audit, clock, measuresWithoutStore());
   /** `perSecond` queries in each of so many seconds. */
   const pass = async (
     seconds: number,
@@ -203,6 +204,19 @@ test('datagrams that the kernel drops open the history, with the rationale in th
   expect(desk.overload.open).toMatchObject({ by: 'detected', reason: 'kernelDrops' });
   const opening = audited.find(({ action }) => action === 'overload.open');
   expect(JSON.stringify(opening?.detail)).toMatch(/lost before a worker saw them/);
+});
+
+test('what each upstream was asked is kept with the minute, out of counters that only grow', async () => {
+  const { desk, reading, archive, pass, surroundings, clock } = begin();
+  for (let i = 0; i < 12; i++) {
+    surroundings.upstreams = { '192.0.2.53:53': 100 * (i + 1), '192.0.2.53:53 timed out': i };
+    await pass(10, 20);
+  }
+  expect(desk.recent(60)?.totals.upstreams).toEqual({ '192.0.2.53:53': 600, '192.0.2.53:53 timed out': 6 });
+  const minutes = archive.range('minute', 0, clock.wallMs());
+  expect(minutes.at(-1)?.totals.upstreams['192.0.2.53:53']).toBeGreaterThan(0);
+  const report = await reading.read(reader, { reason: 'a good reason', windowSeconds: 60 }, 10);
+  expect(report.upstreams).toEqual({ '192.0.2.53:53': 600, '192.0.2.53:53 timed out': 6 });
 });
 
 test('a young server compares with the minutes before, as soon as there are some', async () => {

@@ -15,10 +15,12 @@ import { type KeptSlice, type Resolution, type Retention, SPAN_MS } from './arch
 import type { HistoryArchive } from './archive-thread.ts';
 import { type Baseline, baselineOf, baselineSpans, servfailShare } from './baseline.ts';
 import type { Collector } from './collector.ts';
+import { Diagnoses } from './diagnoses.ts';
 import { type Measures, OverloadState, signalsOf } from './overload.ts';
 import type { SuffixTeacher } from './shared-suffixes.ts';
 import { emptySlice, mergeSlices, type Slice } from './slice.ts';
 import { addTotals, NO_TOTALS, quantile, type Totals } from './totals.ts';
+import { type UpstreamCounters, upstreamsBetween } from './upstreams.ts';
 
 const SECONDS = 900;
 const SLICES = 12;
@@ -41,6 +43,7 @@ export interface DeskLog {
 export interface Surroundings {
   readonly cpuSeconds: number;
   readonly kernelDrops: number;
+  readonly upstreams: UpstreamCounters;
 }
 
 export interface DeskParts {
@@ -68,6 +71,7 @@ interface Attached {
 export class HistoryDesk {
   readonly overload = new OverloadState();
   readonly seconds: Second[] = [];
+  readonly diagnoses: Diagnoses;
   readonly #parts: DeskParts;
   #retention: Retention;
   readonly #attached = new Set<Attached>();
@@ -90,6 +94,7 @@ export class HistoryDesk {
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
+    this.diagnoses = new Diagnoses(parts.clock);
     this.#retention = parts.retention;
     this.#epochMs = parts.clock.nowMs();
     this.#epochWallMs = parts.clock.wallMs();
@@ -195,16 +200,17 @@ export class HistoryDesk {
   }
 
   #endEpoch(): void {
-    const slice = this.#rotate([...this.#attached]);
-    this.#watch(slice);
+    const now = this.#parts.surroundings();
+    const upstreams = upstreamsBetween(this.#surroundings.upstreams, now.upstreams);
+    this.#watch(this.#rotate([...this.#attached], upstreams), now);
     this.#expire();
   }
 
-  #rotate(attached: readonly Attached[]): Slice {
+  #rotate(attached: readonly Attached[], upstreams: Record<string, number> = {}): Slice {
     const { clock } = this.#parts;
     const seconds = Math.max(0.001, (clock.nowMs() - this.#epochMs) / 1000);
     const late = attached.reduce((sum, { collector }) => addTotals(sum, collector.takeTotals()), NO_TOTALS);
-    const totals = addTotals(this.#epochTotals, late);
+    const totals = { ...addTotals(this.#epochTotals, late), upstreams };
     const startMs = this.#epochWallMs;
     const tops = attached.map(({ collector }) => collector.takeTops(startMs, 0));
     const slice = { ...mergeSlices([emptySlice(startMs), ...tops], MERGED_ENTRIES), startMs, seconds, totals };
@@ -259,9 +265,8 @@ export class HistoryDesk {
     }
   }
 
-  #watch(slice: Slice): void {
+  #watch(slice: Slice, now: Surroundings): void {
     const { clock, log } = this.#parts;
-    const now = this.#parts.surroundings();
     const measures: Measures = {
       rate: slice.totals.queries / slice.seconds,
       servfail: servfailShare(slice),

@@ -15,6 +15,7 @@ import { HistoryReading } from './reading.ts';
 import { Recorder } from './recorder.ts';
 import { historyRoutes } from './routes.ts';
 import { SharedSuffixes, SuffixTeacher } from './shared-suffixes.ts';
+import { upstreamCounters } from './upstreams.ts';
 
 interface Shared {
   readonly memories: readonly RecorderMemory[];
@@ -50,7 +51,7 @@ export default definePlugin({
       .prefault({})
       .describe('What is older is deleted every hour, overwritten on disk, and the deletion recorded.'),
   }),
-  async control({ options, workers, clock, log, audit, samples, dataFolder, routes, onClose }) {
+  async control({ options, workers, clock, log, audit, samples, measures, dataFolder, routes, onClose }) {
     const { minutes, hours, sources } = options.retention;
     const retention = { minutes, hours, sources };
     const sum = (name: string) => samples(name).reduce((total, { value }) => total + value, 0);
@@ -63,13 +64,14 @@ export default definePlugin({
       surroundings: () => ({
         cpuSeconds: sum('sekisho_process_cpu_seconds_total'),
         kernelDrops: sum('sekisho_udp_kernel_drops_total'),
+        upstreams: upstreamCounters(samples),
       }),
     });
     desk.retention = retention;
     const teacher = new SuffixTeacher([secret(), secret(), secret(), secret()]);
     const memories = Array.from({ length: workers }, createRecorderMemory);
     const detach = desk.attach(new Collector(memories, options['ipv4-prefix'], options['ipv6-prefix']), teacher);
-    const reading = new HistoryReading(desk, audit, clock);
+    const reading = new HistoryReading(desk, audit, clock, measures);
     routes((app) => historyRoutes(app, desk, reading));
     onClose(async () => {
       detach();

@@ -1,24 +1,15 @@
 /**
  * The narrowest rules that would end it (R5: 当該特性に合致する通信のみ). Each says what it matches, which share of the rise it
- * would remove, and which share of the last day's normal traffic it would have hit. Nothing is put in force from here.
+ * would remove, and which share of the last day's normal traffic it would have hit. An operator puts one in
+ * force (application.ts).
  */
+import type { MeasureMatch } from '../../src/plugin.ts';
 import { amplifying, type Cause } from './causes.ts';
 import { TYPE_CLASSES } from './layout.ts';
 import type { HeavyPart, Rise } from './rise.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
 
-/** What a rule matches; all that is given must hold. */
-export interface Match {
-  /** Exactly this name. */
-  readonly name?: string;
-  /** `*.zone`: every name below the zone, as deep as it may be; not the zone's own name. */
-  readonly pattern?: string;
-  /** The zone and everything below it. */
-  readonly domain?: string;
-  readonly type?: string;
-  /** Network or address. */
-  readonly source?: string;
-}
+export type Match = MeasureMatch;
 
 export interface Proposal {
   readonly match: Match;
@@ -33,17 +24,18 @@ export interface Proposal {
   readonly hitsIsUpperBound: boolean;
   /** It blocks a whole zone: only where nothing narrower works. */
   readonly escalation: boolean;
-  /** What it takes to put it in force in this version. */
-  readonly inForce: string;
+  /** Queries a second that match, now and normally. */
+  readonly nowPerSecond: number;
+  readonly normalPerSecond: number;
+  /** Queries a second that would still pass, and why so many. */
+  readonly limitPerSecond: number;
+  readonly limitRationale: string;
 }
 
-const NOT_YET = {
-  'random-subdomain':
-    'this version has no defence against random-subdomain attacks yet: limit it at the upstream resolver or on the way',
-  'amp-shaper': 'this version has no amp-shaper yet: limit it on the routers, or take the source out of server.access',
-  sinkhole:
-    'add the name to plugins.sinkhole.rules with its ground, then reload; only where the name itself is attacked',
-} as const;
+/** Of what is normal for the match, so that who asks rightly mostly gets through. */
+const LIMIT_OF_NORMAL = 1.5;
+/** Of what comes now: some of it goes on being asked, which also shows when it is over. */
+const LIMIT_OF_NOW = 0.05;
 
 /** Best first: what removes nearly as much as the best, ordered by how little else it hits. */
 export function proposalsOf(cause: Cause, rise: Rise, day: Slice | undefined): Proposal[] {
@@ -85,6 +77,11 @@ function matchesFor({ cause, about }: Cause, rise: Rise): Match[] {
       return typed(find(rise.heavy.address), { source: about });
     case 'popular-event':
       return rise.heavy.name.some(({ key }) => key === about) ? [{ name: about }] : [{ domain: about }];
+    case 'retry-storm':
+      return rise.heavy.name
+        .filter(({ entry }) => attribute(entry, 'servfail') >= entry.count / 2)
+        .slice(0, 3)
+        .map(({ key }) => ({ name: key }));
     case 'failing-authority':
       return [{ pattern: `*.${about}` }, ...typed(find(rise.heavy.domain), { domain: about })];
     default:
@@ -109,10 +106,12 @@ function evaluated(cause: Cause, match: Match, rise: Rise, day: Slice | undefine
   const before = day ? listed(match, day) : undefined;
   const now = (part?.now ?? 0) * typeShare(part?.entry);
   const normal = (part?.normal ?? 0) * typeShare(before);
-  const removes = rise.rise > 0 ? Math.min(1, Math.max(0, (now - normal) / rise.rise)) : 0;
+  const plugin = pluginFor(cause, match);
+  const limit = limitFor(plugin, now, normal);
+  const removes =
+    rise.rise > 0 ? Math.min(1, Math.max(0, (now - Math.max(normal, limit.limitPerSecond)) / rise.rise)) : 0;
   const total = Math.max(1, day?.totals.queries ?? 0);
   const count = before ? before.count * typeShare(before) : (day?.floors[kindOf(match)] ?? 0);
-  const plugin = pluginFor(cause, match);
   return {
     match,
     text: textOf(cause, match),
@@ -121,8 +120,25 @@ function evaluated(cause: Cause, match: Match, rise: Rise, day: Slice | undefine
     hits: Math.min(1, count / total),
     hitsIsUpperBound: before === undefined,
     escalation: match.domain !== undefined,
-    inForce: NOT_YET[plugin],
+    nowPerSecond: now,
+    normalPerSecond: normal,
+    ...limit,
   };
+}
+
+function limitFor(
+  plugin: Proposal['plugin'],
+  now: number,
+  normal: number,
+): Pick<Proposal, 'limitPerSecond' | 'limitRationale'> {
+  if (plugin === 'sinkhole')
+    return {
+      limitPerSecond: 0,
+      limitRationale: 'a discarded name is discarded for every query: its answers stay short',
+    };
+  const limitPerSecond = Math.max(1, Math.ceil(Math.max(normal * LIMIT_OF_NORMAL, now * LIMIT_OF_NOW)));
+  const limitRationale = `the most of ${LIMIT_OF_NORMAL} times the normal (${normal.toFixed(1)}/s), a twentieth of what comes now (${now.toFixed(1)}/s), and 1: who asks rightly mostly gets through`;
+  return { limitPerSecond, limitRationale };
 }
 
 function kindOf(match: Match): 'name' | 'pattern' | 'domain' | 'network' | 'address' {

@@ -3,12 +3,14 @@
  * reading is in the audit log before the first number leaves.
  */
 import { SekishoError } from '../../src/errors.ts';
-import type { Auditor, Clock } from '../../src/plugin.ts';
+import type { Auditor, Clock, ControlContext, Measure } from '../../src/plugin.ts';
+import { type Application, applyProposal, commandFor } from './application.ts';
 import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';
 import { type Diagnosis, diagnose } from './diagnosis.ts';
 import { ATTRIBUTES, type Kind } from './layout.ts';
 import type { Overload } from './overload.ts';
+import type { Proposal } from './proposals.ts';
 import { byKind, mergeSlices, type Slice } from './slice.ts';
 
 export interface Reader {
@@ -28,7 +30,18 @@ export interface Series {
   readonly values: readonly number[];
 }
 
-export interface DiagnosisReport extends Diagnosis {
+/** As it is shown: with what it takes to put it in force. */
+export interface ShownProposal extends Proposal {
+  /** The command line for it; NAME and WHY are for a person to say. */
+  readonly command: string;
+  /** Why it cannot be put in force as things are; empty where it can. */
+  readonly obstacle: string;
+}
+
+export interface DiagnosisReport extends Omit<Diagnosis, 'proposals'> {
+  /** For `--diagnosis`, within half an hour. */
+  readonly id: string;
+  readonly proposals: readonly ShownProposal[];
   readonly overload: ShownOverload;
   readonly series: Series;
 }
@@ -53,6 +66,8 @@ export interface HistoryReport {
   readonly rcodes: Readonly<Record<string, number>>;
   readonly transports: Readonly<Record<string, number>>;
   readonly cache: Readonly<Record<string, number>>;
+  /** Sent to each upstream, and apart what timed out. */
+  readonly upstreams: Readonly<Record<string, number>>;
   readonly drops: Readonly<Record<string, number>>;
 }
 
@@ -78,8 +93,10 @@ export class HistoryReading {
   readonly #desk: HistoryDesk;
   readonly #audit: Auditor;
   readonly #clock: Clock;
+  readonly #measures: ControlContext<unknown>['measures'];
 
-  constructor(desk: HistoryDesk, audit: Auditor, clock: Clock) {
+  constructor(desk: HistoryDesk, audit: Auditor, clock: Clock, measures: ControlContext<unknown>['measures']) {
+    this.#measures = measures;
     this.#desk = desk;
     this.#audit = audit;
     this.#clock = clock;
@@ -89,7 +106,26 @@ export class HistoryReading {
     const overload = this.#admit(reader, 'history.diagnose', request);
     const now = await this.#window(request.windowSeconds);
     const [normal, day] = await Promise.all([this.#desk.baseline(), this.#desk.normalDay()]);
-    return { ...diagnose(now, normal, day), overload: shown(overload), series: await this.#series(IN_MEMORY_SECONDS) };
+    const diagnosis = diagnose(now, normal, day);
+    const { id } = this.#desk.diagnoses.add(reader.who, diagnosis, overload);
+    return {
+      ...diagnosis,
+      id,
+      proposals: diagnosis.proposals.map((proposal, i) => ({
+        ...proposal,
+        command: commandFor(id, i + 1, diagnosis.causes[0]?.cause ?? 'unexplained', proposal),
+        obstacle: this.#measures.carries(proposal.plugin)
+          ? ''
+          : `${proposal.plugin} is not in the configuration: add \`${proposal.plugin}: {}\` below plugins, and reload`,
+      })),
+      overload: shown(overload),
+      series: await this.#series(IN_MEMORY_SECONDS),
+    };
+  }
+
+  /** Put a proposal in force; audited where that is done. Throws SekishoError. */
+  apply(reader: Reader, application: Application): Promise<Measure> {
+    return applyProposal(this.#desk.diagnoses, this.#measures, reader, application);
   }
 
   async read(reader: Reader, request: Request, top: number): Promise<HistoryReport> {
@@ -111,7 +147,7 @@ export class HistoryReading {
         }),
       ),
     );
-    const { types, rcodes, transports, cache, drops } = slice.totals;
+    const { types, rcodes, transports, cache, drops, upstreams = {} } = slice.totals;
     return {
       overload: shown(overload),
       window: { from: new Date(slice.startMs).toISOString(), seconds: slice.seconds },
@@ -125,6 +161,7 @@ export class HistoryReading {
       transports,
       cache,
       drops,
+      upstreams,
     };
   }
 

@@ -2,13 +2,14 @@
  * What rose against the normal, and what of it which key explains. Every share is one of the rise, not of the load: that
  * half of all queries are A records explains nothing, that all of the new ones are ANY does.
  */
+import { addressWords, parsePrefix, prefixContains } from '../../src/net/address.ts';
 import type { Baseline } from './baseline.ts';
 import { rateOf } from './baseline.ts';
 import type { Kind } from './layout.ts';
 import { byKind, type Entry, type Slice } from './slice.ts';
 
 /** Other things that the rise is split by, each the sum of its values. */
-export const SPLITS = ['types', 'rcodes', 'transports', 'cache'] as const;
+export const SPLITS = ['types', 'rcodes', 'transports', 'cache', 'upstreams'] as const;
 export type Split = (typeof SPLITS)[number];
 
 export interface Part {
@@ -37,8 +38,12 @@ export interface Rise {
 
 /** A rise below this share of the normal is an ordinary day. */
 const LEAST_FACTOR = 0.25;
-/** Queries a second. */
-const LEAST_RISE = 20;
+/** Queries a second: a handful of devices that wake up. */
+const LEAST_RISE = 5;
+/** Standard deviations of a count (Poisson) that a rise has to reach: short windows of little traffic rise by chance. */
+const CHANCE = 5;
+/** Ordinary days rise everywhere alike; where one key makes so much of it, it is not one of them. */
+const ONE_KEY = 0.7;
 /** Parts below this share are left out. */
 const LEAST_SHARE = 0.02;
 
@@ -46,22 +51,28 @@ export function riseOf(now: Slice, normal: Baseline): Rise {
   const rate = rateOf(now);
   const usual = normal.rate.median;
   const rise = Math.max(0, rate - usual);
-  const risen = rise >= Math.max(LEAST_RISE, usual * LEAST_FACTOR, 3 * normal.rate.spread);
   const share = (more: number) => (rise > 0 ? more / rise : 0);
   const seconds = Math.max(1, now.seconds);
-  const heavy = byKind((kind) =>
+  const grown = byKind((kind) =>
     now.tops[kind]
       .map((entry): HeavyPart => {
         const before = normal.keys[kind].get(entry.key) ?? 0;
         const rateNow = entry.count / seconds;
         return { key: entry.key, now: rateNow, normal: before, share: share(rateNow - before), entry };
       })
-      .filter((part) => part.share >= LEAST_SHARE)
       .sort((one, other) => other.share - one.share),
   );
+  const heavy = byKind((kind) =>
+    (kind === 'address' ? boundedByNetworks(grown.address, grown.network) : grown[kind]).filter(
+      (part) => part.share >= LEAST_SHARE,
+    ),
+  );
+  const large = rise >= Math.max(LEAST_RISE, usual * LEAST_FACTOR, CHANCE * Math.sqrt(usual / seconds));
+  const oneKey = Object.values(heavy).some(([first]) => (first?.share ?? 0) >= ONE_KEY);
+  const risen = large && (rise >= 3 * normal.rate.spread || oneKey);
   const splits = Object.fromEntries(
     SPLITS.map((split) => {
-      const parts = Object.entries(now.totals[split])
+      const parts = Object.entries(now.totals[split] ?? {})
         .map(([key, count]): Part => {
           const before = normal[split].get(key) ?? 0;
           return { key, now: count / seconds, normal: before, share: share(count / seconds - before) };
@@ -72,6 +83,24 @@ export function riseOf(now: Slice, normal: Baseline): Rise {
     }),
   ) as unknown as Rise['splits'];
   return { now: rate, normal: usual, rise, risen, heavy, splits };
+}
+
+/**
+ * What is normal for a single address is not kept (only its network's is), so that a busy subscriber looks like a rise of
+ * its own. It can have risen by no more than its network has.
+ */
+function boundedByNetworks(addresses: readonly HeavyPart[], networks: readonly HeavyPart[]): HeavyPart[] {
+  const known = networks.map((part) => ({ prefix: parsePrefix(part.key), part }));
+  return addresses
+    .map((address) => {
+      const words = addressWords(address.key);
+      const network = known.find(({ prefix }) => prefixContains(prefix, words))?.part;
+      if (!network || network.share >= address.share) return address;
+      // What the network had before it can have had as well.
+      const normal = Math.min(address.now, network.normal);
+      return { ...address, normal, share: Math.max(0, network.share) };
+    })
+    .sort((one, other) => other.share - one.share);
 }
 
 /** The part of `kind` that explains most, if any explains something. */

@@ -1,7 +1,9 @@
 /** The admin routes of the history, below /v1/query-history/. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { measureSchema, measureView } from '../../src/admin/measures.ts';
 import { responseSchema } from '../../src/admin/status.ts';
 import { z } from '../../src/plugin.ts';
+import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
 import { type HistoryReading, LEAST_REASON, type Reader, shown } from './reading.ts';
 
@@ -18,6 +20,25 @@ const windowSeconds = {
   default: 60,
   description: 'How far back, in seconds.',
 } as const;
+
+const text = (description: string) => ({ type: 'string', maxLength: 2000, description });
+/** What a ground lacks is not said here, one by one, but by the measures desk, all at once. */
+const applyBody = {
+  type: 'object',
+  required: ['proposal'],
+  additionalProperties: false,
+  properties: {
+    diagnosis: text('Its id; without it, the last that the same token made.'),
+    proposal: { type: 'integer', minimum: 1, maximum: 100, description: 'Its place in the diagnosis, from 1.' },
+    'dry-run': { type: 'boolean', description: 'Only count what it would limit.' },
+    escalate: text('For a whole zone: why nothing narrower does.'),
+    ground: {
+      type: 'object',
+      additionalProperties: text('A statement; evidence and effect are added from the diagnosis.'),
+      description: 'kind, and what that ground needs; for legitimate-business `expires` stands for `review`.',
+    },
+  },
+};
 
 const signal = z.strictObject({ signal: z.string(), value: z.number(), threshold: z.number(), rationale: z.string() });
 const overload = z.strictObject({
@@ -103,6 +124,19 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
       },
     },
     async (request) => reading.diagnose(readerOf(request), request.body),
+  );
+
+  app.post<{ Body: Application }>(
+    '/apply',
+    {
+      config: { roles: ['operator', 'security'] },
+      schema: {
+        summary: 'Put a proposal of a diagnosis in force, for a while; answered when every worker acts on it. Audited',
+        body: applyBody,
+        response: { 200: responseSchema(measureSchema) },
+      },
+    },
+    async (request) => measureView(await reading.apply(readerOf(request), request.body)),
   );
 
   app.post<{ Body: { reason?: string; windowSeconds: number; top: number } }>(

@@ -69,6 +69,8 @@ export interface Totals {
   cache: Record<string, number>;
   drops: Record<string, number>;
   types: Record<string, number>;
+  /** Queries sent to each upstream, those sent again included, and apart `192.0.2.53:53 timed out`. */
+  upstreams: Record<string, number>;
   /** Smallest value of a bucket (bytes, milliseconds) → how often. */
   sizes: Record<string, number>;
   latencies: Record<string, number>;
@@ -82,6 +84,7 @@ export const NO_TOTALS: Totals = {
   cache: {},
   drops: {},
   types: {},
+  upstreams: {},
   sizes: {},
   latencies: {},
 };
@@ -102,6 +105,8 @@ export function totalsBetween(before: Float64Array, after: Float64Array): Totals
     cache: named(CACHE_AT, CACHE_RESULTS.length, (i) => CACHE_RESULTS[i] ?? String(i)),
     drops: named(DROP_AT, DROP_REASONS.length, (i) => DROP_REASONS[i] ?? String(i)),
     types: named(TYPE_AT, TYPE_COUNT, (i) => (i === TYPE_OTHER ? 'other' : typeName(i))),
+    // Counted by the source and not by who asked (upstreams.ts).
+    upstreams: {},
     sizes: named(SIZE_AT, SIZE_COUNT, (i) => String(bucketStart(i) * 4)),
     latencies: named(LATENCY_AT, LATENCY_COUNT, (i) => String(bucketStart(i) / 1000)),
   };
@@ -121,6 +126,8 @@ export function addTotals(one: Totals, other: Totals): Totals {
     cache: sum(one.cache, other.cache),
     drops: sum(one.drops, other.drops),
     types: sum(one.types, other.types),
+    // Rows that were written before there were any have none.
+    upstreams: sum(one.upstreams ?? {}, other.upstreams ?? {}),
     sizes: sum(one.sizes, other.sizes),
     latencies: sum(one.latencies, other.latencies),
   };

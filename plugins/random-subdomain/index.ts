@@ -6,6 +6,7 @@
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import {
+  CACHE_STALE,
   CONTINUE,
   definePlugin,
   durationMs,
@@ -14,7 +15,7 @@ import {
   FAIL,
   NameError,
   nameToText,
-  type Query,
+  type Question,
   RESOLVED_ANSWER,
   RESOLVED_FAILURE,
   RESOLVED_NODATA,
@@ -27,7 +28,17 @@ import {
 import { createKnownMemory, KnownNames, knownMemoryBytes } from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';
 import { ZoneFinder } from './zone-finder.ts';
-import { createZoneMemory, OVER_LIMIT, PASS, type ZoneLimits, type ZoneMemory, ZoneTable } from './zone-table.ts';
+import {
+  createZoneMemory,
+  KNOWN,
+  OVER_LIMIT,
+  PASS,
+  SPARED,
+  UNKNOWN,
+  type ZoneLimits,
+  type ZoneMemory,
+  ZoneTable,
+} from './zone-table.ts';
 
 const options = z.strictObject({
   limit: z
@@ -35,7 +46,9 @@ const options = z.strictObject({
     .min(1)
     .max(100_000)
     .default(50)
-    .describe('Misses a second that pass for a zone in trouble; they also find out when it is well again.'),
+    .describe(
+      'Queries a second that are sent to a zone in trouble, repeated ones included; half of it is left to names known to exist. They also find out when it is well again.',
+    ),
   outstanding: z
     .int()
     .min(16)
@@ -92,6 +105,7 @@ const held = new Map<string, SharedArrayBuffer>();
 export default definePlugin({
   name: 'random-subdomain',
   stage: 'policy',
+  carriesMeasures: true,
   summary: 'limits misses of zones whose authority is in trouble, save for names known to exist',
   options,
   check({ exempt }) {
@@ -160,7 +174,7 @@ export default definePlugin({
     });
     return { shared: { zones, known: memory } satisfies Shared };
   },
-  data({ options, server, shared, worker, hashKey, clock, random32, counter, counters }) {
+  data({ options, server, shared, worker, hashKey, clock, random32, counter, counters, refresh, measures }) {
     const parts = (shared as Shared | undefined) ?? alone(options, random32);
     const memory = parts.zones[Math.max(0, worker)] ?? createZoneMemory(options.zones);
     const zones = tableOf(options, memory, server.workers, hashKey);
@@ -174,29 +188,51 @@ export default definePlugin({
       counter('refused', 'Misses that were not asked upstream.', { reason, dry_run: String(dryRun) });
     const overLimit = refused('limit');
     const tooMuch = refused('outstanding');
+    const overMeasure = counter('refused', 'Misses that were not asked upstream.', {
+      reason: 'measure',
+      dry_run: 'false',
+    });
     const knownPassed = counter('known_passed', 'Misses of zones in trouble that passed: the name is known to exist.');
+    const stale = counter(
+      'stale_first',
+      'Misses of names known to exist that were answered with something stale at once, their zone being in trouble.',
+    );
+    const unrepeated = counter(
+      'unrepeated',
+      'Questions not sent again, or not fetched ahead, because their zone is in trouble.',
+    );
     const learnt = counter('names_learnt', 'Names that became known.');
     const troubles = counter('zones_troubled', 'Times that a zone was found to be in trouble.');
     let inTrouble = zones.inTrouble;
 
     return {
       miss(query) {
+        // A measure of the operator (R5) comes before what the plugin finds out by itself; what is known to exist passes.
+        if (measures.count > 0 && measures.overLimit(query, known.has(query.question)) >= 0) {
+          counters[overMeasure]! += 1;
+          // RFC 8914 §4.24: Network Error.
+          query.ede = EDE.NETWORK_ERROR;
+          return FAIL;
+        }
         const zone = finder.find(query.question);
         if (zone < 0) return CONTINUE;
-        let said = zones.ask(zone, false, query.nowMs);
-        noteTrouble();
-        if (said === PASS) return CONTINUE;
-        if (exempt !== undefined && isExempt(query)) {
+        if (exempt !== undefined && zones.isInTrouble(zone) && isExempt(query.question)) {
           zones.passAnyway(zone);
           return CONTINUE;
         }
-        if (known.has(query.question)) {
-          const why = said;
-          said = zones.ask(zone, true, query.nowMs);
-          if (said === PASS) {
-            if (why === OVER_LIMIT) counters[knownPassed]! += 1;
-            return CONTINUE;
-          }
+        const isKnown = zones.isInTrouble(zone) && known.has(query.question);
+        // RFC 8767 §4, §5: what is stale serves at once where the authority is known not to.
+        if (isKnown && !dryRun && query.cacheResult === CACHE_STALE) {
+          counters[stale]! += 1;
+          if (zones.spend(zone, SPARED, query.nowMs)) refresh(query.question);
+          query.ede = EDE.NETWORK_ERROR;
+          return FAIL;
+        }
+        const said = zones.ask(zone, isKnown ? KNOWN : UNKNOWN, query.nowMs);
+        noteTrouble();
+        if (said === PASS) {
+          if (isKnown) counters[knownPassed]! += 1;
+          return CONTINUE;
         }
         counters[said === OVER_LIMIT ? overLimit : tooMuch]! += 1;
         if (dryRun) {
@@ -207,7 +243,14 @@ export default definePlugin({
         query.ede = EDE.NETWORK_ERROR;
         return FAIL;
       },
-      resolved(question, outcome, elapsedMs, sent, background) {
+      again(question) {
+        const zone = finder.peek(question);
+        if (zone < 0 || !zones.isInTrouble(zone) || isExempt(question)) return true;
+        if (zones.spend(zone, known.has(question) ? SPARED : UNKNOWN, clock.nowMs()) || dryRun) return true;
+        counters[unrepeated]! += 1;
+        return false;
+      },
+      resolved(question, outcome, elapsedMs, _sent, background) {
         const zone = finder.find(question);
         if (zone < 0) return;
         if (outcome === RESOLVED_NOT_ASKED) {
@@ -218,7 +261,7 @@ export default definePlugin({
         // That no server answers anything is not the zone's doing.
         if (outcome === RESOLVED_UNREACHABLE) return;
         const nowMs = clock.nowMs();
-        zones.judge(zone, outcome >= RESOLVED_FAILURE, elapsedMs, sent, nowMs);
+        zones.judge(zone, outcome >= RESOLVED_FAILURE, elapsedMs, nowMs);
         noteTrouble();
         if (outcome !== RESOLVED_ANSWER && outcome !== RESOLVED_NODATA) return;
         // What stands in the older generation alone is put into the newer one at no cost to its zone.
@@ -226,13 +269,15 @@ export default definePlugin({
         if (known.add(question)) counters[learnt]! += 1;
       },
       explain(query) {
+        const measure = measures.explain(query);
+        if (measure !== undefined) return { verdict: CONTINUE, reason: `the cache missing: ${measure}` };
         const zone = finder.peek(query.question);
         const troubled = zone >= 0 && zones.isInTrouble(zone);
         if (!troubled) return { verdict: CONTINUE, reason: 'its zone is not in trouble as the first worker sees it' };
-        if (isExempt(query)) return { verdict: CONTINUE, reason: 'its zone is in trouble, but exempt' };
-        const limits = `the cache missing, ${options.limit} questions a second pass${dryRun ? ' (dry run: all)' : ''}`;
+        if (isExempt(query.question)) return { verdict: CONTINUE, reason: 'its zone is in trouble, but exempt' };
+        const limits = `the cache missing, ${options.limit} queries a second are sent${dryRun ? ' (dry run: all)' : ''}`;
         const reason = known.has(query.question)
-          ? 'its zone is in trouble; the name is known to exist and passes'
+          ? 'its zone is in trouble; the name is known to exist: something stale, else asked for ahead of others'
           : `its zone is in trouble and the name is not known: ${limits}`;
         return { verdict: CONTINUE, reason };
       },
@@ -243,8 +288,8 @@ export default definePlugin({
       inTrouble = zones.inTrouble;
     }
 
-    function isExempt(query: Query): boolean {
-      const { name, nameLength, labelCount, labelStarts } = query.question;
+    function isExempt(question: Question): boolean {
+      const { name, nameLength, labelCount, labelStarts } = question;
       for (let i = 0; i < labelCount; i++)
         if ((exempt?.find(name, labelStarts[i]!, nameLength) ?? -1) >= 0) return true;
       return false;

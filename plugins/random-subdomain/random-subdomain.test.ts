@@ -60,11 +60,33 @@ describe('an attack on a zone whose authority does not answer', () => {
 
   test('names known to exist are still asked for, in whatever type', async () => {
     const { mounted, state } = await attacked();
+    mounted.advance(1000);
     for (let i = 0; i < 50; i++) await mounted.ask(randomName());
     const before = state.asked.length;
     await mounted.ask({ name: 'shop.victim.example', type: 'MX' });
     expect(state.asked.slice(before)).toEqual(['shop.victim.example']);
     expect(mounted.counter('sekisho_random_subdomain_known_passed_total')).toBe(1);
+  });
+
+  test('names known to exist are answered with what is stale at once, and fetched anew within the limit', async () => {
+    const { mounted, state } = await attacked();
+    mounted.advance(70_000);
+    const before = state.asked.length;
+    for (let i = 0; i < 20; i++)
+      expect((await mounted.ask({ name: 'www.victim.example' })).answers).toMatchObject([{ data: '192.0.2.7' }]);
+    expect(state.asked.length).toBe(before);
+    expect(mounted.counter('sekisho_random_subdomain_stale_first_total')).toBe(20);
+    expect(mounted.refreshed.length).toBeGreaterThan(0);
+    expect(mounted.refreshed.length).toBeLessThanOrEqual(5);
+  });
+
+  test('no more known names are asked for than the limit', async () => {
+    const { mounted, state } = await attacked();
+    mounted.advance(1000);
+    const before = state.asked.length;
+    const types = ['MX', 'TXT', 'SRV', 'CAA', 'NS', 'SOA', 'PTR', 'NAPTR', 'DS', 'TLSA', 'SSHFP', 'HINFO'];
+    for (const type of types) await mounted.ask({ name: 'shop.victim.example', type });
+    expect(state.asked.length - before).toBe(2);
   });
 
   test('other zones notice nothing', async () => {
@@ -117,9 +139,9 @@ test('explain says how the zone is, and asks for nothing', async () => {
   const before = state.asked.length;
   const reason = (name: string) => mounted.explain({ name })?.reason;
   expect(reason('new.victim.example')).toBe(
-    'its zone is in trouble and the name is not known: the cache missing, 5 questions a second pass',
+    'its zone is in trouble and the name is not known: the cache missing, 5 queries a second are sent',
   );
-  expect(reason('www.victim.example')).toContain('known to exist and passes');
+  expect(reason('www.victim.example')).toContain('known to exist');
   expect(reason('www.other.example')).toContain('not in trouble');
   expect(state.asked.length).toBe(before);
 });

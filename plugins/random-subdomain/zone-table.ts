@@ -4,7 +4,7 @@
  *
  *                    half or more of what was asked failed or took too long
  *                    (of at least `least` questions), or the outstanding ones reach their cap
- *        WELL  ─────────────────────────────────────────────────────────▶  IN TROUBLE: `limit` misses a second pass
+ *        WELL  ─────────────────────────────────────────────────────────▶  IN TROUBLE: `limit` queries a second leave
  *          ▲                                                                   │        (they are the probes)
  *          └───────── less than a quarter failed, and nothing piles up ────────┘
  *
@@ -16,7 +16,7 @@
 import { halfSipHash, hashHigh, hashLow } from '../../src/wire/siphash.ts';
 
 export interface ZoneLimits {
-  /** Questions a second that pass for a zone in trouble. */
+  /** Queries a second that may be sent to a zone in trouble, all together. */
   readonly limit: number;
   /** Questions of one zone outstanding at once; known names get as many again. */
   readonly outstanding: number;
@@ -68,6 +68,20 @@ export function createZoneMemory(zones: number): ZoneMemory {
     names: new SharedArrayBuffer(capacity * NAME_BYTES),
   };
 }
+
+/**
+ * So much of a second's limit may gather, and the rest comes evenly: in no second are more sent than the limit. Of small
+ * limits two may gather.
+ */
+const GATHERED_SHARE = 0.25;
+const LEAST_GATHERED = 2;
+/** What a question is worth to a zone in trouble: each class leaves more of the limit to the next. */
+export const UNKNOWN = 0;
+/** Nobody waits for it in vain: the name is known and something stale is at hand, or it was sent before. */
+export const SPARED = 1;
+export const KNOWN = 2;
+/** Share of the tokens that a class leaves alone. */
+const LEFT_ALONE = [0.5, 0.25, 0] as const;
 
 /** What `ask` said. */
 export const PASS = 0;
@@ -150,27 +164,38 @@ export class ZoneTable {
     return taken;
   }
 
-  /** May the source be asked about a name of `zone`? `known`: the name is known to exist. PASS counts as outstanding. */
-  ask(zone: number, known: boolean, nowMs: number): number {
-    const { limit, outstanding } = this.#limits;
+  /** May the source be asked about a name of `zone`, for somebody who waits? PASS counts as outstanding. */
+  ask(zone: number, worth: number, nowMs: number): number {
+    const { outstanding } = this.#limits;
     const at = zone * WORDS;
-    const fields = zone * FIELDS;
-    this.#fade(zone, nowMs);
-    const elapsed = nowMs - this.#numbers[fields + LAST_MS]!;
-    // A second's worth may gather. What known names and repeated questions took more than that is owed.
-    const tokens = Math.min(Math.max(1, limit), this.#numbers[fields + TOKENS]! + (elapsed * limit) / 1000);
-    this.#numbers[fields + LAST_MS] = nowMs;
-    this.#numbers[fields + TOKENS] = tokens;
     const waiting = this.#words[at + OUTSTANDING]!;
-    if (waiting >= (known ? 2 * outstanding : outstanding)) {
+    if (waiting >= (worth === KNOWN ? 2 * outstanding : outstanding)) {
       this.#setTrouble(zone, 1);
       return TOO_MUCH_OUTSTANDING;
     }
-    const troubled = this.#words[at + TROUBLE] !== 0;
-    if (troubled && !known && tokens < 1) return OVER_LIMIT;
-    this.#numbers[fields + TOKENS] = Math.max(-limit, tokens - 1);
+    if (!this.spend(zone, worth, nowMs)) return OVER_LIMIT;
     this.#words[at + OUTSTANDING] = waiting + 1;
     return PASS;
+  }
+
+  /**
+   * May one more query be sent to `zone`? Everything that is sent to a zone in trouble passes here: new questions, the
+   * same once more, and what is fetched in the background. So no more than the limit leaves.
+   */
+  spend(zone: number, worth: number, nowMs: number): boolean {
+    const { limit } = this.#limits;
+    const fields = zone * FIELDS;
+    this.#fade(zone, nowMs);
+    const elapsed = nowMs - this.#numbers[fields + LAST_MS]!;
+    const most = Math.max(LEAST_GATHERED, limit * GATHERED_SHARE);
+    const gained = (elapsed * limit * (1 - GATHERED_SHARE)) / 1000;
+    const tokens = Math.min(most, this.#numbers[fields + TOKENS]! + gained);
+    this.#numbers[fields + LAST_MS] = nowMs;
+    this.#numbers[fields + TOKENS] = tokens;
+    const needed = 1 + (most - 1) * LEFT_ALONE[worth]!;
+    if (this.#words[zone * WORDS + TROUBLE] !== 0 && tokens < needed) return false;
+    this.#numbers[fields + TOKENS] = Math.max(0, tokens - 1);
+    return true;
   }
 
   /** A question of `zone` passes although `ask` said otherwise (dry run). */
@@ -185,15 +210,13 @@ export class ZoneTable {
     if (this.#words[at]! > 0) this.#words[at]! -= 1;
   }
 
-  /** How a question of `zone` went. `failed`: no answer, or a failure. `sent`: how often it was sent. */
-  judge(zone: number, failed: boolean, elapsedMs: number, sent: number, nowMs: number): void {
-    const { limit, least, slowMs, outstanding } = this.#limits;
+  /** How a question of `zone` went. `failed`: no answer, or a failure. */
+  judge(zone: number, failed: boolean, elapsedMs: number, nowMs: number): void {
+    const { least, slowMs, outstanding } = this.#limits;
     const fields = zone * FIELDS;
     this.#fade(zone, nowMs);
     const bad = failed || elapsedMs >= slowMs;
     this.#numbers[fields + (bad ? BAD : GOOD)]! += 1;
-    // Each repetition is a query to the zone as well.
-    if (sent > 1) this.#numbers[fields + TOKENS] = Math.max(-limit, this.#numbers[fields + TOKENS]! - (sent - 1));
     const badCount = this.#numbers[fields + BAD]!;
     const all = badCount + this.#numbers[fields + GOOD]!;
     const at = zone * WORDS;

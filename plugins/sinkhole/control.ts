@@ -6,6 +6,7 @@ import type { Control, ControlContext } from '../../src/plugin.ts';
 import { Desk } from './desk.ts';
 import { type ConfigurationRule, stateOf } from './entry.ts';
 import type { SharedHits } from './index.ts';
+import { sinkholeCarrier } from './measures.ts';
 import { registerRoutes } from './routes.ts';
 import { RULE_STATES } from './rule.ts';
 import { ACTIONS, Store } from './store.ts';
@@ -44,6 +45,7 @@ export async function control(context: ControlContext<unknown>, rules: readonly 
   const publish = (table: TableMemory) => context.publish(table);
   context.onClose(await desk.attach({ rules, publish, log }));
   showNumbers(context, desk);
+  context.carryMeasures(sinkholeCarrier(desk));
   context.routes((app) => registerRoutes(app, desk, clock));
   return { shared: { hits: desk.slots.buffer } satisfies SharedHits };
 }

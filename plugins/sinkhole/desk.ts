@@ -166,6 +166,10 @@ export class Desk {
     return this.store.changes(limit);
   }
 
+  nowMs(): number {
+    return this.#clock.nowMs();
+  }
+
   /** To be called every second. */
   tick(): void {
     const nowMs = this.#clock.nowMs();

@@ -51,6 +51,7 @@ const options = z.strictObject({
 export default definePlugin({
   name: 'sinkhole',
   stage: 'policy',
+  carriesMeasures: true,
   summary: 'answers a discard address for names under attack',
   options,
   check({ ipv6, rules }) {

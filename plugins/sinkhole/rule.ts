@@ -30,15 +30,6 @@ export const RULE_STATES: readonly RuleState[] = ['in-force', 'dry-run', 'expire
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Nobody can act on a shorter one. */
-export const MIN_DURATION_MS = 60_000;
-/**
- * 正当防衛 and 緊急避難 answer an attack that is going on (Penal Code Art. 36, 37): whether it still does has to be looked
- * at and shown at least once a week. What has to last longer is 正当業務行為, with its purpose and proportionality.
- */
-export const MAX_EMERGENCY_MS = 7 * DAY_MS;
-/** A standing measure is looked at once a year. */
-export const MAX_REVIEW_MS = 366 * DAY_MS;
 /** An ended rule stays in sight so long, so that `list` and `explain` can say why the name resolves again. */
 export const KEEP_EXPIRED_MS = DAY_MS;
 

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
+import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
 import { emptyReport } from '../report/empty-report.ts';
 import { createApp } from './app.ts';
@@ -35,7 +36,7 @@ const status: Status = {
   upstreams: [{ address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 }],
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
   cache: { entries: 1, usedBytes: 200, sizeBytes: 2 ** 28, hits: 3, misses: 4, stale: 0 },
-  queries: { total: 7, udp: 6, tcp: 1, dropped: 0, rcodes: { NOERROR: 7 } },
+  queries: { total: 7, udp: 6, tcp: 1, dropped: 0, shed: 0, rcodes: { NOERROR: 7 } },
 };
 
 /** An application whose log ends in `lines`. */
@@ -70,6 +71,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
+    measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
@@ -249,6 +251,9 @@ describe('/openapi.json', () => {
       '/v1/lists/{name}/override',
       '/v1/lists/{name}/reload',
       '/v1/lists/{name}/rollback',
+      '/v1/measures',
+      '/v1/measures/changes',
+      '/v1/measures/{id}',
       '/v1/reload',
       '/v1/report',
       '/v1/status',

@@ -13,6 +13,7 @@ import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
 import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
+import { measureRoutes } from './measures.ts';
 import { readOf } from './personal-read.ts';
 import { reportRoutes } from './report.ts';
 import { ROLES, type Role, STAFF } from './roles.ts';
@@ -99,6 +100,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => openRoutes(scope, deps));
   await app.register(async (scope) => tokenRoutes(scope, deps));
   await app.register(async (scope) => listRoutes(scope, deps.lists));
+  await app.register(async (scope) => measureRoutes(scope, deps.measures));
   await app.register(async (scope) => consentRoutes(scope, deps.subscribers, deps.audit));
   await app.register(async (scope) => leaseRoutes(scope, deps.subscribers));
   await app.register(async (scope) => reportRoutes(scope, deps.report));
@@ -288,6 +290,11 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_SINKHOLE_CONFLICT: 409,
   SEKISHO_SINKHOLE_NO_RULE: 404,
   SEKISHO_SINKHOLE_STORE: 503,
+  SEKISHO_MEASURE_REFUSED: 422,
+  SEKISHO_MEASURE_CONFLICT: 409,
+  SEKISHO_MEASURE_UNKNOWN: 404,
+  SEKISHO_MEASURE_STORE: 503,
+  SEKISHO_DIAGNOSIS_UNKNOWN: 404,
   SEKISHO_AUDIT_FAILED: 503,
   SEKISHO_HISTORY_CLOSED: 409,
   SEKISHO_HISTORY_EMPTY: 404,

@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
+import type { MeasureDesk } from '../measures/desk.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { ListRoutesDeps } from './lists.ts';
 import type { ReportRoutesDeps } from './report.ts';
@@ -19,6 +20,7 @@ export interface AdminDeps {
   explain(question: ExplainQuestion): Promise<ExplainResult>;
   reload(): Promise<ReloadResult>;
   readonly audit: Pick<AuditLog, 'record' | 'verify'>;
+  readonly measures: MeasureDesk;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;

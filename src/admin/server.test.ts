@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
+import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
 import { emptyReport } from '../report/empty-report.ts';
 import type { AdminDeps } from './deps.ts';
@@ -53,6 +54,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
+    measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,

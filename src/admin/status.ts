@@ -65,6 +65,7 @@ export const statusSchema = z.strictObject({
     udp: count,
     tcp: count,
     dropped: count,
+    shed: count.describe('Packets dropped unread because a worker was behind; not among the total.'),
     rcodes: z.record(z.string(), count).describe('Replies by response code.'),
   }),
 });

@@ -37,6 +37,12 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
       data: config.server.dataFolder,
       upstreams: config.upstream.servers.map((server) => ({ address: endpointText(server), trusted: server.trusted })),
       admin: endpointText(config.admin.listen),
+      notice: {
+        listen: config.notice.listen.map(endpointText),
+        leadsTo: leadsTo(config),
+        languages: config.notice.languages,
+        portal: config.notice.portal.url,
+      },
       lists: config.lists.map(({ name, category, tier, format, source, dryRun, ground }) => ({
         name,
         category,
@@ -99,6 +105,18 @@ function actingOn(category: ListCategory, chain: readonly ChainEntry[]): string 
   return acting.length > 0 ? acting.map(({ name }) => name).join(', ') : 'nothing in this chain';
 }
 
+function noticeText(config: Config): string {
+  const { listen, portal } = config.notice;
+  if (listen.length === 0) return 'off';
+  const addresses = leadsTo(config);
+  return `${listen.map(endpointText).join(', ')}${addresses.length > 0 ? `, reached as ${addresses.join(' and ')}` : ''}, portal ${portal.url}`;
+}
+
+/** Addresses that blocked names lead to. */
+function leadsTo({ notice: { ipv4, ipv6 } }: Config): string[] {
+  return [ipv4, ipv6].filter((address) => address !== undefined);
+}
+
 function summaryText(
   config: Config,
   chain: readonly ChainEntry[],
@@ -116,6 +134,7 @@ function summaryText(
     ],
     ['cache', bytesText(cache.sizeBytes)],
     ['admin', endpointText(admin.listen)],
+    ['notice', noticeText(config)],
     ['data', server.dataFolder],
     ...(ranges ? [['ranges', `${ranges.rows} rows of ${config.subscribers!.rangesFile}`] as const] : []),
   ] as const;

@@ -10,6 +10,7 @@ import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
+import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { resolvePlugin } from '../plugins.ts';
 import { emptyReport } from '../report/empty-report.ts';
 import { main } from './cli.ts';
@@ -40,7 +41,14 @@ const status: Status = {
     { name: 'sinkhole', stage: 'policy', meanCostNs: null, errors: 0 },
   ],
   cache: { entries: 12_345, usedBytes: 3 * 2 ** 19, sizeBytes: 2 ** 28, hits: 900, misses: 100, stale: 0 },
-  queries: { total: 1_234_567, udp: 1_200_000, tcp: 34_567, dropped: 12, rcodes: { NXDOMAIN: 5, NOERROR: 20 } },
+  queries: {
+    total: 1_234_567,
+    udp: 1_200_000,
+    tcp: 34_567,
+    dropped: 12,
+    shed: 3456,
+    rcodes: { NXDOMAIN: 5, NOERROR: 20 },
+  },
 };
 
 beforeAll(async () => {
@@ -92,6 +100,7 @@ beforeAll(async () => {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
+    measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
@@ -207,7 +216,7 @@ describe('check', () => {
     expect(out).toMatch(/^\.\/sekisho\.yaml: OK\n/);
     expect(out).toMatch(/^listen +127\.0\.0\.1:5353, \[::1\]:5353 \(UDP and TCP\)$/m);
     expect(out).toMatch(/^upstream +192\.0\.2\.53:53, 192\.0\.2\.54:53$/m);
-    expect(out).toMatch(/^access +guard +\S.*\nsinkhole +policy +\S/m);
+    expect(out).toMatch(/^access +guard +\S.*\namp-shaper +guard +\S.*\nsinkhole +policy +\S/m);
   });
 
   it('tells the same to a program', async () => {
@@ -219,6 +228,7 @@ describe('check', () => {
       listeners: ['127.0.0.1:5353', '[::1]:5353'],
       plugins: [
         { name: 'access', stage: 'guard' },
+        { name: 'amp-shaper', stage: 'guard' },
         { name: 'sinkhole', stage: 'policy' },
       ],
     });
@@ -274,7 +284,7 @@ describe('status', () => {
     expect(out).toBe(`Sekisho 0.1.0 · ready · up 1d 2h · process 4711 · Node.js 20.19.0
 
 configuration  ./sekisho.yaml, in force since 2026-01-01T00:00:00.000Z
-queries        1 234 567 (UDP 97.2 %, TCP 2.8 %), 12 dropped
+queries        1 234 567 (UDP 97.2 %, TCP 2.8 %), 12 dropped, 3 456 more shed unread
 replies        NOERROR 20, NXDOMAIN 5
 cache          12 345 answers, 1.5 MiB of 256 MiB; 90.0 % hits, 0.0 % stale
 warning        sekisho.yaml:1:1: server.access[0]: lets everybody ask

@@ -247,6 +247,25 @@ tells whether its chain holds.`,
     load: async () => (await import('./consent.ts')).consent,
   },
   {
+    name: 'notice',
+    usage: 'preview [PAGE] | copy FOLDER',
+    summary: 'look at the pages that subscribers see, or take their texts over',
+    help: `preview writes PAGE as HTML to standard output: with made-up content, in the texts, the
+language and the name of the operator that the configuration has. Without PAGE it lists the
+pages. Nothing is started and no server is asked.
+
+copy puts the texts that come along into FOLDER, which must not be there yet, to be edited
+and named as notice.templates. \`sekisho check\` says what a page lacks.`,
+    examples: [
+      ['sekisho notice preview', 'which pages there are'],
+      ['sekisho notice preview blocked-c2 --language en > page.html', 'and open it in a browser'],
+      ['sekisho notice copy ./pages', 'one’s own texts begin here'],
+    ],
+    options: ['language'],
+    words: [1, 2],
+    load: async () => (await import('./notice.ts')).notice,
+  },
+  {
     name: 'history',
     usage: '[--reason TEXT] [--window SPAN] [--top N]',
     summary: 'show who and what was asked most over a time, beside the normal',
@@ -270,25 +289,73 @@ declares one, for an hour. Every reading lands in the audit log with who and why
   },
   {
     name: 'diagnose',
-    usage: '[--reason TEXT] [--window SPAN]',
-    summary: 'say what explains an overload, and which narrow rule would end it',
+    usage: '[--reason TEXT] [--window SPAN] | --apply N --ground G --approver WHO --expires WHEN …',
+    summary: 'say what explains an overload; put the narrow rule in force that ends it',
     help: `Compares the last minutes with what is normal at this hour of the week and says what
 rose, which domains, patterns, types and source networks explain which share of it,
 how sure that is, and what it looks like. Then it proposes the narrowest rules, each
 with the share of the rise that it removes and the share of the last day's normal
 traffic that it would have hit.
 
-Without a detected overload --reason declares one, for an hour. Nothing is put in
-force: this version shows the rule, and the configuration for it where there is one.
-Every diagnosis lands in the audit log.`,
+Without a detected overload --reason declares one, for an hour. Every diagnosis lands in
+the audit log.
+
+--apply N puts proposal N in force, on a ground and for a time that you state; what the
+diagnosis saw is its evidence (--evidence adds to it). The screen shows the whole command
+line. It acts in amp-shaper, random-subdomain or sinkhole, at once in every worker,
+survives a restart, and lifts itself when the rate has been back to normal for ten
+minutes. A whole zone needs --escalate. \`sekisho measures\` shows what is in force.`,
     examples: [
       ['sekisho diagnose --reason "load tripled at 03:00, ticket 4711"', 'declare an overload and look'],
       ['sekisho diagnose', 'when one was detected already'],
       ['sekisho diagnose --window 1m --json', 'the last minute, for a program'],
+      [
+        'sekisho diagnose --apply 1 --dry-run --ground self-defence --approver "shift lead" --expires 1h',
+        'the first proposal of your last diagnosis, only counted',
+      ],
+      [
+        'sekisho diagnose --apply 1 --diagnosis d3f09a12b --ground self-defence --approver "shift lead" --expires 2h',
+        'in force',
+      ],
     ],
-    options: ['reason', 'window'],
+    options: [
+      'reason',
+      'window',
+      'apply',
+      'diagnosis',
+      'ground',
+      'effect',
+      'evidence',
+      'nothing-milder',
+      'purpose',
+      'necessity',
+      'proportionality',
+      'approver',
+      'expires',
+      'review',
+      'escalate',
+      'dry-run',
+    ],
     words: [0, 0],
     load: async () => (await import('./diagnose.ts')).diagnose,
+  },
+  {
+    name: 'measures',
+    usage: '[list|changes] | lift ID',
+    summary: 'show what diagnoses have put in force, and lift it',
+    help: `list (the default) shows what \`diagnose --apply\` has put in force: what it is on, how many
+queries it matched and limited, the rate now and the rate below which it lifts itself,
+when it ends, on which ground, who approved it. Ended ones are shown for another day.
+
+lift ID takes one back at once; --reason is kept. changes: who did what, when and why.
+Roles: operator or security; privacy may look.`,
+    examples: [
+      ['sekisho measures', 'what is in force'],
+      ['sekisho measures lift m3 --reason "hits a customer, ticket 4711"', 'lift it now'],
+    ],
+    options: ['reason'],
+    words: [0, 2],
+    load: async () => (await import('./measures.ts')).measures,
   },
   {
     name: 'report',

@@ -1,17 +1,51 @@
 /** `sekisho diagnose`: what explains an overload, in one screen. */
 import type { DiagnosisReport } from '../../plugins/query-history/reading.ts';
+import type { MeasureView } from '../admin/measures.ts';
+import { SekishoError } from '../errors.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { durationWords, numberText, table } from './layout.ts';
+import { appliedText } from './measures.ts';
+import type { OptionName } from './options.ts';
 import { readingRequest } from './span.ts';
 import { sparkline } from './sparkline.ts';
-import { bold, type Terminal } from './terminal.ts';
+import { statedGround } from './statements.ts';
+import { bold, printable, type Terminal } from './terminal.ts';
 
 export async function diagnose(args: Args, terminal: Terminal): Promise<number> {
+  const { apply: number } = args.options;
+  if (number !== undefined) return apply(number, args, terminal);
+  const given = [...(Object.keys(args.options) as OptionName[]), ...args.flags];
+  const strange = given.find((option) => option !== 'reason' && option !== 'window');
+  if (strange !== undefined) throw usage(`--${strange} belongs to \`sekisho diagnose --apply N\``);
   const request = readingRequest(args.options.reason, args.options.window, 60);
   const report = await sendJson<DiagnosisReport>('POST', '/v1/query-history/diagnose', request, args.config, terminal);
   terminal.out(args.json ? `${JSON.stringify(report, null, 2)}\n` : diagnosisText(report, terminal));
   return 0;
+}
+
+/** `--apply N`: what a diagnosis proposed, put in force as it was shown. */
+async function apply(text: string, args: Args, terminal: Terminal): Promise<number> {
+  const proposal = Number(text);
+  if (!Number.isInteger(proposal) || proposal < 1)
+    throw usage(`--apply takes the number of a proposal, from 1, not '${text}'`);
+  for (const option of ['reason', 'window'] as const)
+    if (args.options[option] !== undefined) throw usage(`--${option} belongs to a new diagnosis, not to --apply`);
+  const { diagnosis, escalate } = args.options;
+  const request = {
+    proposal,
+    ...(diagnosis !== undefined && { diagnosis }),
+    ...(escalate !== undefined && { escalate }),
+    'dry-run': args.flags.has('dry-run'),
+    ground: statedGround(args),
+  };
+  const measure = await sendJson<MeasureView>('POST', '/v1/query-history/apply', request, args.config, terminal);
+  terminal.out(args.json ? `${JSON.stringify(measure, null, 2)}\n` : appliedText(measure));
+  return 0;
+}
+
+function usage(message: string): SekishoError {
+  return new SekishoError('SEKISHO_USAGE', message);
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
@@ -25,6 +59,7 @@ const KINDS = [
   ['rcodes', 'response'],
   ['transports', 'transport'],
   ['cache', 'cache'],
+  ['upstreams', 'upstream'],
 ] as const;
 const PARTS_SHOWN = 2;
 
@@ -34,10 +69,10 @@ export function diagnosisText(report: DiagnosisReport, terminal: Terminal): stri
   const [first, ...others] = causes;
   const factor = rate.normal > 0 ? `, ${(rate.now / rate.normal).toFixed(1)} times the normal` : '';
   const head = [
-    `${bold(first?.text ?? 'Nothing can be said.', terminal)}\n`,
-    ...(first?.signs ?? []).map((sign) => `  · ${sign}\n`),
+    `${bold(printable(first?.text ?? 'Nothing can be said.'), terminal)}\n`,
+    ...(first?.signs ?? []).map((sign) => `  · ${printable(sign)}\n`),
     `  Sure of it: ${report.sure}${report.doubts.length > 0 ? ` (${report.doubts.join('; ')})` : ''}\n`,
-    ...others.map((cause) => `  Less likely: ${cause.text}\n`),
+    ...others.map((cause) => `  Less likely: ${printable(cause.text)}\n`),
   ].join('');
   const normal = baseline.basis === 'none' ? 'unknown yet' : `${baseline.basis}, ${baseline.samples} samples`;
   const load = table(
@@ -70,13 +105,21 @@ export function diagnosisText(report: DiagnosisReport, terminal: Terminal): stri
     head,
     `${sparkline(report.series.values)}  ${durationWords(report.series.values.length * report.series.stepSeconds)}${factor}\n`,
     load,
-    `Normal: ${normal}. Overload ${overload.by} since ${overload.since}: ${overload.reason}\n`,
+    `Normal: ${normal}. Overload ${overload.by} since ${overload.since}: ${printable(overload.reason)}\n`,
     rate.rise > 0
       ? table(['WHAT ROSE', '', 'NOW/S', 'NORMAL/S', 'OF THE RISE'], rows, terminal)
       : 'The load has not risen.\n',
     proposals.length > 0
       ? table(['', 'NARROWEST RULES', 'REMOVES', 'NORMAL HIT', 'BY'], proposals, terminal)
       : 'No rule is proposed: nothing narrow would end it.\n',
-    ...[...new Set(report.proposals.map(({ plugin, inForce }) => `${plugin}: ${inForce}.\n`))],
+    ...(report.proposals.length > 0 ? [commandsText(report)] : []),
   ].join('\n');
+}
+
+/** What to type for each proposal: whole lines, so that one can be copied. */
+function commandsText({ proposals }: DiagnosisReport): string {
+  const lines = proposals.map(({ command, obstacle }, i) =>
+    obstacle ? `${i + 1}. cannot be put in force: ${obstacle}\n` : `${i + 1}. ${command}\n`,
+  );
+  return `To put one in force (--dry-run first only counts):\n${lines.join('')}`;
 }

@@ -6,7 +6,7 @@ import type { Args } from './args.ts';
 import { durationWords, numberText, shareText, table } from './layout.ts';
 import { readingRequest } from './span.ts';
 import { sparkline } from './sparkline.ts';
-import { bold, type Terminal } from './terminal.ts';
+import { bold, printable, type Terminal } from './terminal.ts';
 
 export async function history(args: Args, terminal: Terminal): Promise<number> {
   const top = Number(args.options.top ?? 10);
@@ -48,6 +48,7 @@ export function historyText(report: HistoryReport, terminal: Terminal): string {
       split('transports', report.transports),
       split('cache', report.cache),
       split('drops', report.drops),
+      split('upstreams', report.upstreams),
     ].join(''),
     ...TITLES.filter(([kind]) => report.tops[kind].length > 0).map(([kind, title]) =>
       table(
@@ -63,6 +64,6 @@ export function historyText(report: HistoryReport, terminal: Terminal): string {
         terminal,
       ),
     ),
-    `Read under the overload ${overload.by} since ${overload.since}: ${overload.reason}\n`,
+    `Read under the overload ${overload.by} since ${overload.since}: ${printable(overload.reason)}\n`,
   ].join('\n');
 }

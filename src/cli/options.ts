@@ -23,7 +23,11 @@ export const OPTION_HELP = {
   review: ['--review WHEN', 'legitimate-business: when it is reviewed, at most 366d ahead'],
   subtree: ['--subtree', 'the name and everything below it; otherwise exactly the name'],
   'dry-run': ['--dry-run', 'only count what the rule would hit'],
+  apply: ['--apply N', 'put proposal N of a diagnosis in force'],
+  diagnosis: ['--diagnosis ID', 'which diagnosis; the last one you made unless given'],
+  escalate: ['--escalate TEXT', 'for a whole zone: why nothing narrower does'],
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
+  language: ['--language L', 'ja or en; the first of notice.languages unless given'],
   format: [
     '--format F',
     'export ip53b: nftables, iptables, junos or ios-xr (required);\nreport: text (the default), html or json',

@@ -5,20 +5,8 @@ import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { durationWords, numberText, table } from './layout.ts';
 import type { OptionName } from './options.ts';
+import { STATEMENTS, statedGround, statements } from './statements.ts';
 import { bold, printable, type Terminal } from './terminal.ts';
-
-/** What is stated of a ground; the server says which of it belongs to which. */
-const STATEMENTS: readonly OptionName[] = [
-  'effect',
-  'evidence',
-  'nothing-milder',
-  'purpose',
-  'necessity',
-  'proportionality',
-  'approver',
-  'expires',
-  'review',
-];
 
 interface Verb {
   readonly takesName: boolean;
@@ -118,14 +106,9 @@ function send<Body>(
 }
 
 function draft(name: string, args: Args): object {
-  const kind = args.options.ground;
-  const ground = { ...(kind !== undefined && { kind }), ...statements(args) };
+  const ground = statedGround(args);
   const stated = Object.keys(ground).length > 0 ? { ground } : {};
   return { name, subtree: args.flags.has('subtree'), 'dry-run': args.flags.has('dry-run'), ...stated };
-}
-
-function statements({ options }: Args): Record<string, string> {
-  return Object.fromEntries(STATEMENTS.flatMap((key) => (options[key] === undefined ? [] : [[key, options[key]]])));
 }
 
 function usage(message: string): SekishoError {

@@ -20,7 +20,7 @@ export function statusText(state: Status, terminal: Terminal): string {
     ['configuration', `${state.configuration}, in force since ${state.configuredAt}`],
     [
       'queries',
-      `${numberText(queries.total)} (UDP ${shareText(queries.udp, queries.total)}, TCP ${shareText(queries.tcp, queries.total)}), ${numberText(queries.dropped)} dropped`,
+      `${numberText(queries.total)} (UDP ${shareText(queries.udp, queries.total)}, TCP ${shareText(queries.tcp, queries.total)}), ${numberText(queries.dropped)} dropped${queries.shed > 0 ? `, ${numberText(queries.shed)} more shed unread` : ''}`,
     ],
     ['replies', rcodes.map(([rcode, count]) => `${rcode} ${numberText(count)}`).join(', ') || 'none yet'],
     [

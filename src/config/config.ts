@@ -8,6 +8,8 @@ import type { z } from 'zod';
 import type { Role } from '../admin/roles.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { Endpoint } from '../net/address.ts';
+import type { NoticeConfig } from '../notice/notice-config.ts';
+import type { ServerFacts } from '../plugin.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
@@ -38,6 +40,7 @@ export interface Config {
   /** In the order of the configuration; `access` first. */
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;
+  readonly notice: NoticeConfig;
   readonly ip53b: Ip53bConfig;
 }
 
@@ -72,6 +75,15 @@ export interface ServerConfig {
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };
+  readonly overload: {
+    readonly enabled: boolean;
+    readonly targetMs: number;
+    /** Not below `targetMs`. */
+    readonly limitMs: number;
+    /** Networks in CIDR notation as written. */
+    readonly exempt: readonly string[];
+    readonly dryRun: boolean;
+  };
   readonly cookies: {
     readonly enabled: boolean;
     /** 32 hexadecimal digits each, the first in use; none: the process draws one. */
@@ -93,6 +105,8 @@ export interface UpstreamConfig {
   /** Per worker. */
   readonly sourcePorts: number;
   readonly timeoutMs: number;
+  /** Let the kernel cut messages up into datagrams, where it can. */
+  readonly segments: boolean;
   /** Send cookies (RFC 7873). */
   readonly cookies: boolean;
 }
@@ -135,7 +149,7 @@ export function serverConfig(
   listenIsDefault: boolean,
   cookieSecrets: readonly string[],
 ): ServerConfig {
-  const { tcp, udp, identity } = section;
+  const { tcp, udp, overload, identity } = section;
   return {
     listen: section.listen,
     listenIsDefault,
@@ -156,6 +170,13 @@ export function serverConfig(
       maxPipelined: tcp['max-pipelined'],
     },
     udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
+    overload: {
+      enabled: overload.enabled,
+      targetMs: overload.target,
+      limitMs: Math.max(overload.target, overload.limit),
+      exempt: overload.exempt,
+      dryRun: overload['dry-run'],
+    },
     cookies: { enabled: section.cookies.enabled, secrets: cookieSecrets },
     hangTimeoutMs: section['hang-timeout'],
   };
@@ -178,6 +199,7 @@ export function upstreamConfig(
     serversAreDefault: section.servers === undefined,
     sourcePorts: section['source-ports'],
     timeoutMs: section.timeout,
+    segments: section.segments,
     cookies: section.cookies,
   };
 }
@@ -188,6 +210,25 @@ export function cacheConfig(section: z.infer<typeof cacheSchema>): CacheConfig {
     serveStaleSeconds: section['serve-stale'],
     minTtlSeconds: section['min-ttl'],
     maxTtlSeconds: section['max-ttl'],
+  };
+}
+
+/** What plugins are told of all this (plugin.ts). `notice`: undefined where its section is wrong itself. */
+export function serverFacts(
+  { access, workers }: Pick<ServerConfig, 'access' | 'workers'>,
+  notice: NoticeConfig | undefined,
+): ServerFacts {
+  const { ipv4, ipv6, operator, portal } = notice ?? {};
+  return {
+    access,
+    workers,
+    notice: {
+      ...(ipv4 !== undefined && { ipv4 }),
+      ...(ipv6 !== undefined && { ipv6 }),
+      ...(operator?.name !== undefined && { operator: operator.name }),
+      ...(operator?.contact !== undefined && { contact: operator.contact }),
+      ...(portal?.isPublic && { portal: portal.url }),
+    },
   };
 }
 

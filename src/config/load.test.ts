@@ -117,6 +117,7 @@ describe('a configuration without any key', () => {
             maxPipelined: 64,
           },
           udp: { receiveBufferBytes: 8 * 2 ** 20, io: 'auto', pause: 'auto' },
+          overload: { enabled: true, targetMs: 50, limitMs: 500, exempt: [], dryRun: false },
           cookies: { enabled: true, secrets: [] },
           hangTimeoutMs: 500,
         },
@@ -128,14 +129,33 @@ describe('a configuration without any key', () => {
           serversAreDefault: true,
           sourcePorts: 32,
           timeoutMs: 4000,
+          segments: true,
           cookies: true,
         },
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [
           { name: 'access', options: {} },
+          { name: 'amp-shaper', options: {} },
           { name: 'sinkhole', options: { ipv4: '192.0.2.1', ttl: 60, rules: [] } },
         ],
         admin: { listen: { address: '127.0.0.1', port: 8053 }, tokens: [] },
+        notice: {
+          listen: [{ address: '127.0.0.1', port: 8080 }],
+          listenIsDefault: true,
+          ipv4: undefined,
+          ipv6: undefined,
+          languages: ['ja', 'en'],
+          templatesFolder: undefined,
+          operator: { name: undefined, contact: undefined },
+          proxies: [],
+          portal: {
+            url: 'http://127.0.0.1:8080/',
+            isPublic: false,
+            hosts: ['127.0.0.1', 'localhost'],
+            line: true,
+            link: undefined,
+          },
+        },
         ip53b: { dynamic: [], fixed: [], servers: [], inbound: [53, 123], outbound: [53] },
       },
     });
@@ -226,14 +246,14 @@ admin: { listen: "[::1]:8053" }
     const ground =
       'ground: { kind: legitimate-business, purpose: some purpose, necessity: some necessity, proportionality: some measure, approver: NOC, review: 2099-01-01 }';
     const names = async (text: string) => (await config(text)).plugins.map(({ name }) => name);
-    expect(await names(list('policy', ground))).toEqual(['access', 'sinkhole', 'rpz']);
+    expect(await names(list('policy', ground))).toEqual(['access', 'amp-shaper', 'sinkhole', 'rpz']);
     expect(await names(`${list('policy', ground)}\nplugins: {}`)).toEqual(['access', 'rpz']);
     expect(await names(`${list('policy', ground)}\nplugins: { rpz: {}, sinkhole: {} }`)).toEqual([
       'access',
       'rpz',
       'sinkhole',
     ]);
-    expect(await names(list('c2', 'tier: confirmed'))).toEqual(['access', 'sinkhole']);
+    expect(await names(list('c2', 'tier: confirmed'))).toEqual(['access', 'amp-shaper', 'sinkhole']);
   });
 
   it('puts the gate in where the plugins do not name it', async () => {
@@ -265,7 +285,7 @@ plugins:
   nothing: {}
   sinkhole: { ipv4: x, rules: [{}, { name: 5, sub-tree: true }] }
 admin: { listen: 127.0.0.1 }
-notice: {}
+notices: {}
 `),
     ).toEqual([
       "x.yaml:1:1: sever: unknown key; did you mean 'server'?",
@@ -287,7 +307,7 @@ notice: {}
       'x.yaml:13:44: plugins.sinkhole.rules[1].name: expected text, found 5',
       "x.yaml:13:47: plugins.sinkhole.rules[1].sub-tree: unknown key; did you mean 'subtree'?",
       "x.yaml:14:18: admin.listen: '127.0.0.1' has no port: write 127.0.0.1:53 or the like",
-      'x.yaml:15:1: notice: is not supported by this version yet: take it out',
+      "x.yaml:15:1: notices: unknown key; did you mean 'notice'?",
     ]);
   });
 

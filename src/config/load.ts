@@ -13,6 +13,7 @@ import {
   type Config,
   cacheConfig,
   serverConfig,
+  serverFacts,
   type TokenEntry,
   type UpstreamServer,
   upstreamConfig,
@@ -22,6 +23,7 @@ import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
 import { type Found, findConfig, readText } from './find.ts';
 import { loadLists } from './load-lists.ts';
+import { loadNotice } from './load-notice.ts';
 import { loadSubscribers } from './load-subscribers.ts';
 import { loadPlugins, type ResolvePlugin } from './plugin-options.ts';
 import { check, foundText, unknownKey } from './problems.ts';
@@ -31,7 +33,6 @@ import {
   configSchema,
   DEFAULT_ACCESS,
   ip53bSchema,
-  LATER_KEYS,
   serverSchema,
   upstreamSchema,
 } from './schema.ts';
@@ -116,8 +117,10 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   problems.push(...lists.problems);
   const { subscribers, ...subscriberNotes } = loadSubscribers(raw, server?.listen, found, source);
   problems.push(...subscriberNotes.problems);
+  const { notice, ...noticeNotes } = await loadNotice(raw, { server, admin }, found, source);
+  problems.push(...noticeNotes.problems);
 
-  const facts = { access: server?.access ?? DEFAULT_ACCESS, workers: server?.workers ?? 1 };
+  const facts = serverFacts({ access: server?.access ?? DEFAULT_ACCESS, workers: server?.workers ?? 1 }, notice);
   const plugins = await loadPlugins(raw['plugins'], {
     source,
     facts,
@@ -127,9 +130,10 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   });
   problems.push(...plugins.problems);
 
-  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !ip53b) return fail();
-  const warnings = [...dangers(sections), ...lists.dangers, ...subscriberNotes.dangers].map((danger) =>
-    problemText(placed(report(danger), found)),
+  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !notice || !ip53b)
+    return fail();
+  const warnings = [...dangers(sections), ...lists.dangers, ...subscriberNotes.dangers, ...noticeNotes.dangers].map(
+    (danger) => problemText(placed(report(danger), found)),
   );
   const config: Config = {
     source: found.source,
@@ -144,6 +148,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     popularNamesFile: lists.popularNamesFile,
     plugins: plugins.plugins,
     admin,
+    notice,
     ip53b,
   };
   return { ok: true, config };
@@ -171,17 +176,13 @@ export async function adminLocation(options: Omit<LoadOptions, 'resolvePlugin'>)
   return { listen, dataFolder: resolve(found.baseFolder, data) };
 }
 
-/** Keys at the top that are unknown, or known but too early. */
+/** Keys at the top that are unknown. */
 function strangeKeys(raw: Record<string, unknown>, source: YamlSource): ConfigProblem[] {
   const known = Object.keys(configSchema.shape);
   return Object.keys(raw)
     .filter((key) => !known.includes(key))
     .map((key) => {
-      const later = (LATER_KEYS as readonly string[]).includes(key);
-      const message = later
-        ? 'is not supported by this version yet: take it out'
-        : unknownKey(key, [...known, ...LATER_KEYS]);
-      return source.problem([key], message, 'key');
+      return source.problem([key], unknownKey(key, known), 'key');
     });
 }
 

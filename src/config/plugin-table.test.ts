@@ -69,6 +69,7 @@ describe('knownKeys', () => {
       'popular-names',
       'plugins',
       'admin',
+      'notice',
       'ip53b',
     ]);
     expect(knownKeys(configSchema, ['server', 'log'])).toEqual(['level']);

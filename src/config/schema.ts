@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../net/address.ts';
 import { MAX_SERVERS } from '../upstream/servers.ts';
 import { listsSchema, transferSchema } from './lists-section.ts';
+import { noticeSchema } from './notice-section.ts';
 import { subscribersSchema } from './subscribers-section.ts';
 import { durationMs, durationSeconds, sizeBytes } from './units.ts';
 
@@ -14,10 +15,7 @@ export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
 /** May ask unless told otherwise: this machine alone (R6: no open resolver by accident). */
 export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 /** Plugins of a configuration that names none. */
-export const DEFAULT_PLUGINS = { access: {}, sinkhole: {} };
-
-/** Keys of the design that this version does not know yet; their absence is said clearly instead of "unknown key". */
-export const LATER_KEYS = ['notice'] as const;
+export const DEFAULT_PLUGINS = { access: {}, 'amp-shaper': {}, sinkhole: {} };
 
 export const serverSchema = z
   .strictObject({
@@ -112,6 +110,33 @@ export const serverSchema = z
       })
       .prefault({})
       .describe('UDP sockets towards clients.'),
+    overload: z
+      .strictObject({
+        enabled: z
+          .boolean()
+          .default(true)
+          .describe(
+            'When a worker is behind, drop packets unread: of the clients that ask most first. No client network may hold all places for waiting queries either.',
+          ),
+        target: durationMs({ min: '1ms', max: '1s' })
+          .prefault('50ms')
+          .describe(
+            'A worker is behind when packets wait in its receive queue for longer than this, for 150 ms on end.',
+          ),
+        limit: durationMs({ min: '10ms', max: '5s' })
+          .prefault('500ms')
+          .describe('While behind, what has waited for longer than this is not answered any more.'),
+        exempt: z
+          .array(prefix())
+          .max(10_000)
+          .default([])
+          .describe(
+            'Networks whose addresses stand for many clients (CG-NAT, a load balancer, forwarders of your own): they have no share.',
+          ),
+        'dry-run': z.boolean().default(false).describe('Only count what would be dropped or refused.'),
+      })
+      .prefault({})
+      .describe('What is done when more comes than can be answered.'),
     cookies: z
       .strictObject({
         enabled: z
@@ -163,6 +188,12 @@ export const upstreamSchema = z
     timeout: durationMs({ min: '200ms', max: '30s' })
       .prefault('4s')
       .describe('How long an answer is looked for, all tries together, before the client is told SERVFAIL.'),
+    segments: z
+      .boolean()
+      .default(true)
+      .describe(
+        'Let the kernel cut the queries of one round out of a single message (UDP_SEGMENT), where it can: less CPU time for each. `false` where a network card or its driver gets that wrong.',
+      ),
     cookies: z
       .boolean()
       .default(true)
@@ -258,6 +289,7 @@ export const configSchema = z.strictObject({
       'Plugins in the order in which they run inside their stage. One that is not built in names its `module`: a file relative to the configuration, or a package.',
     ),
   admin: adminSchema,
+  notice: noticeSchema,
   ip53b: ip53bSchema,
 });
 

@@ -30,6 +30,8 @@ export interface Libc {
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
   epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number;
+  /** For requests that fill in `argument`. */
+  ioctl(fd: number, request: number, argument: Uint8Array): number;
   usleep(microseconds: number): number;
   prctl(option: number, value: number, a: number, b: number, c: number): number;
   madvise(address: number, length: number, advice: number): number;
@@ -59,6 +61,8 @@ export const SO_REUSEPORT = 15;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SO_MEMINFO = 55;
+/** ioctl: when the packet that was read last had come. */
+export const SIOCGSTAMPNS = 0x8907;
 export const IPPROTO_IP = 0;
 export const IP_PKTINFO = 8;
 export const IP_MTU_DISCOVER = 10;
@@ -150,6 +154,7 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     epoll_create1: call('epoll_create1', 'int', 'int'),
     epoll_ctl: call('epoll_ctl', 'int', 'int', 'int', 'int', bytes),
     epoll_wait: call('epoll_wait', 'int', 'int', 'uintptr_t', 'int', 'int'),
+    ioctl: call('ioctl', 'int', 'int', 'unsigned long', bytes),
     usleep: call('usleep', 'int', 'uint32_t'),
     prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
     madvise: call('madvise', 'int', 'uintptr_t', 'uintptr_t', 'int'),

@@ -6,6 +6,7 @@
  */
 import type { Clock } from '../clock.ts';
 import type { Metrics } from '../metrics/registry.ts';
+import type { Shedder } from '../overload/shedder.ts';
 import { Query, UDP } from '../query.ts';
 import { MAX_UDP_BYTES } from '../wire/constants.ts';
 import { addressWords } from './address.ts';
@@ -48,6 +49,8 @@ export interface MmsgListenerParts {
   readonly handle: PacketHandler;
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Drops packets unread when the worker is behind. */
+  readonly shedder?: Shedder | undefined;
 }
 
 export class MmsgListener implements DatagramListener {
@@ -61,6 +64,7 @@ export class MmsgListener implements DatagramListener {
   readonly #rx = new MmsgBatch(RECEIVE_STRIDE);
   readonly #tx = new MmsgBatch(SEND_STRIDE);
   readonly #query = new Query();
+  readonly #shedder: Shedder | undefined;
   /** Listener of each queued answer; a batch may mix them. */
   readonly #txListener = new Int32Array(BATCH);
   #queued = 0;
@@ -75,6 +79,7 @@ export class MmsgListener implements DatagramListener {
     this.#sockets = parts.sockets;
     this.#handle = parts.handle;
     this.#clock = parts.clock;
+    this.#shedder = parts.shedder;
     this.#fdOfListener = new Int32Array(Math.max(1, ...parts.sockets.map((socket) => socket.listener + 1))).fill(-1);
     for (const socket of parts.sockets) this.#fdOfListener[socket.listener] = socket.fd;
     this.bound = parts.sockets.map((socket) => ({ address: socket.address, port: boundPort(socket.fd) }));
@@ -112,11 +117,16 @@ export class MmsgListener implements DatagramListener {
     const nowMs = this.#clock.nowMs();
     const query = this.#query;
     query.listener = socket.listener;
+    const shedder = this.#shedder?.batch(index, socket.fd, count === BATCH, nowMs) ? this.#shedder : undefined;
     for (let i = 0; i < count; i++) {
       if ((rx.flags(i) & MSG_TRUNC) !== 0) {
         this.#values[this.#oversized]! += 1;
       } else {
         this.#describeSender(query, i);
+        if (shedder?.sheds(query)) {
+          rx.rearm(i, controlBytes);
+          continue;
+        }
         if (socket.wildcard) this.#describeLocal(query, i);
         else query.localWords[0] = 0;
         query.message = rx.payload;

@@ -5,7 +5,10 @@
 import type { Chain } from '../chain.ts';
 import { type RoundClock, systemClock } from '../clock.ts';
 import type { Metrics } from '../metrics/registry.ts';
+import { Shedder } from '../overload/shedder.ts';
+import type { Query } from '../query.ts';
 import type { WorkerSetup } from '../worker-messages.ts';
+import { parsePrefix } from './address.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import { DgramListener } from './dgram-listener.ts';
 import { DgramUpstream } from './dgram-upstream.ts';
@@ -13,6 +16,7 @@ import { reportAllocations } from './libc.ts';
 import { NativeLoop, TICK_MS } from './loop.ts';
 import { MmsgListener } from './mmsg-listener.ts';
 import { MmsgUpstream } from './mmsg-upstream.ts';
+import { PrefixSet } from './prefix-set.ts';
 import type { DatagramSink, UpstreamSockets } from './routes.ts';
 
 export interface WorkerIo {
@@ -58,11 +62,16 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
     const free = allocations.indexOf(0);
     if (free >= 0) allocations[free] = address;
   });
-  const listener = new MmsgListener({ sockets: setup.udp, handle: (query) => chain.handle(query), clock, metrics });
+  const shedder = openShedder(parts);
+  const handle = (query: Query) => chain.handle(query);
+  const listener = new MmsgListener({ sockets: setup.udp, handle, clock, metrics, shedder });
   let upstream: UpstreamSockets | undefined;
   const loop = new NativeLoop({
     clock,
-    tick: parts.tick,
+    tick: (nowMs) => {
+      shedder?.tick(nowMs);
+      parts.tick(nowMs);
+    },
     busy: parts.busy,
     longestPause: udp.pause === 'auto' ? AUTO_PAUSE_MICROSECONDS : udp.pause === 'off' ? 0 : udp.pause,
     roundEnded: (elapsedMs) => {
@@ -105,6 +114,20 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
       noteClosed(descriptors, loop.descriptor);
     },
   };
+}
+
+/** Undefined where `server.overload` is switched off. */
+function openShedder({ setup, clock, metrics }: WorkerIoParts): Shedder | undefined {
+  const { enabled, exempt, ...options } = setup.config.server.overload;
+  if (!enabled) return undefined;
+  return new Shedder({
+    ...options,
+    exempt: exempt.length > 0 ? new PrefixSet(exempt.map(parsePrefix)) : undefined,
+    sockets: setup.udp.length,
+    key: setup.hashKey,
+    clock,
+    metrics,
+  });
 }
 
 async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {

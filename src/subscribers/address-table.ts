@@ -82,6 +82,12 @@ export class AddressReader {
     this.length = this.#v6.length;
     return holder;
   }
+
+  /** PrefixTable.hasPortBlocks, for an address as four words. */
+  sharedByPorts(words: Int32Array, family: number): boolean {
+    if (family === 4) return this.#v4.hasPortBlocks(words[3]!, 0, 0, 0);
+    return this.#v6Long.hasPortBlocks(words[0]!, words[1]!, words[2]!, words[3]!);
+  }
 }
 
 /** A prefix, and the ports of its single address that belong to the holder: an aligned block of 2^(16 − portBits). */

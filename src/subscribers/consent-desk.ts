@@ -29,6 +29,13 @@ export interface SubscriberConsent {
   }[];
 }
 
+/** Everything that is kept of a subscriber. */
+export interface SubscriberRecord {
+  readonly consent: SubscriberConsent;
+  readonly history: LedgerEntry[];
+  readonly notices: Notice[];
+}
+
 /** Row of an import: subscriber, purpose, what was said, and under which terms where they are not those in force. */
 export type ImportRow = readonly [subscriber: string, purpose: string, action: string, terms?: string];
 
@@ -64,16 +71,26 @@ export class ConsentDesk {
   }
 
   /** Everything that is kept of a subscriber, for the subscriber's own request. */
-  async export(
-    subscriber: string,
-    actor: Actor,
-  ): Promise<{ consent: SubscriberConsent; history: LedgerEntry[]; notices: Notice[]; names: NoticeName[] }> {
+  async export(subscriber: string, actor: Actor): Promise<SubscriberRecord & { names: NoticeName[] }> {
     await this.#recordLook(subscriber, 'exported', actor);
+    return { ...this.#recordOf(subscriber), names: this.#state.notices.names(subscriber) };
+  }
+
+  /**
+   * The same, for a subscriber who looks at the own page. `again`: it belongs to a look that was recorded shortly before, so
+   * that turning a page over and over does not fill the ledger.
+   */
+  async showOwn(subscriber: string, again: boolean, actor: Actor): Promise<SubscriberRecord> {
+    individual(subscriber);
+    if (!again) await this.#recordLook(subscriber, 'shown', actor);
+    return this.#recordOf(subscriber);
+  }
+
+  #recordOf(subscriber: string): SubscriberRecord {
     return {
       consent: this.#consentOf(subscriber),
       history: [...this.#state.ledger.read(subscriber)],
       notices: this.#state.notices.list(subscriber),
-      names: this.#state.notices.names(subscriber),
     };
   }
 

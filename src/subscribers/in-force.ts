@@ -28,9 +28,16 @@ export const NOT_KNOWN = 1;
 export const UNFILTERED_LISTENER = 2;
 export const NO_SUBSCRIBERS = 3;
 
+/** Where something came from, of what a query says. */
+export interface Source extends Pick<Query, 'family' | 'port' | 'listener' | 'nowMs'> {
+  readonly clientWords: Int32Array;
+}
+
 export class SubscribersInForce {
   /** Set by `holderOf` where it returns none: KNOWN, NOT_KNOWN, … */
   reason: 0 | 1 | 2 | 3 = NO_SUBSCRIBERS;
+  /** Set by `holderOf` where it returns a holder: bits of the prefix that says so; above 128 a block of ports. */
+  matchedBits = 0;
   #leases: AddressReader | undefined;
   #ranges: AddressReader | undefined;
   #consents: Uint8Array = new Uint8Array(0);
@@ -44,7 +51,7 @@ export class SubscribersInForce {
   }
 
   /** The holder of the address that the query came from, a number from 0; UNKNOWN where there is none (`reason`). */
-  holderOf(query: Query): number {
+  holderOf(query: Source): number {
     const leases = this.#leases;
     const ranges = this.#ranges;
     if (leases === undefined || ranges === undefined) return this.#none(NO_SUBSCRIBERS);
@@ -62,7 +69,16 @@ export class SubscribersInForce {
     const holder = leased ? lease : range;
     if (holder < 0) return this.#none(NOT_KNOWN);
     this.reason = KNOWN;
+    this.matchedBits = leased ? leases.length : ranges.length;
     return holder;
+  }
+
+  /**
+   * Several subscribers share the address, each with some of its ports. Walks all blocks that there may be: for the portal,
+   * never for a packet.
+   */
+  sharedByPorts({ clientWords, family }: Source): boolean {
+    return [this.#leases, this.#ranges].some((table) => table?.sharedByPorts(clientWords, family) ?? false);
   }
 
   /** Purposes that the holder consents to (purposes.ts); 0 = none. */

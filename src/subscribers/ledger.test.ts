@@ -105,4 +105,11 @@ describe('the consent ledger', () => {
     expect(again.entries).toBe(1);
     again.close();
   });
+
+  it('refuses what comes after its end, and takes nobody along', async () => {
+    const ledger = new Ledger(newFile(), () => 0);
+    ledger.close();
+    await expect(ledger.append([record('1')])).rejects.toThrow('the server is stopping');
+    expect(() => [...ledger.read('1')]).toThrow('the server is stopping');
+  });
 });

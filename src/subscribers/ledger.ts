@@ -76,6 +76,7 @@ export class Ledger {
   #scheduled: NodeJS.Immediate | undefined;
   #seq = 0;
   #hash = FIRST_HASH;
+  #closed = false;
 
   /** Throws SekishoError where the file cannot be opened. */
   constructor(path: string, wallMs: () => number) {
@@ -103,6 +104,7 @@ export class Ledger {
 
   /** Resolves with the entries once they are on the disk. Rejects with SekishoError; then none of them is. */
   append(records: readonly LedgerRecord[], progress?: ImportProgress): Promise<LedgerEntry[]> {
+    if (this.#closed) return Promise.reject(stopping());
     if (this.#waiting.length >= MAX_WAITING)
       return Promise.reject(new SekishoError('SEKISHO_NOT_READY', 'too many changes wait for the consent ledger'));
     return new Promise((resolve, reject) => {
@@ -118,6 +120,7 @@ export class Ledger {
 
   /** Every entry in its order, or those of one subscriber. */
   *read(subscriber?: string): IterableIterator<LedgerEntry> {
+    if (this.#closed) throw stopping();
     const where = subscriber === undefined ? '' : 'WHERE subscriber = ?';
     const rows = this.db.prepare(`SELECT * FROM entry ${where} ORDER BY seq`);
     for (const row of rows.iterate(...(subscriber === undefined ? [] : [subscriber]))) yield entryOf(row as Row);
@@ -147,6 +150,7 @@ export class Ledger {
 
   /** Whatever waits is recorded first. */
   close(): void {
+    this.#closed = true;
     while (this.#waiting.length > 0) {
       // What is scheduled must not find the file closed.
       if (this.#scheduled) clearImmediate(this.#scheduled);
@@ -191,6 +195,11 @@ export class Ledger {
     this.#hash = hash;
     return entry;
   }
+}
+
+/** A request that is still under way at the end: libsql takes the whole process along where a closed file is used. */
+function stopping(): SekishoError {
+  return new SekishoError('SEKISHO_NOT_READY', 'the consent ledger is closed: the server is stopping');
 }
 
 type Row = Omit<LedgerEntry, 'atMs'> & { at_ms: number };

@@ -30,6 +30,7 @@ export class ForwardCounters {
   readonly refreshes: number;
   readonly truncated: number;
   readonly ednsFallbacks: number;
+  readonly cookieFallbacks: number;
   readonly outstanding: number;
   readonly #mismatches: readonly number[];
   readonly #noRoom: readonly number[];
@@ -51,6 +52,10 @@ export class ForwardCounters {
     );
     this.truncated = metrics.counter('sekisho_upstream_truncated_total', 'Answers with TC, asked for again over TCP.');
     this.ednsFallbacks = metrics.counter('sekisho_upstream_edns_fallbacks_total', 'Questions sent again without EDNS.');
+    this.cookieFallbacks = metrics.counter(
+      'sekisho_upstream_cookie_fallbacks_total',
+      'Questions sent again without our cookie.',
+    );
     this.outstanding = metrics.gauge('sekisho_upstream_outstanding', 'Questions outstanding.');
     const perReason = (name: string, help: string, label: string, values: readonly string[]) =>
       values.map((value) => metrics.counter(name, help, { [label]: value }));

@@ -148,6 +148,23 @@ describe('retries', () => {
     expect(rig.metric('sekisho_upstream_retries_total')).toBe(1);
   });
 
+  it('are left out where somebody objects, and an answer to the first is waited for', () => {
+    const objected: string[] = [];
+    const rig = makeRig({
+      probesAnswered: true,
+      mayRepeat: (name) => {
+        objected.push(name);
+        return false;
+      },
+    });
+    const token = rig.resolve('example');
+    rig.advance(3000, 10);
+    expect(rig.queries()).toHaveLength(1);
+    expect(objected).toEqual(['example']);
+    rig.answer(0);
+    expect(rig.log).toContain(`answered ${token}`);
+  });
+
   it('end after four tries and four seconds', () => {
     const rig = makeRig({ count: 2, probesAnswered: true });
     rig.resolve('example');
@@ -810,6 +827,43 @@ describe('cookies (RFC 7873)', () => {
     expect(rig.log).toContain(`answered ${third}`);
   });
 
+  it('FORMERR with OPT: asked again without the cookie, which is remembered for a while', () => {
+    const rig = makeRig({ cookies: true });
+    const formerr = { flags: 1, answers: [], additionals: [opt([])] };
+    const token = rig.resolve('example');
+    rig.answer(0, formerr);
+    expect(cookieOf(rig.network.sent[1]!.bytes)).toBeUndefined();
+    rig.answer(1, { additionals: [opt([])] });
+    expect(rig.log).toContain(`answered ${token}`);
+    expect(rig.metric('sekisho_upstream_cookie_fallbacks_total')).toBe(1);
+
+    rig.resolve('other');
+    expect(cookieOf(rig.network.sent[2]!.bytes)).toBeUndefined();
+    rig.answer(2, { additionals: [opt([])] });
+    rig.advance(16 * 60_000, 1000);
+    rig.resolve('third');
+    expect(cookieOf(rig.network.sent.at(-1)!.bytes)).toHaveLength(8);
+  });
+
+  it('FORMERR without a cookie as well is a failure, and nothing is remembered', () => {
+    const rig = makeRig({ cookies: true });
+    const formerr = { flags: 1, answers: [], additionals: [opt([])] };
+    rig.resolve('example');
+    rig.answer(0, formerr);
+    rig.answer(1, formerr);
+    expect(rig.log.at(-1)).toBe('failed 0 22');
+    rig.resolve('other');
+    expect(cookieOf(rig.network.sent[2]!.bytes)).toHaveLength(8);
+  });
+
+  it('FORMERR from a server that has shown its cookie is about the question', () => {
+    const { rig, client } = acquainted();
+    rig.resolve('second.example');
+    rig.answer(1, { ...withCookie(Buffer.concat([client, SERVER])), flags: 1, answers: [] });
+    expect(rig.network.sent).toHaveLength(2);
+    expect(rig.log.at(-1)).toMatch(/^failed/);
+  });
+
   it('BADCOOKIE is followed by the same question with the cookie it brought (§5.3)', () => {
     const { rig, client } = acquainted();
     const token = rig.resolve('second.example');
@@ -829,6 +883,7 @@ function makeRig(
     random32?: () => number;
     probesAnswered?: boolean;
     cookies?: boolean;
+    mayRepeat?: (name: string) => boolean;
   } = {},
 ) {
   const servers =
@@ -882,6 +937,7 @@ function makeRig(
         return (t ^ (t >>> 14)) >>> 0;
       }),
     metrics,
+    mayRepeat: (question) => options.mayRepeat?.(nameOf(question)) ?? true,
     ...(options.cookies ? { cookies: true } : {}),
     ...(options.limits ? { limits: options.limits } : {}),
   });

@@ -5,6 +5,7 @@
  *   task    ─▶ try 1 ─ timeout ─▶ try 2 ─ … ─ deadline ─▶ failed
  *               │ reply that matches ──▶ TC, case or cookie lost ─▶ the same server over TCP
  *               │                        FORMERR without OPT ─▶ the same server without EDNS
+ *               │                        FORMERR with OPT ─▶ the same server without our cookie
  *               │                        failure, garbage ─▶ another server, once
  *               ▼
  *             normalised answer ─▶ cache ─▶ everyone who waits
@@ -82,6 +83,8 @@ export interface ForwardParts {
   onForeseen?(question: Question): void;
   /** There is no answer, and why: an info code (RFC 8914) and FAILED_…. Question and effort are borrowed. */
   onFailure(question: Question, ede: number, nowMs: number, kind: number, effort: Effort): void;
+  /** May `question` be sent once more, or to another server? Where it may not, waiting goes on. Borrowed. */
+  mayRepeat?(question: Question): boolean;
   readonly clock: Clock;
   /** A CSPRNG (upstream/random.ts). */
   readonly random32: () => number;
@@ -152,6 +155,11 @@ export class ForwardSource implements Source, DatagramSink {
 
   get outstanding(): number {
     return this.#pool.active;
+  }
+
+  /** Questions that can still be taken. */
+  get room(): number {
+    return Math.max(0, this.#pool.free - this.servers.list.length);
   }
 
   has(question: Question): boolean {
@@ -369,7 +377,8 @@ export class ForwardSource implements Source, DatagramSink {
     overTcp: boolean,
   ): number {
     const cookie = this.#cookies[server.index];
-    if (cookie === undefined || (task.withoutEdns & (1 << server.index)) !== 0) return COOKIE_ACCEPTED;
+    const bit = 1 << server.index;
+    if (cookie === undefined || ((task.withoutEdns | task.withoutCookie) & bit) !== 0) return COOKIE_ACCEPTED;
     // A bare header has no room for one; only a server that does not know EDNS sends it.
     if (match === REPLY_BARE) return cookie.expected && !overTcp ? COOKIE_FORGED : COOKIE_ACCEPTED;
     return cookie.check(bytes, start, length, overTcp);
@@ -386,12 +395,15 @@ export class ForwardSource implements Source, DatagramSink {
     if (answer.kind === FAILURE) {
       if (!this.#normalizer.hasEdns && this.#saysNoEdns(task, server, answer.rcode))
         this.#askWithoutEdns(task, server, nowMs);
+      else if (this.#normalizer.hasEdns && this.#objectsToCookie(task, server, answer.rcode))
+        this.#askWithoutCookie(task, server, nowMs);
       else this.#refused(task, server, answer.ede, nowMs);
       return;
     }
     this.servers.judged(server, true);
     // RFC 6891 §6.2.2: it answers without EDNS what it did not understand with it.
     if ((task.withoutEdns & (1 << server.index)) !== 0 && server.usesEdns(nowMs)) server.forgoEdns(nowMs);
+    if ((task.withoutCookie & (1 << server.index)) !== 0 && server.usesCookie(nowMs)) server.forgoCookie(nowMs);
     // RFC 4035 §3.2.3: AD is worth as much as the server and the way to it.
     answer.authenticData = server.trusted && (bytes[start + 3]! & FLAG_AD) !== 0;
 
@@ -410,6 +422,16 @@ export class ForwardSource implements Source, DatagramSink {
   #saysNoEdns(task: Task, server: Server, rcode: number): boolean {
     if (rcode !== RCODE.FORMERR && rcode !== RCODE.NOTIMP) return false;
     return (task.withoutEdns & (1 << server.index)) === 0;
+  }
+
+  /**
+   * FORMERR from a server that knows EDNS, to a query that carried our cookie, and none of its own ever came: it may take
+   * the option for an error, although it should ignore what it does not know (RFC 6891 §6.1.2).
+   */
+  #objectsToCookie(task: Task, server: Server, rcode: number): boolean {
+    const cookie = this.#cookies[server.index];
+    if (rcode !== RCODE.FORMERR || cookie === undefined || cookie.expected) return false;
+    return (task.withoutCookie & (1 << server.index)) === 0;
   }
 
   // ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -435,11 +457,12 @@ export class ForwardSource implements Source, DatagramSink {
     const bit = 1 << server.index;
     const attempt = task.tries[task.tryCount++]!;
     if (!server.usesEdns(nowMs)) task.withoutEdns |= bit;
+    if (!server.usesCookie(nowMs)) task.withoutCookie |= bit;
     attempt.server = server.index;
     attempt.sentMs = nowMs;
     attempt.plain = server.losesCase(nowMs);
     const query = this.#queryFor(task, attempt.plain);
-    const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0, this.#cookies[server.index]);
+    const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0, this.#cookieFor(task, server));
     attempt.socket = this.#sockets.send(query, 0, length, server.words, server.port);
     task.tried |= bit;
     server.lastSentMs = nowMs;
@@ -454,9 +477,24 @@ export class ForwardSource implements Source, DatagramSink {
     this.#waitUntil(task, task.tryCount < MAX_TRIES ? nowMs + patience : Number.POSITIVE_INFINITY);
   }
 
+  #cookieFor(task: Task, server: Server): UpstreamCookie | undefined {
+    return (task.withoutCookie & (1 << server.index)) === 0 ? this.#cookies[server.index] : undefined;
+  }
+
   #askWithoutEdns(task: Task, server: Server, nowMs: number): void {
     task.withoutEdns |= 1 << server.index;
     this.#values[this.#counters.ednsFallbacks]! += 1;
+    this.#askPlainly(task, server, nowMs);
+  }
+
+  #askWithoutCookie(task: Task, server: Server, nowMs: number): void {
+    task.withoutCookie |= 1 << server.index;
+    this.#values[this.#counters.cookieFallbacks]! += 1;
+    this.#askPlainly(task, server, nowMs);
+  }
+
+  /** The same server once more, with less in the query, the way it was asked. */
+  #askPlainly(task: Task, server: Server, nowMs: number): void {
     if (task.tcpServer === server.index) {
       task.tcpServer = -1;
       this.#askTcp(task, server, nowMs);
@@ -467,7 +505,7 @@ export class ForwardSource implements Source, DatagramSink {
   #askTcp(task: Task, server: Server, nowMs: number): void {
     const query = this.#queryFor(task, server.losesCase(nowMs));
     const edns = (task.withoutEdns & (1 << server.index)) === 0;
-    const length = setEdns(query, 0, task.question, edns, this.#cookies[server.index]);
+    const length = setEdns(query, 0, task.question, edns, this.#cookieFor(task, server));
     if (task.tcpTries >= MAX_TCP_TRIES || !this.#tcp[server.index]!.send(query, 0, length, nowMs)) {
       this.#refused(task, server, EDE.NONE, nowMs);
       return;
@@ -505,8 +543,9 @@ export class ForwardSource implements Source, DatagramSink {
     const enough = task.refusals >= MAX_REFUSALS;
     // Another one is being asked already.
     if (!enough && (task.tcpServer >= 0 || (task.refusedBy & (1 << last)) === 0)) return;
-    const other = enough || task.tryCount >= MAX_TRIES ? undefined : this.servers.choose(nowMs, task.tried, 1);
-    if (other) this.#send(task, other, nowMs);
+    const spent = enough || task.tryCount >= MAX_TRIES;
+    const other = spent ? undefined : this.servers.choose(nowMs, task.tried, 1);
+    if (other && this.#mayRepeat(task)) this.#send(task, other, nowMs);
     else this.#fail(task, FAILED_ANSWERED, nowMs);
   }
 
@@ -522,8 +561,12 @@ export class ForwardSource implements Source, DatagramSink {
     else this.#timedOut(task, nowMs);
     if (task.refusals > 0) this.#fail(task, FAILED_ANSWERED, nowMs);
     else if (nowMs >= task.startedMs + this.#limits.deadlineMs) this.#fail(task, FAILED_TIMEOUT, nowMs);
-    else if (task.tryCount < MAX_TRIES) this.#tryNext(task, nowMs);
+    else if (task.tryCount < MAX_TRIES && this.#mayRepeat(task)) this.#tryNext(task, nowMs);
     else this.#waitUntil(task, Number.POSITIVE_INFINITY);
+  }
+
+  #mayRepeat(task: Task): boolean {
+    return this.#parts.mayRepeat?.(task.question) ?? true;
   }
 
   #timedOut(task: Task, nowMs: number): void {

@@ -93,8 +93,7 @@ export function setEdns(
   bytes[at + 11] = edns ? 1 : 0;
   const end = questionEndOf(question);
   if (!edns) return end;
-  if (cookie === undefined) return end + OPT_BYTES;
-  const options = cookie.append(bytes, at + end + OPT_BYTES);
+  const options = cookie === undefined ? 0 : cookie.append(bytes, at + end + OPT_BYTES);
   put16(bytes, at + end + OPT_BYTES - 2, options);
   return end + OPT_BYTES + options;
 }

@@ -39,8 +39,9 @@ const EXPLORED_SHARE = 64;
 const TIMEOUT_PENALTY_MS = 200;
 /** What it adds that a server refuses or fails most of what it is asked. */
 const REFUSAL_PENALTY_MS = 1000;
-/** RFC 6891 §6.2.2: what is learnt about a server's EDNS is forgotten after a while. */
+/** RFC 6891 §6.2.2: what is learnt about a server's EDNS, or its view of our cookie, is forgotten after a while. */
 const WITHOUT_EDNS_MS = 15 * 60_000;
+const WITHOUT_COOKIE_MS = 15 * 60_000;
 /** The same for servers that do not keep the case of the question. */
 const CASE_LOST_MS = 60 * 60_000;
 
@@ -66,6 +67,7 @@ export class Server {
   /** Share of its answers that were refusals or failures, smoothed, 0–1. */
   refusals = 0.1;
   withoutEdnsUntilMs = Number.NEGATIVE_INFINITY;
+  withoutCookieUntilMs = Number.NEGATIVE_INFINITY;
   caseLostUntilMs = Number.NEGATIVE_INFINITY;
 
   readonly queries: number;
@@ -144,6 +146,15 @@ export class Server {
   /** Its answers were found to lack EDNS support (RFC 6891 §6.2.2). */
   forgoEdns(nowMs: number): void {
     this.withoutEdnsUntilMs = nowMs + WITHOUT_EDNS_MS;
+  }
+
+  usesCookie(nowMs: number): boolean {
+    return nowMs >= this.withoutCookieUntilMs;
+  }
+
+  /** It knows EDNS, but was found to call a query with a COOKIE option malformed. */
+  forgoCookie(nowMs: number): void {
+    this.withoutCookieUntilMs = nowMs + WITHOUT_COOKIE_MS;
   }
 
   losesCase(nowMs: number): boolean {

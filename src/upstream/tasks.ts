@@ -53,6 +53,8 @@ export class Task {
   tcpTries = 0;
   /** Servers asked without EDNS, as a bit mask. */
   withoutEdns = 0;
+  /** Servers asked without our cookie, as a bit mask. */
+  withoutCookie = 0;
   /** Tokens of those who wait, chained. */
   firstWaiter = -1;
   lastWaiter = -1;
@@ -141,6 +143,7 @@ export class TaskPool {
     task.tcpServer = -1;
     task.tcpTries = 0;
     task.withoutEdns = 0;
+    task.withoutCookie = 0;
     task.firstWaiter = -1;
     task.lastWaiter = -1;
     task.waiters = 0;

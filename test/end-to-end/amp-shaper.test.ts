@@ -84,3 +84,46 @@ describe.skipIf(missing.size > 0)('a flood that amplifies', () => {
     expect(server.stdout()).not.toContain('127.0.0.77');
   });
 });
+
+/** 500 subscribers behind one address (CG-NAT) as they are in ordinary use; at full length: bench/attacks/shared-address.ts. */
+describe.skipIf(missing.size > 0)('ordinary use of a shared address, with the configuration as it comes', () => {
+  it('is not shaped', async () => {
+    const zone = {
+      name: 'everyday.test',
+      text: zoneText(
+        'everyday.test',
+        [
+          '*.site CNAME edge.everyday.test.',
+          ...[1, 2, 3].map((i) => `edge A 192.0.2.${i}`),
+          'edge AAAA 2001:db8::1',
+          `*.mail TXT "v=spf1 ${'include:_spf.provider.example '.repeat(6)}-all"`,
+          ...[1, 2, 3, 4].map((i) => `@ DNSKEY 257 3 8 ${Buffer.alloc(250, i).toString('base64')}`),
+        ].join('\n'),
+      ),
+    };
+    const nsd = keep(await startNsd({ zones: [zone] }));
+    const server = keep(await startSekisho({ config: { upstream: { servers: [`127.0.0.1:${nsd.port}`] } } }));
+    const file = join(temporaryFolder('everyday'), 'queries');
+    const queries = Array.from({ length: 20_000 }, (_, i) => {
+      const name = `n${(i * 7919) % 500}`;
+      if (i % 200 === 0) return 'everyday.test DNSKEY';
+      if (i % 100 === 1) return `${name}.mail.everyday.test TXT`;
+      if (i % 20 === 2) return `${name}.nowhere.everyday.test A`;
+      return `${name}.site.everyday.test ${i % 2 === 0 ? 'A' : 'AAAA'}`;
+    });
+    writeFileSync(file, `${queries.join('\n')}\n`);
+    const asked = await runDnsperf({
+      port: server.port,
+      queryFile: file,
+      runs: 1,
+      rate: 500 * 20,
+      edns: true,
+      outstanding: 5000,
+    });
+    expect(asked.completed).toBeGreaterThan(19_900);
+    const metrics = await scrape(server);
+    // The plugin is in the chain, and looks at what comes.
+    expect(metrics.total('sekisho_amp_shaper_charged_total')).toBeGreaterThan(1_000);
+    expect(metrics.total('sekisho_amp_shaper_shaped_total')).toBe(0);
+  });
+});

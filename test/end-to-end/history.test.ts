@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DiagnosisReport, HistoryReport } from '../../plugins/query-history/reading.ts';
+import { textToName } from '../../src/wire/name.ts';
 import { queryBytes } from '../harness/dns-client.ts';
 import { sekisho } from '../harness/field.ts';
 import { logOf, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
@@ -20,11 +21,15 @@ let data: string;
 const config = () => ({
   server: { workers: 2 },
   upstream: { servers: [`127.0.0.1:${upstream.port}`] },
-  plugins: { access: {}, 'query-history': {} },
+  plugins: { access: {}, 'random-subdomain': {}, 'query-history': {} },
 });
 const FLOOD = 600;
 const POPULAR = 200;
 const BROKEN = 15;
+/** A name that would clear a terminal, and be markup on a page; and how it has to be shown (RFC 1035 §5.1). */
+const ODD_NAME = '\\027[2J\\060b\\062.strange.test';
+const ODD_SHOWN = '\\027[2j\\060b\\062.strange.test';
+const ODD = 40;
 const CLIENTS = 20;
 
 /** Send messages, a few at a time; resolves when each was answered or two seconds have passed since the last. */
@@ -49,6 +54,11 @@ function send(port: number, messages: readonly Uint8Array[], answered: number, f
       giveUp ??= setTimeout(finish, 5_000);
     });
   });
+}
+
+/** A question with any bytes in its name. */
+function questionBytes(name: string): Uint8Array {
+  return Uint8Array.from([0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, ...textToName(name), 0, 1, 0, 1]);
 }
 
 /** The command line; patient, because a loaded machine takes seconds to start a process. */
@@ -81,10 +91,11 @@ beforeAll(async () => {
   );
   const popular = Array.from({ length: POPULAR }, () => queryBytes({ name: 'www.popular.test' }));
   const broken = Array.from({ length: BROKEN }, () => Uint8Array.from([0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 63, 1]));
+  const odd = Array.from({ length: ODD }, () => questionBytes(ODD_NAME));
   // Shorter than a header: dropped without an answer.
   const short = Array.from({ length: BROKEN }, () => Uint8Array.from([1, 2, 3]));
   // Twenty clients, each with its part: one alone would be a cause of its own.
-  const all = [...short, ...flood, ...popular, ...broken];
+  const all = [...short, ...flood, ...popular, ...odd, ...broken];
   for (let client = 0; client < CLIENTS; client++) {
     const part = all.filter((_, i) => i % CLIENTS === client);
     const answered = part.filter((message) => message.length > 3).length;
@@ -135,22 +146,43 @@ describe('in an overload', () => {
     expect(stdout).toContain('Random-subdomain attack on victim.test');
     expect(stdout).toContain('limit cache misses of A queries for *.victim.test');
     expect(stdout).toMatch(/[▁▂▃▄▅▆▇█]{5}/);
-    expect(stdout).toContain('this version has no defence against random-subdomain attacks yet');
+    // The command for the first proposal, ready to copy but for what only a person can say.
+    expect(stdout).toMatch(
+      /^1\. sekisho diagnose --apply 1 --diagnosis d[0-9a-f]{8} --ground self-defence --approver "NAME" --expires 2h$/m,
+    );
     expect(stdout.split('\n').length).toBeLessThan(50);
+    // A name from strangers neither steers the terminal nor becomes markup.
+    expect(stdout).not.toMatch(/\x1b\[2J|<b>/);
+  });
+
+  it('the history for people escapes what strangers put into names', async () => {
+    const { code, stdout } = await cli('history', '--window', '2m');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^NAME +QUERIES +PER SECOND +NORMAL/m);
+    expect(stdout).toContain(ODD_SHOWN);
+    expect(stdout).not.toMatch(/\x1b|<b>/);
+    expect(stdout).toMatch(/^SOURCE NETWORK/m);
+    expect(stdout).toMatch(/^[▁▂▃▄▅▆▇█]{5}/m);
   });
 
   it('every query counts, also what is malformed or dropped; names and sources stand apart', async () => {
     const { body: report } = await read(120);
-    expect(report.tops.name).toMatchObject([{ key: 'www.popular.test', queries: POPULAR }]);
+    expect(report.tops.name).toMatchObject([
+      { key: 'www.popular.test', queries: POPULAR },
+      { key: ODD_SHOWN, queries: ODD },
+    ]);
     expect(report.tops.domain.map(({ key, queries }) => [key, queries])).toEqual([
       ['victim.test', FLOOD],
       ['popular.test', POPULAR],
+      ['strange.test', ODD],
     ]);
-    expect(report.tops.network[0]).toMatchObject({ key: '127.0.0.0/24', queries: FLOOD + POPULAR + 2 * BROKEN });
-    expect(report.rcodes).toMatchObject({ FORMERR: BROKEN, NXDOMAIN: FLOOD, NOERROR: POPULAR });
+    expect(report.tops.network[0]).toMatchObject({ key: '127.0.0.0/24', queries: FLOOD + POPULAR + ODD + 2 * BROKEN });
+    expect(report.rcodes).toMatchObject({ FORMERR: BROKEN, NXDOMAIN: FLOOD, NOERROR: POPULAR + ODD });
     expect(report.drops).toEqual({ short: BROKEN });
+    // Counted by the source: each name of the flood, and some of the others, once or more.
+    expect(report.upstreams[`127.0.0.1:${upstream.port}`]).toBeGreaterThanOrEqual(FLOOD);
     const page = await scrape(server);
-    expect(page.total('sekisho_query_history_observed_total')).toBe(FLOOD + POPULAR + 2 * BROKEN);
+    expect(page.total('sekisho_query_history_observed_total')).toBe(FLOOD + POPULAR + ODD + 2 * BROKEN);
     expect(page.text).not.toMatch(/popular\.test|victim\.test/);
   });
 
@@ -175,6 +207,41 @@ describe('in an overload', () => {
     expect(after.overload.since).toBe(before.overload.since);
   });
 
+  it('the command that it prints puts the rule in force, in every worker; what is known or cached passes', async () => {
+    const screen = (await cli('diagnose', '--window', '15m')).stdout;
+    const line = /^1\. sekisho (diagnose .*)$/m.exec(screen)?.[1];
+    expect(line).toBeDefined();
+    const words = [...(line ?? '').matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
+    const refused = await cli(...words.filter((word) => word !== '--ground' && word !== 'self-defence'));
+    expect([refused.code, refused.stdout]).toEqual([1, '']);
+    expect(refused.stderr).toMatch(/ground: missing/);
+    const { code, stdout, stderr } = await cli(...words.map((word) => (word === 'NAME' ? 'shift lead' : word)));
+    expect([code, stderr]).toEqual([0, '']);
+    expect(stdout).toMatch(/^m1 \(random-subdomain: A queries for \*\.victim\.test\) is in force on every worker/);
+    const limit = Number(/(\d+) a second pass/.exec(stdout)?.[1]);
+    const attack = Array.from({ length: 400 }, (_, i) => queryBytes({ name: `${i.toString(36)}again.victim.test` }));
+    const failedBefore = (await scrape(server)).total('sekisho_responses_total', { rcode: 'SERVFAIL' });
+    const beganMs = performance.now();
+    expect(await send(server.port, attack, attack.length)).toBe(attack.length);
+    const passable = limit * (2 + Math.ceil((performance.now() - beganMs) / 1000));
+    const page = await scrape(server);
+    const failed = page.total('sekisho_responses_total', { rcode: 'SERVFAIL' }) - failedBefore;
+    expect(failed).toBeGreaterThanOrEqual(attack.length - passable);
+    expect(failed).toBe(page.total('sekisho_random_subdomain_refused_total', { reason: 'measure' }));
+    expect(page.total('sekisho_measures', { state: 'in-force' })).toBe(1);
+    expect(await send(server.port, [queryBytes({ name: 'www.popular.test' })], 1)).toBe(1);
+  });
+
+  it('what it does is seen: in the list, in explain, in the audit log', async () => {
+    const { stdout } = await cli('measures');
+    expect(stdout).toMatch(/^m1 +in-force +A queries for \*\.victim\.test +random-subdomain/m);
+    expect(stdout).toContain('self-defence (正当防衛)');
+    const explained = (await cli('explain', 'x.victim.test', '--client', '127.0.0.1')).stdout;
+    expect(explained).toMatch(/measure m1 on A queries for \*\.victim\.test.*approved by shift lead/);
+    const audited = logOf(server).filter((line) => line['msg'] === 'audited');
+    expect(audited.map((line) => line['action'])).toContain('measure.apply');
+  });
+
   it('nothing of the history is in the server log', () => {
     expect(server.stdout()).not.toMatch(/popular\.test|victim\.test|127\.0\.0\.2\b/);
   });
@@ -188,8 +255,15 @@ describe('on disk', () => {
     expect(readFileSync(file).length).toBeGreaterThan(4096);
     const again = keep(await startSekisho({ config: { ...config(), server: { data } } }));
     server = again;
+    // The measure is in force again; lifting it acts at once.
+    expect((await api<{ measures: object[] }>('GET', 'measures')).body.measures).toMatchObject([
+      { id: 'm1', state: 'in-force', text: 'A queries for *.victim.test' },
+    ]);
+    const lifted = await cli('measures', 'lift', 'm1', '--reason', 'attack is over');
+    expect([lifted.code, lifted.stdout]).toEqual([0, 'm1 is lifted on every worker: A queries for *.victim.test\n']);
+    expect((await cli('measures', 'changes')).stdout).toMatch(/lift +m1 .*attack is over/);
     const { body: report } = await read(3600, REASON);
-    expect(report.tops.domain[0]).toMatchObject({ key: 'victim.test', queries: FLOOD });
+    expect(report.tops.domain[0]).toMatchObject({ key: 'victim.test', queries: FLOOD + 400 });
     await again.stop();
     writeFileSync(file, 'no database at all '.repeat(2000));
     server = keep(await startSekisho({ config: { ...config(), server: { data } } }));

@@ -1,5 +1,9 @@
 /** What is no plain question: what comes back, on both transports. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { addressWords } from '../../src/net/address.ts';
+import { libc, MSG_DONTWAIT } from '../../src/net/libc.ts';
+import { MmsgBatch } from '../../src/net/mmsg-batch.ts';
+import { encodeSockaddr, openUdpListener, stopTaking } from '../../src/net/sockets.ts';
 import {
   askTcp,
   askUdp,
@@ -150,3 +154,32 @@ it('what was dropped is counted by reason', async () => {
   expect(metrics.total('sekisho_responses_total', { rcode: 'NOTIMP' })).toBe(8);
   expect(metrics.total('sekisho_responses_total', { rcode: 'BADVERS' })).toBe(2);
 });
+
+it.skipIf(process.platform !== 'linux')(
+  'a packet from one of its own sockets is dropped and counted, so that no reflection comes of it',
+  async () => {
+    const own = addressWords('127.0.0.1');
+    // A socket with the server's own address and port, as nobody else could have one, that takes nothing away from it.
+    const forger = openUdpListener({ address: own, port: server.port, receiveBufferBytes: 4096 });
+    try {
+      stopTaking(forger, own);
+      const before = await scrape(server);
+      const message = queryBytes({ name: 'www.example.test' });
+      const to = encodeSockaddr(own, server.port);
+      const tx = new MmsgBatch(576);
+      tx.payload.set(message);
+      tx.names.set(to);
+      tx.describe(0, to.length, 0, message.length);
+      for (let i = 0; i < 10; i++) expect(libc().sendmmsg(forger, tx.address, 1, MSG_DONTWAIT)).toBe(1);
+      await vi.waitFor(async () => {
+        const now = await scrape(server);
+        expect(now.total('sekisho_drops_total', { reason: 'own-address' })).toBe(10);
+        // Nothing was answered, so nothing came back as a query.
+        expect(now.total('sekisho_queries_total') - before.total('sekisho_queries_total')).toBe(10);
+      });
+    } finally {
+      libc().close(forger);
+    }
+    expect((await askUdp({ name: 'www.example.test' }, { port: server.port })).answers).toHaveLength(1);
+  },
+);

@@ -84,6 +84,25 @@ describe.skipIf(missing.size > 0)('a random-subdomain attack', () => {
     expect(metrics.total('sekisho_random_subdomain_refused_total')).toBeGreaterThan(2500);
   });
 
+  it('once found out is sent no more than the limit, repeated questions included', async () => {
+    const asked = () => upstream.queries.filter(({ name }) => name.endsWith('victim.test')).length;
+    const before = asked();
+    const began = performance.now();
+    // Long enough for what is asked to be asked again, were it allowed.
+    await runDnsperf({
+      port: server.port,
+      queryFile: flood,
+      seconds: 4,
+      rate: 500,
+      outstanding: 2000,
+      timeoutSeconds: 5,
+    });
+    const seconds = Math.ceil((performance.now() - began) / 1000);
+    const sent = asked() - before;
+    expect(sent).toBeGreaterThan(LIMIT);
+    expect(sent).toBeLessThanOrEqual(LIMIT * seconds);
+  });
+
   it('leaves other zones alone', async () => {
     expect(await ask('fresh.other.test')).toMatch(/NOERROR[\s\S]*192\.0\.2\.7/);
   });

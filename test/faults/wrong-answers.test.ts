@@ -163,6 +163,34 @@ describe('an upstream that', () => {
     }
   });
 
+  it('knows EDNS but answers FORMERR to our cookie is asked without it', async () => {
+    await startServer();
+    upstream.script = (query) => (query.cookie ? query.send(answerTo(query, { rcode: 1 })) : honest(RIGHT)(query));
+    for (let i = 0; i < 5; i++) expect(dataOf((await ask()).answers, 'A')).toEqual([RIGHT]);
+    // Remembered: one question was sent twice.
+    expect((await scrape(server)).total('sekisho_upstream_cookie_fallbacks_total')).toBe(1);
+    expect(upstream.queries.at(-1)).toMatchObject({ cookie: undefined, udpSize: 1232 });
+  });
+
+  it.each<[string, (query: UpstreamQuery) => ScriptedAnswer]>([
+    ['without our cookie', () => ({})],
+    ['without an OPT record', () => ({ edns: false })],
+    ['with a strange cookie', () => ({ cookie: Buffer.alloc(24, 0x5e) })],
+  ])('that knows cookies is imitated %s, and not believed (RFC 7873 §5.3)', async (_, how) => {
+    await startServer();
+    const rightly = (query: UpstreamQuery) =>
+      query.send(answerTo(query, { ...right(query), cookie: withServerCookie(query) }));
+    upstream.script = rightly;
+    // From now on the server expects the cookie.
+    expect(dataOf((await ask()).answers, 'A')).toEqual([RIGHT]);
+    upstream.script = (query) => {
+      if (query.transport === 'udp') query.send(forged(query, how(query)));
+      else rightly(query);
+    };
+    for (let i = 0; i < 5; i++) expect(dataOf((await ask()).answers, 'A')).toEqual([RIGHT]);
+    expect(await mismatches('cookie')).toBe(5);
+  });
+
   it('loses the case of the name is found out over TCP, and answers from then on', async () => {
     await startServer();
     upstream.script = (query) => query.send(answerTo(query, { ...right(query), name: query.name }));
@@ -212,6 +240,11 @@ function right(query: UpstreamQuery): ScriptedAnswer {
 
 function forgedRight(query: UpstreamQuery): Buffer {
   return answerTo(query, right(query));
+}
+
+/** The client's cookie as it came, and one of the upstream's. */
+function withServerCookie(query: UpstreamQuery): Buffer {
+  return Buffer.concat([query.cookie?.subarray(0, 8) ?? Buffer.alloc(8), Buffer.alloc(16, 0xa5)]);
 }
 
 function withoutEdns(query: UpstreamQuery, rcode: number): Buffer {

@@ -13,6 +13,8 @@ export interface BindOptions {
   policyZones?: Zone[];
   /** Forward everything else to this port on 127.0.0.1; without it, recursion is off. */
   upstreamPort?: number;
+  /** Zones that are forwarded there as zones of their own, so that what counts by zone tells them apart. */
+  forwardZones?: readonly string[];
   /** Name and type whose answer shows that it is ready; default the first zone's SOA. */
   probeName?: string;
   core?: number;
@@ -54,6 +56,10 @@ function bindConfig(folder: string, port: number, options: BindOptions): string 
   const zones = [...(options.zones ?? []), ...policyZones].map(
     ({ name }) => `zone "${name}" { type primary; file "${name}.zone"; };\n`,
   );
+  const forwardZones = (options.forwardZones ?? []).map(
+    (zone) =>
+      `zone "${zone}" { type forward; forward only; forwarders { 127.0.0.1 port ${options.upstreamPort}; }; };\n`,
+  );
   return `options {
   directory "${folder}";
   pid-file "${folder}/named.pid";
@@ -67,5 +73,5 @@ function bindConfig(folder: string, port: number, options: BindOptions): string 
 ${forward}${policy}  ${options.options ?? ''}
 };
 controls { };
-${zones.join('')}`;
+${zones.join('')}${forwardZones.join('')}`;
 }

@@ -18,6 +18,9 @@ export const PACKAGES = {
   taskset: 'util-linux',
   setpriv: 'util-linux',
   radclient: 'freeradius-utils',
+  chromium: 'chromium',
+  'dnstap-read': 'bind9-dnsutils',
+  fstrm_capture: 'fstrm-bin',
 } as const;
 export type Program = keyof typeof PACKAGES;
 
@@ -57,6 +60,14 @@ export function ensurePackages(programs: Program[]): Map<Program, string> {
   const reason = install(packages);
   const missing = absent.filter((program) => findProgram(program) === undefined);
   return new Map(missing.map((program) => [program, `package ${PACKAGES[program]} is not installed: ${reason}`]));
+}
+
+/** Make sure that Japanese can be seen, and not boxes in its place. Returns why it cannot; undefined: it can. */
+export function ensureJapaneseFont(): string | undefined {
+  const has = () => spawnSync('fc-list', [':lang=ja'], { encoding: 'utf8' }).stdout?.trim();
+  if (has()) return undefined;
+  const reason = install(['fontconfig', 'fonts-noto-cjk']);
+  return has() ? undefined : `no font has Japanese: ${reason}`;
 }
 
 function install(packages: string[]): string {

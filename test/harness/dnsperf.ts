@@ -22,6 +22,8 @@ export interface LoadOptions {
   /** Sockets it sends from (default 1). */
   clients?: number;
   core?: number;
+  /** Address of this machine that it asks from (default 127.0.0.1). */
+  from?: string;
   /** Measure every query's latency (dnsperf -v): costs the load some speed. */
   latencies?: boolean;
   mode?: 'udp' | 'tcp';
@@ -56,6 +58,7 @@ export async function runDnsperf(options: LoadOptions): Promise<LoadResult> {
   if (options.rate !== undefined) args.push('-Q', String(options.rate));
   if (options.latencies) args.push('-v');
   if (options.edns) args.push('-e');
+  if (options.from !== undefined) args.push('-a', options.from);
   // Warnings of late answers would be mixed into the statistics.
   args.push('-O', 'suppress=timeouts,congestion,sendfailed,sockready,unexpected');
   // It writes straight into memory: a pipe would take CPU from the load's core, a disk could stall it.

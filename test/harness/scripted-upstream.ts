@@ -7,6 +7,9 @@ import { createServer } from 'node:net';
 import { type Answer, decode, encode, type OptAnswer, type Packet, type RecordType } from 'dns-packet';
 import { freePort } from './free-port.ts';
 
+/** EDNS option of DNS cookies. */
+const COOKIE = 10;
+
 /** A query as it arrived. */
 export interface UpstreamQuery {
   readonly bytes: Buffer;
@@ -24,6 +27,8 @@ export interface UpstreamQuery {
   readonly udpSize: number;
   /** Codes of the EDNS options. */
   readonly options: readonly number[];
+  /** Data of the COOKIE option (RFC 7873), where there is one. */
+  readonly cookie: Buffer | undefined;
   readonly port: number;
   /** Send bytes back. Over UDP from the socket that was asked, or from another port or address than that. */
   send(bytes: Uint8Array, from?: 'other-port' | 'other-address'): void;
@@ -115,6 +120,8 @@ export interface ScriptedAnswer {
   ad?: boolean;
   /** Default true: an OPT record, where the query had one. */
   edns?: boolean;
+  /** Data of a COOKIE option in it. */
+  cookie?: Uint8Array;
   id?: number;
   /** Name in the question; default: as it came. */
   name?: string;
@@ -123,7 +130,8 @@ export interface ScriptedAnswer {
 /** A proper answer, but for what `answer` says. */
 export function answerTo(query: UpstreamQuery, answer: ScriptedAnswer = {}): Buffer {
   const { answers = [], authorities = [], rcode = 0, tc = false, ad = false, edns = true } = answer;
-  const opt = { type: 'OPT', name: '.', udpPayloadSize: 1232, flags: query.dnssecOk ? 0x8000 : 0, options: [] };
+  const options = answer.cookie === undefined ? [] : [{ code: COOKIE, data: Buffer.from(answer.cookie) }];
+  const opt = { type: 'OPT', name: '.', udpPayloadSize: 1232, flags: query.dnssecOk ? 0x8000 : 0, options };
   const bytes = encode({
     type: 'response',
     id: answer.id ?? query.bytes.readUInt16BE(0),
@@ -160,6 +168,7 @@ function readQuery(bytes: Buffer, transport: 'udp' | 'tcp', port: number, send: 
   const flags = bytes.readUInt16BE(2);
   const question = packet.questions?.[0];
   const opt = packet.additionals?.find((record): record is OptAnswer => record.type === 'OPT');
+  const options = (opt?.options ?? []) as unknown as { code: number; data: Buffer }[];
   return {
     bytes,
     transport,
@@ -171,7 +180,8 @@ function readQuery(bytes: Buffer, transport: 'udp' | 'tcp', port: number, send: 
     cd: (flags & 0x0010) !== 0,
     dnssecOk: ((opt?.flags ?? 0) & 0x8000) !== 0,
     udpSize: opt?.udpPayloadSize ?? 0,
-    options: ((opt?.options ?? []) as unknown as { code: number }[]).map(({ code }) => code),
+    options: options.map(({ code }) => code),
+    cookie: options.find(({ code }) => code === COOKIE)?.data,
     port,
     send,
   };

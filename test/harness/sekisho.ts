@@ -13,6 +13,8 @@ export interface SekishoConfig {
   cache?: Record<string, unknown>;
   admin?: Record<string, unknown>;
   plugins?: Record<string, unknown>;
+  /** `null`: no such section at all, so that the page listens at its default address if that is free. */
+  notice?: Record<string, unknown> | null;
   [section: string]: unknown;
 }
 
@@ -21,6 +23,8 @@ export interface SekishoServer extends RunningProcess {
   readonly port: number;
   /** Port of the admin server on 127.0.0.1. */
   readonly adminPort: number;
+  /** Port of the notice page and the portal on 127.0.0.1. */
+  readonly noticePort: number;
   /** Folder that holds the configuration file and `data/`. */
   readonly folder: string;
   readonly configFile: string;
@@ -50,9 +54,10 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
   const folder = temporaryFolder('server');
   const port = await freePort();
   const adminPort = await freePort();
+  const noticePort = await freePort();
   const given = options.config ?? {};
   const config = stringify({
-    ...given,
+    ...(({ notice: _, ...others }) => others)(given),
     server: {
       listen: [`127.0.0.1:${port}`],
       workers: 1,
@@ -61,6 +66,7 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
       ...given.server,
     },
     admin: { listen: `127.0.0.1:${adminPort}`, ...given.admin },
+    ...(given.notice !== null && { notice: { listen: `127.0.0.1:${noticePort}`, ...given.notice } }),
   });
   const configFile = join(folder, 'sekisho.yaml');
   writeFileSync(configFile, config);
@@ -74,5 +80,5 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
     readyTimeoutMs: options.readyTimeoutMs ?? 15_000,
     ready: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200,
   });
-  return { ...running, port, adminPort, folder, configFile, config };
+  return { ...running, port, adminPort, noticePort, folder, configFile, config };
 }

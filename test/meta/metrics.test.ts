@@ -6,6 +6,7 @@ import { startSekisho } from '../harness/sekisho.ts';
 /** Labels that come from the configuration or from a fixed list. A new one is a decision, to be made here. */
 const LABELS = [
   'action',
+  'category',
   'dry_run',
   'io',
   'kind',
@@ -27,10 +28,23 @@ const LABELS = [
   'worker',
 ];
 
+/** dnstap runs on a ground only. */
+const ground = {
+  kind: 'self-defence',
+  effect: 'floods the resolvers',
+  evidence: 'ticket 4711',
+  approver: 'shift lead',
+  expires: '2100-01-01',
+};
+
 test('every metric has a help text, a unit or _total, and known labels only', async () => {
   const upstream = { servers: [`127.0.0.1:${await freePort()}`] };
   const server = await startSekisho({
-    config: { upstream, subscribers: {}, plugins: { 'c2-block': {}, whoami: {}, sinkhole: {}, 'query-history': {} } },
+    config: {
+      upstream,
+      subscribers: {},
+      plugins: { 'c2-block': {}, whoami: {}, sinkhole: {}, 'query-history': {}, dnstap: { file: 'x', ground } },
+    },
   });
   try {
     const page = await (await fetch(`http://127.0.0.1:${server.adminPort}/metrics`)).text();

@@ -11,6 +11,7 @@ import { HistoryReading } from '../../plugins/query-history/reading.ts';
 import type { Slice } from '../../plugins/query-history/slice.ts';
 import { HASH_KEY, type TestRecorder, testRecorder } from '../../plugins/query-history/test-queries.ts';
 import { ManualClock } from '../../src/clock.ts';
+import { measuresWithoutStore } from '../../src/measures/desk-without-store.ts';
 import { addressWords, isMapped } from '../../src/net/address.ts';
 import { Query, TCP, textToName, UDP } from '../../src/plugin.ts';
 import { typeFromName } from '../../src/wire/constants.ts';
@@ -18,6 +19,7 @@ import { halfSipHash, hashHigh, hashLow } from '../../src/wire/siphash.ts';
 import { Random } from './random.ts';
 import { diurnal, type Event, World } from './traffic.ts';
 
+/** Ordinary queries a second at the busiest hour. */
 const PEAK = 100;
 /** Seconds of traffic that stand for ten minutes of an hour in the past. */
 const SAMPLE_SECONDS = 10;
@@ -37,8 +39,14 @@ export class Replay {
   readonly #names = new Map<string, Uint8Array>();
   readonly #addresses = new Map<string, Int32Array>();
 
-  constructor(seed: number, file = join(mkdtempSync(join(tmpdir(), 'replay-')), 'history.db')) {
+  readonly #peak: number;
+
+  /** `hoursLater`: than the early evening in which the clock of tests begins. */
+  constructor(seed: number, { peak = PEAK, hoursLater = 0 }: { peak?: number; hoursLater?: number } = {}) {
+    const file = join(mkdtempSync(join(tmpdir(), 'replay-')), 'history.db');
+    this.#peak = peak;
     this.clock = new ManualClock();
+    this.clock.advance(hoursLater * SPAN_MS.hour);
     this.world = new World(new Random(seed));
     this.archive = new Archive(file, this.clock.wallMs());
     const log = {
@@ -54,9 +62,9 @@ export class Replay {
       archive: inlineArchive(this.archive),
       retention: RETENTION,
       cores: 2,
-      surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0 }),
+      surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0, upstreams: {} }),
     });
-    this.reading = new HistoryReading(this.desk, audit, this.clock);
+    this.reading = new HistoryReading(this.desk, audit, this.clock, measuresWithoutStore());
     this.#recorder = testRecorder();
     this.desk.attach(this.#recorder.collector, this.#recorder.teacher);
     this.#query.reply = new Uint8Array(16);
@@ -65,7 +73,7 @@ export class Replay {
   /** Ordinary queries a second at this moment, and so many hours ago. */
   rate(hoursAgo = 0): number {
     const hour = (this.clock.wallMs() / SPAN_MS.hour - hoursAgo + 9) % 24;
-    return diurnal(PEAK, hour);
+    return diurnal(this.#peak, hour);
   }
 
   /**
@@ -155,6 +163,7 @@ function stretched(slice: Slice, times: number): Slice {
       cache: more(totals.cache),
       drops: more(totals.drops),
       types: more(totals.types),
+      upstreams: more(totals.upstreams),
       sizes: more(totals.sizes),
       latencies: more(totals.latencies),
     },

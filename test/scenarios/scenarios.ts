@@ -67,7 +67,8 @@ function crowd(world: World, part: string): () => Event {
   });
 }
 
-const strength = (world: World, rate: number) => rate * world.random.between(1.2, 6);
+/** Queries a second that come on top of the ordinary ones. */
+const strength = (world: World, rate: number) => rate * world.random.between(...world.strength);
 
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -160,7 +161,7 @@ export const SCENARIOS: readonly Scenario[] = [
       const { random } = world;
       const site = world.site(random.below(6));
       const hosts = Array.from({ length: 8 }, (_, i) => (i < 2 ? `www.${site}` : `api${i}.${site}`));
-      return beside(world, rate, rate * random.between(0.5, 3), () => ({
+      return beside(world, rate, strength(world, rate) / 2, () => ({
         name: random.pick(hosts),
         type: random.pick(['A', 'AAAA']),
         client: world.client(),
@@ -170,6 +171,30 @@ export const SCENARIOS: readonly Scenario[] = [
         replyLength: 80,
         latencyMs: random.between(800, 4000),
       }));
+    },
+  },
+  {
+    name: 'retry storm after SERVFAIL',
+    truth: 'retry-storm',
+    prepare(world, rate) {
+      const { random } = world;
+      // A broken zone of some popularity: whoever is told SERVFAIL asks again at once, and is told so from memory.
+      const site = world.site(random.below(40));
+      const names = Array.from({ length: 1 + random.below(6) }, (_, i) => (i === 0 ? site : `h${i}.${site}`));
+      const patience = random.between(0.02, 0.15);
+      return beside(world, rate, strength(world, rate), () => {
+        const asked = random.next() < patience;
+        return {
+          name: random.pick(names),
+          type: random.pick(['A', 'AAAA']),
+          client: world.client(),
+          transport: 'udp',
+          rcode: RCODE.SERVFAIL,
+          cacheResult: asked ? CACHE_MISS : CACHE_FAILURE,
+          replyLength: 60,
+          latencyMs: asked ? random.between(20, 3000) : 0,
+        };
+      });
     },
   },
   {

@@ -1,0 +1,98 @@
+/**
+ * Puts a proposal of a diagnosis in force (R5). The diagnosis itself is the evidence; whoever applies it says on which ground,
+ * until when, and who takes the responsibility. The rest is the measures desk's (src/measures/desk.ts).
+ */
+import { SekishoError } from '../../src/errors.ts';
+import type { ControlContext, Measure } from '../../src/plugin.ts';
+import type { CauseName } from './causes.ts';
+import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
+import type { Proposal } from './proposals.ts';
+import type { Reader } from './reading.ts';
+
+/** As the API takes it. */
+export interface Application {
+  /** Without it: the last one that the same token made. */
+  readonly diagnosis?: string;
+  /** From 1. */
+  readonly proposal: number;
+  readonly 'dry-run'?: boolean;
+  readonly escalate?: string;
+  readonly ground?: Readonly<Record<string, string>>;
+}
+
+export async function applyProposal(
+  diagnoses: Diagnoses,
+  measures: ControlContext<unknown>['measures'],
+  reader: Reader,
+  application: Application,
+): Promise<Measure> {
+  const kept = diagnoses.find(reader.who, application.diagnosis);
+  const { proposals, causes } = kept.diagnosis;
+  const proposal = proposals[application.proposal - 1];
+  if (!proposal)
+    throw new SekishoError(
+      'SEKISHO_DIAGNOSIS_UNKNOWN',
+      `diagnosis ${kept.id} has ${proposals.length === 0 ? 'no proposal' : `${proposals.length} proposal(s)`}, so none of number ${application.proposal}`,
+    );
+  const { match, plugin, limitPerSecond, limitRationale, escalation, removes, hits } = proposal;
+  return measures.apply(
+    {
+      match,
+      plugin,
+      limitPerSecond,
+      limitRationale,
+      escalation,
+      removes,
+      hits,
+      normalPerSecond: proposal.normalPerSecond,
+      startPerSecond: proposal.nowPerSecond,
+      diagnosis: kept.id,
+      cause: causes[0]?.cause ?? 'unexplained',
+    },
+    {
+      ground: withEvidence(application.ground ?? {}, kept, proposal),
+      dryRun: application['dry-run'] ?? false,
+      escalate: application.escalate ?? '',
+    },
+    reader.who,
+    reader.role,
+  );
+}
+
+/** What the diagnosis saw is the evidence; what the operator adds stands before it. */
+function withEvidence(given: Readonly<Record<string, string>>, kept: KeptDiagnosis, proposal: Proposal): object {
+  // Stated on other grounds: purpose, necessity and proportionality are the operator's own words. A measure is temporary.
+  if (given['kind'] === 'legitimate-business') {
+    const { expires, ...stated } = given;
+    return expires === undefined ? stated : { review: expires, ...stated };
+  }
+  if (given['kind'] !== 'self-defence' && given['kind'] !== 'necessity') return given;
+  const { diagnosis, id, wallMs, overload } = kept;
+  const { rate, window, baseline, causes } = diagnosis;
+  const seen = [
+    `diagnosis ${id} of ${new Date(wallMs).toISOString()} over ${Math.round(window.seconds)} s (overload ${overload.by}: ${overload.reason})`,
+    causes[0]?.text ?? '',
+    ...(causes[0]?.signs ?? []),
+    `${Math.round(proposal.nowPerSecond)} queries/s match, ${Math.round(proposal.normalPerSecond)} are normal (${baseline.basis}); ${percent(proposal.removes)} of the rise, ${percent(proposal.hits)} of the last day's normal traffic`,
+  ].join('; ');
+  const own = given['evidence']?.trim();
+  const effect = `overloads the resolvers: ${Math.round(rate.now)} queries/s, normal are ${Math.round(rate.normal)}`;
+  return { effect, ...given, evidence: (own ? `${own}; ${seen}` : seen).slice(0, 2000) };
+}
+
+/** The command line that puts proposal `number` in force; what only a person can say stands in it as a word to replace. */
+export function commandFor(id: string, number: number, cause: CauseName, { escalation }: Proposal): string {
+  const attack = cause === 'random-subdomain' || cause === 'amplification';
+  return [
+    `sekisho diagnose --apply ${number} --diagnosis ${id}`,
+    attack ? '--ground self-defence' : '--ground necessity --nothing-milder "WHY"',
+    escalation ? '--escalate "WHY NOTHING NARROWER"' : '',
+    '--approver "NAME" --expires 2h',
+  ]
+    .filter(Boolean)
+    .join(' ');
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

@@ -1,0 +1,119 @@
+/** `sekisho measures`: what proposals of diagnoses are in force in the running server. */
+import type { MeasureChangesView, MeasuresView, MeasureView } from '../admin/measures.ts';
+import { SekishoError } from '../errors.ts';
+import { getJson, sendJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { durationWords, numberText, table } from './layout.ts';
+import { printable, type Terminal } from './terminal.ts';
+
+const VERBS = ['list', 'lift', 'changes'];
+
+export async function measures(args: Args, terminal: Terminal): Promise<number> {
+  const [verb = 'list', id, ...more] = args.positionals;
+  if (!VERBS.includes(verb)) throw usage(`measures takes ${VERBS.join(', ')}, not '${verb}'`);
+  if (more.length > 0 || (id !== undefined && verb !== 'lift')) throw usage(`one word too many for measures ${verb}`);
+  if (verb !== 'lift' && args.options.reason !== undefined) throw usage(`measures ${verb} does not take --reason`);
+  const { answer, text } = await answered(verb, id, args, terminal);
+  terminal.out(args.json ? `${JSON.stringify(answer, null, 2)}\n` : text);
+  return 0;
+}
+
+async function answered(verb: string, id: string | undefined, args: Args, terminal: Terminal) {
+  if (verb === 'list') {
+    const answer = await getJson<MeasuresView>('/v1/measures', args.config, terminal);
+    return { answer, text: measuresText(answer, terminal) };
+  }
+  if (verb === 'changes') {
+    const answer = await getJson<MeasureChangesView>('/v1/measures/changes', args.config, terminal);
+    return { answer, text: measureChangesText(answer, terminal) };
+  }
+  if (id === undefined) throw usage('which measure? sekisho measures lift ID --reason TEXT');
+  const body = args.options.reason === undefined ? {} : { reason: args.options.reason };
+  const path = `/v1/measures/${encodeURIComponent(id)}`;
+  const answer = await sendJson<MeasureView>('DELETE', path, body, args.config, terminal);
+  return { answer, text: `${answer.id} is lifted on every worker: ${printable(answer.text)}\n` };
+}
+
+/** The measures for people. */
+export function measuresText({ measures, warnings }: MeasuresView, terminal: Terminal): string {
+  const blocks = warnings.map((warning) => `warning: ${printable(warning)}\n`);
+  if (measures.length === 0) return [...blocks, 'no measures\n'].join('');
+  blocks.push(
+    table(
+      ['ID', 'STATE', 'ON', 'BY', 'PASS/S', 'NOW/S', 'BACK BELOW', 'MATCHED', 'LIMITED', 'ENDS', 'GROUND', 'APPROVER'],
+      measures.map((measure) => [
+        measure.id,
+        measure.state,
+        measure.text,
+        measure.plugin,
+        measure.limitPerSecond,
+        rateText(measure.ratePerSecond),
+        rateText(measure.backBelowPerSecond),
+        measure.matched === null ? '–' : numberText(measure.matched),
+        measure.limited === null ? '–' : numberText(measure.limited),
+        endText(measure),
+        `${measure.ground['kind']} (${measure.groundTerm})`,
+        measure.ground['approver'] ?? '',
+      ]),
+      terminal,
+    ),
+  );
+  for (const { id, quietMinutes, quietMinutesNeeded } of measures)
+    if (quietMinutes !== null && quietMinutes > 0)
+      blocks.push(`→ ${id} has been back to normal for ${quietMinutes} of ${quietMinutesNeeded} minutes\n`);
+  return blocks.join('');
+}
+
+/** What the answer to `diagnose --apply` says to people. */
+export function appliedText(measure: MeasureView): string {
+  const { id, text, plugin, limitPerSecond, state, endsAt, backBelowPerSecond } = measure;
+  const acts =
+    state === 'dry-run'
+      ? `is only counted: what is above ${limitPerSecond} a second would be limited`
+      : `is in force on every worker: ${limitPerSecond} a second pass`;
+  const back = backBelowPerSecond === null ? '' : ` when it stays below ${rateText(backBelowPerSecond)} queries/s`;
+  const lifts = state === 'dry-run' ? '' : `It lifts itself${back} for ${measure.quietMinutesNeeded} minutes. `;
+  return [
+    `${id} (${plugin}: ${printable(text)}) ${acts}.\n`,
+    `  Of the rise it removes ${percent(measure.removes)}, of the last day’s normal traffic it would have hit ${percent(measure.hits)}.\n`,
+    `  ${lifts}It ends at ${endsAt} at the latest.\n`,
+    `  sekisho measures             how much it hits\n`,
+    `  sekisho measures lift ${id}     lift it now\n`,
+  ].join('');
+}
+
+function measureChangesText({ changes }: MeasureChangesView, terminal: Terminal): string {
+  if (changes.length === 0) return 'no changes yet\n';
+  return table(
+    ['WHEN', 'WHO', 'WHAT', 'ID', 'ON', 'GROUND', 'APPROVER', 'WHY'],
+    changes.map(({ at, who, action, reason, measure }) => [
+      at,
+      who,
+      `${action}${measure.state === 'dry-run' ? ' (dry run)' : ''}`,
+      measure.id,
+      measure.text,
+      measure.ground['kind'] ?? '',
+      measure.ground['approver'] ?? '',
+      reason || measure.diagnosis,
+    ]),
+    terminal,
+  );
+}
+
+function endText({ endsAt, endedAt, endedWhy }: MeasureView): string {
+  if (endedAt !== null) return `${endedAt}: ${endedWhy || 'no reason was given'}`;
+  return durationWords((Date.parse(endsAt) - Date.now()) / 1000);
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+}
+
+function rateText(rate: number | null): string {
+  if (rate === null) return '–';
+  return rate >= 10 ? numberText(rate) : rate.toFixed(1);
+}
+
+function usage(message: string): SekishoError {
+  return new SekishoError('SEKISHO_USAGE', message);
+}

@@ -1,0 +1,149 @@
+/** The application with its real parts, without a socket: what a whole server seldom gets to see. */
+import { afterEach, expect, test, vi } from 'vitest';
+import { temporaryFolder } from '../../test/harness/process.ts';
+import { formOf } from '../../test/harness/visitor.ts';
+import { systemClock } from '../clock.ts';
+import { listsInForce } from '../lists/compile-for-tests.ts';
+import { Metrics } from '../metrics/registry.ts';
+import { parsePrefix } from '../net/address.ts';
+import { AddressTable } from '../subscribers/address-table.ts';
+import { NEVER } from '../subscribers/prefix-table.ts';
+import { SubscriberState } from '../subscribers/state.ts';
+import { createPagesApp } from './app.ts';
+import { BlockedNames } from './blocked-names.ts';
+import { NoticeCounters } from './counters.ts';
+import { PortalMemory } from './portal-memory.ts';
+import { loadTemplates } from './templates.ts';
+
+const SUBSCRIBER = '192.0.2.1';
+const closers: (() => void)[] = [];
+afterEach(() => {
+  for (const close of closers.splice(0)) close();
+});
+
+async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/' } = {}) {
+  const log = { error: vi.fn(), info: vi.fn(), warn: vi.fn() };
+  const state = new SubscriberState(temporaryFolder('pages-app'), systemClock, log as never);
+  closers.push(() => state.close());
+  state.putInForce({
+    terms: { version: '2026-04', covers: ['c2'] },
+    groups: [],
+    unfiltered: [],
+    leaseMs: 60_000,
+    leaseAfterRestartMs: 0,
+  });
+  const ranges = new AddressTable();
+  ranges.set({ ...parsePrefix(SUBSCRIBER), port: 0, portBits: 0 }, state.register.holderFor('4711'), NEVER);
+  const lists = listsInForce({
+    category: 'c2',
+    tier: 'confirmed',
+    format: 'domains',
+    text: 'c2.example\n',
+    name: 'c2-feed',
+  });
+  const names = new BlockedNames(lists.facts);
+  names.lists.current = lists.current;
+  names.subscribers.take({
+    leases: state.leases.table.memory,
+    ranges: ranges.memory,
+    consents: state.register.consents,
+    unfiltered: [],
+  });
+  const { templates } = await loadTemplates(undefined, ['ja', 'en']);
+  const metrics = new Metrics();
+  const app = await createPagesApp({
+    config: {
+      listen: [],
+      listenIsDefault: true,
+      ipv4: undefined,
+      ipv6: undefined,
+      languages: ['ja', 'en'],
+      templatesFolder: undefined,
+      operator: { name: undefined, contact: undefined },
+      proxies: [],
+      portal: { url, isPublic: true, hosts: [new URL(url).hostname], line: true, link: undefined },
+    },
+    templates: templates!,
+    names,
+    state: withSubscribers ? state : undefined,
+    links: undefined,
+    memory: new PortalMemory(Date.now()),
+    counters: new NoticeCounters(metrics),
+    clock: systemClock,
+    log,
+  });
+  const host = new URL(url).hostname;
+  let cookie = '';
+  return {
+    log,
+    /** From now on the ledger cannot be written. */
+    breakLedger: () => state.ledger.db.exec('ALTER TABLE entry RENAME TO lost'),
+    state,
+    counted: (name: string, label: string) =>
+      metrics.values[
+        metrics.cells.findIndex((cell) => cell.name === name && Object.values(cell.labels).includes(label))
+      ],
+    get: async (path = '/') => {
+      const page = await app.inject({ url: path, headers: { host, cookie }, remoteAddress: SUBSCRIBER });
+      cookie = String(page.headers['set-cookie'] ?? cookie).split(';')[0] ?? '';
+      return page;
+    },
+    post: (form: Record<string, string>) =>
+      app.inject({
+        method: 'POST',
+        url: '/consent',
+        payload: new URLSearchParams(form).toString(),
+        headers: { host, cookie, 'content-type': 'application/x-www-form-urlencoded' },
+        remoteAddress: SUBSCRIBER,
+      }),
+  };
+}
+
+test('a change that cannot be recorded is not told as done, and leaves nothing of the subscriber in the log', async () => {
+  const { get, post, breakLedger, log, counted } = await setUp();
+  const form = formOf((await get()).body, 'opt-out');
+  breakLedger();
+  const failed = await post(form);
+  expect(failed.statusCode).toBe(503);
+  expect(failed.body).toContain('変更を記録できませんでした');
+  expect(counted('sekisho_notice_refused_total', 'failed')).toBe(1);
+  expect(JSON.stringify(log.error.mock.calls)).not.toMatch(/4711|192\.0\.2/);
+});
+
+test('a look that cannot be recorded shows nothing', async () => {
+  const { get, breakLedger } = await setUp();
+  breakLedger();
+  const page = await get();
+  expect(page.statusCode).toBe(503);
+  expect(page.body).not.toContain('4711');
+});
+
+test('turning consent on and off without end is refused, and the ledger does not grow', async () => {
+  const { get, post, state, counted } = await setUp();
+  const form = formOf((await get()).body, 'opt-out');
+  const statuses: number[] = [];
+  for (let i = 0; i < 25; i++)
+    statuses.push((await post({ ...form, action: i % 2 === 0 ? 'opt-out' : 'opt-in' })).statusCode);
+  expect(statuses.filter((status) => status === 303)).toHaveLength(20);
+  expect(statuses.slice(20)).toEqual([429, 429, 429, 429, 429]);
+  expect(counted('sekisho_notice_refused_total', 'too-often')).toBe(5);
+  for (let i = 0; i < 30; i++) await get();
+  expect(state.ledger.entries).toBe(21);
+});
+
+test('a server without subscribers says that there is nothing to set', async () => {
+  const { get, post } = await setUp({ withSubscribers: false });
+  expect((await get()).statusCode).toBe(200);
+  expect((await get()).body).toContain('設定する対策はありません');
+  expect((await post({})).statusCode).toBe(404);
+  // Without portal.link there is no way in by a link.
+  expect((await get('/link?token=x')).statusCode).toBe(404);
+});
+
+test('cookies are for the server alone, and over TLS for TLS alone', async () => {
+  const plain = await (await setUp()).get();
+  expect(plain.headers['set-cookie']).toMatch(/^sekisho-browser=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/);
+  const secure = await (await setUp({ url: 'https://optout.isp.example/' })).get();
+  expect(secure.headers['set-cookie']).toMatch(/; HttpOnly; SameSite=Lax; Secure$/);
+  expect(secure.headers['cross-origin-opener-policy']).toBe('same-origin');
+});

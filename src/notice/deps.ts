@@ -1,0 +1,22 @@
+/** What the pages need of the server that they belong to: everything of one configuration. */
+import type { Clock } from '../clock.ts';
+import type { SubscriberState } from '../subscribers/state.ts';
+import type { BlockedNames } from './blocked-names.ts';
+import type { NoticeCounters } from './counters.ts';
+import type { NoticeConfig } from './notice-config.ts';
+import type { PortalMemory } from './portal-memory.ts';
+import type { SignedLinks } from './signed-links.ts';
+import type { Templates } from './templates.ts';
+
+export interface PagesDeps {
+  readonly config: NoticeConfig;
+  readonly templates: Templates;
+  readonly names: BlockedNames;
+  /** Undefined where the configuration knows no subscribers. */
+  readonly state: SubscriberState | undefined;
+  readonly links: SignedLinks | undefined;
+  readonly memory: PortalMemory;
+  readonly counters: NoticeCounters;
+  readonly clock: Clock;
+  readonly log: { error(fields: object, text: string): void };
+}

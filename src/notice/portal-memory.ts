@@ -1,0 +1,48 @@
+/** What the portal remembers as long as the process lives, in memory, bounded: a reload must not make a used link good again. */
+import { LRUCache } from 'lru-cache';
+import { UsedLinks } from './signed-links.ts';
+import { Tickets } from './tickets.ts';
+
+/** Looks of one subscriber within that time are one look in the ledger. */
+const SAME_LOOK_MS = 10 * 60_000;
+/** Changes of one subscriber within CHANGES_MS. The ledger keeps each for good. */
+const MAX_CHANGES = 20;
+const CHANGES_MS = 10 * 60_000;
+/** Subscribers at once; beyond, those who were here longest ago are forgotten. */
+const MAX_SUBSCRIBERS = 20_000;
+
+export class PortalMemory {
+  readonly tickets = new Tickets();
+  readonly usedLinks: UsedLinks;
+  readonly #looks: LRUCache<string, true>;
+  readonly #changes: LRUCache<string, { count: number }>;
+
+  /** `nowMs`: wall clock at the start of the process. */
+  constructor(nowMs: number, clock: { now(): number } = performance) {
+    this.usedLinks = new UsedLinks(nowMs);
+    this.#looks = new LRUCache({ max: MAX_SUBSCRIBERS, ttl: SAME_LOOK_MS, perf: clock });
+    this.#changes = new LRUCache({ max: MAX_SUBSCRIBERS, ttl: CHANGES_MS, perf: clock });
+  }
+
+  /** True where a look of this subscriber, recognised in the same way, was recorded shortly before. */
+  lookedBefore(subscriber: string, by: string): boolean {
+    const key = `${by}\n${subscriber}`;
+    const before = this.#looks.has(key);
+    if (!before) this.#looks.set(key, true);
+    return before;
+  }
+
+  /** The look could not be recorded after all. */
+  forgetLook(subscriber: string, by: string): void {
+    this.#looks.delete(`${by}\n${subscriber}`);
+  }
+
+  /** False where the subscriber has changed too often lately. */
+  mayChange(subscriber: string): boolean {
+    const counted = this.#changes.get(subscriber);
+    if (!counted) this.#changes.set(subscriber, { count: 1 });
+    else if (counted.count >= MAX_CHANGES) return false;
+    else counted.count++;
+    return true;
+  }
+}

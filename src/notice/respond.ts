@@ -1,0 +1,89 @@
+/**
+ * Sends a page, with the headers that every page has: no script, nothing from elsewhere, in no frame, kept by nobody.
+ */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { PagesDeps } from './deps.ts';
+import { chooseLanguage, type Language } from './languages.ts';
+import { commonView, type Message, type Page, type Views } from './pages.ts';
+
+export interface Sent {
+  readonly status: number;
+  /** The page may send forms to itself; such pages belong to the portal. */
+  readonly forms?: boolean;
+}
+
+export class Pages {
+  readonly #deps: PagesDeps;
+
+  constructor(deps: PagesDeps) {
+    this.#deps = deps;
+  }
+
+  language(request: FastifyRequest): Language {
+    const { lang } = { ...fieldsOf(request.body), ...fieldsOf(request.query) };
+    return chooseLanguage(this.#deps.config.languages, lang, request.headers['accept-language']);
+  }
+
+  send<Of extends Page>(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    page: Of,
+    view: Views[Of],
+    { status, forms = false }: Sent,
+  ): FastifyReply {
+    const { config, templates } = this.#deps;
+    const language = this.language(request);
+    // A reference of a query alone keeps the path, whatever a stranger made of it (RFC 3986 §5.2.2).
+    const common = commonView(config, language, request.method === 'GET' ? '' : '/');
+    return reply
+      .code(status)
+      .headers({
+        ...pageHeaders(templates.styleSource, forms),
+        // A browser complains of it where there is no TLS.
+        ...(forms && config.portal.url.startsWith('https:') && { 'cross-origin-opener-policy': 'same-origin' }),
+        'content-language': language,
+        'content-type': 'text/html; charset=utf-8',
+      })
+      .send(templates.render(page, language, common, view));
+  }
+
+  message(request: FastifyRequest, reply: FastifyReply, message: Message, status: number): FastifyReply {
+    const linkOffered = this.#deps.links !== undefined && LEADS_TO_MEMBER_SITE.includes(message);
+    return this.send(request, reply, 'message', { [message]: true, linkOffered }, { status });
+  }
+}
+
+const LEADS_TO_MEMBER_SITE: readonly Message[] = ['unknown', 'group', 'shared'];
+
+/**
+ * Forms go to the portal's own origin alone. The Referer of the portal stays inside it (an empty one would also hide the
+ * Origin of a form: Fetch §3.2, "append a request Origin header"); that of other pages, whose path a stranger chose, goes
+ * nowhere.
+ */
+function pageHeaders(styleSource: string, forms: boolean): Record<string, string> {
+  return {
+    'content-security-policy': [
+      "default-src 'none'",
+      `style-src ${styleSource}`,
+      'img-src data:',
+      `form-action ${forms ? "'self'" : "'none'"}`,
+      "base-uri 'none'",
+      "frame-ancestors 'none'",
+    ].join('; '),
+    'referrer-policy': forms ? 'same-origin' : 'no-referrer',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'cross-origin-resource-policy': 'same-origin',
+    'x-robots-tag': 'noindex',
+    vary: 'accept-language',
+  };
+}
+
+/** Text fields of a form or a query; one that stands there twice counts as absent. */
+export function fieldsOf(from: unknown): Readonly<Record<string, string>> {
+  if (typeof from !== 'object' || from === null) return {};
+  return Object.fromEntries(
+    Object.entries(from).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  );
+}

@@ -1,0 +1,111 @@
+/**
+ * The texts of the pages: those of the operator's folder, and for every file that is not there the one that comes with the
+ * server. Mustache escapes whatever a page shows; the three values that are not escaped are made here.
+ *
+ *   pages/  style.css  ja/frame.html blocked.html elsewhere.html portal.html message.html  en/…
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import Mustache from 'mustache';
+import type { Language } from './languages.ts';
+import { type CommonView, PAGES, type Page, type Views } from './pages.ts';
+import { renderedProblems, sourceProblems, styleProblems, type TemplateProblem } from './template-rules.ts';
+
+const STYLE_FILE = 'style.css';
+/** A page with a logo in it; beyond is a mistake. */
+const MAX_TEMPLATE_CHARACTERS = 256 * 1024;
+
+export interface TemplateFile {
+  /** As it is named in problems. */
+  readonly file: string;
+  readonly text: string;
+}
+
+type LanguageFiles = Readonly<Record<Page | 'frame', TemplateFile>>;
+
+export interface LoadedTemplates {
+  /** Absent where there is a problem. */
+  readonly templates?: Templates;
+  readonly problems: readonly TemplateProblem[];
+}
+
+export class Templates {
+  /** `style-src` of the Content-Security-Policy (CSP 3 §8.3): this style sheet and no other. */
+  readonly styleSource: string;
+  readonly #style: string;
+  readonly #files: ReadonlyMap<Language, LanguageFiles>;
+
+  constructor(style: string, files: ReadonlyMap<Language, LanguageFiles>) {
+    this.#style = style;
+    this.styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`;
+    this.#files = files;
+  }
+
+  /** The whole page. Throws where a template is wrong; templates that were loaded are not. */
+  render<Of extends Page>(page: Of, language: Language, common: CommonView, view: Views[Of]): string {
+    const files = this.#files.get(language);
+    if (!files) throw new TypeError(`no templates for ${language}`);
+    const content = Mustache.render(files[page].text, { ...common, ...view });
+    return Mustache.render(files.frame.text, { ...common, title: titleOf(content), style: this.#style, content });
+  }
+}
+
+/** Reads, compiles and validates. Rejects never: what is wrong is told. */
+export async function loadTemplates(
+  folder: string | undefined,
+  languages: readonly Language[],
+): Promise<LoadedTemplates> {
+  const problems: TemplateProblem[] = [];
+  const read = async (name: string): Promise<TemplateFile> => {
+    const own = folder === undefined ? undefined : join(folder, name);
+    const file = own !== undefined && existsSync(own) ? own : join(shippedPages(), name);
+    try {
+      const text = new TextDecoder('utf-8', { fatal: true }).decode(await readFile(file));
+      if (text.length <= MAX_TEMPLATE_CHARACTERS) return { file, text };
+      problems.push(problemOf(file, 'is too long for a page'));
+    } catch (error) {
+      const isEncoding = (error as NodeJS.ErrnoException).code === 'ERR_ENCODING_INVALID_ENCODED_DATA';
+      problems.push(problemOf(file, isEncoding ? 'is not UTF-8 text' : 'cannot be read'));
+    }
+    return { file, text: '' };
+  };
+  if (folder !== undefined && !existsSync(folder)) return { problems: [problemOf(folder, 'there is no such folder')] };
+
+  const style = await read(STYLE_FILE);
+  const files = new Map<Language, LanguageFiles>();
+  for (const language of languages) {
+    const [frame, ...pages] = await Promise.all(['frame', ...PAGES].map((page) => read(`${language}/${page}.html`)));
+    const byPage = Object.fromEntries(PAGES.map((page, i) => [page, pages[i]!])) as Record<Page, TemplateFile>;
+    files.set(language, { frame: frame!, ...byPage });
+  }
+  problems.push(...styleProblems(style));
+  for (const set of files.values())
+    for (const page of ['frame', ...PAGES] as const) problems.push(...sourceProblems(page, set[page]));
+  // What a page says is looked at when every file of it can be read.
+  if (problems.length > 0) return { problems };
+  const templates = new Templates(style.text, files);
+  for (const [language, set] of files)
+    problems.push(...renderedProblems(templates, language, (page) => set[page].file));
+  return problems.length > 0 ? { problems } : { templates, problems };
+}
+
+/** The folder pages/, which is shipped with the program: beside src/ and beside dist/. */
+export function shippedPages(): string {
+  for (let folder = dirname(fileURLToPath(import.meta.url)); ; folder = dirname(folder)) {
+    const pages = join(folder, 'pages');
+    if (existsSync(join(pages, STYLE_FILE)) || dirname(folder) === folder) return pages;
+  }
+}
+
+/** What the first heading says, escaped as it stands there. */
+function titleOf(content: string): string {
+  const heading = /<h1\b[^>]*>([\s\S]*?)<\/h1>/i.exec(content)?.[1] ?? '';
+  return heading.replaceAll(/<[^>]*>/g, '').trim();
+}
+
+function problemOf(file: string, message: string): TemplateProblem {
+  return { file, line: 0, column: 0, path: '', message };
+}

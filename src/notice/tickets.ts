@@ -1,0 +1,82 @@
+/**
+ * What the portal hands to a browser and gets back, signed with a key of this process that nobody else knows:
+ *
+ *   session   this browser showed a good link of the member site, for that subscriber
+ *   form      this page was made for that subscriber, on that line, in that browser
+ *
+ * A form's ticket says whose consent the page showed. So whoever comes from the line by the time it is sent can change only
+ * what they saw themselves: a new holder of the address never inherits a form of the one before.
+ */
+import { randomBytes } from 'node:crypto';
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+
+const ALGORITHM = 'HS256';
+/** After that a form has to be loaded again. */
+export const FORM_SECONDS = 30 * 60;
+/** How long a link of the member site lasts once it was used. */
+export const SESSION_SECONDS = 15 * 60;
+const MAX_TICKET_CHARACTERS = 1024;
+
+/** How the subscriber was recognised, and by what exactly: the line's prefix, or the session. */
+export interface Recognition {
+  readonly subscriber: string;
+  readonly by: 'line' | 'link';
+  readonly binding: string;
+}
+
+export class Tickets {
+  readonly #key = randomBytes(32);
+
+  async session(subscriber: string, nowMs: number): Promise<string> {
+    return this.#sign(
+      { use: 'session', sub: subscriber, jti: randomBytes(9).toString('base64url') },
+      SESSION_SECONDS,
+      nowMs,
+    );
+  }
+
+  async readSession(text: string, nowMs: number): Promise<Recognition | undefined> {
+    const payload = await this.#read(text, nowMs);
+    if (typeof payload !== 'object' || payload['use'] !== 'session' || payload.sub === undefined) return undefined;
+    return { subscriber: payload.sub, by: 'link', binding: payload.jti ?? '' };
+  }
+
+  /** `browser`: what the cookie of this browser holds. */
+  async form({ subscriber, by, binding }: Recognition, browser: string, nowMs: number): Promise<string> {
+    return this.#sign({ use: 'form', sub: subscriber, by, binding, browser }, FORM_SECONDS, nowMs);
+  }
+
+  /** Why a form that was sent must not act; undefined: it may. */
+  async formFault(
+    text: string,
+    who: Recognition,
+    browser: string | undefined,
+    nowMs: number,
+  ): Promise<'form-forged' | 'form-expired' | 'line-changed' | undefined> {
+    const payload = await this.#read(text, nowMs);
+    if (payload === 'expired') return 'form-expired';
+    if (payload === undefined || payload['use'] !== 'form') return 'form-forged';
+    if (browser === undefined || payload['browser'] !== browser) return 'form-forged';
+    const same = payload.sub === who.subscriber && payload['by'] === who.by && payload['binding'] === who.binding;
+    return same ? undefined : 'line-changed';
+  }
+
+  #sign(payload: JWTPayload, seconds: number, nowMs: number): Promise<string> {
+    const now = Math.floor(nowMs / 1000);
+    return new SignJWT(payload)
+      .setProtectedHeader({ alg: ALGORITHM })
+      .setIssuedAt(now)
+      .setExpirationTime(now + seconds)
+      .sign(this.#key);
+  }
+
+  async #read(text: string, nowMs: number): Promise<JWTPayload | 'expired' | undefined> {
+    if (text.length > MAX_TICKET_CHARACTERS) return undefined;
+    try {
+      const { payload } = await jwtVerify(text, this.#key, { algorithms: [ALGORITHM], currentDate: new Date(nowMs) });
+      return payload;
+    } catch (error) {
+      return error instanceof errors.JWTExpired ? 'expired' : undefined;
+    }
+  }
+}
