@@ -29,9 +29,9 @@ export const NEVER = 0x7fffffff;
 /** What an entry can say of holders: 24 bits, less the two for empty and nobody. */
 export const MAX_HOLDER = 0xff_fffd;
 
-/** Longest prefix: an IPv6 address and a port. */
-const LENGTHS = 128 + 16 + 1;
 const PORT_BITS = 16;
+/** Longest prefix: an IPv6 address and a port. */
+const LENGTHS = 128 + PORT_BITS + 1;
 const LINE_WORDS = 16;
 const LINE_BYTES = LINE_WORDS * 4;
 /** In the header, which is a line too: number of entries, how often a length was added, one bit for each length. */
@@ -157,15 +157,15 @@ export class PrefixTable {
   /** Is there an entry for some of the ports of this single address? Tries every block of a length that is present. */
   hasPortBlocks(k0: number, k1: number, k2: number, k3: number): boolean {
     const words = this.#words;
-    const key = Int32Array.of(k0, k1, k2, k3, 0);
-    // The port is the upper half of the word behind the address.
-    const portWord = this.#keyWords - 1;
+    // Of an IPv4 address the port stands in the second word, of an IPv6 address in the fifth.
+    const isLong = this.#keyWords === KEY_WORDS;
     for (let bits = 1; bits <= PORT_BITS; bits++) {
-      const length = portWord * 32 + bits;
-      if ((Atomics.load(words, LENGTH_BITS_AT + (length >> 5)) & (1 << (length & 31))) === 0) continue;
+      const length = (isLong ? 128 : 32) + bits;
+      if ((words[LENGTH_BITS_AT + (length >> 5)]! & (1 << (length & 31))) === 0) continue;
       for (let port = 0; port < 1 << PORT_BITS; port += 1 << (PORT_BITS - bits)) {
-        key[portWord] = port << PORT_BITS;
-        if (Atomics.load(words, this.#placeOf(key, length)) !== 0) return true;
+        const word = port << PORT_BITS;
+        this.#locate(LENGTHS, length, k0, isLong ? k1 : word, k2, k3, word);
+        if (Atomics.load(words, this.#probe(LENGTHS, length)) !== 0) return true;
       }
     }
     return false;
