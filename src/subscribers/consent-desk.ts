@@ -93,6 +93,7 @@ export class ConsentDesk {
       consent: this.#consentOf(subscriber),
       history: [...this.#state.ledger.read(subscriber)],
       notices: this.#state.notices.list(subscriber),
+      names: this.#state.notices.names(subscriber),
     };
   }
 
