@@ -210,7 +210,7 @@ function openListeners(config: Config, old: Generation | undefined): Listeners {
 
 /** Lists that lie on disk are in force before the first worker starts. */
 async function openDesk(config: Config, parts: ProcessParts, controls: Controls): Promise<ListDesk> {
-  const { log, clock, hashKey, nextListsVersion } = parts;
+  const { log, clock, nextListsVersion } = parts;
   const random = () => randomBytes(4).readUInt32LE();
   const folder = join(config.server.dataFolder, 'lists');
   makeDataFolder(folder);
@@ -223,7 +223,6 @@ async function openDesk(config: Config, parts: ProcessParts, controls: Controls)
     metrics: controls.metrics,
     compiler: threadCompiler({
       key: [random() | 0, random() | 0, random() | 0, random() | 0],
-      sketchKey: hashKey,
       popularNamesFile: config.popularNamesFile,
     }),
     nextVersion: nextListsVersion,

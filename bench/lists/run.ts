@@ -1,12 +1,14 @@
 /**
  * What a million listed names cost the whole server, beside unbound and PowerDNS Recursor with the same policy zone:
  *
- *   load      from starting the process to the first answer, with the zone and without it
+ *   load      from starting the process to the first answer, with the zone and without it: medians of several starts, which
+ *             the servers have by turns
  *   memory    what the zone adds to the process (proportional set size)
  *   cpu       CPU per query, every query a cache hit on a name that is not listed; the same without the zone
  *   reload    a new version while 50 000 queries/s are served: losses and latencies
  *
- *     npm run bench -- lists [names, default 1000000] [--rounds 5] [--seconds 4] [--priority] [--servers sekisho]
+ *     npm run bench -- lists [names, default 1000000] [--rounds 5] [--seconds 4] [--priority] [--loads 5] [--servers sekisho]
+ *                                                                   [--only load | reload]
  *
  * How it is measured stands in bench/README.md.
  */
@@ -30,6 +32,7 @@ import { listNames } from './list-names.ts';
 
 const HOT_NAMES = 10_000;
 const RATE = 50_000;
+const RELOADS = 5;
 const START_MS = 300_000;
 
 const { values, positionals } = parseArgs({
@@ -38,6 +41,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     priority: { type: 'boolean', default: false },
+    loads: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
     servers: { type: 'string', default: 'sekisho,unbound,pdns-recursor' },
   },
 });
@@ -47,7 +52,6 @@ const seconds = Number(values.seconds);
 
 interface Started {
   readonly target: Target;
-  readonly startMs: number;
   readonly pssBytes: number;
 }
 
@@ -87,10 +91,11 @@ const ground = {
   review: '2099-12-31',
 };
 
-function sekishoWith(upstreamPort: number) {
+function sekishoWith(upstreamPort: number, probeName: string) {
   return (rpzFile: string | undefined): Promise<Target> =>
     startSekisho({
       core: SERVER_CORE,
+      probeName,
       readyTimeoutMs: START_MS,
       config: {
         server: { log: { level: 'info' } },
@@ -104,14 +109,57 @@ function sekishoWith(upstreamPort: number) {
     });
 }
 
-async function started(kind: Kind, rpzFile: string | undefined): Promise<Started> {
-  progress(`${kind.name} starts ${rpzFile === undefined ? 'without the zone' : 'with the zone'}`);
+async function timedStart(kind: Kind, rpzFile: string | undefined): Promise<{ target: Target; startMs: number }> {
   const began = performance.now();
   const target = await kind.start(rpzFile);
-  const startMs = performance.now() - began;
-  // What the compiler thread had in its heap goes back when it has been idle for two seconds.
+  return { target, startMs: performance.now() - began };
+}
+
+interface Loading {
+  readonly with: number[];
+  readonly without: number[];
+}
+
+/**
+ * Every server in turn without the zone and with it, again and again: the machine's moods are the same for all. Each begins
+ * with an empty folder of its own and the zone in the file cache.
+ */
+async function loadRounds(kinds: readonly Kind[], path: string, times: number): Promise<Map<string, Loading>> {
+  const loads = new Map<string, Loading>(kinds.map(({ name }) => [name, { with: [], without: [] }]));
+  for (let round = 0; round < times; round++) {
+    for (const kind of kinds) {
+      progress(`load ${round + 1} of ${times}, ${kind.name}`);
+      for (const rpzFile of [undefined, path]) {
+        const { target, startMs } = await timedStart(kind, rpzFile);
+        await target.stop();
+        loads.get(kind.name)?.[rpzFile === undefined ? 'without' : 'with'].push(startMs);
+      }
+    }
+  }
+  return loads;
+}
+
+function loadTable(loads: ReadonlyMap<string, Loading>): string[] {
+  const extra = (name: string): number[] => loads.get(name)!.with.map((ms, i) => ms - loads.get(name)!.without[i]!);
+  const seconds = (ms: number): string => (ms / 1000).toFixed(2);
+  return [
+    '| server | start without the zone, s | with it | loading: the difference in each round, s | median | sekisho ÷ it |',
+    '|---|---|---|---|---|---|',
+    ...[...loads.keys()].map((name) => {
+      const { with: having, without } = loads.get(name)!;
+      const own = loads.has('sekisho') ? medianRatio(extra('sekisho'), extra(name)).toFixed(2) : '–';
+      return `| ${name} | ${seconds(median(without))} | ${seconds(median(having))} | ${extra(name).map(seconds).join(', ')} | ${seconds(median(extra(name)))} | ${own} |`;
+    }),
+    '',
+  ];
+}
+
+async function started(kind: Kind, rpzFile: string | undefined): Promise<Started> {
+  progress(`${kind.name} starts ${rpzFile === undefined ? 'without the zone' : 'with the zone'}`);
+  const { target } = await timedStart(kind, rpzFile);
+  // What a compiler or a loader leaves behind has time to go back.
   await new Promise((resolve) => setTimeout(resolve, 5000));
-  return { target, startMs, pssBytes: memory(target.pid).pssBytes };
+  return { target, pssBytes: memory(target.pid).pssBytes };
 }
 
 async function cpuRounds(targets: readonly { name: string; target: Target }[]): Promise<Map<string, Figures[]>> {
@@ -135,10 +183,10 @@ async function reloadUnderLoad(target: Target, path: string) {
   const hot = queryFile('reload', HOT_NAMES, (i) => `${nameOf(SHORT_APEX, 'hot', i)} A`);
   const load = { queryFile: hot, rate: RATE, outstanding: 20_000, clients: 20, seconds: 8, latencies: true };
   const runs: { what: string; figures: Figures }[] = [];
-  for (let round = 0; round < 3; round++) {
-    progress(`reload: round ${round + 1} of 3, steady`);
+  for (let round = 0; round < RELOADS; round++) {
+    progress(`reload: round ${round + 1} of ${RELOADS}, steady`);
     runs.push({ what: 'steady', figures: await measure(target, load) });
-    progress(`reload: round ${round + 1} of 3, a new version two seconds in`);
+    progress(`reload: round ${round + 1} of ${RELOADS}, a new version two seconds in`);
     const running = measure(target, load);
     await new Promise((resolve) => setTimeout(resolve, 2000));
     // Written beforehand: making a file of this size would take the load's core.
@@ -146,6 +194,24 @@ async function reloadUnderLoad(target: Target, path: string) {
     runs.push({ what: 'reload', figures: await running });
   }
   return runs;
+}
+
+function reloadTable(reloads: readonly { what: string; figures: Figures }[], target: Target): string[] {
+  const compiled = [...target.stdout().matchAll(/"version":(\d+),"compiledInMs":(\d+)/g)].map(
+    ([, version, ms]) => `version ${version}: ${ms} ms`,
+  );
+  return [
+    `A new version while ${RATE} queries/s are served:`,
+    '',
+    "| run | lost | p50, ms | p99, ms | longest, ms | of the server's core taken by others |",
+    '|---|---|---|---|---|---|',
+    ...reloads.map(
+      ({ what, figures }) =>
+        `| ${what} | ${figures.lost} | ${figures.p50Ms.toFixed(3)} | ${figures.p99Ms.toFixed(3)} | ${figures.maxMs.toFixed(1)} | ${(100 * figures.disturbance).toFixed(0)} % |`,
+    ),
+    '',
+    `Compiled in the compiler thread (read, guard, index): ${compiled.join(', ')}.`,
+  ];
 }
 
 async function main(): Promise<void> {
@@ -157,7 +223,7 @@ async function main(): Promise<void> {
   const names = listNames(count, 1);
   const path = join(folder, 'rpz.zone');
   writeZone(path, names, 1);
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < RELOADS; round++) {
     writeZone(`${path}.${round}`, names, round + 2);
   }
   const authority = await startNsd({ zones: ZONES, core: LOAD_CORE });
@@ -165,11 +231,26 @@ async function main(): Promise<void> {
   const forward = { upstreamPort: authority.port, probeName, core: SERVER_CORE, cache: true, readyTimeoutMs: START_MS };
   const withZone = (rpzFile: string | undefined) => ({ ...forward, ...(rpzFile !== undefined && { rpzFile }) });
   const all: Kind[] = [
-    { name: 'sekisho', start: sekishoWith(authority.port) },
+    { name: 'sekisho', start: sekishoWith(authority.port, probeName) },
     { name: 'unbound', start: (rpzFile) => startUnbound(withZone(rpzFile)) },
     { name: 'pdns-recursor', start: (rpzFile) => startPdnsRecursor(withZone(rpzFile)) },
   ];
   const kinds = all.filter(({ name }) => values.servers.split(',').includes(name));
+  if (values.only !== 'reload') {
+    const loads = await loadRounds(kinds, path, Number(values.loads));
+    process.stdout.write(`\n**Loading ${count} names in one policy zone**\n\n${loadTable(loads).join('\n')}\n`);
+    if (values.only === 'load') return authority.stop().then(() => {});
+  }
+  if (values.only === 'reload') {
+    const own = (await started(kinds[0]!, path)).target;
+    await fill(
+      own,
+      queryFile('warm', HOT_NAMES, (i) => `${nameOf(SHORT_APEX, 'hot', i)} A`),
+    );
+    process.stdout.write(`\n${reloadTable(await reloadUnderLoad(own, path), own).join('\n')}\n`);
+    await Promise.all([authority.stop(), own.stop()]);
+    return;
+  }
   const without = new Map<string, Started>();
   const having = new Map<string, Started>();
   for (const kind of kinds) {
@@ -185,37 +266,20 @@ async function main(): Promise<void> {
 
   const cpuOf = (name: string) => (cpu.get(name) ?? []).map(({ cpuMicroseconds }) => cpuMicroseconds);
   const added = (name: string) => having.get(name)!.pssBytes - without.get(name)!.pssBytes;
-  const extraMs = (name: string) => having.get(name)!.startMs - without.get(name)!.startMs;
   const lines = [
     `**${count} names in one policy zone**, medians of ${rounds} rounds of ${seconds} s`,
     '',
-    '| server | CPU per query, µs | × without the zone | × sekisho | memory of the zone, MiB | × sekisho | loading, s | × sekisho |',
-    '|---|---|---|---|---|---|---|---|',
+    '| server | CPU per query, µs | × without the zone | × sekisho | memory of the zone, MiB | × sekisho |',
+    '|---|---|---|---|---|---|',
   ];
   for (const { name } of kinds) {
     const ratio = (of: number, to: number) => (of / to).toFixed(2);
     lines.push(
-      `| ${name} | ${median(cpuOf(name)).toFixed(2)} | ${medianRatio(cpuOf(name), cpuOf(`${name}, no zone`)).toFixed(3)} | ${medianRatio(cpuOf(name), cpuOf('sekisho')).toFixed(2)} | ${(added(name) / 2 ** 20).toFixed(0)} | ${ratio(added(name), added('sekisho'))} | ${(extraMs(name) / 1000).toFixed(2)} | ${ratio(extraMs(name), extraMs('sekisho'))} |`,
+      `| ${name} | ${median(cpuOf(name)).toFixed(2)} | ${medianRatio(cpuOf(name), cpuOf(`${name}, no zone`)).toFixed(3)} | ${medianRatio(cpuOf(name), cpuOf('sekisho')).toFixed(2)} | ${(added(name) / 2 ** 20).toFixed(0)} | ${ratio(added(name), added('sekisho'))} |`,
     );
   }
   process.stdout.write(`\n${lines.splice(0).join('\n')}\n`);
-  const reloads = await reloadUnderLoad(own.target, path);
-  lines.push(
-    `A new version while ${RATE} queries/s are served:`,
-    '',
-    '| run | lost | p50, ms | p99, ms | longest, ms |',
-    '|---|---|---|---|---|',
-  );
-  for (const { what, figures } of reloads)
-    lines.push(
-      `| ${what} | ${figures.lost} | ${figures.p50Ms.toFixed(3)} | ${figures.p99Ms.toFixed(3)} | ${figures.maxMs.toFixed(1)} |`,
-    );
-  const log = own.target.stdout();
-  const compiled = [...log.matchAll(/"version":(\d+),"compiledInMs":(\d+)/g)].map(
-    ([, version, ms]) => `version ${version}: ${ms} ms`,
-  );
-  lines.push('', `Compiled in the compiler thread (read, guard, index): ${compiled.join(', ')}.`);
-  process.stdout.write(`\n${lines.join('\n')}\n`);
+  process.stdout.write(`\n${reloadTable(await reloadUnderLoad(own.target, path), own.target).join('\n')}\n`);
   await Promise.all([authority.stop(), ...targets.map(({ target }) => target.stop())]);
 }
 

@@ -6,12 +6,14 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { columnsSchema } from '../../src/lists/formats/columns.ts';
+import { columnsSchema } from '../../src/lists/formats/columns-schema.ts';
 import { createListParser, LIST_FORMATS, type ListFormat } from '../../src/lists/formats/parser.ts';
-import type { EntrySink } from '../../src/lists/formats/sink.ts';
+import type { EntrySink, HashedSink } from '../../src/lists/formats/sink.ts';
 import { guardSchema } from '../../src/lists/guard/options.ts';
 import { PopularNames } from '../../src/lists/guard/popular-names.ts';
+import { publicSuffixRules } from '../../src/lists/guard/public-suffix-rules.ts';
 import { GuardScan } from '../../src/lists/guard/scan.ts';
+import { SuspectNames } from '../../src/lists/guard/suspect-names.ts';
 
 const ROUNDS = 5;
 const CHUNK_BYTES = 1 << 16;
@@ -53,7 +55,7 @@ function randomName(random: () => number): string {
   return name + tops[Math.floor(random() * tops.length)];
 }
 
-class CountingSink implements EntrySink {
+class CountingSink implements EntrySink, HashedSink {
   entries = 0;
   bytes = 0;
   entry(_name: Uint8Array, length: number): void {
@@ -61,6 +63,12 @@ class CountingSink implements EntrySink {
     this.bytes += length;
   }
   nameServer(): void {
+    this.entries++;
+  }
+  hashedEntry(): void {
+    this.entries++;
+  }
+  hashedNameServer(): void {
     this.entries++;
   }
   network(): void {
@@ -108,6 +116,8 @@ function read(path: string, format: ListFormat, sink: EntrySink): number {
 const popularFile = new URL('../../../lists/popular.txt', import.meta.url);
 const popular = PopularNames.parse(readFileSync(popularFile, 'utf8')).names;
 const options = guardSchema.parse({});
+const key = [1, 2, 3, 4] as const;
+const suspects = new SuspectNames(key, popular, publicSuffixRules());
 const folder = mkdtempSync(join(tmpdir(), 'sekisho-list-formats-'));
 const rows: Record<string, string | number>[] = [];
 try {
@@ -116,7 +126,7 @@ try {
     const median = (sink: () => EntrySink): number =>
       Array.from({ length: ROUNDS }, () => read(path, format, sink())).sort((one, other) => one - other)[ROUNDS >> 1]!;
     const alone = median(() => new CountingSink());
-    const guarded = median(() => new GuardScan(new CountingSink(), { options, popular, key: [1, 2] }));
+    const guarded = median(() => new GuardScan(new CountingSink(), { options, popular, suspects, key }));
     const million = (seconds: number): string => (count / seconds / 1e6).toFixed(2);
     rows.push({ format, 'M names/s': million(alone), 'with the guard, M names/s': million(guarded) });
     rmSync(path);

@@ -192,6 +192,21 @@ describe('what is missing', () => {
     expect((await problemsOf(desk.add(draft({ name }), 'somebody'))).join()).toMatch(message);
   });
 
+  test.each([
+    [
+      'amazonaws.com',
+      /^subtree: public suffixes lie below 'amazonaws.com', such as '.*\.amazonaws\.com': names of many/,
+    ],
+  ])('no rule on everything below %s, but one on the name alone', async (name, message) => {
+    expect((await problemsOf(desk.add(draft({ name, subtree: true }), 'somebody'))).join()).toMatch(message);
+    expect((await desk.add(draft({ name }), 'somebody')).entry.name.text).toBe(name);
+  });
+
+  test('a subtree beside public suffixes is taken', async () => {
+    for (const name of ['mazonaws.com', 'victim.example', 'shop.victim.co.jp'])
+      expect((await desk.add(draft({ name, subtree: true }), 'somebody')).entry.subtree).toBe(true);
+  });
+
   test('names beyond ASCII are brought to the form that is asked for', async () => {
     expect((await desk.add(draft({ name: 'Bücher.example.' }), 'somebody')).entry.name.text).toBe(
       'xn--bcher-kva.example',

@@ -6,7 +6,7 @@ import { SekishoError } from '../../src/errors.ts';
 import { issueText, missing, readGround, type StatedGround } from '../../src/grounds/stated.ts';
 import { z } from '../../src/plugin.ts';
 import type { DeskRule } from './rule.ts';
-import { type RuleName, RuleNameError, ruleName } from './rule-name.ts';
+import { type RuleName, RuleNameError, ruleName, suffixBelow } from './rule-name.ts';
 
 /** What has been asked for and is complete. */
 export type Draft = Pick<DeskRule, 'name' | 'subtree' | 'dryRun' | 'ground' | 'endsAtMs' | 'reviewAtMs'>;
@@ -28,6 +28,9 @@ export function readDraft(body: unknown, wallMs: number): Draft {
   if (!parsed.success) for (const issue of parsed.error.issues) problems.push(issueText(issue, undefined));
   const given = (body ?? {}) as Record<string, unknown>;
   const name = typeof given['name'] === 'string' ? checkedName(given['name'], problems) : undefined;
+  const suffix = name && given['subtree'] === true ? suffixBelow(name) : undefined;
+  if (suffix !== undefined)
+    problems.push(`subtree: public suffixes lie below '${name?.text}', such as '${suffix}': names of many owners`);
   const stated = readGround(given['ground'], wallMs, problems);
   if (problems.length > 0 || !parsed.success || !name || !stated) throw refused('no rule was added', problems);
   return { name, subtree: parsed.data.subtree, dryRun: parsed.data['dry-run'], ...stated };

@@ -4,6 +4,7 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { getPublicSuffix } from 'tldts';
+import { publicSuffixRules } from '../../src/lists/guard/public-suffix-rules.ts';
 import { NameError, nameToText, textToName } from '../../src/plugin.ts';
 
 export interface RuleName {
@@ -39,6 +40,27 @@ export function ruleName(given: string): RuleName {
   if (name === '.' || suffixOf(name) === name)
     throw new RuleNameError('is a public suffix: names of many owners lie below it, so no rule may name it');
   return { text: name, wire };
+}
+
+/**
+ * A public suffix below the name, as an example: under `amazonaws.com` lie suffixes of which each has customers of its own,
+ * so that a rule on everything below would discard what belongs to many (R1). Undefined where there is none.
+ */
+export function suffixBelow({ wire }: RuleName): string | undefined {
+  let found: string | undefined;
+  const look = (bytes: Uint8Array, at: number, nearest: number): void => {
+    const from = bytes.length - wire.length;
+    if (found !== undefined || from - at < nearest) return;
+    let label = at;
+    while (label < from) label += bytes[label]! + 1;
+    if (label === from && wire.every((byte, i) => bytes[from + i] === byte)) found = nameToText(bytes.slice(at));
+  };
+  publicSuffixRules()?.visit({
+    suffix: (bytes, at) => look(bytes, at, 1),
+    // `*.name`: every name right below it.
+    wildcardParent: (bytes, at) => look(bytes, at, 0),
+  });
+  return found;
 }
 
 /** The public suffix, those that companies give names under (github.io) included; a top-level name is always one. */

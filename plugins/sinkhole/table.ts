@@ -72,17 +72,24 @@ export function compileTable(rules: readonly TableRule[], hashKey: HashKey): Tab
   const suffix = new SuffixHash(suffixKey(hashKey));
   const words = new Int32Array(64);
   const wordBytes = new Uint8Array(words.buffer);
+  // Gathered outside the shared memory, to which a copy of many small pieces is much slower than one of all.
+  const gathered = new Uint8Array(bytes);
+  const { records } = view;
   let free = 0;
   rules.forEach((rule, i) => {
     const { name, about, subtree } = rule;
     view.ends[i] = rule.endsMs;
     const flags = (subtree ? FLAG_SUBTREE : 0) | (rule.dryRun ? FLAG_DRY_RUN : 0);
-    view.records.set(
-      [free, name.length, free + name.length, about.length, flags, rule.slot, rule.place],
-      i * RECORD_WORDS,
-    );
-    view.bytes.set(name, free);
-    view.bytes.set(about, free + name.length);
+    const record = i * RECORD_WORDS;
+    records[record + NAME_AT] = free;
+    records[record + NAME_LENGTH] = name.length;
+    records[record + ABOUT_AT] = free + name.length;
+    records[record + ABOUT_LENGTH] = about.length;
+    records[record + FLAGS] = flags;
+    records[record + SLOT] = rule.slot;
+    records[record + PLACE] = rule.place;
+    gathered.set(name, free);
+    gathered.set(about, free + name.length);
     free += name.length + about.length;
     if (subtree) {
       view.depths[suffix.hashName(name)]! |= KIND_SUBTREE;
@@ -94,6 +101,7 @@ export function compileTable(rules: readonly TableRule[], hashKey: HashKey): Tab
     halfSipHash(words, name.length, hashKey[0], hashKey[1]);
     put(view.exact, hashLow, i);
   });
+  view.bytes.set(gathered);
   return memory;
 }
 

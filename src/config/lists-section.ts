@@ -6,7 +6,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import { CONSENT_PURPOSES, categoryProblem, type ListCategory } from '../grounds/categories.ts';
 import { expiryMs, ground } from '../grounds/ground.ts';
-import { columnsSchema } from '../lists/formats/columns.ts';
+import { columnsSchema } from '../lists/formats/columns-schema.ts';
 import { LIST_FORMATS } from '../lists/formats/parser.ts';
 import { guardSchema } from '../lists/guard/options.ts';
 import type { PolicyOverride } from '../lists/in-force.ts';

@@ -1,8 +1,6 @@
 /** The part of loading that is about the notice page and the portal: its templates and keys are looked at too. */
 import { addressWords, isLoopback } from '../net/address.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
-import { loadLinkKey } from '../notice/signed-links.ts';
-import { loadTemplates } from '../notice/templates.ts';
 import type { AdminConfig, ServerConfig } from './config.ts';
 import type { Finding } from './cross-checks.ts';
 import type { Found } from './find.ts';
@@ -36,6 +34,8 @@ export async function loadNotice(
   const findings = noticeFindings(data, hasListen ? taken : []);
   if (findings.length > 0) return refused(findings.map(({ path, message }) => source.problem(path, message)));
   const notice = noticeConfig(data, hasListen, found.baseFolder);
+  // Commands that only look for the admin API need neither the validator nor the cryptography.
+  const { loadTemplates } = await import('../notice/templates.ts');
   const { problems: textProblems } = await loadTemplates(notice.templatesFolder, notice.languages);
   const keyProblem = await linkKeyProblem(notice, source);
   const all = [...textProblems, ...keyProblem];
@@ -45,6 +45,7 @@ export async function loadNotice(
 async function linkKeyProblem({ portal }: NoticeConfig, source: YamlSource): Promise<ConfigProblem[]> {
   if (!portal.link) return [];
   const { key } = portal.link;
+  const { loadLinkKey } = await import('../notice/signed-links.ts');
   const loaded = await loadLinkKey(key);
   if (typeof loaded !== 'string') return [];
   const name = key.kind === 'secret' ? 'secret-file' : 'jwks-file';

@@ -202,7 +202,9 @@ server:
   identity: { version: Sekisho }
   tcp: { idle-timeout: 20s, total-timeout: 15s, max-connections: 50 }
   udp: { receive-buffer: 1MiB, pause: 50us }
+  overload: { target: 100ms, limit: 50ms, exempt: ["192.0.2.0/28"], dry-run: true }
 upstream:
+  segments: false
   servers:
     - 127.0.0.1:5300
     - { address: "192.0.2.53", trusted: true }
@@ -226,6 +228,8 @@ admin: { listen: "[::1]:8053" }
         identity: { version: 'Sekisho' },
         tcp: { idleTimeoutMs: 15_000, totalTimeoutMs: 15_000, maxConnections: 50, maxConnectionsPerClient: 50 },
         udp: { receiveBufferBytes: 2 ** 20, pause: 50 },
+        // What waited for less than the target is not too old.
+        overload: { targetMs: 100, limitMs: 100, exempt: ['192.0.2.0/28'], dryRun: true },
       },
       upstream: {
         servers: [
@@ -233,6 +237,7 @@ admin: { listen: "[::1]:8053" }
           { address: '192.0.2.53', port: 53, trusted: true },
         ],
         serversAreDefault: false,
+        segments: false,
       },
       cache: { sizeBytes: 2 ** 30, serveStaleSeconds: 0, minTtlSeconds: 60, maxTtlSeconds: 7200 },
       admin: { listen: { address: '::1', port: 8053 } },

@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const popular = join(folder, 'popular.txt');
 writeFileSync(popular, 'popular.example\n');
-const newTask = () => new CompileTask({ key: [1, 2, 3, 4], sketchKey: [5, 6], popularNamesFile: popular });
+const newTask = () => new CompileTask({ key: [1, 2, 3, 4], popularNamesFile: popular });
 
 function list(format: string, more: Record<string, unknown> = {}): ListConfig {
   return listConfig(

@@ -11,7 +11,9 @@ import { createListParser, type ParseSummary } from './formats/parser.ts';
 import { excerpt } from './formats/rejects.ts';
 import type { EntrySink } from './formats/sink.ts';
 import { PopularNames } from './guard/popular-names.ts';
+import { publicSuffixRules } from './guard/public-suffix-rules.ts';
 import { GuardScan } from './guard/scan.ts';
+import { SuspectNames } from './guard/suspect-names.ts';
 import type { ListConfig } from './list-config.ts';
 import { LineSink } from './locate.ts';
 
@@ -20,24 +22,27 @@ const NEWLINE = 10;
 
 export class CompileTask {
   readonly #settings: CompilerSettings;
-  #popular: PopularNames | undefined;
+  readonly #between: () => void;
+  #guarded: { readonly popular: PopularNames; readonly suspects: SuspectNames } | undefined;
 
-  constructor(settings: CompilerSettings) {
+  /** `between` is called between two chunks of a file. */
+  constructor(settings: CompilerSettings, between: () => void = () => {}) {
     this.#settings = settings;
+    this.#between = between;
   }
 
   compile({ version, previous, keep, read, spare }: CompileRequest): CompileResult {
     const startedMs = performance.now();
-    const { key, sketchKey: guardKey } = this.#settings;
+    const { key } = this.#settings;
     const builder = new ListsBuilder({ key, version, spare });
     if (previous && keep !== 0) builder.keep(previous, keep);
     const results = read.map(({ index, list, path }) => {
       const scan = new GuardScan(builder.sink(index), {
         options: list.guard,
-        popular: this.#popularNames(),
-        key: guardKey,
+        ...this.#guardedNames(),
+        key,
       });
-      const parsed = parseFile(path, list, scan);
+      const parsed = parseFile(path, list, scan, this.#between);
       const zone = zoneFacts(parsed);
       if (zone) builder.zone(index, zone);
       return { index, parsed, scan: scan.finish() };
@@ -52,23 +57,28 @@ export class CompileTask {
 
   locate({ list, path }: ListInput, sought: readonly SoughtRule[]): FoundLine[] {
     const sink = new LineSink(sought);
-    parseFile(path, list, sink);
+    parseFile(path, list, sink, this.#between);
     const texts = linesOf(path, new Set(sink.found.map(({ line }) => line)));
     return sink.found.map((found) => ({ ...found, text: texts.get(found.line) ?? '' }));
   }
 
-  #popularNames(): PopularNames {
-    this.#popular ??= PopularNames.parse(readFileSync(this.#settings.popularNamesFile, 'utf8')).names;
-    return this.#popular;
+  #guardedNames(): { readonly popular: PopularNames; readonly suspects: SuspectNames } {
+    if (!this.#guarded) {
+      const { key, popularNamesFile } = this.#settings;
+      const popular = PopularNames.parse(readFileSync(popularNamesFile, 'utf8')).names;
+      this.#guarded = { popular, suspects: new SuspectNames(key, popular, publicSuffixRules()) };
+    }
+    return this.#guarded;
   }
 }
 
-function parseFile(path: string, list: ListConfig, sink: EntrySink): ParseSummary {
+function parseFile(path: string, list: ListConfig, sink: EntrySink, between: () => void): ParseSummary {
   const { match, columns, zone, singleLabels } = list;
   const parser = createListParser(list.format, { match, columns, zone, singleLabels }, sink);
   for (const chunk of chunksOf(path)) {
     parser.feed(chunk);
     if (parser.refusal !== undefined) break;
+    between();
   }
   return parser.end();
 }

@@ -8,14 +8,14 @@
  * Each list is either read anew or kept, never both.
  */
 import type { ParseSummary } from './formats/parser.ts';
-import type { AddressTrigger, EntrySink } from './formats/sink.ts';
+import type { AddressTrigger, EntrySink, HashedSink } from './formats/sink.ts';
 import type { CompiledLists, PolicyZoneFacts } from './in-force.ts';
 import { PolicyIndexBuilder } from './index/builder.ts';
 import type { ListStatistics, PolicyIndexMemory } from './index/memory.ts';
 import { allocateFrom, MemoryPool } from './index/memory-pool.ts';
 import { emptyLengths, lengthsAt, type NetworkIndexMemory, NetworkName } from './index/network-index.ts';
 import { ACTIONS, EXACT, EXACT_AND_SUBTREE, MAX_LISTS } from './index/rules.ts';
-import type { SuffixKey } from './index/suffix-hash.ts';
+import { SuffixHash, type SuffixKey } from './index/suffix-hash.ts';
 
 /** Buffers that nobody reads any more, for the thread that builds. */
 export interface SpareBuffers {
@@ -84,9 +84,9 @@ export class ListsBuilder {
    * Where the rules of list `list` (0–31) go; to be had once. Entries are copied. Throws RangeError where the list is out
    * of bounds, was kept, or was asked for before; so does what it returns beyond MAX_NAMES rules.
    */
-  sink(list: number): EntrySink {
+  sink(list: number): EntrySink & HashedSink {
     this.#take(1 << list, list >= 0 && list < MAX_LISTS);
-    return new ListSink(list, this.#names, this.#nameServers, this.#networks, this.#lengths);
+    return new ListSink(list, this.#options.key, this.#names, this.#nameServers, this.#networks, this.#lengths);
   }
 
   /** What list `list` says about itself as a policy zone; lists that are none need no call. */
@@ -163,8 +163,9 @@ export function zoneFacts({ zone }: Pick<ParseSummary, 'zone'>): PolicyZoneFacts
 }
 
 /** One list's rules on their way into the builders. */
-class ListSink implements EntrySink {
+class ListSink implements EntrySink, HashedSink {
   readonly #list: number;
+  readonly #hash: SuffixHash;
   readonly #names: PolicyIndexBuilder;
   readonly #nameServers: PolicyIndexBuilder;
   readonly #networks: PolicyIndexBuilder;
@@ -177,12 +178,14 @@ class ListSink implements EntrySink {
 
   constructor(
     list: number,
+    key: SuffixKey,
     names: PolicyIndexBuilder,
     nameServers: PolicyIndexBuilder,
     networks: PolicyIndexBuilder,
     lengths: Int32Array,
   ) {
     this.#list = list;
+    this.#hash = new SuffixHash(key);
     this.#names = names;
     this.#nameServers = nameServers;
     this.#networks = networks;
@@ -190,11 +193,21 @@ class ListSink implements EntrySink {
   }
 
   entry(name: Uint8Array, _length: number, kind: number, action: number, data: Uint8Array | undefined): void {
-    this.#names.add(this.#rule(this.#names, this.#nameRules, kind, action, data), name);
+    const labels = this.#hash.hashName(name);
+    if (labels > 0) this.hashedEntry(this.#hash, labels, kind, action, data);
   }
 
   nameServer(name: Uint8Array, _length: number, kind: number, action: number, data: Uint8Array | undefined): void {
-    this.#nameServers.add(this.#rule(this.#nameServers, this.#nameServerRules, kind, action, data), name);
+    const labels = this.#hash.hashName(name);
+    if (labels > 0) this.hashedNameServer(this.#hash, labels, kind, action, data);
+  }
+
+  hashedEntry(hash: SuffixHash, labels: number, kind: number, action: number, data: Uint8Array | undefined): void {
+    this.#names.addHashed(this.#rule(this.#names, this.#nameRules, kind, action, data), hash, labels);
+  }
+
+  hashedNameServer(hash: SuffixHash, labels: number, kind: number, action: number, data: Uint8Array | undefined): void {
+    this.#nameServers.addHashed(this.#rule(this.#nameServers, this.#nameServerRules, kind, action, data), hash, labels);
   }
 
   network(

@@ -15,7 +15,7 @@ export function deskWithoutLists(config: Config): Promise<ListDesk> {
     random: () => 0,
     metrics: new Metrics(),
     // Starts no thread before it is asked for something.
-    compiler: threadCompiler({ key: [1, 2, 3, 4], sketchKey: [1, 2], popularNamesFile: config.popularNamesFile }),
+    compiler: threadCompiler({ key: [1, 2, 3, 4], popularNamesFile: config.popularNamesFile }),
     nextVersion: () => 1,
     publish: async () => {},
   });

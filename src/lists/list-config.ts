@@ -1,5 +1,5 @@
 /** One list as configured, every value checked and every path absolute. Plain data. Made by config/lists-section.ts. */
-import type { Columns } from './formats/columns.ts';
+import type { Columns } from './formats/columns-schema.ts';
 import type { ListFormat } from './formats/parser.ts';
 import type { GuardOptions } from './guard/options.ts';
 import type { ListFacts } from './in-force.ts';

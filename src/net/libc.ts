@@ -34,6 +34,9 @@ export interface Libc {
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   usleep(microseconds: number): number;
   prctl(option: number, value: number, a: number, b: number, c: number): number;
+  /** mallopt(3); nothing happens where the C library has none (musl). */
+  mallopt(parameter: number, value: number): number;
+  sched_setscheduler(pid: number, policy: number, parameter: Uint8Array): number;
   madvise(address: number, length: number, advice: number): number;
   /** Where the first of these bytes lies; the collector moves neither shared memory nor what is large. */
   addressOf(bytes: Uint8Array): number;
@@ -81,6 +84,9 @@ export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLLIN = 1;
 export const PR_SET_TIMERSLACK = 29;
+export const SCHED_OTHER = 0;
+export const SCHED_IDLE = 5;
+export const M_MMAP_THRESHOLD = -3;
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
@@ -157,6 +163,8 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     ioctl: call('ioctl', 'int', 'int', 'unsigned long', bytes),
     usleep: call('usleep', 'int', 'uint32_t'),
     prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
+    mallopt: orNothing(() => call('mallopt', 'int', 'int', 'int')),
+    sched_setscheduler: call('sched_setscheduler', 'int', 'int', 'int', bytes),
     madvise: call('madvise', 'int', 'uintptr_t', 'uintptr_t', 'int'),
     // Moves nothing, and returns where it would have moved it to.
     addressOf: (
@@ -173,6 +181,15 @@ function bindLibc(koffi: typeof koffiModule): Libc {
       return { address, bytes: new Uint8Array(buffer), words: new Int32Array(buffer, 0, length >>> 2) };
     },
   };
+}
+
+/** For calls that not every C library has. */
+function orNothing<Call>(bind: () => Call): Call | (() => number) {
+  try {
+    return bind();
+  } catch {
+    return () => 0;
+  }
 }
 
 function uvBackendFd(koffi: typeof koffiModule): number {

@@ -75,6 +75,8 @@ export interface PortalView {
     readonly last: string;
     readonly count: number;
   })[];
+  /** Names that were looked up are on record (c2-block's `record-names`). They are not shown: others of the household may look. */
+  readonly namesKept: boolean;
   readonly hasHistory: boolean;
   readonly history: readonly (AboutCategory & {
     readonly at: string;
@@ -134,6 +136,7 @@ export const TEMPLATE_NAMES: Readonly<Record<Page | 'frame', readonly string[]>>
       ...[
         'last',
         'count',
+        'namesKept',
         'hasHistory',
         'history',
         'at',

@@ -1,4 +1,4 @@
-/** What the portal shows of a subscriber's record: never a name that was looked up, because none is kept. */
+/** What the portal shows of a subscriber's record: never a name that was looked up, even where such are kept on a ground. */
 import { CONSENT_PURPOSES, type ListCategory } from '../grounds/categories.ts';
 import type { SubscriberRecord } from '../subscribers/consent-desk.ts';
 import type { Language } from './languages.ts';
@@ -13,7 +13,7 @@ const TELEPHONE = ['call-centre', 'command-line'];
 
 /** `form`: the ticket of its forms. `done`: what the subscriber has just done. */
 export function portalView(
-  { consent, history, notices }: SubscriberRecord,
+  { consent, history, notices, names }: SubscriberRecord,
   by: 'line' | 'link',
   form: string,
   done: string | undefined,
@@ -36,6 +36,7 @@ export function portalView(
       last: at(lastMs),
       count,
     })),
+    namesKept: names.length > 0,
     hasHistory: history.length > 0,
     history: history
       .slice(-SHOWN_ENTRIES)

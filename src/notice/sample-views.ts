@@ -69,6 +69,7 @@ function samplePortal(state: ConsentState): PortalView {
     purposes: PURPOSES.map((purpose) => portalPurpose(purpose, state, true, SAMPLE_TICKET)),
     hasNotices: true,
     notices: [{ c2: true, malware: false, list: 'c2-feed', ...at, count: 12 }],
+    namesKept: state === 'individual',
     hasHistory: true,
     history: [
       { ...entry, ...by, at: at.last, optOut: true, c2: true, portal: true },

@@ -1,5 +1,5 @@
 /** The list desk as its users meet it: files, web servers and primaries at one end, `sekisho lists` at the other. */
-import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -66,6 +66,18 @@ function replace(file: string, text: string): void {
   renameSync(`${file}.new`, file);
 }
 
+const SCHED_OTHER = 0;
+const SCHED_IDLE = 5;
+
+/** How the threads of a process are scheduled: field 41 of each one's stat (proc(5)). */
+function policiesOf(pid: number): number[] {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).map((task) => {
+    const [, fields = ''] = /\) (.*)$/s.exec(readFileSync(join(tasks, task, 'stat'), 'utf8')) ?? [];
+    return Number(fields.split(' ')[41 - 3]);
+  });
+}
+
 describe('a list in a file', () => {
   const folder = temporaryFolder('desk-file');
   const data = join(folder, 'data');
@@ -117,6 +129,12 @@ describe('a list in a file', () => {
     replace(file, `${names(0, 2000)}new.bad.example\n`);
     await eventually('the new version', async () => (await desk.rules('new.bad.example')).length === 1);
     expect((await desk.rules('a.b.wild.example')).length).toBe(0);
+  });
+
+  it.skipIf(process.getuid?.() !== 0)('is compiled by a thread that lets every other go first', () => {
+    const policies = policiesOf(desk.server.pid);
+    expect(policies.filter((policy) => policy === SCHED_IDLE)).toHaveLength(1);
+    expect(policies.filter((policy) => policy === SCHED_OTHER).length).toBeGreaterThan(2);
   });
 
   it('is held back where it shrank too far; the version in force stays, metric and log say so', async () => {

@@ -2,6 +2,7 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
+import { answers } from './ask.ts';
 import { freePort } from './free-port.ts';
 import { type RunningProcess, startProcess, temporaryFolder } from './process.ts';
 import { repositoryRoot } from './root.ts';
@@ -38,6 +39,8 @@ export interface SekishoOptions {
   /** Given to node ahead of the script, e.g. `--expose-gc`. */
   nodeArgs?: string[];
   env?: Record<string, string>;
+  /** It is ready when it answers this name, as the forwarders that it is compared with; default: when `/readyz` says so. */
+  probeName?: string;
   /** How long it may take to serve (default 15 s). */
   readyTimeoutMs?: number;
 }
@@ -56,6 +59,7 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
   const adminPort = await freePort();
   const noticePort = await freePort();
   const given = options.config ?? {};
+  const { probeName } = options;
   const config = stringify({
     ...(({ notice: _, ...others }) => others)(given),
     server: {
@@ -78,7 +82,10 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
     ...(options.core === undefined ? {} : { core: options.core }),
     ...(options.env === undefined ? {} : { env: options.env }),
     readyTimeoutMs: options.readyTimeoutMs ?? 15_000,
-    ready: async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200,
+    ready:
+      probeName === undefined
+        ? async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200
+        : () => answers(port, probeName),
   });
   return { ...running, port, adminPort, noticePort, folder, configFile, config };
 }

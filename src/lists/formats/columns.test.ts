@@ -1,9 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { collectEntries } from './collect-entries.ts';
-import { columnsSchema } from './columns.ts';
+import { DEFAULT_COLUMNS } from './columns.ts';
+import { columnsSchema } from './columns-schema.ts';
 
 const columns = (value: object = {}) => ({ columns: columnsSchema.parse(value) });
 const SCORED = columns({ name: 'domain', score: 'confidence', category: 'type', 'min-score': 80, categories: ['C2'] });
+
+it('the default columns are those of the configuration', () => {
+  expect(DEFAULT_COLUMNS).toEqual(columnsSchema.parse({}));
+});
 
 describe('csv', () => {
   it('finds the columns by the header row, in any order and case', () => {

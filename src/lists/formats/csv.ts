@@ -2,7 +2,8 @@
  * CSV (RFC 4180): fields may stand in quotes, a quote inside is doubled, and a quoted field may go over several lines.
  * Rows that begin with `#` are comments. Fields other than the three of the configuration are walked over.
  */
-import { type Columns, listField, rowFilter } from './columns.ts';
+import { listField, rowFilter } from './columns.ts';
+import type { Columns } from './columns-schema.ts';
 import type { FormatContext, LineFormat } from './format.ts';
 
 const QUOTE = 0x22;

@@ -1,7 +1,7 @@
 /** What a format of lines gets and gives: the small contract between parser.ts and each format's file. */
 
 import { ACTION_LISTED, EXACT_AND_SUBTREE, SUBTREE } from '../index/rules.ts';
-import type { RefusalReason } from './lines.ts';
+import type { QuickLines, RefusalReason } from './lines.ts';
 import type { NameReader } from './name-reader.ts';
 import type { Reason, RejectLog } from './rejects.ts';
 import type { EntrySink, Kind } from './sink.ts';
@@ -41,6 +41,7 @@ export interface LineFormat {
   /** Longest line taken, without its end. */
   readonly maxLineBytes: number;
   line(bytes: Uint8Array, from: number, to: number, line: number): void;
+  readonly quick?: QuickLines;
   /** A line beyond `maxLineBytes` was left out; for formats that carry something from line to line. */
   lineLost?(line: number): void;
   /** The file has ended. */

@@ -1,5 +1,6 @@
 /** One JSON object a line; its keys are the columns. Blank lines are skipped. */
-import { type Columns, listField, rowFilter } from './columns.ts';
+import { listField, rowFilter } from './columns.ts';
+import type { Columns } from './columns-schema.ts';
 import type { FormatContext, LineFormat } from './format.ts';
 
 const encoder = new TextEncoder();

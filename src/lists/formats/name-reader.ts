@@ -17,7 +17,7 @@ const MAX_TEXT_BYTES = 254;
 const MAX_IDN_BYTES = 4 * MAX_TEXT_BYTES;
 
 /** Lower-case form of each byte that a name may hold; 0 for all others. */
-const LETTER = new Uint8Array(256);
+export const LETTER = new Uint8Array(256);
 for (const char of 'abcdefghijklmnopqrstuvwxyz0123456789-_') {
   LETTER[char.charCodeAt(0)] = char.charCodeAt(0);
   LETTER[char.toUpperCase().charCodeAt(0)] = char.charCodeAt(0);

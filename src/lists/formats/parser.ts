@@ -4,7 +4,8 @@
  */
 import { EXACT, EXACT_AND_SUBTREE } from '../index/rules.ts';
 import { adblockFormat } from './adblock.ts';
-import { type Columns, columnsSchema } from './columns.ts';
+import { DEFAULT_COLUMNS } from './columns.ts';
+import type { Columns } from './columns-schema.ts';
 import { csvFormat } from './csv.ts';
 import { domainsFormat } from './domains.ts';
 import type { FormatContext, LineFormat, PolicyZoneSoa } from './format.ts';
@@ -75,6 +76,7 @@ export function createListParser(format: ListFormat, options: ListParserOptions,
   let refusal: Refusal | undefined;
   const splitter = new LineSplitter(
     {
+      quick: reader.quick,
       line(bytes, from, to, line) {
         if (refusal !== undefined) return;
         reader.line(bytes, from, to, line);
@@ -121,9 +123,9 @@ function lineFormat(format: ListFormat, options: ListParserOptions, context: For
     case 'adblock':
       return adblockFormat(context);
     case 'csv':
-      return csvFormat(context, options.columns ?? columnsSchema.parse({}));
+      return csvFormat(context, options.columns ?? DEFAULT_COLUMNS);
     case 'jsonl':
-      return jsonlFormat(context, options.columns ?? columnsSchema.parse({}));
+      return jsonlFormat(context, options.columns ?? DEFAULT_COLUMNS);
     case 'rpz':
       return rpzFormat(context, { zone: options.zone, singleLabels: options.singleLabels ?? false });
     default:

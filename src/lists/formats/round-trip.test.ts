@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { collectEntries } from './collect-entries.ts';
-import { columnsSchema } from './columns.ts';
+import { columnsSchema } from './columns-schema.ts';
 import type { ListFormat, ListParserOptions } from './parser.ts';
 
 const label = fc.stringMatching(/^[a-z0-9_-]{1,12}$/);

@@ -10,6 +10,8 @@
 import { CLASS, TYPE } from '../../wire/constants.ts';
 import { nameToText, textToName } from '../../wire/name.ts';
 import type { FormatContext, LineFormat } from './format.ts';
+import type { QuickLines } from './lines.ts';
+import { isCname, PlainRecords } from './plain-records.ts';
 import { RdataError, rdataFromText, recordType, type Token } from './rdata-text.ts';
 import { type Reason, safeText } from './rejects.ts';
 import { isSkippedType, PolicyZone } from './rpz-zone.ts';
@@ -47,6 +49,8 @@ export function rpzFormat(context: FormatContext, options: RpzOptions = {}): Lin
   let openLength = 0;
   let openLine = 0;
   let openDepth = 0;
+  const plain = new PlainRecords(sink);
+  let originIsZone = true;
   let refused: { reason: 'bad-zone'; message: string } | undefined;
 
   function keepOpen(bytes: Uint8Array, from: number, to: number): boolean {
@@ -84,7 +88,7 @@ export function rpzFormat(context: FormatContext, options: RpzOptions = {}): Lin
       problem = at;
       if (at >= tokens.count) return 'bad-type';
       const begin = tokens.from[at]!;
-      if (isCname(bytes, begin, tokens.to[at]!)) {
+      if (tokens.to[at]! - begin === 5 && isCname(bytes, begin)) {
         type = TYPE.CNAME;
         continue;
       }
@@ -152,6 +156,7 @@ export function rpzFormat(context: FormatContext, options: RpzOptions = {}): Lin
     const length = readZoneName(bytes, tokens.from[1]!, tokens.to[1]!, origin, name, true);
     if (length < 0) return nameProblem(length);
     origin = name.slice(0, length);
+    originIsZone = isSameName(origin, zone.zone);
     if (!zoneKnown && records === 0 && bytes[tokens.to[1]! - 1] === 0x2e) adoptZone(origin);
     return undefined;
   }
@@ -160,6 +165,7 @@ export function rpzFormat(context: FormatContext, options: RpzOptions = {}): Lin
     if (name.length === 1) return;
     zone.zone = name.slice();
     origin = zone.zone;
+    originIsZone = true;
     zoneKnown = true;
   }
 
@@ -191,7 +197,29 @@ export function rpzFormat(context: FormatContext, options: RpzOptions = {}): Lin
     openLength = 0;
   }
 
+  /** What the records left out here would have changed for those that follow. */
+  const quick: QuickLines = {
+    get count() {
+      return plain.count;
+    },
+    read(bytes, from, to, line) {
+      if (openLength > 0 || !originIsZone) {
+        plain.count = 0;
+        return from;
+      }
+      const next = plain.read(bytes, from, to, line, origin);
+      if (plain.count > 0) {
+        records += plain.count;
+        counts.entries += plain.count;
+        if (plain.ttl >= 0) lastTtl = plain.ttl;
+        ownerLength = readZoneName(bytes, plain.ownerFrom, plain.ownerTo, origin, owner, true);
+      }
+      return next;
+    },
+  };
+
   return {
+    quick,
     // A TXT record of 64 KiB may stand in one line.
     maxLineBytes: MAX_RECORD_BYTES - 2,
     get refused() {
@@ -243,14 +271,6 @@ export function rpzFormat(context: FormatContext, options: RpzOptions = {}): Lin
   };
 }
 
-/** `CNAME` in any case. */
-function isCname(bytes: Uint8Array, from: number, to: number): boolean {
-  return (
-    to - from === 5 &&
-    (bytes[from]! | 0x20) === 0x63 &&
-    (bytes[from + 1]! | 0x20) === 0x6e &&
-    (bytes[from + 2]! | 0x20) === 0x61 &&
-    (bytes[from + 3]! | 0x20) === 0x6d &&
-    (bytes[from + 4]! | 0x20) === 0x65
-  );
+function isSameName(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
 }

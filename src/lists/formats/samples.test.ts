@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { collectEntries } from './collect-entries.ts';
-import { columnsSchema } from './columns.ts';
+import { columnsSchema } from './columns-schema.ts';
 import type { ListFormat, ListParserOptions } from './parser.ts';
 
 const FOLDER = join(import.meta.dirname, '../../../lists');

@@ -7,6 +7,8 @@
  * Everything handed to a sink is borrowed: it is overwritten by the next entry, so copy what is to be kept.
  */
 
+import type { SuffixHash } from '../index/suffix-hash.ts';
+
 /**
  * An action (ACTION_… of index/rules.ts). PASSTHRU from an adblock exception (`@@||name^`) reaches no further than its own
  * list: no feed opens a hole in another one.
@@ -20,6 +22,23 @@ export type Kind = number;
 export const ADDRESS_TRIGGER = { CLIENT_IP: 1, IP: 2, NSIP: 3 } as const;
 
 export type AddressTrigger = (typeof ADDRESS_TRIGGER)[keyof typeof ADDRESS_TRIGGER];
+
+/** What stands behind the guard, which hashes each name once for all: the arguments are those of EntrySink. */
+export interface HashedSink {
+  /** `hash`: of the name, under the key of the index; borrowed. `labels`: how many it has, at least one. */
+  hashedEntry(hash: SuffixHash, labels: number, kind: Kind, action: Action, data: Uint8Array | undefined): void;
+
+  hashedNameServer(hash: SuffixHash, labels: number, kind: Kind, action: Action, data: Uint8Array | undefined): void;
+
+  network(
+    trigger: AddressTrigger,
+    words: Int32Array,
+    bits: number,
+    action: Action,
+    data: Uint8Array | undefined,
+    line: number,
+  ): void;
+}
 
 export interface EntrySink {
   /**

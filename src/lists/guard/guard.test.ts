@@ -2,13 +2,17 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { createListParser, type ListFormat } from '../formats/parser.ts';
-import type { EntrySink } from '../formats/sink.ts';
+import type { HashedSink } from '../formats/sink.ts';
 import { type GuardOptions, guardSchema } from './options.ts';
 import { PopularNames } from './popular-names.ts';
+import { publicSuffixRules } from './public-suffix-rules.ts';
 import { GuardScan, type ListScan } from './scan.ts';
+import { SuspectNames } from './suspect-names.ts';
 import { judge, type NewVersion, OverrideError, overridden, type Verdict } from './verdict.ts';
 
-const NOTHING: EntrySink = { entry() {}, nameServer() {}, network() {} };
+const NOTHING: HashedSink = { hashedEntry() {}, hashedNameServer() {}, network() {} };
+const KEY = [1, 2, 3, 4] as const;
+const RULES = publicSuffixRules();
 const POPULAR = PopularNames.parse('# popular\nportal.example\nwww.bank.co.jp\nbig.test # why\n').names;
 
 function version(
@@ -17,7 +21,9 @@ function version(
   settings: { options?: object; popular?: PopularNames; zone?: string } = {},
 ): NewVersion {
   const options = guardSchema.parse(settings.options ?? {});
-  const scan = new GuardScan(NOTHING, { options, popular: settings.popular ?? POPULAR, key: [1, 2] });
+  const { popular = POPULAR } = settings;
+  const suspects = new SuspectNames(KEY, popular, RULES);
+  const scan = new GuardScan(NOTHING, { options, popular, suspects, key: KEY });
   const parser = createListParser(format, { zone: settings.zone }, scan);
   parser.feed(typeof text === 'string' ? new TextEncoder().encode(text) : text);
   return { parsed: parser.end(), scan: scan.finish() };
@@ -77,7 +83,7 @@ describe('the guard on size', () => {
   });
 
   it('compares only sketches of one key', () => {
-    const other = { ...before, sketch: { ...before.sketch, key: [9, 9] as const } };
+    const other = { ...before, sketch: { ...before.sketch, key: [9, 9, 9, 9] as const } };
     expect(judged(other, listed(20_000, 30_000)).overlap).toBeUndefined();
   });
 

@@ -62,6 +62,16 @@ export class PopularNames {
     return { names: new PopularNames(names), badLines };
   }
 
+  /** Names on which a rule of some kind would take a popular one; for `SuspectNames`. */
+  get takers(): number {
+    return this.#nodes.length;
+  }
+
+  /** Those names, wire form. */
+  *takerNames(): Iterable<Uint8Array> {
+    for (const { name } of this.#nodes) yield name;
+  }
+
   /** The popular name, wire form, that a rule of these kinds on `name[0..length)` would take; undefined: none. */
   takenBy(name: Uint8Array, length: number, kinds: number): Uint8Array | undefined {
     const node = this.#find(name, length);

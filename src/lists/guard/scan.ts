@@ -1,23 +1,24 @@
 /**
  * What the guard looks at while a list is parsed: every rule passes through here on its way to the builder.
  *
- *     parser ─► GuardScan ─► builder
+ *     parser ─► GuardScan, which hashes the name ─► builder
  *                  └─► ListScan: number of names, sketch, names that should not be on any list
  */
-import { getPublicSuffix } from 'tldts';
 import { prefixText } from '../../net/address.ts';
 import { nameToText, textToName } from '../../wire/name.ts';
 import { safeText } from '../formats/rejects.ts';
-import type { AddressTrigger, EntrySink } from '../formats/sink.ts';
+import type { AddressTrigger, EntrySink, HashedSink } from '../formats/sink.ts';
+import { NetworkName } from '../index/network-index.ts';
 import { ACTION_PASSTHRU, SUBTREE } from '../index/rules.ts';
+import { SuffixHash, type SuffixKey } from '../index/suffix-hash.ts';
 import type { GuardOptions } from './options.ts';
 import type { PopularNames } from './popular-names.ts';
-import { type Sketch, SketchBuilder, type SketchKey } from './sketch.ts';
+import { isByWildcard, isPublicSuffix } from './public-suffix.ts';
+import { type Sketch, SketchBuilder } from './sketch.ts';
+import type { SuspectNames } from './suspect-names.ts';
 
 /** Offending names that are kept as text. */
 export const OFFENDERS_KEPT = 20;
-/** The longest public suffixes have five labels; more says nothing about them but costs time. */
-const MAX_SUFFIX_LABELS = 6;
 /** Networks of fewer bits are parts of the Internet, not somebody's machines. */
 const MIN_IPV4_BITS = 96 + 8;
 const MIN_IPV6_BITS = 16;
@@ -41,23 +42,29 @@ export interface ListScan {
 export interface GuardScanSettings {
   readonly options: GuardOptions;
   readonly popular: PopularNames;
-  /** Secret, and the same for all versions of the list. */
-  readonly key: SketchKey;
+  /** Popular names and public suffixes, made with `key`. */
+  readonly suspects: SuspectNames;
+  /** Of the index: secret, and the same for all versions of the list. */
+  readonly key: SuffixKey;
 }
 
 export class GuardScan implements EntrySink {
-  readonly #next: EntrySink;
+  readonly #next: HashedSink;
   readonly #popular: PopularNames;
+  readonly #suspects: SuspectNames;
+  readonly #hash: SuffixHash;
   readonly #options: GuardOptions;
   readonly #allowed: ReadonlySet<string>;
   readonly #sketch: SketchBuilder;
   #names = 0;
   readonly #found = { popular: new Found(), publicSuffixes: new Found(), wideNetworks: new Found() };
-  readonly #network = new Uint8Array(18);
+  readonly #network = new NetworkName();
 
-  constructor(next: EntrySink, { options, popular, key }: GuardScanSettings) {
+  constructor(next: HashedSink, { options, popular, suspects, key }: GuardScanSettings) {
     this.#next = next;
     this.#popular = popular;
+    this.#suspects = suspects;
+    this.#hash = new SuffixHash(key);
     this.#options = options;
     this.#allowed = new Set(options['allow-names'].map((name) => nameToText(textToName(name))));
     this.#sketch = new SketchBuilder(key);
@@ -71,8 +78,8 @@ export class GuardScan implements EntrySink {
     data: Uint8Array | undefined,
     line: number,
   ): void {
-    this.#look(name, length, kind, action, line);
-    this.#next.entry(name, length, kind, action, data, line);
+    const labels = this.#look(name, length, kind, action, line);
+    if (labels > 0) this.#next.hashedEntry(this.#hash, labels, kind, action, data);
   }
 
   nameServer(
@@ -83,8 +90,8 @@ export class GuardScan implements EntrySink {
     data: Uint8Array | undefined,
     line: number,
   ): void {
-    this.#look(name, length, kind, action, line);
-    this.#next.nameServer(name, length, kind, action, data, line);
+    const labels = this.#look(name, length, kind, action, line);
+    if (labels > 0) this.#next.hashedNameServer(this.#hash, labels, kind, action, data);
   }
 
   network(
@@ -96,11 +103,9 @@ export class GuardScan implements EntrySink {
     line: number,
   ): void {
     this.#names++;
-    const bytes = this.#network;
-    bytes[0] = trigger;
-    bytes[1] = bits;
-    for (let i = 0; i < 16; i++) bytes[i + 2] = words[i >> 2]! >>> (24 - ((i & 3) << 3));
-    this.#sketch.add(bytes, bytes.length);
+    this.#network.set(trigger, words, bits);
+    this.#hash.hashName(this.#network.bytes);
+    this.#sketch.add(this.#hash.high, this.#hash.middle);
     const mapped = bits >= 96 && words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
     if (action !== ACTION_PASSTHRU && bits < (mapped ? MIN_IPV4_BITS : MIN_IPV6_BITS)) {
       this.#found.wideNetworks.add(() => `${prefixText({ words, bits })} (line ${line})`);
@@ -119,11 +124,18 @@ export class GuardScan implements EntrySink {
     };
   }
 
-  #look(name: Uint8Array, length: number, kind: number, action: number, line: number): void {
+  /** Gives the number of labels, and leaves the name's hash in `#hash`. */
+  #look(name: Uint8Array, length: number, kind: number, action: number, line: number): number {
+    const hash = this.#hash;
+    const labels = hash.hashNameAndParent(name);
     this.#names++;
-    this.#sketch.add(name, length);
+    this.#sketch.add(hash.high, hash.middle);
     // To let a name pass harms nobody, however popular it is.
-    if (action === ACTION_PASSTHRU) return;
+    if (action !== ACTION_PASSTHRU && this.#suspects.has(hash, labels)) this.#suspect(name, length, kind, line);
+    return labels;
+  }
+
+  #suspect(name: Uint8Array, length: number, kind: number, line: number): void {
     if (this.#options['popular-names'] === 'refuse') {
       const taken = this.#popular.takenBy(name, length, kind);
       if (taken !== undefined && !this.#allowed.has(nameToText(name))) {
@@ -136,32 +148,15 @@ export class GuardScan implements EntrySink {
   }
 
   #isPublicSuffix(name: Uint8Array, length: number, kind: number): boolean {
-    let labels = 0;
-    for (let at = 0; name[at] !== 0; at += name[at]! + 1) if (++labels > MAX_SUFFIX_LABELS) return false;
     const text = plainText(name, length);
     // One name on a company's suffix is somebody's page; only what covers the rest of them is out of the ordinary.
     const covers = this.#options['private-suffixes'] && (kind & SUBTREE) !== 0;
-    if (!isSuffix(text, covers) || (covers && !isSuffix(text, false) && isByWildcard(text))) return false;
+    if (!isPublicSuffix(text, covers) || (covers && !isPublicSuffix(text, false) && isByWildcard(text))) return false;
     return !this.#allowed.has(nameToText(name));
   }
 }
 
-const ICANN_ONLY = { allowPrivateDomains: false, extractHostname: false, validateHostname: false, detectIp: false };
-const WITH_PRIVATE = { ...ICANN_ONLY, allowPrivateDomains: true };
-
-function isSuffix(text: string, allowPrivateDomains: boolean): boolean {
-  return getPublicSuffix(text, allowPrivateDomains ? WITH_PRIVATE : ICANN_ONLY) === text;
-}
-
-/**
- * Below a company's `*.compute-1.amazonaws.com` every name is a suffix; a rule on one of them is about one customer. Then
- * a name beside it that nobody has is a suffix just as well.
- */
-function isByWildcard(text: string): boolean {
-  return isSuffix(`sekisho-asks-for-nobody${text.slice(text.indexOf('.'))}`, true);
-}
-
-/** The name with dots, nothing escaped: for comparing only. One string is made at once, not one a character. */
+/** The name with dots, nothing escaped: for comparing only. */
 function plainText(name: Uint8Array, length: number): string {
   let labelAt = 0;
   for (let i = 0; i < length - 1; i++) {

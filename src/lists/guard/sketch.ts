@@ -5,41 +5,36 @@
  * Which names have the smallest hashes is as good as drawn by lot, and drawn alike for both versions. So the share of the
  * old version's sample that the new one holds estimates the share of all its names. The standard error is
  * √(p(1-p)/n) for a sample of n: with 1024 at most 1.6 percentage points; a list of up to 1024 names is compared exactly.
- * The hash is keyed, or a feed could choose names that make the sample.
+ * The hash is keyed, or a feed could choose names that make the sample. It is the index's (index/suffix-hash.ts), so that
+ * each name is hashed once: sketches compare within one process.
  */
-import { halfSipHash, hashHigh, hashLow } from '../../wire/siphash.ts';
+import type { SuffixKey } from '../index/suffix-hash.ts';
 
 /** Hashes kept. */
 export const SKETCH_SIZE = 1024;
 
-export type SketchKey = readonly [number, number];
-
-/** A sketch as it is kept on disk. */
+/** Plain data. */
 export interface Sketch {
   /** Sketches are comparable only under one key. */
-  readonly key: SketchKey;
+  readonly key: SuffixKey;
   /** Ascending, without duplicates: integers below 2⁵³. Fewer than SKETCH_SIZE: all there are. */
   readonly hashes: readonly number[];
 }
 
 export class SketchBuilder {
-  readonly #key: SketchKey;
+  readonly #key: SuffixKey;
   readonly #hashes = new Float64Array(4 * SKETCH_SIZE);
   #count = 0;
   /** Hashes from here on up are not among the smallest. */
   #limit = Number.POSITIVE_INFINITY;
-  readonly #words = new Int32Array(64);
-  readonly #bytes = new Uint8Array(this.#words.buffer);
 
-  constructor(key: SketchKey) {
+  constructor(key: SuffixKey) {
     this.#key = key;
   }
 
-  /** Count `bytes[0..length)`, at most 255 bytes. Adding the same again changes nothing. */
-  add(bytes: Uint8Array, length: number): void {
-    for (let i = 0; i < length; i++) this.#bytes[i] = bytes[i]!;
-    halfSipHash(this.#words, length, this.#key[0], this.#key[1]);
-    const hash = (hashHigh >>> 0) * 2 ** 21 + (hashLow >>> 11);
+  /** Count a name by two words of its hash under the key. Adding the same again changes nothing. */
+  add(high: number, middle: number): void {
+    const hash = (high >>> 0) * 2 ** 21 + (middle >>> 11);
     if (hash >= this.#limit) return;
     this.#hashes[this.#count++] = hash;
     if (this.#count === this.#hashes.length) this.#compact();
@@ -70,7 +65,7 @@ export interface Overlap {
 
 /** How much of `before` is in `now`; undefined where they have different keys or there is nothing to compare. */
 export function overlapOf(before: Sketch, now: Sketch): Overlap | undefined {
-  if (before.key[0] !== now.key[0] || before.key[1] !== now.key[1] || before.hashes.length === 0) return undefined;
+  if (before.key.some((word, i) => word !== now.key[i]) || before.hashes.length === 0) return undefined;
   // Beyond the larger end of a full sketch nobody knows what the list holds.
   const limit = Math.min(endOf(before), endOf(now));
   const held = new Set(now.hashes);

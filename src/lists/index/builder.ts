@@ -34,8 +34,8 @@ export interface PolicyIndexBuilderOptions {
  */
 const PARTS = 64;
 const PART_SHIFT = 26;
-/** Words of one chunk of records: 32 KiB. */
-const CHUNK_WORDS = 1 << 13;
+/** Words of one chunk of records: 256 KiB. */
+const CHUNK_WORDS = 1 << 16;
 
 export class PolicyIndexBuilder {
   readonly #key: SuffixKey;
@@ -48,7 +48,7 @@ export class PolicyIndexBuilder {
   readonly #conflicts = new Float64Array(MAX_LISTS);
   #lists = 0;
   /** The records of each part of the hash's range, in chunks; and how many words of the last one are used. */
-  #parts: Int32Array[][] = Array.from({ length: PARTS }, () => []);
+  #parts: Int32Array<ArrayBuffer>[][] = Array.from({ length: PARTS }, () => []);
   readonly #used = new Int32Array(PARTS).fill(CHUNK_WORDS);
   #records = 0;
 
@@ -83,12 +83,17 @@ export class PolicyIndexBuilder {
     const hash = this.#hash;
     const labels = hash.hashName(name, at);
     if (labels <= 0) return false;
+    this.addHashed(rule, hash, labels);
+    return true;
+  }
+
+  /** The same where the name is hashed already, under the builder's key, and has so many labels: at least one. */
+  addHashed(rule: number, hash: SuffixHash, labels: number): void {
     this.#append(hash.low, hash.middle, hash.high, rule);
     const arena = this.#rules.sets.arena;
     const list = ruleList(arena[rule + 3]!);
     const kinds = (arena[rule + 1] !== 0 ? EXACT : 0) | (arena[rule + 2] !== 0 ? SUBTREE : 0);
     this.#labels[list * LABEL_COUNTS + labels]! |= kinds;
-    return true;
   }
 
   /**
@@ -131,14 +136,18 @@ export class PolicyIndexBuilder {
     return { version, key: this.#key, lists: this.#statistics(setUses), bytes, size, buffer };
   }
 
-  /** All chunks by ascending part, cut to what is used of them; the builder lets go of them. */
-  #takeChunks(): Int32Array[] {
+  /**
+   * All chunks by descending part, cut to what is used of them; the builder lets go of them. Descending, because V8 takes
+   * numbers for small integers as long as it has seen no other, and would throw code away halfway.
+   */
+  #takeChunks(): Int32Array<ArrayBuffer>[] {
     const parts = this.#parts;
     this.#parts = [];
-    return parts.flatMap((chunks, part) => {
+    const cut = parts.map((chunks, part) => {
       const last = chunks.pop();
       return last ? [...chunks, last.subarray(0, this.#used[part])] : chunks;
     });
+    return cut.reverse().flat();
   }
 
   #statistics(setUses: Int32Array): ListStatistics[] {

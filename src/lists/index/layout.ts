@@ -1,18 +1,19 @@
 /**
  * From records to the index's memory (memory.ts).
  *
- *   records  |hash|hash|hash|set| …      by the first bits of the hash, then as added; words as in the slots
+ *   records  |hash|hash|hash|set| …      by the first bits of the hash, last first, then as added; words as in the slots
  *   merged   |b0: r r r · ·|b1: r r|…    each in its bucket's range, equal names once; the gaps are what merging saved
  *   slots    |r r r|r r|…                without gaps; buckets are numbered in the order of the hash, so that this second
- *                                        pass runs through memory from front to end
+ *                                        pass runs through memory in one direction
  */
+import { letGo } from './let-go.ts';
 import { bucketsFor, bytesFor, filterBits, type PolicyIndexSize, PolicyIndexView, SLOT_WORDS } from './memory.ts';
 import type { RuleSets } from './rule-sets.ts';
 
 export interface Merged {
   /** Different names. */
   readonly names: number;
-  readonly records: Int32Array;
+  readonly records: Int32Array<ArrayBuffer>;
   /** Bucket `b` holds the records `starts[b]` to `ends[b]`. */
   readonly starts: Int32Array;
   readonly ends: Int32Array;
@@ -20,10 +21,10 @@ export interface Merged {
 
 /**
  * Bring records of equal hash together; `onRepeat(set, conflict)` hears of each that changed nothing, or
- * of which a part was left out. `chunks` is emptied on the way, so that its memory can be had for what follows.
+ * of which a part was left out. The memory of `chunks` is let go on the way, so that it can be had for what follows.
  */
 export function mergeRecords(
-  chunks: Int32Array[],
+  chunks: Int32Array<ArrayBuffer>[],
   count: number,
   rules: RuleSets,
   onRepeat: (set: number, conflict: boolean) => void,
@@ -39,7 +40,7 @@ export function mergeRecords(
   const ends = starts.slice(0, buckets);
   const records = new Int32Array(count * SLOT_WORDS);
   let names = 0;
-  for (const [i, chunk] of chunks.entries()) {
+  for (const chunk of chunks) {
     for (let at = 0; at < chunk.length; at += SLOT_WORDS) {
       const low = chunk[at]!;
       const middle = chunk[at + 1]!;
@@ -65,12 +66,12 @@ export function mergeRecords(
       ends[bucket]!++;
       names++;
     }
-    chunks[i] = NO_RECORDS;
+    letGo(chunk);
   }
   return { names, records, starts, ends };
 }
 
-/** Write the index into a buffer got from `allocate`. `setUses`: names that use each set, by its number in `rules`. */
+/** Write the index into a buffer got from `allocate`, and let the records go. `setUses`: names that use each set, by its number in `rules`. */
 export function layOut(
   { names, records, starts: froms, ends }: Merged,
   rules: RuleSets,
@@ -79,7 +80,8 @@ export function layOut(
   const scale = bucketsFor(names) * 2 ** -32;
   const next = new Int32Array(bucketsFor(names) + 1);
   const setUses = new Int32Array(rules.sets.used);
-  for (let bucket = 0; bucket < ends.length; bucket++) {
+  // From the end, as in builder.ts.
+  for (let bucket = ends.length - 1; bucket >= 0; bucket--) {
     const end = ends[bucket]! * SLOT_WORDS;
     for (let at = froms[bucket]! * SLOT_WORDS; at < end; at += SLOT_WORDS) {
       next[((records[at]! >>> 0) * scale) | 0]!++;
@@ -99,7 +101,7 @@ export function layOut(
 
   const { slots, filter, filterScale } = view;
   filter.fill(0);
-  for (let bucket = 0; bucket < ends.length; bucket++) {
+  for (let bucket = ends.length - 1; bucket >= 0; bucket--) {
     const end = ends[bucket]! * SLOT_WORDS;
     for (let at = froms[bucket]! * SLOT_WORDS; at < end; at += SLOT_WORDS) {
       const low = records[at]!;
@@ -113,6 +115,7 @@ export function layOut(
       filter[((middle >>> 0) * filterScale) | 0]! |= filterBits(high);
     }
   }
+  letGo(records);
   return { size, bytes, buffer, view, setUses };
 }
 
@@ -144,5 +147,3 @@ function startsFromCounts(counts: Int32Array): void {
     sum += count;
   }
 }
-
-const NO_RECORDS = new Int32Array(0);

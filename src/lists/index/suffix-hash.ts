@@ -27,6 +27,8 @@ export class SuffixHash {
   low = 0;
   middle = 0;
   high = 0;
+  /** First word of the hash of the name without its first label, where `hashNameAndParent` made it. */
+  parentLow = 0;
   readonly #key0: number;
   readonly #key1: number;
   readonly #key2: number;
@@ -120,22 +122,41 @@ export class SuffixHash {
    * where it is no name (RFC 1035 §2.3.4: labels of at most 63 bytes, 255 in all).
    */
   hashName(bytes: Uint8Array, at = 0): number {
-    let labels = 0;
-    let from = at;
-    for (;;) {
-      if (from >= bytes.length || from - at > 254) return -1;
-      const size = bytes[from]!;
-      if (size === 0) break;
-      if (size > 63) return -1;
-      STARTS[labels++] = from - at;
-      from += size + 1;
-    }
+    const labels = labelsAt(bytes, at);
     this.begin();
     for (let i = labels - 1; i >= 0; i--) this.absorb(bytes, at + STARTS[i]!);
+    if (labels >= 0) this.finish();
+    return labels;
+  }
+
+  /** As `hashName`, and `parentLow` too. */
+  hashNameAndParent(bytes: Uint8Array): number {
+    const labels = labelsAt(bytes, 0);
+    this.begin();
+    for (let i = labels - 1; i > 0; i--) this.absorb(bytes, STARTS[i]!);
+    this.finish();
+    this.parentLow = this.low;
+    if (labels <= 0) return labels;
+    this.absorb(bytes, 0);
     this.finish();
     return labels;
   }
 }
 
-/** Label starts of the name that `hashName` reads; it is never entered twice. */
+/** Find where the labels of the name at `at` begin: into STARTS, counted from `at`. Gives their number, or -1. */
+function labelsAt(bytes: Uint8Array, at: number): number {
+  let labels = 0;
+  let from = at;
+  for (;;) {
+    if (from >= bytes.length || from - at > 254) return -1;
+    const size = bytes[from]!;
+    if (size === 0) break;
+    if (size > 63) return -1;
+    STARTS[labels++] = from - at;
+    from += size + 1;
+  }
+  return labels;
+}
+
+/** Label starts of the name that is being hashed; no two are at once. */
 const STARTS = new Uint8Array(128);
