@@ -35,7 +35,6 @@ export interface SubscriberRecord {
   readonly history: LedgerEntry[];
   readonly notices: Notice[];
   /** Names beside them, where they are kept on a ground. */
-  readonly names: NoticeName[];
 }
 
 /** Row of an import: subscriber, purpose, what was said, and under which terms where they are not those in force. */
