@@ -72,9 +72,9 @@ export class ConsentDesk {
   }
 
   /** Everything that is kept of a subscriber, for the subscriber's own request. */
-  async export(subscriber: string, actor: Actor): Promise<SubscriberRecord> {
+  async export(subscriber: string, actor: Actor): Promise<SubscriberRecord & { names: NoticeName[] }> {
     await this.#recordLook(subscriber, 'exported', actor);
-    return this.#recordOf(subscriber);
+    return { ...this.#recordOf(subscriber), names: this.#state.notices.names(subscriber) };
   }
 
   /**
