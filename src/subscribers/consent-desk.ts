@@ -35,6 +35,7 @@ export interface SubscriberRecord {
   readonly history: LedgerEntry[];
   readonly notices: Notice[];
   /** Names beside them, where they are kept on a ground. */
+  readonly names: NoticeName[];
 }
 
 /** Row of an import: subscriber, purpose, what was said, and under which terms where they are not those in force. */
@@ -72,9 +73,9 @@ export class ConsentDesk {
   }
 
   /** Everything that is kept of a subscriber, for the subscriber's own request. */
-  async export(subscriber: string, actor: Actor): Promise<SubscriberRecord & { names: NoticeName[] }> {
+  async export(subscriber: string, actor: Actor): Promise<SubscriberRecord> {
     await this.#recordLook(subscriber, 'exported', actor);
-    return { ...this.#recordOf(subscriber), names: this.#state.notices.names(subscriber) };
+    return this.#recordOf(subscriber);
   }
 
   /**
@@ -92,6 +93,7 @@ export class ConsentDesk {
       consent: this.#consentOf(subscriber),
       history: [...this.#state.ledger.read(subscriber)],
       notices: this.#state.notices.list(subscriber),
+      names: this.#state.notices.names(subscriber),
     };
   }
 
