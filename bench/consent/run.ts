@@ -34,6 +34,7 @@ writeFileSync(join(folder, 'secret'), `${SECRET}\n`);
 
 const upstream = await startScriptedUpstream(honest());
 const radiusPort = await freePort();
+const elsewherePort = await freePort();
 const common = { upstream: { servers: [`127.0.0.1:${upstream.port}`] }, cache: { size: '16MiB' } };
 const alone = await startSekisho({ config: { ...common, lists: [], plugins: { access: {} } } });
 const full = await startSekisho({
@@ -48,13 +49,25 @@ const full = await startSekisho({
     plugins: { access: {}, 'c2-block': {} },
   },
   readyTimeoutMs: 180_000,
+}); /** Takes accounting and answers nobody: what the machine alone makes of both at once. */
+const elsewhere = await startSekisho({
+  config: {
+    ...common,
+    subscribers: {
+      terms: '2026-04',
+      radius: { listen: `127.0.0.1:${elsewherePort}`, 'secret-file': join(folder, 'secret') },
+    },
+    lists: [],
+    plugins: { access: {} },
+  },
 });
+
 try {
   const parts = { cpu: cpuPerQuery, toggles, radius, beside: radiusBesideAnswers };
   const wanted = process.argv.slice(2).filter((word) => word in parts);
   for (const [name, part] of Object.entries(parts)) if (wanted.length === 0 || wanted.includes(name)) await part();
 } finally {
-  await Promise.all([alone.stop(), full.stop()]);
+  await Promise.all([alone.stop(), full.stop(), elsewhere.stop()]);
   process.exit();
 }
 
@@ -75,8 +88,49 @@ async function cpuPerQuery(): Promise<void> {
   console.log(`median ratio: ${ratios.sort((a, b) => a - b)[ROUNDS >> 1]!.toFixed(3)}`);
 }
 
-/** From the request to its answer, after which every worker acts on it: time of the clock. */
+/**
+ * From the request to its answer, after which every worker acts on it: time of the clock. As fast as one and as sixteen
+ * callers can, and a thousand a second for ten seconds, each due at its own time whether or not the others are done.
+ */
 async function toggles(): Promise<void> {
+  await togglesAsFast();
+  await togglesAtRate(1000, 10);
+}
+
+function toggle(token: string, subscriber: string, action: 'opt-in' | 'opt-out'): Promise<Response> {
+  return fetch(`http://127.0.0.1:${full.adminPort}/v1/consent/subscribers/${subscriber}/${action}`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+    body: '{}',
+  });
+}
+
+async function togglesAtRate(rate: number, seconds: number): Promise<void> {
+  const token = readFileSync(join(full.folder, 'data', 'admin.token'), 'utf8').trim();
+  const times: number[] = [];
+  const under: Promise<void>[] = [];
+  const one = async (i: number, dueMs: number) => {
+    const response = await toggle(token, `c${i % 5000}`, i % 10_000 < 5000 ? 'opt-out' : 'opt-in');
+    await response.arrayBuffer();
+    if (response.status === 200) times.push(performance.now() - dueMs);
+  };
+  const begin = performance.now();
+  for (let i = 0; i < rate * seconds; ) {
+    const due = ((performance.now() - begin) / 1000) * rate;
+    for (; i < Math.min(due, rate * seconds); i++) under.push(one(i, begin + (i / rate) * 1000));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await Promise.all(under);
+  const took = (performance.now() - begin) / 1000;
+  times.sort((a, b) => a - b);
+  const at = (share: number) => times[Math.floor(times.length * share)]!.toFixed(1);
+  const late = times.filter((ms) => ms > 10).length;
+  console.log(
+    `toggles, ${rate} a second due: ${times.length} of ${rate * seconds} done, ${Math.round(times.length / took)} a second; median ${at(0.5)} ms, p99 ${at(0.99)} ms, ${((late / times.length) * 100).toFixed(1)} % above 10 ms`,
+  );
+}
+
+async function togglesAsFast(): Promise<void> {
   const token = readFileSync(join(full.folder, 'data', 'admin.token'), 'utf8').trim();
   for (const together of [1, 16]) {
     const times: number[] = [];
@@ -85,14 +139,7 @@ async function toggles(): Promise<void> {
     const caller = async (who: number) => {
       for (let i = 0; performance.now() < end; i++) {
         const begin = performance.now();
-        const response = await fetch(
-          `http://127.0.0.1:${full.adminPort}/v1/consent/subscribers/c${who * 1000 + (i % 1000)}/${i & 1 ? 'opt-in' : 'opt-out'}`,
-          {
-            method: 'POST',
-            headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-            body: '{}',
-          },
-        );
+        const response = await toggle(token, `c${who * 1000 + (i % 1000)}`, i & 1 ? 'opt-in' : 'opt-out');
         if (response.status !== 200) throw new Error(`HTTP ${response.status}`);
         await response.arrayBuffer();
         times.push(performance.now() - begin);
@@ -138,21 +185,24 @@ async function radius(): Promise<void> {
 }
 
 /**
- * Do answers get slower while 20 000 accounting packets a second come? Rounds with and without take turns. What answers cost
- * is the CPU time of the thread that gives them; the main thread's and the lease file's stand beside it.
+ * Do answers get slower while 20 000 accounting packets a second come? Rounds without, with the same packets sent to another
+ * process on this machine, and with them sent to the server itself take turns: the second says what the machine makes of
+ * it, with generators and servers on the same cores. What answers cost is the CPU time of the thread that gives them; the
+ * main thread's and the lease file's stand beside it.
  */
 async function radiusBesideAnswers(): Promise<void> {
   const RATE = 20_000;
   const SECONDS = 4;
   const packets = accountingPackets(RATE * (SECONDS + 1) * ROUNDS, SECRET);
-  const ratios: { cpu: number; latency: number }[] = [];
+  const ratios: { cpu: number; latency: number; latencyToElsewhere: number }[] = [];
+  const ports = { without: undefined, elsewhere: elsewherePort, with: radiusPort };
   let answering = 0;
   for (let round = 0; round <= ROUNDS; round++) {
     const measured: { worker: number; latencyMs: number }[] = [];
-    for (const withAccounting of [false, true]) {
+    for (const [which, port] of Object.entries(ports)) {
       const stop =
-        withAccounting && round > 0
-          ? sendAccounting(packets, (round - 1) * RATE * (SECONDS + 1), RATE, radiusPort)
+        port !== undefined && round > 0
+          ? sendAccounting(packets, (round - 1) * RATE * (SECONDS + 1), RATE, port)
           : undefined;
       const before = threadCpuSeconds(full.pid);
       const { completed, averageLatencyMs } = await runDnsperf({
@@ -168,13 +218,13 @@ async function radiusBesideAnswers(): Promise<void> {
       const main = spent.find(({ thread }) => thread === full.pid)!.seconds;
       const others = spent.filter(({ thread }) => thread !== full.pid);
       // While nothing else goes on, the busiest one beside the main thread is the one that answers.
-      if (!withAccounting) answering = others[0]!.thread;
+      if (port === undefined) answering = others[0]!.thread;
       const worker = others.find(({ thread }) => thread === answering)!.seconds;
       const rest = others.reduce((sum, { seconds }) => sum + seconds, 0) - worker;
       measured.push({ worker: worker / completed, latencyMs: averageLatencyMs });
       const accounting = await stop?.();
       console.log(
-        `${withAccounting ? 'with' : 'without'} accounting: ${completed} answers, ${averageLatencyMs.toFixed(3)} ms on average; CPU: answering ${((worker / completed) * 1e6).toFixed(2)} µs a query, main thread ${main.toFixed(2)} s, others ${rest.toFixed(2)} s` +
+        `accounting ${which}: ${completed} answers, ${averageLatencyMs.toFixed(3)} ms on average; CPU: answering ${((worker / completed) * 1e6).toFixed(2)} µs a query, main thread ${main.toFixed(2)} s, others ${rest.toFixed(2)} s` +
           (accounting
             ? `; ${Math.round(accounting.sent / accounting.seconds)} packets a second sent, ${((accounting.answered / accounting.sent) * 100).toFixed(1)} % answered`
             : ''),
@@ -182,12 +232,13 @@ async function radiusBesideAnswers(): Promise<void> {
     }
     if (round > 0)
       ratios.push({
-        cpu: measured[1]!.worker / measured[0]!.worker,
-        latency: measured[1]!.latencyMs / measured[0]!.latencyMs,
+        cpu: measured[2]!.worker / measured[0]!.worker,
+        latency: measured[2]!.latencyMs / measured[0]!.latencyMs,
+        latencyToElsewhere: measured[2]!.latencyMs / measured[1]!.latencyMs,
       });
   }
   const median = (values: number[]) => values.sort((a, b) => a - b)[values.length >> 1]!.toFixed(3);
   console.log(
-    `answers with accounting against without: CPU ${median(ratios.map(({ cpu }) => cpu))} ×, latency ${median(ratios.map(({ latency }) => latency))} ×`,
+    `answers with accounting against without: CPU ${median(ratios.map(({ cpu }) => cpu))} ×, latency ${median(ratios.map(({ latency }) => latency))} ×; latency against accounting sent elsewhere: ${median(ratios.map(({ latencyToElsewhere }) => latencyToElsewhere))} ×`,
   );
 }
