@@ -81,7 +81,8 @@ function reference({ zones, client, chain, addresses, servers }: Scene) {
   /** Of these, those that client or name of the question would have hit. */
   const early = new Set<number>();
   for (const [position, name] of chain.entries()) {
-    const shown = servers.filter(({ zone }) => name === zone || below(name, zone));
+    // §9.3: min-ns-dots is 1.
+    const shown = servers.filter(({ zone }) => zone.includes('.') && (name === zone || below(name, zone)));
     const facts = {
       'client-ip': position === 0 ? [client] : [],
       qname: [name],
@@ -143,10 +144,13 @@ const scene: fc.Arbitrary<Scene> = fc.record({
   client: address,
   chain: fc.uniqueArray(host, { minLength: 1, maxLength: 3 }),
   addresses: fc.uniqueArray(address, { minLength: 1, maxLength: 3 }),
-  servers: fc.uniqueArray(fc.record({ zone: fc.constantFrom('test', 'x.test', 'y.test'), name: server, address }), {
-    maxLength: 3,
-    selector: ({ name }) => name,
-  }),
+  servers: fc.uniqueArray(
+    fc.record({ zone: fc.constantFrom('test', 'x.test', 'y.test', 'c.y.test'), name: server, address }),
+    {
+      maxLength: 3,
+      selector: ({ name }) => name,
+    },
+  ),
 });
 
 /** Rule `n` of list `l` is answered with 192.0.l.n. */

@@ -12,6 +12,11 @@ export const MAX_ALIASES = 16;
 /** Addresses and name servers looked at; what comes behind is not. */
 export const MAX_ADDRESSES = 256;
 export const MAX_SERVERS = 32;
+/**
+ * Servers of the root and of top-level domains say nothing about a name, and a resolver that knows of none nearer shows them
+ * (`min-ns-dots` of the draft's §9.3, here 1 as is BIND's default).
+ */
+const MIN_ZONE_LABELS = 2;
 
 const WORDS = 4;
 
@@ -122,7 +127,7 @@ export class ReplyView {
     const i = this.serverCount;
     if (!this.#readName(query, this.zones[i]!, owner) || !this.#readName(query, this.servers[i]!, dataStart))
       return false;
-    this.serverCount++;
+    if (this.zones[i]!.labelCount >= MIN_ZONE_LABELS) this.serverCount++;
     return true;
   }
 

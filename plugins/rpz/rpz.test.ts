@@ -33,8 +33,8 @@ const WORLD: World = {
   'hosted.example': {
     answers: [address('hosted.example', '198.51.100.9')],
     authorities: [
-      { name: 'example', type: 'NS', ttl: 300, data: 'ns.bad-hoster.example' },
-      { name: 'example', type: 'NS', ttl: 300, data: 'ns.other-hoster.example' },
+      { name: 'hosted.example', type: 'NS', ttl: 300, data: 'ns.bad-hoster.example' },
+      { name: 'hosted.example', type: 'NS', ttl: 300, data: 'ns.other-hoster.example' },
     ],
     additionals: [address('ns.bad-hoster.example', '203.0.113.7'), address('ns.other-hoster.example', '203.0.113.8')],
   },
@@ -405,11 +405,23 @@ describe('replies that are left alone', () => {
     const plugin = mounted([list('ns.bad-hoster.example.rpz-nsdname CNAME .')], {
       'mine.test': {
         answers: [alias('mine.test', 'cdn.example'), address('cdn.example', '198.51.100.9')],
-        authorities: [{ name: 'example', type: 'NS', ttl: 300, data: 'ns.bad-hoster.example' }],
+        authorities: [{ name: 'cdn.example', type: 'NS', ttl: 300, data: 'ns.bad-hoster.example' }],
       },
     });
     // At cdn.example, the second position, it does.
     expect(await seen(plugin, { name: 'mine.test' })).toBe('NXDOMAIN, CNAME cdn.example');
+  });
+
+  test.each(['example', '.'])("servers of '%s', which say nothing about a name below it", async (zone) => {
+    const plugin = mounted([list('ns.registry.example.rpz-nsdname CNAME .', '32.7.113.0.203.rpz-nsip CNAME .')], {
+      'plain.example': {
+        answers: [address('plain.example', '198.51.100.1')],
+        authorities: [{ name: zone, type: 'NS', ttl: 300, data: 'ns.registry.example' }],
+        additionals: [address('ns.registry.example', '203.0.113.7')],
+      },
+    });
+    expect(await seen(plugin, { name: 'plain.example' })).toBe('NOERROR, A 198.51.100.1');
+    expect(hits(plugin)).toBe(0);
   });
 
   test('what is not listed keeps its AD flag; what is rewritten has none, also with DO set', async () => {

@@ -1,4 +1,4 @@
-/** BIND 9 as an authority or as a caching forwarder: tests use it as a second implementation to compare with. */
+/** BIND 9 as an authority, a caching forwarder or a resolver that iterates: tests use it as a second implementation to compare with. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ask } from './ask.ts';
@@ -13,6 +13,10 @@ export interface BindOptions {
   policyZones?: Zone[];
   /** Forward everything else to this port on 127.0.0.1; without it, recursion is off. */
   upstreamPort?: number;
+  /** Iterate instead: from these root hints on (a master file), asking every authority on this port. */
+  iterate?: { rootHints: string; port: number };
+  /** Default true: no more in authority and additional section than there must be. */
+  minimalResponses?: boolean;
   /** Zones that are forwarded there as zones of their own, so that what counts by zone tells them apart. */
   forwardZones?: readonly string[];
   /** Name and type whose answer shows that it is ready; default the first zone's SOA. */
@@ -28,6 +32,7 @@ export async function startBind(options: BindOptions): Promise<DnsServer> {
   const zones = [...(options.zones ?? []), ...(options.policyZones ?? [])];
   const config = bindConfig(folder, port, options);
   for (const zone of zones) writeFileSync(join(folder, `${zone.name}.zone`), zone.text);
+  if (options.iterate) writeFileSync(join(folder, 'root.hints'), options.iterate.rootHints);
   const file = join(folder, 'named.conf');
   writeFileSync(file, config);
   const apex = zones[0]?.name;
@@ -45,9 +50,13 @@ export async function startBind(options: BindOptions): Promise<DnsServer> {
 }
 
 function bindConfig(folder: string, port: number, options: BindOptions): string {
-  const forward = options.upstreamPort
-    ? `  recursion yes;\n  forward only;\n  forwarders { 127.0.0.1 port ${options.upstreamPort}; };\n`
-    : '  recursion no;\n';
+  const { iterate, upstreamPort } = options;
+  const recursion = iterate
+    ? `  recursion yes;\n  port ${iterate.port};\n`
+    : upstreamPort
+      ? `  recursion yes;\n  forward only;\n  forwarders { 127.0.0.1 port ${upstreamPort}; };\n`
+      : '  recursion no;\n';
+  const hints = iterate ? 'zone "." { type hint; file "root.hints"; };\n' : '';
   const policyZones = options.policyZones ?? [];
   const policy =
     policyZones.length === 0
@@ -57,8 +66,7 @@ function bindConfig(folder: string, port: number, options: BindOptions): string 
     ({ name }) => `zone "${name}" { type primary; file "${name}.zone"; };\n`,
   );
   const forwardZones = (options.forwardZones ?? []).map(
-    (zone) =>
-      `zone "${zone}" { type forward; forward only; forwarders { 127.0.0.1 port ${options.upstreamPort}; }; };\n`,
+    (zone) => `zone "${zone}" { type forward; forward only; forwarders { 127.0.0.1 port ${upstreamPort}; }; };\n`,
   );
   return `options {
   directory "${folder}";
@@ -69,9 +77,9 @@ function bindConfig(folder: string, port: number, options: BindOptions): string 
   listen-on-v6 { none; };
   allow-query { 127.0.0.0/8; };
   dnssec-validation no;
-  minimal-responses yes;
-${forward}${policy}  ${options.options ?? ''}
+  minimal-responses ${options.minimalResponses === false ? 'no' : 'yes'};
+${recursion}${policy}  ${options.options ?? ''}
 };
 controls { };
-${zones.join('')}${forwardZones.join('')}`;
+${hints}${zones.join('')}${forwardZones.join('')}`;
 }

@@ -33,12 +33,20 @@ export function zoneText(apex: string, records: string): string {
   ].join('\n');
 }
 
+export interface NsdOptions {
+  zones: Zone[];
+  port?: number;
+  /** Where else it listens: `127.53.0.1@5300`. */
+  addresses?: readonly string[];
+  core?: number;
+}
+
 /** Start NSD with `zones`. */
-export async function startNsd(options: { zones: Zone[]; port?: number; core?: number }): Promise<DnsServer> {
+export async function startNsd(options: NsdOptions): Promise<DnsServer> {
   const folder = temporaryFolder('nsd');
   const port = options.port ?? (await freePort());
-  const config = nsdConfig(folder, port, options.zones);
-  for (const zone of options.zones) writeFileSync(join(folder, `${zone.name}.zone`), zone.text);
+  const config = nsdConfig(folder, port, options);
+  for (const zone of options.zones) writeFileSync(join(folder, zoneFile(zone.name)), zone.text);
   writeFileSync(join(folder, 'nsd.conf'), config);
   mkdirSync(join(folder, 'xfr'));
   const apex = options.zones[0]?.name ?? '.';
@@ -52,9 +60,9 @@ export async function startNsd(options: { zones: Zone[]; port?: number; core?: n
   return { ...running, port, config };
 }
 
-function nsdConfig(folder: string, port: number, zones: Zone[]): string {
+function nsdConfig(folder: string, port: number, { zones, addresses = [] }: NsdOptions): string {
   const server = `server:
-  ip-address: 127.0.0.1
+${['127.0.0.1', ...addresses].map((address) => `  ip-address: ${address}`).join('\n')}
   port: ${port}
   server-count: 1
   username: ""
@@ -76,5 +84,10 @@ function nsdConfig(folder: string, port: number, zones: Zone[]): string {
 remote-control:
   control-enable: no
 `;
-  return server + zones.map(({ name }) => `zone:\n  name: "${name}"\n  zonefile: "${name}.zone"\n`).join('');
+  return server + zones.map(({ name }) => `zone:\n  name: "${name}"\n  zonefile: "${zoneFile(name)}"\n`).join('');
+}
+
+/** The root's name alone would make it a hidden file, `..zone`. */
+function zoneFile(name: string): string {
+  return name === '.' ? 'root.zone' : `${name}.zone`;
 }

@@ -2,26 +2,21 @@
  * The same policy zones and the same upstream data before BIND and before the plugin: the same answers for the same
  * questions. Zones are random, made from a fixed seed.
  *
- * RPZ-NSDNAME and RPZ-NSIP are left out: BIND, where it forwards, asks for NS and address records by itself and decides by
- * what its cache holds of them at that moment, while the plugin goes by the answer's own authority section.
+ * RPZ-NSDNAME and RPZ-NSIP are left out: they need a world of delegations, rpz-nameservers-against-bind.test.ts.
  */
 import type { Answer } from 'dns-packet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import rpz from '../../plugins/rpz/index.ts';
 import { listsInForce } from '../../src/lists/compile-for-tests.ts';
 import { type Mounted, mount, type UpstreamReply } from '../../src/testing.ts';
-import { rcodeName } from '../../src/wire/constants.ts';
 import { startBind } from '../harness/bind.ts';
 import { findProgram } from '../harness/debian.ts';
-import { askTcp, askUdp } from '../harness/dns-client.ts';
 import type { DnsServer } from '../harness/nsd.ts';
 import { answerTo, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
+import { type Asked, answerFrom, answersFrom, inShort, text } from './policy-answers.ts';
 
 const SITES = 56;
 const ZONES = ['rpz1', 'rpz2', 'rpz3'];
-/** How long BIND is waited for; what has not come then counts as dropped. */
-const DROPPED_MS = 1_000;
-const IN_PARALLEL = 48;
 const LONG = 'x'.repeat(60);
 
 let seed = 20_261_124;
@@ -108,13 +103,6 @@ const POLICY = [
 
 // ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-interface Asked {
-  readonly name: string;
-  readonly type: string;
-  readonly client: string;
-  readonly transport: 'udp' | 'tcp';
-}
-
 const QUESTIONS: Asked[] = Array.from({ length: SITES }, (_, n) => n).flatMap((n) => {
   const names = [`www.z${n}.example`, `c${n}.alias.example`, `d${n}.alias.example`];
   return names.flatMap((name): Asked[] => [
@@ -129,14 +117,6 @@ QUESTIONS.push(
     (name): Asked => ({ name, type: 'A', client: '127.0.0.1', transport: 'udp' }),
   ),
 );
-
-const text = ({ name, type, client, transport }: Asked): string => `${name} ${type} ${client} ${transport}`;
-
-function inShort(rcode: string, truncated: boolean, answers: readonly Answer[]): string {
-  if (truncated) return 'truncated';
-  const data = answers.map((one) => ('data' in one ? `${one.type} ${String(one.data)}` : one.type)).sort();
-  return [rcode, ...data].join(', ');
-}
 
 describe.skipIf(findProgram('named') === undefined)('the policy zones of BIND and of the plugin', () => {
   let upstream: ScriptedUpstream;
@@ -159,29 +139,8 @@ describe.skipIf(findProgram('named') === undefined)('the policy zones of BIND an
     await upstream?.close();
   });
 
-  async function askBind({ name, type, client, transport }: Asked): Promise<string> {
-    const where = { port: bind.port, from: client, timeoutMs: DROPPED_MS };
-    const send = transport === 'udp' ? askUdp : askTcp;
-    try {
-      const reply = await send({ name, type, udpSize: 1232 }, where);
-      return inShort(rcodeName(reply.rcode), reply.tc, reply.answers);
-    } catch {
-      return 'dropped';
-    }
-  }
-
   it('give the same answers', async () => {
-    const byBind = new Map<string, string>();
-    const askAll = async (questions: readonly Asked[]): Promise<void> => {
-      for (let at = 0; at < questions.length; at += IN_PARALLEL) {
-        const some = questions.slice(at, at + IN_PARALLEL);
-        await Promise.all(some.map(async (asked) => byBind.set(text(asked), await askBind(asked))));
-      }
-    };
-    await askAll(QUESTIONS);
-    // On a busy machine an answer may be late: only what is missing again was dropped.
-    for (let times = 0; times < 2; times++)
-      await askAll(QUESTIONS.filter((asked) => byBind.get(text(asked)) === 'dropped'));
+    const byBind = await answersFrom(bind.port, QUESTIONS);
     const differences: string[] = [];
     const outcomes = new Set<string>();
     for (const asked of QUESTIONS) {
@@ -190,7 +149,7 @@ describe.skipIf(findProgram('named') === undefined)('the policy zones of BIND an
       let theirs = byBind.get(text(asked));
       // Asked together with many that are dropped, a connection may be starved each time: alone, only a real drop is silent.
       for (let times = 0; times < 3 && theirs === 'dropped' && ours !== 'dropped'; times++)
-        theirs = await askBind(asked);
+        theirs = await answerFrom(bind.port, asked);
       outcomes.add(ours.replace(/\d+/g, 'N'));
       if (ours !== theirs) differences.push(`${text(asked)}: BIND ${theirs}; Sekisho ${ours}`);
     }
