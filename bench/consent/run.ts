@@ -19,7 +19,7 @@ import { accountingPackets, sendAccounting } from './accounting.ts';
 
 if (process.argv.includes('--priority')) goFirst();
 const SECRET = Buffer.from('xyzzy5461');
-const ROUNDS = 3;
+const ROUNDS = 5;
 const folder = temporaryFolder('bench-consent');
 const queryFile = join(folder, 'queries');
 writeFileSync(queryFile, Array.from({ length: 1000 }, (_, i) => `host${i}.zone${i % 7}.test A\n`).join(''));
