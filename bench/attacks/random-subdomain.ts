@@ -27,6 +27,8 @@ export interface RandomSubdomainRow {
   /** Latency of other names: in the attack, and before it. */
   p99Ms: number;
   quietP99Ms: number;
+  /** … and while the same flood goes to another server of the same kind on the same core: what the machine makes of both. */
+  elsewhereP99Ms: number;
   /** Datagrams to the victim's authority in the first second of the flood, in which it has to be found out … */
   firstSecond: number;
   /** … and a second from then on. */
@@ -63,17 +65,22 @@ export async function randomSubdomain(
         };
         const ordinary = { port, rate: OTHER_RATE, seconds, latencies: true, outstanding: 2000, core: LOAD_CORE };
         const quiet = await runDnsperf({ ...ordinary, queryFile: others() });
+        const floodOf = (port: number) =>
+          flood({
+            port,
+            seconds: seconds + 2,
+            rate: FLOOD_RATE,
+            name: 'victim.bench',
+            newNames: true,
+            from: BOTS,
+            core: LOAD_CORE,
+          });
+        const bystander = await besideAnother(contender, state, floodOf, () =>
+          runDnsperf({ ...ordinary, queryFile: others() }),
+        );
         authority.tell({ state });
         await authority.counts();
-        const flooding = flood({
-          port,
-          seconds: seconds + 2,
-          rate: FLOOD_RATE,
-          name: 'victim.bench',
-          newNames: true,
-          from: BOTS,
-          core: LOAD_CORE,
-        });
+        const flooding = floodOf(port);
         await new Promise((resolve) => setTimeout(resolve, 1000));
         const firstSecond = (await authority.counts()).victim;
         const begun = performance.now();
@@ -92,6 +99,7 @@ export async function randomSubdomain(
           known: (names.rcodes['NOERROR'] ?? 0) / names.sent,
           p99Ms: quantile(attacked.latenciesMs, 0.99),
           quietP99Ms: quantile(quiet.latenciesMs, 0.99),
+          elsewhereP99Ms: quantile(bystander.latenciesMs, 0.99),
           firstSecond,
           upstreamPerSecond: victim / lasted,
         });
@@ -100,6 +108,29 @@ export async function randomSubdomain(
         authority.stop();
       }
     }
+  }
+}
+
+/** `measure` while another server of the kind is flooded, a second after it began. */
+async function besideAnother<Result>(
+  contender: (typeof RANDOM_SUBDOMAIN)[number],
+  state: VictimState,
+  floodOf: (port: number) => Promise<number>,
+  measure: () => Promise<Result>,
+): Promise<Result> {
+  const authority = await startAuthority();
+  const other = await contender.start({ port: authority.port, probeName: 'probe.other.bench', core: SERVER_CORE });
+  try {
+    authority.tell({ state });
+    await authority.counts();
+    const flooding = floodOf(other.port);
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const result = await measure();
+    await flooding;
+    return result;
+  } finally {
+    await other.stop();
+    authority.stop();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * Which queries the tables look at. Up to 4 000 a second and worker: all. Above that one in 2, 4 or 8, which then counts for
+ * Which queries the tables look at. Up to 2 000 a second and worker: all. Above that one in 2, 4 or 8, which then counts for
  * so many; the totals always count every query. So the history costs a worker about the same time each second however high
  * the load, most of all when it is overloaded, and fewer queries are looked at, which is what 必要最小限 asks for.
  *
@@ -9,7 +9,7 @@
  * Gaps are drawn at random around their mean, so that no client that asks in step with them is always or never seen.
  */
 const WINDOW = 2048;
-const FULL_RATE = 4_000;
+const FULL_RATE = 2_000;
 const MOST = 8;
 
 /** The part of a query that is needed. Handed over whole: a fraction as an argument would be an object on the heap. */

@@ -7,6 +7,9 @@ import { Database } from './guarded.ts';
 
 export type { Database } from './guarded.ts';
 
+/** Pages of 4 KiB. */
+const CHECKPOINT_PAGES = 8000;
+
 export interface OpenOptions {
   /**
    * `full`: a committed transaction survives a power cut (consent, audit). `normal`: the last transactions may be lost,
@@ -51,6 +54,8 @@ function openSound(file: string, { durability, schema, check }: OpenOptions): Da
     // A reload opens the file for the new configuration while the old one may still write its last minute.
     database.pragma('busy_timeout = 5000');
     database.pragma('journal_mode = WAL');
+    // Folding the log back holds up whoever commits at that moment: seldom, 32 MiB at a time.
+    database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     database.pragma(`synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
     // What retention deletes is overwritten, not just forgotten.
     database.pragma('secure_delete = ON');
