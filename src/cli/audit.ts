@@ -3,7 +3,7 @@ import type { AuditVerdict } from '../audit/log.ts';
 import { SekishoError } from '../errors.ts';
 import { getJson } from './admin-client.ts';
 import type { Args } from './args.ts';
-import { numberText } from './layout.ts';
+import { entriesText, numberText } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
 export async function audit(args: Args, terminal: Terminal): Promise<number> {
@@ -25,7 +25,7 @@ export async function audit(args: Args, terminal: Terminal): Promise<number> {
     terminal.out(
       verdict.head === null
         ? 'The audit log is empty.\n'
-        : `${numberText(verdict.entries)} entries, and the chain holds. Note its end somewhere else:\n${verdict.head}\n`,
+        : `${entriesText(verdict.entries)}, and the chain holds. Note its end somewhere else:\n${verdict.head}\n`,
     );
   return 0;
 }

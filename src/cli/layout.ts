@@ -33,6 +33,11 @@ export function numberText(value: number): string {
   return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ' ');
 }
 
+/** 1 → `1 entry`. */
+export function entriesText(count: number): string {
+  return `${numberText(count)} ${count === 1 ? 'entry' : 'entries'}`;
+}
+
 /** A share of a whole, `–` of nothing. */
 export function shareText(part: number, whole: number): string {
   return whole > 0 ? `${((100 * part) / whole).toFixed(1)} %` : '–';

@@ -5,7 +5,7 @@ import { groundWords, labelsWords, reportPage } from '../report/page.ts';
 import type { TransparencyReport } from '../report/report.ts';
 import { getJson } from './admin-client.ts';
 import type { Args } from './args.ts';
-import { numberText, table } from './layout.ts';
+import { entriesText, numberText, table } from './layout.ts';
 import { bold, type Terminal } from './terminal.ts';
 
 const FORMATS = ['text', 'html', 'json'] as const;
@@ -65,7 +65,7 @@ export function reportText(report: TransparencyReport, terminal: Terminal): stri
       deletions.map(({ dataset, times, rows, last }) => [dataset, times, rows, last.slice(0, 10)]),
     ),
     audit.ok
-      ? `Audit log: ${numberText(audit.entries)} entries, and the chain holds.\n${audit.head === null ? '' : `${audit.head}\n`}`
+      ? `Audit log: ${entriesText(audit.entries)}, and the chain holds.\n${audit.head === null ? '' : `${audit.head}\n`}`
       : 'Audit log: THE CHAIN IS BROKEN; see sekisho audit verify.\n',
   ].join('\n');
 }
