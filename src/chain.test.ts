@@ -113,6 +113,15 @@ describe('a miss hook', () => {
 });
 
 describe('a faulty hook costs its query alone', () => {
+  test('one that throws while a batch is foreseen costs nobody an answer', async () => {
+    const throwing = () => {
+      throw new Error('boom');
+    };
+    const mounted = mount(pluginWith({ foresee: throwing, fetch: throwing }), {});
+    expect((await mounted.ask({ name: 'a.example' })).answers).toHaveLength(1);
+    expect(mounted.counter('sekisho_plugin_faults_total', { plugin: 'probe' })).toBe(2);
+  });
+
   test.each<[string, Hooks]>([
     [
       'throws in query',

@@ -138,6 +138,29 @@ export class Chain implements Waiters {
     }
   }
 
+  /** Some plugin asks the memory ahead for a batch of packets: the listener then calls `foresee` and `fetch`. */
+  get foresees(): boolean {
+    return this.#hooks.foresees;
+  }
+
+  /** A packet of a batch whose sender alone is known; `handle` follows for each of them. */
+  foresee(query: Query): void {
+    try {
+      this.#hooks.foresee(query);
+    } catch (error) {
+      this.#hooks.fault(error, this.#clockMs());
+    }
+  }
+
+  /** The batch's senders are known. */
+  fetch(): void {
+    try {
+      this.#hooks.fetch();
+    } catch (error) {
+      this.#hooks.fault(error, this.#clockMs());
+    }
+  }
+
   /** The source would send `question` once more, or nobody waits for it: plugins may object. */
   mayAskAgain(question: Question): boolean {
     try {

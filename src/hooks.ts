@@ -49,6 +49,8 @@ class HookList<Hook> {
 type DecidingHook = (query: Query) => Verdict;
 
 export class PluginHooks {
+  readonly #foresee = new HookList<(query: Query) => void>();
+  readonly #fetch = new HookList<() => void>();
   readonly #packet = new HookList<DecidingHook>();
   readonly #query = new HookList<DecidingHook>();
   readonly #miss = new HookList<DecidingHook>();
@@ -85,6 +87,8 @@ export class PluginHooks {
     let guards = 0;
     plugins.forEach(({ plugin, hooks }, owner) => {
       refuseAsync(plugin, hooks);
+      this.#foresee.add(hooks.foresee, owner);
+      this.#fetch.add(hooks.fetch, owner);
       if (plugin.stage === 'guard') this.#packet.add(hooks.packet, owner);
       this.#query.add(hooks.query, owner);
       this.#miss.add(hooks.miss, owner);
@@ -116,6 +120,31 @@ export class PluginHooks {
       `Time spent in a plugin's hooks, on one query in ${SAMPLE}.`,
     );
     this.#costSamples = perPlugin('sekisho_plugin_cost_samples_total', "Queries on which a plugin's time was taken.");
+  }
+
+  /** Some plugin asks the memory ahead for a batch. */
+  get foresees(): boolean {
+    return this.#foresee.hooks.length > 0;
+  }
+
+  /** The sender of one packet of a batch is known. Throws what a hook throws. */
+  foresee(query: Query): void {
+    const { hooks, owners } = this.#foresee;
+    for (let i = 0; i < hooks.length; i++) {
+      this.#running = owners[i]!;
+      hooks[i]!(query);
+      this.#running = -1;
+    }
+  }
+
+  /** All senders of a batch are known. Throws what a hook throws. */
+  fetch(): void {
+    const { hooks, owners } = this.#fetch;
+    for (let i = 0; i < hooks.length; i++) {
+      this.#running = owners[i]!;
+      hooks[i]!();
+      this.#running = -1;
+    }
   }
 
   /** A new packet: decide whether its plugins' time is taken. */
@@ -254,7 +283,19 @@ export class PluginHooks {
   }
 }
 
-const HOOK_NAMES = ['packet', 'query', 'miss', 'again', 'resolved', 'answer', 'observe', 'update', 'explain'] as const;
+const HOOK_NAMES = [
+  'foresee',
+  'fetch',
+  'packet',
+  'query',
+  'miss',
+  'again',
+  'resolved',
+  'answer',
+  'observe',
+  'update',
+  'explain',
+] as const;
 
 /** A promise on the packet path would be a verdict that nobody waits for. */
 function refuseAsync(plugin: Plugin, hooks: Hooks): void {

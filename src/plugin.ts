@@ -136,6 +136,13 @@ export const STAGES: readonly Stage[] = ['guard', 'policy', 'answer', 'observe']
 
 /** What runs for each query, in a worker. Every hook is optional; none may be `async`. */
 export interface Hooks {
+  /**
+   * Several packets have come at once: called for each, with its sender alone known (client, port, listener), before the first of
+   * them is handled, and then `fetch` once. For asking the memory ahead, so that the waits of a batch overlap. Must not
+   * decide, count or keep anything; called or not, every packet has to fare the same.
+   */
+  foresee?(query: Query): void;
+  fetch?(): void;
   /** Guards only, before the packet is parsed: transport, client address and raw bytes are known, nothing else. */
   packet?(query: Query): Verdict;
   /** The question is known. */

@@ -206,6 +206,9 @@ export function mount<Schema extends z.ZodObject>(
       const waited = new Promise<Query | undefined>((resolve) => {
         late = resolve;
       });
+      // As of a batch with this one packet in it.
+      theChain.foresee(query);
+      theChain.fetch();
       if (theChain.handle(query)) return replyOf(query);
       if (query.dropReason >= 0) return noReply(query.dropReason);
       const answered = await waited;

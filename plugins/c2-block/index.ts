@@ -73,6 +73,8 @@ export default definePlugin({
     });
 
     return {
+      foresee: (query) => subscribers.foresee(query),
+      fetch: () => subscribers.fetch(),
       query(query) {
         // R2: consent is looked up before the list is.
         const holder = subscribers.holderOf(query);

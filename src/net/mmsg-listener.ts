@@ -51,7 +51,19 @@ export interface MmsgListenerParts {
   readonly metrics: Metrics;
   /** Drops packets unread when the worker is behind. */
   readonly shedder?: Shedder | undefined;
+  /** Told of all senders of a batch before its first packet is handled. */
+  readonly foresight?: Foresight | undefined;
 }
+
+/** Asks the memory for what packets of these senders will need. */
+export interface Foresight {
+  /** Of the query only the sender is known: client, port and listener. */
+  foresee(query: Query): void;
+  fetch(): void;
+}
+
+/** Waits of fewer packets overlap too little to be worth a second look at each. */
+const LEAST_FORESEEN = 4;
 
 export class MmsgListener implements DatagramListener {
   readonly kind = 'mmsg';
@@ -65,6 +77,7 @@ export class MmsgListener implements DatagramListener {
   readonly #tx = new MmsgBatch(SEND_STRIDE);
   readonly #query = new Query();
   readonly #shedder: Shedder | undefined;
+  readonly #foresight: Foresight | undefined;
   /** Listener of each queued answer; a batch may mix them. */
   readonly #txListener = new Int32Array(BATCH);
   #queued = 0;
@@ -80,6 +93,7 @@ export class MmsgListener implements DatagramListener {
     this.#handle = parts.handle;
     this.#clock = parts.clock;
     this.#shedder = parts.shedder;
+    this.#foresight = parts.foresight;
     this.#fdOfListener = new Int32Array(Math.max(1, ...parts.sockets.map((socket) => socket.listener + 1))).fill(-1);
     for (const socket of parts.sockets) this.#fdOfListener[socket.listener] = socket.fd;
     this.bound = parts.sockets.map((socket) => ({ address: socket.address, port: boundPort(socket.fd) }));
@@ -118,6 +132,8 @@ export class MmsgListener implements DatagramListener {
     const query = this.#query;
     query.listener = socket.listener;
     const shedder = this.#shedder?.batch(index, socket.fd, count === BATCH, nowMs) ? this.#shedder : undefined;
+    // Behind, some are dropped unread: nothing is to be done for those.
+    if (this.#foresight && count >= LEAST_FORESEEN && !shedder) this.#foresee(this.#foresight, count);
     for (let i = 0; i < count; i++) {
       if ((rx.flags(i) & MSG_TRUNC) !== 0) {
         this.#values[this.#oversized]! += 1;
@@ -210,6 +226,14 @@ export class MmsgListener implements DatagramListener {
   #rearmAll(controlBytes: number): void {
     for (let i = 0; i < BATCH; i++) this.#rx.rearm(i, controlBytes);
     this.#armedFor = controlBytes;
+  }
+
+  #foresee(foresight: Foresight, count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#describeSender(this.#query, i);
+      foresight.foresee(this.#query);
+    }
+    foresight.fetch();
   }
 
   #describeSender(query: Query, i: number): void {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { RoundClock, systemClock } from '../clock.ts';
 import { Metrics } from '../metrics/registry.ts';
-import { addressWords, isWildcard } from './address.ts';
+import type { Query } from '../query.ts';
+import { addressText, addressWords, isWildcard } from './address.ts';
 import { libc, nativeUnavailable } from './libc.ts';
 import { NativeLoop } from './loop.ts';
 import { MmsgListener } from './mmsg-listener.ts';
@@ -128,6 +129,50 @@ describe.runIf(reason === undefined)('on Linux', () => {
       expect(kernelDrops(fd)).toBeGreaterThan(0);
     } finally {
       client.close();
+      libc().close(fd);
+    }
+  });
+
+  it('tells of all senders of a batch before its first packet is handled, and of none where few have come', async () => {
+    const fd = openUdpListener({ address: addressWords('127.0.0.1'), port: 0, receiveBufferBytes: 1 << 20 });
+    const told: string[] = [];
+    const sender = ({ clientWords, port }: Query) => `${addressText(clientWords)} ${port}`;
+    const listener = new MmsgListener({
+      sockets: [{ fd, listener: 0, address: '127.0.0.1', wildcard: false }],
+      handle: (query) => {
+        told.push(`handle ${sender(query)}`);
+        return false;
+      },
+      foresight: { foresee: (query) => told.push(`foresee ${sender(query)}`), fetch: () => told.push('fetch') },
+      clock: new RoundClock(systemClock),
+      metrics: new Metrics(),
+    });
+    const { createSocket } = await import('node:dgram');
+    const clients = await Promise.all(
+      [1, 2, 3, 4, 5].map(async (i) => {
+        const client = createSocket('udp4');
+        await new Promise<void>((bound) => client.bind(0, `127.0.0.${i}`, bound));
+        return client;
+      }),
+    );
+    try {
+      const name = new Uint8Array(28);
+      libc().getsockname(fd, name, new Uint8Array(new Uint32Array([28]).buffer));
+      const port = (name[2]! << 8) | name[3]!;
+      const send = (some: typeof clients) =>
+        Promise.all(some.map((client) => new Promise((sent) => client.send('x', port, '127.0.0.1', sent))));
+      const texts = clients.map((client) => `${client.address().address} ${client.address().port}`).sort();
+      await send(clients);
+      expect(listener.receive(0)).toBe(5);
+      expect(told.slice(0, 5).sort()).toEqual(texts.map((text) => `foresee ${text}`));
+      expect(told[5]).toBe('fetch');
+      expect(told.slice(6).sort()).toEqual(texts.map((text) => `handle ${text}`));
+      told.length = 0;
+      await send(clients.slice(0, 2));
+      expect(listener.receive(0)).toBe(2);
+      expect(told.every((each) => each.startsWith('handle '))).toBe(true);
+    } finally {
+      for (const client of clients) client.close();
       libc().close(fd);
     }
   });

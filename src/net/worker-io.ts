@@ -64,7 +64,14 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
   });
   const shedder = openShedder(parts);
   const handle = (query: Query) => chain.handle(query);
-  const listener = new MmsgListener({ sockets: setup.udp, handle, clock, metrics, shedder });
+  const listener = new MmsgListener({
+    sockets: setup.udp,
+    handle,
+    clock,
+    metrics,
+    shedder,
+    foresight: chain.foresees ? chain : undefined,
+  });
   let upstream: UpstreamSockets | undefined;
   const loop = new NativeLoop({
     clock,

@@ -17,6 +17,38 @@ const tableOf = (entries: [string, number][]): AddressReader => {
 };
 
 describe('the table of addresses', () => {
+  it('says the same whether or not its answers were foreseen, however many and of whom', () => {
+    const prefix = fc.tuple(fc.integer({ min: 0, max: 15 }), fc.constantFrom(8, 16, 24, 32));
+    fc.assert(
+      fc.property(
+        fc.array(prefix, { maxLength: 20 }),
+        fc.array(fc.nat(2000), { maxLength: 600 }),
+        (prefixes, asked) => {
+          const table = new AddressTable();
+          prefixes.forEach(([part, bits], i) => {
+            const bytes = [10, part, part, part].map((byte, place) => (place * 8 < bits ? byte : 0));
+            table.set(at(`${bytes.join('.')}/${bits}`), i, NEVER);
+            table.set(at(`2001:db8:${part}::/${bits + 40}`), i, NEVER);
+          });
+          const plain = new AddressReader(table.memory);
+          const foreseeing = new AddressReader(table.memory);
+          const addresses = asked.map((n) =>
+            n & 1 ? `10.${n & 15}.${n & 15}.${n % 256}` : `2001:db8:${n & 15}::${n}`,
+          );
+          addresses.forEach((address, i) => {
+            const words = addressWords(address);
+            foreseeing.foresee(words, isMapped(words) ? 4 : 6, i);
+            if (i % 300 === 299) foreseeing.fetch();
+            // Also in the midst of what was noted and not fetched.
+            expect(find(foreseeing, address)).toBe(find(plain, address));
+          });
+          foreseeing.fetch();
+          for (const address of addresses) expect(find(foreseeing, address)).toBe(find(plain, address));
+        },
+      ),
+    );
+  });
+
   it('finds the longest prefix of either family', () => {
     const reader = tableOf([
       ['192.0.2.0/24', 1],

@@ -68,6 +68,23 @@ export class AddressReader {
     this.#v6.locate(words[0]!, words[1]!, 0, 0, 0);
   }
 
+  /** As PrefixTable.foresee, for an address as four words and the client's port. */
+  foresee(words: Int32Array, family: number, port: number): void {
+    if (family === 4) {
+      this.#v4.foresee(words[3]!, port << PORT_SHIFT, 0, 0, 0);
+      return;
+    }
+    this.#v6Long.foresee(words[0]!, words[1]!, words[2]!, words[3]!, port << PORT_SHIFT);
+    this.#v6.foresee(words[0]!, words[1]!, 0, 0, 0);
+  }
+
+  /** As PrefixTable.fetch. */
+  fetch(): void {
+    this.#v4.fetch();
+    this.#v6.fetch();
+    this.#v6Long.fetch();
+  }
+
   /** As PrefixTable.found. */
   found(nowSeconds: number): number {
     if (this.#family === 4) {

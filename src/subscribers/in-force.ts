@@ -50,6 +50,19 @@ export class SubscribersInForce {
     this.#unfiltered = published.unfiltered;
   }
 
+  /** Note where the tables may hold the sender, for `fetch`; changes nothing of what `holderOf` says. */
+  foresee({ clientWords, family, port, listener }: Omit<Source, 'nowMs'>): void {
+    if (this.#unfiltered[listener] === true) return;
+    this.#leases?.foresee(clientWords, family, port);
+    this.#ranges?.foresee(clientWords, family, port);
+  }
+
+  /** Ask the memory for all that was noted, so that the waits of a batch overlap. */
+  fetch(): void {
+    this.#leases?.fetch();
+    this.#ranges?.fetch();
+  }
+
   /** The holder of the address that the query came from, a number from 0; UNKNOWN where there is none (`reason`). */
   holderOf(query: Source): number {
     const leases = this.#leases;

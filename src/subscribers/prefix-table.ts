@@ -43,6 +43,8 @@ const EXPIRES_AT = 1;
 const KEY_AT = 2;
 const LONG_SESSION_AT = 7;
 const KEY_WORDS = 5;
+/** Four lengths for each packet of a batch of 64. */
+const MAX_FORESEEN = 256;
 const LOCATED_WORDS = 1 + KEY_WORDS;
 const HOLDER_BITS = 24;
 const HOLDER_MASK = 0xff_ffff;
@@ -98,7 +100,10 @@ export class PrefixTable {
   #lengthsSeen = 0;
   /** By place in `#lengths`, each LOCATED_WORDS long: where the line begins, and the key cut to the length. */
   readonly #located = new Int32Array((LENGTHS + 1) * LOCATED_WORDS);
-  /** What `locate` read, kept so that no compiler leaves the reading out; of no meaning. */
+  /** Lines that `foresee` noted and `fetch` has not read yet. */
+  readonly #foreseen = new Int32Array(MAX_FORESEEN);
+  #foreseenCount = 0;
+  /** What `locate` and `fetch` read, kept so that no compiler leaves the reading out; of no meaning. */
   readAhead = 0;
 
   constructor(memory: PrefixTableMemory) {
@@ -128,6 +133,28 @@ export class PrefixTable {
     let ahead = 0;
     for (let i = 0; i < count; i++) ahead |= words[this.#locate(i, this.#lengths[i]!, k0, k1, k2, k3, k4)]!;
     this.readAhead = ahead;
+  }
+
+  /** Note where the key may stand, for `fetch`. What is beyond the room for it is not noted, and costs its wait later. */
+  foresee(k0: number, k1: number, k2: number, k3: number, k4: number): void {
+    if (this.#words[LENGTHS_CHANGED_AT] !== this.#lengthsSeen) this.#readLengths();
+    const count = Math.min(this.#lengthCount, MAX_FORESEEN - this.#foreseenCount);
+    for (let i = 0; i < count; i++)
+      this.#foreseen[this.#foreseenCount++] = this.#locate(LENGTHS, this.#lengths[i]!, k0, k1, k2, k3, k4);
+  }
+
+  /**
+   * Ask the memory for every line that was noted. Nothing but reads in this loop, so that the processor has many of them under
+   * way at once, which it has not where each stands among the work of its look-up.
+   */
+  fetch(): void {
+    const words = this.#words;
+    const foreseen = this.#foreseen;
+    const count = this.#foreseenCount;
+    let ahead = 0;
+    for (let i = 0; i < count; i++) ahead |= words[foreseen[i]!]!;
+    this.readAhead = ahead;
+    this.#foreseenCount = 0;
   }
 
   /**
