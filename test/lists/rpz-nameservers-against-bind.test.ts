@@ -229,6 +229,12 @@ describe.skipIf(!needed)('rules on name servers in BIND and in the server', () =
       startBind({ iterate, probeName, options, policyZones: POLICIES }).then(keep),
     ]);
     bind = policed;
+    // A resolver that has not looked a server up yet (one at a hoster, on a busy machine) answers without its address, and the
+    // answer is kept: what is compared is not that.
+    await answersFrom(
+      resolver.port,
+      ALL.flatMap(({ apex, servers }) => [asked(apex, 'NS'), ...servers.map(({ name }) => asked(name))]),
+    );
     const folder = temporaryFolder('rpz-nameservers');
     const lists = POLICIES.map(({ name, text: zoneText }) => {
       const file = join(folder, `${name}.rpz`);
