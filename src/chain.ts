@@ -1,7 +1,8 @@
 /**
  * The packet's way through the server, as a list:
  *
- *     packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → miss hooks
+ *     (foresee and fetch hooks, for a batch)
+ *     → packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → miss hooks
  *     → source → resolved hooks → answer hooks → OPT and size limit → observe hooks
  *
  * Everything is synchronous. A query whose answer is not there yet is put aside (suspended.ts) and comes back through

@@ -10,7 +10,7 @@
 import { join } from 'node:path';
 import { errorText, SekishoError } from '../../src/errors.ts';
 import { textToName } from '../../src/plugin.ts';
-import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
+import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
 import type { DeskRule } from './rule.ts';
 
 export type Action = 'add' | 'renew' | 'remove' | 'expire';
@@ -39,10 +39,7 @@ const SCHEMA = `
     reason TEXT NOT NULL, rule TEXT NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS change_by_name ON change (name);
-  CREATE TRIGGER IF NOT EXISTS change_is_not_altered BEFORE UPDATE ON change
-    BEGIN SELECT RAISE(ABORT, 'the history of changes is append-only'); END;
-  CREATE TRIGGER IF NOT EXISTS change_is_not_deleted BEFORE DELETE ON change
-    BEGIN SELECT RAISE(ABORT, 'the history of changes is append-only'); END;
+  ${appendOnly('change', 'the history of changes')}
 `;
 
 export class Store {

@@ -4,6 +4,7 @@
  */
 import type { Action } from './args.ts';
 import type { OptionName } from './options.ts';
+import { STATEMENTS } from './statements.ts';
 
 export interface Command {
   readonly name: string;
@@ -164,21 +165,7 @@ restart and end by themselves. Roles: operator or security; privacy may look.`,
       ],
       ['sinkhole remove www.victim.example --reason "attack over since 15:00"', 'lift it'],
     ].map(([line, purpose]) => [`sekisho ${line}`, purpose ?? ''] as const),
-    options: [
-      'ground',
-      'effect',
-      'evidence',
-      'nothing-milder',
-      'purpose',
-      'necessity',
-      'proportionality',
-      'approver',
-      'expires',
-      'review',
-      'subtree',
-      'dry-run',
-      'reason',
-    ],
+    options: ['ground', ...STATEMENTS, 'subtree', 'dry-run', 'reason'],
     words: [1, 2],
     load: async () => (await import('./sinkhole.ts')).sinkhole,
   },
@@ -318,24 +305,7 @@ minutes. A whole zone needs --escalate. \`sekisho measures\` shows what is in fo
         'in force',
       ],
     ],
-    options: [
-      'reason',
-      'window',
-      'apply',
-      'diagnosis',
-      'ground',
-      'effect',
-      'evidence',
-      'nothing-milder',
-      'purpose',
-      'necessity',
-      'proportionality',
-      'approver',
-      'expires',
-      'review',
-      'escalate',
-      'dry-run',
-    ],
+    options: ['reason', 'window', 'apply', 'diagnosis', 'ground', ...STATEMENTS, 'escalate', 'dry-run'],
     words: [0, 0],
     load: async () => (await import('./diagnose.ts')).diagnose,
   },

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { errorText, SekishoError } from '../errors.ts';
-import { closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
+import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
 import type { Measure } from './measure.ts';
 
 export type MeasureAction = 'apply' | 'lift' | 'expire';
@@ -28,10 +28,7 @@ const SCHEMA = `
     at INTEGER NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, number INTEGER NOT NULL, reason TEXT NOT NULL,
     measure TEXT NOT NULL
   ) STRICT;
-  CREATE TRIGGER IF NOT EXISTS change_is_not_altered BEFORE UPDATE ON change
-    BEGIN SELECT RAISE(ABORT, 'the history of changes is append-only'); END;
-  CREATE TRIGGER IF NOT EXISTS change_is_not_deleted BEFORE DELETE ON change
-    BEGIN SELECT RAISE(ABORT, 'the history of changes is append-only'); END;
+  ${appendOnly('change', 'the history of changes')}
 `;
 
 export class MeasureStore {

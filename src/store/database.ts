@@ -10,6 +10,13 @@ export type { Database } from './guarded.ts';
 /** Pages of 4 KiB. */
 const CHECKPOINT_PAGES = 8000;
 
+/** Statements for a schema: rows of `table` can be added, and neither changed nor taken away. `what`: its name for people. */
+export function appendOnly(table: string, what: string): string {
+  const refusal = `BEGIN SELECT RAISE(ABORT, '${what} is append-only'); END`;
+  return `CREATE TRIGGER IF NOT EXISTS ${table}_is_not_altered BEFORE UPDATE ON ${table} ${refusal};
+  CREATE TRIGGER IF NOT EXISTS ${table}_is_not_deleted BEFORE DELETE ON ${table} ${refusal};`;
+}
+
 export interface OpenOptions {
   /**
    * `full`: a committed transaction survives a power cut (consent, audit). `normal`: the last transactions may be lost,

@@ -1,5 +1,5 @@
 /** Opens the SQLite file of the consent ledger. */
-import { type Database, openDatabase } from '../store/database.ts';
+import { appendOnly, type Database, openDatabase } from '../store/database.ts';
 
 export type LedgerDatabase = Database;
 
@@ -10,10 +10,7 @@ const SCHEMA = `
     hash TEXT NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS entry_by_subscriber ON entry (subscriber, seq);
-  CREATE TRIGGER IF NOT EXISTS entry_is_not_altered BEFORE UPDATE ON entry
-    BEGIN SELECT RAISE(ABORT, 'the consent ledger is append-only'); END;
-  CREATE TRIGGER IF NOT EXISTS entry_is_not_deleted BEFORE DELETE ON entry
-    BEGIN SELECT RAISE(ABORT, 'the consent ledger is append-only'); END;
+  ${appendOnly('entry', 'the consent ledger')}
   CREATE TABLE IF NOT EXISTS import (id TEXT PRIMARY KEY, rows INTEGER NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS notice (
     subscriber TEXT NOT NULL, category TEXT NOT NULL, list TEXT NOT NULL,

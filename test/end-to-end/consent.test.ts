@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ConsentExport, ConsentView } from '../../src/admin/consent.ts';
 import type { ExplainResult } from '../../src/admin/status.ts';
 import { AUDIT_FILE } from '../../src/audit/log.ts';
+import { main } from '../../src/cli/cli.ts';
 import { openDatabase } from '../../src/store/database.ts';
 import { askTcp, askUdp } from '../harness/dns-client.ts';
 import { sekisho } from '../harness/field.ts';
@@ -383,6 +384,23 @@ describe('an import', () => {
       'opted-out',
       'individual',
       'contract',
+    ]);
+    // The same rows of others, before the eyes of a person.
+    const drawn: string[] = [];
+    const other = join(place.folder, 'crm-2.csv');
+    writeFileSync(other, `${rows.join('\n').replaceAll('i', 't')}\n`);
+    await main(['consent', 'import', other, '--config', place.server.configFile], {
+      out: () => {},
+      err: (text) => drawn.push(text),
+      env: {},
+      workFolder: place.folder,
+      isTerminal: true,
+    });
+    expect(drawn.slice(0, 4)).toEqual([
+      '\r[########............] 1 000 of 2 500 rows ',
+      '\r[################....] 2 000 of 2 500 rows ',
+      '\r[####################] 2 500 of 2 500 rows ',
+      '\r\x1b[K',
     ]);
     const again = await place.cli('consent', 'import', file);
     expect(again.stdout).toContain('2 500 rows were taken before');
