@@ -20,9 +20,14 @@ test('observing allocates nothing, whether a query is looked at, known, new, or 
     for (let round = 0; round < rounds; round++) for (let i = 0; i < queries.length; i++) recorder.observe(queries[i]!);
   };
   run(300);
-  collect();
-  const before = process.memoryUsage().heapUsed;
-  run(400);
+  // Code that the compiler is still making better, in a thread of its own and when it gets to it, boxes numbers for a while. An
+  // object for each query would show every time.
+  const grown = Array.from({ length: 5 }, () => {
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    run(400);
+    return process.memoryUsage().heapUsed - before;
+  });
   // 204 800 queries: one object each would be more than three megabytes.
-  expect(process.memoryUsage().heapUsed - before).toBeLessThan(400_000);
+  expect(Math.min(...grown)).toBeLessThan(100_000);
 });
