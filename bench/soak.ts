@@ -5,10 +5,10 @@
  */
 import { readdirSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { memory } from '../test/harness/cpu.ts';
-import { runDnsperf } from '../test/harness/dnsperf.ts';
-import { startNsd } from '../test/harness/nsd.ts';
-import { startSekisho } from '../test/harness/sekisho.ts';
+import { memory } from '../test/support/cpu.ts';
+import { runDnsperf } from '../test/support/dnsperf.ts';
+import { startNsd } from '../test/support/nsd.ts';
+import { startSekisho } from '../test/support/sekisho.ts';
 import { nameOf, queryFile, randomNumbers, SHORT_APEX, ZONES } from './load/queries.ts';
 import { median } from './load/statistics.ts';
 

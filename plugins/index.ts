@@ -1,5 +1,5 @@
-/** The plugins that come with Sekisho, by name in the configuration. Others are loaded with `module:` (src/plugins.ts). */
-import type { Plugin } from '../src/plugin.ts';
+/** The plugins that come with Sekisho, by name in the configuration. Others are loaded with `module:` (src/loading/plugins.ts). */
+import type { Plugin } from '../src/contract/plugin.ts';
 import access from './access/index.ts';
 import ampShaper from './amp-shaper/index.ts';
 import c2Block from './c2-block/index.ts';

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ensurePackages, type Program } from './harness/debian.ts';
+import { ensurePackages, type Program } from './support/debian.ts';
 
 const PROGRAMS: Program[] = ['nsd', 'unbound', 'named', 'knotd', 'dig', 'kdig', 'dnsperf'];
 

@@ -1,6 +1,6 @@
 /** Reflected ANY, DNSKEY and TXT floods: bytes towards the victims' network, and what its honest clients notice. */
-import { queryBytes } from '../../test/harness/dns-client.ts';
-import { startNsd, zoneText } from '../../test/harness/nsd.ts';
+import { queryBytes } from '../../test/support/dns-client.ts';
+import { startNsd, zoneText } from '../../test/support/nsd.ts';
 import { forgedFlood } from './forged-flood.ts';
 import { AMPLIFICATION } from './servers.ts';
 import { StubClient } from './stub-client.ts';

@@ -1,8 +1,8 @@
 /** A flood reflected at one victim, hidden among hundreds of thousands of other forged sources: is it still limited, in what memory? */
 import { readFileSync } from 'node:fs';
-import { queryBytes } from '../../test/harness/dns-client.ts';
-import { flood } from '../../test/harness/flooder.ts';
-import { startNsd } from '../../test/harness/nsd.ts';
+import { queryBytes } from '../../test/support/dns-client.ts';
+import { flood } from '../../test/support/flooder.ts';
+import { startNsd } from '../../test/support/nsd.ts';
 import { APEX, ZONE } from './amplification.ts';
 import { forgedFlood } from './forged-flood.ts';
 import { AMPLIFICATION } from './servers.ts';

@@ -1,7 +1,7 @@
 /** More than a server can answer, from one address, one network or everywhere: what modest clients get meanwhile. */
-import { quantile, runDnsperf } from '../../test/harness/dnsperf.ts';
-import { flood } from '../../test/harness/flooder.ts';
-import { startNsd, zoneText } from '../../test/harness/nsd.ts';
+import { quantile, runDnsperf } from '../../test/support/dnsperf.ts';
+import { flood } from '../../test/support/flooder.ts';
+import { startNsd, zoneText } from '../../test/support/nsd.ts';
 import { queryFile } from '../load/queries.ts';
 import { OVERLOAD } from './servers.ts';
 

@@ -1,9 +1,9 @@
 /** Random-subdomain floods while the zone's authority is slow or silent: what other names and the zone's own names get. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { quantile, runDnsperf } from '../../test/harness/dnsperf.ts';
-import { flood } from '../../test/harness/flooder.ts';
-import { freePort } from '../../test/harness/free-port.ts';
+import { quantile, runDnsperf } from '../../test/support/dnsperf.ts';
+import { flood } from '../../test/support/flooder.ts';
+import { freePort } from '../../test/support/free-port.ts';
 import { queryFile } from '../load/queries.ts';
 import type { Counts, ToAuthority, VictimState } from './authority.ts';
 import { RANDOM_SUBDOMAIN } from './servers.ts';

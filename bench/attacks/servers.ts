@@ -1,9 +1,9 @@
 /** The servers that are attacked, each with the defence that its manual offers, and one of them without any. */
-import { startBind } from '../../test/harness/bind.ts';
-import { startDnsdist } from '../../test/harness/dnsdist.ts';
-import type { RunningProcess } from '../../test/harness/process.ts';
-import { type SekishoServer, startSekisho } from '../../test/harness/sekisho.ts';
-import { startUnbound } from '../../test/harness/unbound.ts';
+import { startBind } from '../../test/support/bind.ts';
+import { startDnsdist } from '../../test/support/dnsdist.ts';
+import type { RunningProcess } from '../../test/support/process.ts';
+import { type SekishoServer, startSekisho } from '../../test/support/sekisho.ts';
+import { startUnbound } from '../../test/support/unbound.ts';
 
 export interface Target extends RunningProcess {
   readonly port: number;

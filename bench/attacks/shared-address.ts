@@ -1,8 +1,8 @@
 /** 500 subscribers behind one CG-NAT address, 20 queries a second each, in normal use: who of them is shaped. */
-import { exchangeDatagram, queryBytes, readReply } from '../../test/harness/dns-client.ts';
-import { runDnsperf } from '../../test/harness/dnsperf.ts';
-import { startNsd, zoneText } from '../../test/harness/nsd.ts';
-import { MetricsPage } from '../../test/harness/observe.ts';
+import { exchangeDatagram, queryBytes, readReply } from '../../test/support/dns-client.ts';
+import { runDnsperf } from '../../test/support/dnsperf.ts';
+import { startNsd, zoneText } from '../../test/support/nsd.ts';
+import { MetricsPage } from '../../test/support/observe.ts';
 import { queryFile, randomNumbers } from '../load/queries.ts';
 import { SHARED_ADDRESS } from './servers.ts';
 

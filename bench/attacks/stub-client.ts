@@ -1,5 +1,5 @@
 /** A client as it is in the world: asks over UDP, again when nothing comes, over TCP after TC, with its cookie after BADCOOKIE. */
-import { type Ask, askTcp, exchangeDatagram, queryBytes, readReply } from '../../test/harness/dns-client.ts';
+import { type Ask, askTcp, exchangeDatagram, queryBytes, readReply } from '../../test/support/dns-client.ts';
 
 const TRIES = 3;
 const TRY_MS = 1000;

@@ -7,12 +7,12 @@
 import { createSocket } from 'node:dgram';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { cpuSeconds, threadCpuSeconds } from '../../test/harness/cpu.ts';
-import { runDnsperf } from '../../test/harness/dnsperf.ts';
-import { freePort } from '../../test/harness/free-port.ts';
-import { temporaryFolder } from '../../test/harness/process.ts';
-import { honest, startScriptedUpstream } from '../../test/harness/scripted-upstream.ts';
-import { startSekisho } from '../../test/harness/sekisho.ts';
+import { cpuSeconds, threadCpuSeconds } from '../../test/support/cpu.ts';
+import { runDnsperf } from '../../test/support/dnsperf.ts';
+import { freePort } from '../../test/support/free-port.ts';
+import { temporaryFolder } from '../../test/support/process.ts';
+import { honest, startScriptedUpstream } from '../../test/support/scripted-upstream.ts';
+import { startSekisho } from '../../test/support/sekisho.ts';
 import { nameMaker } from '../lists/list-names.ts';
 import { goFirst } from '../load/priority.ts';
 import { accountingPackets, sendAccounting } from './accounting.ts';

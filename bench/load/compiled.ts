@@ -1,9 +1,9 @@
 /** The bench's two C programs, compiled into a temporary folder when they are first needed. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { requireProgram } from '../../test/harness/debian.ts';
-import { temporaryFolder } from '../../test/harness/process.ts';
-import { repositoryRoot } from '../../test/harness/root.ts';
+import { requireProgram } from '../../test/support/debian.ts';
+import { temporaryFolder } from '../../test/support/process.ts';
+import { repositoryRoot } from '../../test/support/root.ts';
 
 const compiled = new Map<string, string>();
 

@@ -1,7 +1,7 @@
 /** The saturating load (flood.c): what dnsperf is too slow for. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import type { LoadResult } from '../../test/harness/dnsperf.ts';
+import type { LoadResult } from '../../test/support/dnsperf.ts';
 import { compiledProgram } from './compiled.ts';
 
 export interface FloodOptions {

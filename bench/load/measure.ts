@@ -1,6 +1,6 @@
 /** One measurement: load on one server for a while, and what that cost the server. */
-import { coreBusySeconds, cpuSeconds } from '../../test/harness/cpu.ts';
-import { type LoadOptions, type LoadResult, quantile, runDnsperf } from '../../test/harness/dnsperf.ts';
+import { coreBusySeconds, cpuSeconds } from '../../test/support/cpu.ts';
+import { type LoadOptions, type LoadResult, quantile, runDnsperf } from '../../test/support/dnsperf.ts';
 import { runFlood } from './flood.ts';
 import { LOAD_CORE, SERVER_CORE, type Target } from './servers.ts';
 

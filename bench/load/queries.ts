@@ -1,8 +1,8 @@
 /** Zones of the authority, and the files of queries that dnsperf sends. All servers of a round get the same file. */
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { zoneText } from '../../test/harness/nsd.ts';
-import { temporaryFolder } from '../../test/harness/process.ts';
+import { zoneText } from '../../test/support/nsd.ts';
+import { temporaryFolder } from '../../test/support/process.ts';
 
 /** Apex whose names all have one address: an answer of 56 bytes for a name like ours. */
 export const SHORT_APEX = 'short.bench';

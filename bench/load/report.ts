@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync, writeFileSync } fr
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { repositoryRoot } from '../../test/harness/root.ts';
+import { repositoryRoot } from '../../test/support/root.ts';
 import {
   cheapestPeer,
   judge,

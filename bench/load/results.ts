@@ -1,7 +1,7 @@
 /** What a run leaves behind: one JSON file, from which the tables are made. */
 import { readFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
-import { programVersion } from '../../test/harness/debian.ts';
+import { programVersion } from '../../test/support/debian.ts';
 import type { Figures } from './measure.ts';
 import type { Goal, Metric } from './scenarios.ts';
 import { median, medianRatio } from './statistics.ts';

@@ -3,8 +3,8 @@
  * of them get in turn.
  */
 
-import { ask } from '../../test/harness/ask.ts';
-import { memory } from '../../test/harness/cpu.ts';
+import { ask } from '../../test/support/ask.ts';
+import { memory } from '../../test/support/cpu.ts';
 import { type Figures, fill, measure, measureFlood } from './measure.ts';
 import { LONG_APEX, nameOf, queryFile, randomNumbers, SHORT_APEX, UNCACHED_APEX } from './queries.ts';
 import type { Target } from './servers.ts';

@@ -1,13 +1,13 @@
 /** The servers that are compared: how each is started, on one core, in front of the authority. */
 import { existsSync } from 'node:fs';
-import { ask } from '../../test/harness/ask.ts';
-import type { Program } from '../../test/harness/debian.ts';
-import { startDnsdist } from '../../test/harness/dnsdist.ts';
-import { freePort } from '../../test/harness/free-port.ts';
-import { startPdnsRecursor } from '../../test/harness/pdns-recursor.ts';
-import { type RunningProcess, startProcess } from '../../test/harness/process.ts';
-import { sekishoMain, startSekisho } from '../../test/harness/sekisho.ts';
-import { startUnbound } from '../../test/harness/unbound.ts';
+import { ask } from '../../test/support/ask.ts';
+import type { Program } from '../../test/support/debian.ts';
+import { startDnsdist } from '../../test/support/dnsdist.ts';
+import { freePort } from '../../test/support/free-port.ts';
+import { startPdnsRecursor } from '../../test/support/pdns-recursor.ts';
+import { type RunningProcess, startProcess } from '../../test/support/process.ts';
+import { sekishoMain, startSekisho } from '../../test/support/sekisho.ts';
+import { startUnbound } from '../../test/support/unbound.ts';
 import { compiledProgram } from './compiled.ts';
 
 /** Core that the measured server has for itself, with all its threads. */

@@ -9,11 +9,11 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
-import { runDnsperf } from '../../test/harness/dnsperf.ts';
-import { scrape } from '../../test/harness/observe.ts';
-import { temporaryFolder } from '../../test/harness/process.ts';
-import { honest, startScriptedUpstream } from '../../test/harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../../test/harness/sekisho.ts';
+import { runDnsperf } from '../../test/support/dnsperf.ts';
+import { scrape } from '../../test/support/observe.ts';
+import { temporaryFolder } from '../../test/support/process.ts';
+import { honest, startScriptedUpstream } from '../../test/support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../../test/support/sekisho.ts';
 
 const [toggles = 200, rate = 10_000, others = 0] = process.argv.slice(2).map(Number);
 const ground = {

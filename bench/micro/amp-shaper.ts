@@ -1,12 +1,12 @@
 /** What amplification shaping costs an answer (plugins/amp-shaper): ordinary, charged, over budget, a table of a million networks. */
 import ampShaper from '../../plugins/amp-shaper/index.ts';
-import { systemClock } from '../../src/clock.ts';
+import type { Hooks } from '../../src/contract/plugin.ts';
 import { ListsInForce } from '../../src/lists/in-force.ts';
+import { mountPlugin } from '../../src/loading/plugins.ts';
 import { Metrics } from '../../src/metrics/registry.ts';
-import type { Hooks } from '../../src/plugin.ts';
-import { mountPlugin } from '../../src/plugins.ts';
-import type { Query } from '../../src/query.ts';
 import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
+import { systemClock } from '../../src/time/clock.ts';
+import type { Query } from '../../src/wire/query.ts';
 import { readQuery } from '../../src/wire/reader.ts';
 import { KEY0, KEY1, queryOver, queryPacket } from './packets.ts';
 import { type Case, compare } from './timing.ts';

@@ -7,10 +7,10 @@
  */
 import { AnswerCache } from '../../src/cache/cache.ts';
 import { createCacheMemory } from '../../src/cache/memory.ts';
-import { sampleAnswer, sampleQuery } from '../../src/cache/sample.ts';
-import { CACHE_HIT, type Query } from '../../src/query.ts';
 import { Answer } from '../../src/wire/answer.ts';
+import { CACHE_HIT, type Query } from '../../src/wire/query.ts';
 import { readQuery } from '../../src/wire/reader.ts';
+import { sampleAnswer, sampleQuery } from '../../test/support/sample-answers.ts';
 
 const ROUNDS = 7;
 const PER_ROUND = 300_000;

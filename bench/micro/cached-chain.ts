@@ -1,22 +1,22 @@
 /**
  * A chain with access, a sinkhole rule and a filled cache, and a loop of cached queries through it, without the system
  * calls. Packets lie in one buffer as after a recvmmsg. For the bench of the chain and the proof that a hit allocates
- * nothing (src/chain-allocation.test.ts).
+ * nothing (src/chain/chain-allocation.test.ts).
  */
 
 import { AnswerCache } from '../../src/cache/cache.ts';
 import { createFailureMemory, FailureTable } from '../../src/cache/failures.ts';
 import { createCacheMemory } from '../../src/cache/memory.ts';
-import { Chain } from '../../src/chain.ts';
-import { systemClock } from '../../src/clock.ts';
+import { Chain } from '../../src/chain/chain.ts';
+import { OwnNames } from '../../src/chain/own-names.ts';
+import { SuspendedQueries } from '../../src/chain/suspended.ts';
 import { ListsInForce } from '../../src/lists/in-force.ts';
+import { mountPlugins } from '../../src/loading/plugins.ts';
 import { Metrics } from '../../src/metrics/registry.ts';
-import { OwnNames } from '../../src/own-names.ts';
-import { mountPlugins } from '../../src/plugins.ts';
-import { Query } from '../../src/query.ts';
 import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
-import { SuspendedQueries } from '../../src/suspended.ts';
+import { systemClock } from '../../src/time/clock.ts';
 import { Answer } from '../../src/wire/answer.ts';
+import { Query } from '../../src/wire/query.ts';
 import { readQuery } from '../../src/wire/reader.ts';
 import { KEY0, KEY1, queryPacket } from './packets.ts';
 

@@ -1,4 +1,4 @@
-/** What one cached query costs on its way through the whole chain (src/chain.ts), without the system calls. */
+/** What one cached query costs on its way through the whole chain (src/chain/chain.ts), without the system calls. */
 import { cachedChain, hitLoop } from './cached-chain.ts';
 import { compare } from './timing.ts';
 

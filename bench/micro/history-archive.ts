@@ -14,8 +14,8 @@ import { ATTRIBUTE_COUNT, type Kind } from '../../plugins/query-history/layout.t
 import { HistoryReading } from '../../plugins/query-history/reading.ts';
 import { byKind, type Entry, type Slice } from '../../plugins/query-history/slice.ts';
 import { NO_TOTALS } from '../../plugins/query-history/totals.ts';
-import { systemClock } from '../../src/clock.ts';
-import { measuresWithoutStore } from '../../src/measures/desk-without-store.ts';
+import { systemClock } from '../../src/time/clock.ts';
+import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
 
 const RATE = 100_000;
 const DAYS = 35;

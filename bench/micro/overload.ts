@@ -1,9 +1,10 @@
 /** What shares of clients cost (src/overload/): each packet while a worker sheds, each query that has to wait, and quiet. */
-import { systemClock } from '../../src/clock.ts';
+
 import { Metrics } from '../../src/metrics/registry.ts';
 import { PendingShares } from '../../src/overload/pending-shares.ts';
 import { Shedder } from '../../src/overload/shedder.ts';
-import { Query } from '../../src/query.ts';
+import { systemClock } from '../../src/time/clock.ts';
+import { Query } from '../../src/wire/query.ts';
 import { type Case, compare } from './timing.ts';
 
 const CLIENTS = 4096;

@@ -1,6 +1,6 @@
 /** Packets that the micro benches feed to the packet path. */
 import { encode, type Packet } from 'dns-packet';
-import { Query } from '../../src/query.ts';
+import { Query } from '../../src/wire/query.ts';
 
 /** Bytes that the benches write replies into. */
 const REPLY_BYTES = 4096;

@@ -1,5 +1,5 @@
 /** What a DNS cookie costs (src/wire/server-cookies.ts): verifying a good one, finding a bad one, making a first one. */
-import { Query } from '../../src/query.ts';
+import { Query } from '../../src/wire/query.ts';
 import { ServerCookies } from '../../src/wire/server-cookies.ts';
 import { type Case, compare } from './timing.ts';
 

@@ -1,8 +1,8 @@
 /** What a query costs the sinkhole's table (plugins/sinkhole/table.ts), by rules; and making the table anew at each change. */
 import { compileTable, RuleTable, type TableRule } from '../../plugins/sinkhole/table.ts';
-import { Query } from '../../src/query.ts';
-import { queryMessage } from '../../src/testing.ts';
+import { queryMessage } from '../../src/testing/testing.ts';
 import { textToName } from '../../src/wire/name.ts';
+import { Query } from '../../src/wire/query.ts';
 import { readQuery } from '../../src/wire/reader.ts';
 import { KEY0, KEY1 } from './packets.ts';
 import { type Case, compare } from './timing.ts';

@@ -1,5 +1,5 @@
-/** What hashing a name costs (src/wire/siphash.ts), by its length on the wire. */
-import { halfSipHash, hashHigh, hashLow } from '../../src/wire/siphash.ts';
+/** What hashing a name costs (src/hash/siphash.ts), by its length on the wire. */
+import { halfSipHash, hashHigh, hashLow } from '../../src/hash/siphash.ts';
 import { KEY0, KEY1 } from './packets.ts';
 import { type Case, compare } from './timing.ts';
 

@@ -1,5 +1,5 @@
-/** What it costs to set a query aside and to take it up again (src/suspended.ts). */
-import { SuspendedQueries } from '../../src/suspended.ts';
+/** What it costs to set a query aside and to take it up again (src/chain/suspended.ts). */
+import { SuspendedQueries } from '../../src/chain/suspended.ts';
 import { readQuery } from '../../src/wire/reader.ts';
 import { KEY0, KEY1, queryOver, queryPacket } from './packets.ts';
 import { type Case, compare } from './timing.ts';

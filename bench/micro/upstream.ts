@@ -1,13 +1,13 @@
 /**
  * What forwarding costs without the network: a response checked and rewritten (src/wire/normalize.ts), and a question's
- * whole way through the source (src/upstream/forward.ts), sockets and cache replaced by nothing.
+ * whole way through the source (src/resolve/forward/forward.ts), sockets and cache replaced by nothing.
  */
 import { type Answer as DnsRecord, encode, type Packet } from 'dns-packet';
-import { systemClock } from '../../src/clock.ts';
+import type { UpstreamSockets } from '../../src/chain/routes.ts';
 import { Metrics } from '../../src/metrics/registry.ts';
-import type { UpstreamSockets } from '../../src/net/routes.ts';
-import { ForwardSource } from '../../src/upstream/forward.ts';
-import { randomPool } from '../../src/upstream/random.ts';
+import { ForwardSource } from '../../src/resolve/forward/forward.ts';
+import { randomPool } from '../../src/resolve/forward/random.ts';
+import { systemClock } from '../../src/time/clock.ts';
 import { Answer } from '../../src/wire/answer.ts';
 import { Normalizer } from '../../src/wire/normalize.ts';
 import type { Question } from '../../src/wire/question.ts';

@@ -1,6 +1,7 @@
 /** What writing a reply costs (src/wire/writer.ts): own answers, errors, and the OPT record behind them. */
-import type { Query } from '../../src/query.ts';
+
 import { RCODE, TYPE } from '../../src/wire/constants.ts';
+import type { Query } from '../../src/wire/query.ts';
 import { readQuery } from '../../src/wire/reader.ts';
 import { ANSWER, addRecord, addSoa, beginReply, finishReply } from '../../src/wire/writer.ts';
 import { KEY0, KEY1, queryOver, queryPacket } from './packets.ts';

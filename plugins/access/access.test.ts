@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { mount } from '../../src/testing.ts';
+import { mount } from '../../src/testing/testing.ts';
 import access from './index.ts';
 
 const server = { access: ['192.0.2.0/24', '2001:db8::/32'] };

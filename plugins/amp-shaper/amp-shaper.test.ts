@@ -1,6 +1,6 @@
 import type { Answer } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
-import { type Ask, type Mounted, mount, type Reply } from '../../src/testing.ts';
+import { type Ask, type Mounted, mount, type Reply } from '../../src/testing/testing.ts';
 import plugin from './index.ts';
 
 /** About 1000 bytes for TXT, one address for A, NXDOMAIN-less emptiness for the rest. */

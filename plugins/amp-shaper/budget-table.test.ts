@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressText, addressWords } from '../../src/net/address.ts';
+import { addressText, addressWords } from '../../src/address/address.ts';
 import { BudgetTable, createBudgetMemory, ENTRY_BYTES, type Level, tableTime } from './budget-table.ts';
 
 const LEVELS: readonly Level[] = [

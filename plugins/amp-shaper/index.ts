@@ -3,8 +3,8 @@
  * network they go to, by how much they amplify; a network over its budget is told to come back over TCP, or with a
  * cookie, which whoever forges its address cannot do. Options, metrics and an example: README.md.
  */
-import { AddressError, parsePrefix, prefixText } from '../../src/net/address.ts';
-import { PrefixSet } from '../../src/net/prefix-set.ts';
+import { AddressError, parsePrefix, prefixText } from '../../src/address/address.ts';
+import { PrefixSet } from '../../src/address/prefix-set.ts';
 import {
   ANSWER,
   beginReply,
@@ -21,7 +21,7 @@ import {
   TRUNCATE,
   typeFromName,
   z,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
 import { BudgetTable, createBudgetMemory, type Level, MAX_LEVELS, tableTime } from './budget-table.ts';
 import { measureHook } from './measures.ts';
 import { OUTCOMES, Pricing } from './pricing.ts';

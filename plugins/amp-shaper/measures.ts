@@ -10,7 +10,7 @@ import {
   REFUSE,
   TRUNCATE,
   type Verdict,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
 
 /** The query hook. */
 export function measureHook(

@@ -3,7 +3,7 @@
  * free, which is what ordinary names get; the rest is charged, some types more dearly than others, and some outcomes at
  * a least price, because a flood of small answers reflects too.
  */
-import { type Query, RCODE, replyRoom } from '../../src/plugin.ts';
+import { type Query, RCODE, replyRoom } from '../../src/contract/plugin.ts';
 
 export const OUTCOMES = ['answer', 'nodata', 'nxdomain', 'error'] as const;
 export type Outcome = (typeof OUTCOMES)[number];

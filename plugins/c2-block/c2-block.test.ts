@@ -1,13 +1,13 @@
 import { decode, encode } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
+import { parsePrefix } from '../../src/address/address.ts';
+import { EDE, type NoticeFacts } from '../../src/contract/plugin.ts';
 import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
-import { parsePrefix } from '../../src/net/address.ts';
-import { EDE, type NoticeFacts } from '../../src/plugin.ts';
-import { AddressTable } from '../../src/subscribers/address-table.ts';
+import { purposeBit } from '../../src/subscribers/consent/purposes.ts';
 import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
-import { NEVER } from '../../src/subscribers/prefix-table.ts';
-import { purposeBit } from '../../src/subscribers/purposes.ts';
-import { mount } from '../../src/testing.ts';
+import { AddressTable } from '../../src/subscribers/table/address-table.ts';
+import { NEVER } from '../../src/subscribers/table/prefix-table.ts';
+import { mount } from '../../src/testing/testing.ts';
 import c2Block from './index.ts';
 import { drained, NoticeRing, noticeRings } from './notice-ring.ts';
 

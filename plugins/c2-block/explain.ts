@@ -1,7 +1,5 @@
 /** What this plugin would do with a query, in words: who the client is, what was consented to, and why nothing is looked up. */
-import { CONSENT_PURPOSES } from '../../src/grounds/categories.ts';
-import type { ListsInForce } from '../../src/lists/in-force.ts';
-import { ACTION_PASSTHRU } from '../../src/lists/index/rules.ts';
+
 import {
   ANSWER,
   CONTINUE,
@@ -10,7 +8,10 @@ import {
   nameToText,
   type Query,
   type RuleMatch,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
+import { CONSENT_PURPOSES } from '../../src/grounds/categories.ts';
+import type { ListsInForce } from '../../src/lists/in-force.ts';
+import { ACTION_PASSTHRU } from '../../src/lists/index/rules.ts';
 import type { SubscribersInForce } from '../../src/subscribers/in-force.ts';
 import type { Responder } from './respond.ts';
 

@@ -1,6 +1,6 @@
 /** Writes what a subscriber gets for a blocked name. All bytes are made at set-up. */
-import type { ListCategory } from '../../src/grounds/categories.ts';
-import { addressWords } from '../../src/net/address.ts';
+
+import { addressWords } from '../../src/address/address.ts';
 import {
   ANSWER,
   ANSWER_SECTION,
@@ -12,7 +12,8 @@ import {
   RCODE,
   TYPE,
   type Verdict,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
+import type { ListCategory } from '../../src/grounds/categories.ts';
 import type { Told } from './options.ts';
 
 /** RFC 8914 §2. */

@@ -1,8 +1,8 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { Query } from '../../src/plugin.ts';
-import { queryMessage } from '../../src/testing.ts';
+import { Query } from '../../src/contract/plugin.ts';
+import { queryMessage } from '../../src/testing/testing.ts';
 import { readQuery } from '../../src/wire/reader.ts';
 import { createRing, RingReader, RingWriter } from './ring.ts';
 

@@ -6,8 +6,8 @@
  */
 import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import { definePlugin, durationMs, type Problem, sizeBytes, z } from '../../src/contract/plugin.ts';
 import { expiryMs, ground } from '../../src/grounds/ground.ts';
-import { definePlugin, durationMs, type Problem, sizeBytes, z } from '../../src/plugin.ts';
 import { createRing, RingWriter } from './ring.ts';
 
 const MESSAGES = ['client-query', 'client-response'] as const;
@@ -67,7 +67,7 @@ export default definePlugin({
       import('./writer-thread.ts'),
       import('./key-file.ts'),
       import('./sink.ts'),
-      import('../../src/version.ts'),
+      import('../../src/system/version.ts'),
     ]);
     const folder = dataFolder();
     const place = (path: string | undefined) =>

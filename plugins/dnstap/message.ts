@@ -2,7 +2,7 @@
  * dnstap messages in Protocol Buffers (https://dnstap.info, dnstap.proto). The schema is fixed and small, so that writing it
  * by hand is shorter than bringing a library.
  */
-import { RecordCursor, TYPE } from '../../src/plugin.ts';
+import { RecordCursor, TYPE } from '../../src/contract/plugin.ts';
 
 export const CLIENT_QUERY = 5;
 export const CLIENT_RESPONSE = 6;

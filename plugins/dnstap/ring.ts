@@ -9,7 +9,7 @@
  * One producer, one consumer, no lock: what lies between TAIL and HEAD belongs to the writer, the rest to the worker. A
  * record that finds no room is dropped and counted; nobody waits for anybody.
  */
-import { type Query, TCP } from '../../src/plugin.ts';
+import { type Query, TCP } from '../../src/contract/plugin.ts';
 
 /** Power of two. */
 export const RING_BYTES = 1 << 20;

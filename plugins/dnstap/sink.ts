@@ -4,7 +4,7 @@
  */
 import { closeSync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { errorText } from '../../src/errors.ts';
+import { errorText } from '../../src/errors/errors.ts';
 import { CONTROL, ControlFrames, controlFrame, DNSTAP_CONTENT } from './frame-streams.ts';
 
 export const DROPS = ['no-reader', 'slow-reader', 'disk'] as const;

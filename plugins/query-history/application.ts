@@ -1,9 +1,10 @@
 /**
  * Puts a proposal of a diagnosis in force (R5). The diagnosis itself is the evidence; whoever applies it says on which ground,
- * until when, and who takes the responsibility. The rest is the measures desk's (src/measures/desk.ts).
+ * until when, and who takes the responsibility. The rest is the measures desk's (src/rules/desk.ts).
  */
-import { SekishoError } from '../../src/errors.ts';
-import type { ControlContext, Measure } from '../../src/plugin.ts';
+
+import type { ControlContext, Measure } from '../../src/contract/plugin.ts';
+import { SekishoError } from '../../src/errors/errors.ts';
 import type { CauseName } from './causes.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
 import type { Proposal } from './proposals.ts';

@@ -2,14 +2,14 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { measuresWithoutStore } from '../../src/measures/desk-without-store.ts';
-import type { AuditEntry } from '../../src/plugin.ts';
-import { ManualClock } from '../../src/testing.ts';
+import type { AuditEntry } from '../../src/contract/plugin.ts';
+import { ManualClock } from '../../src/testing/testing.ts';
+import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { observed, testRecorder } from '../../test/support/history-queries.ts';
 import { Archive, SPAN_MS } from './archive.ts';
 import { type HistoryArchive, inlineArchive } from './archive-thread.ts';
 import { HistoryDesk } from './desk.ts';
 import { HistoryReading } from './reading.ts';
-import { observed, testRecorder } from './test-queries.ts';
 
 const DAY = 24 * SPAN_MS.hour;
 const reader = { who: 'sato', role: 'operator' };

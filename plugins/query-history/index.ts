@@ -6,8 +6,8 @@
  */
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { definePlugin, durationMs, z } from '../../src/contract/plugin.ts';
 import type { SuffixKey } from '../../src/lists/index/suffix-hash.ts';
-import { definePlugin, durationMs, z } from '../../src/plugin.ts';
 import { Collector } from './collector.ts';
 import { shareDesk } from './desks.ts';
 import { createRecorderMemory, type RecorderMemory } from './layout.ts';

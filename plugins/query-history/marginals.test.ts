@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { observed, testRecorder } from './test-queries.ts';
+import { observed, testRecorder } from '../../test/support/history-queries.ts';
 
 const name = fc.constantFrom(
   'www.example.com',

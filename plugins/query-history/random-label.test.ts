@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { textToName } from '../../src/plugin.ts';
+import { textToName } from '../../src/contract/plugin.ts';
 import { looksRandom } from './random-label.ts';
 
 const random = (label: string) => looksRandom(textToName(label), 0);

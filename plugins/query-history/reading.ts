@@ -2,8 +2,9 @@
  * Who may read the history, and what they get. An overload must be open (detected, or declared with a reason), and the
  * reading is in the audit log before the first number leaves.
  */
-import { SekishoError } from '../../src/errors.ts';
-import type { Auditor, Clock, ControlContext, Measure } from '../../src/plugin.ts';
+
+import type { Auditor, Clock, ControlContext, Measure } from '../../src/contract/plugin.ts';
+import { SekishoError } from '../../src/errors/errors.ts';
 import { type Application, applyProposal, commandFor } from './application.ts';
 import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';

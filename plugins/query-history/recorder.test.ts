@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { CACHE_MISS } from '../../src/plugin.ts';
+import { CACHE_MISS } from '../../src/contract/plugin.ts';
+import { type Observed, observed, testRecorder } from '../../test/support/history-queries.ts';
 import { memoryBytes } from './layout.ts';
 import { attribute, type Slice } from './slice.ts';
-import { type Observed, observed, testRecorder } from './test-queries.ts';
 import { quantile } from './totals.ts';
 
 function sliceOf(queries: readonly Observed[], workers = 1): Slice {

@@ -5,8 +5,9 @@
  * seen 0 after that, nothing writes to the other half any more; it is read and cleared at leisure. `BUSY` and `ACTIVE` are
  * accessed with sequential consistency, as in Dekker's algorithm: a worker that reads the old half has said BUSY before.
  */
+
+import { CACHE_MISS, type Query, RCODE, TYPE } from '../../src/contract/plugin.ts';
 import type { SuffixKey } from '../../src/lists/index/suffix-hash.ts';
-import { CACHE_MISS, type Query, RCODE, TYPE } from '../../src/plugin.ts';
 import { FoldedName } from './folded-name.ts';
 import { type HeavyHitters, openHalf } from './heavy-hitters.ts';
 import {

@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { measureSchema, measureView } from '../../src/admin/measures.ts';
 import { responseSchema } from '../../src/admin/status.ts';
-import { z } from '../../src/plugin.ts';
+import { z } from '../../src/contract/plugin.ts';
 import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
 import { type HistoryReading, LEAST_REASON, type Reader, shown } from './reading.ts';

@@ -8,8 +8,8 @@
  * does no harm by standing for all of its domains.
  */
 import { getPublicSuffix } from 'tldts';
+import { textToName } from '../../src/contract/plugin.ts';
 import { SuffixHash, type SuffixKey } from '../../src/lists/index/suffix-hash.ts';
-import { textToName } from '../../src/plugin.ts';
 
 const SLOTS = 16_384;
 /** A table that is fuller than this learns no more. */

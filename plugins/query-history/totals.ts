@@ -2,9 +2,10 @@
  * Numbers about queries as such: each worker adds, nobody resets, the main thread takes differences. A reader may see a
  * query's first number and not yet its last; the next reading has both.
  */
-import { CACHE_RESULTS, TRANSPORTS } from '../../src/query.ts';
-import { DROP_REASONS } from '../../src/query-counters.ts';
+
+import { DROP_REASONS } from '../../src/chain/query-counters.ts';
 import { rcodeName, typeName } from '../../src/wire/constants.ts';
+import { CACHE_RESULTS, TRANSPORTS } from '../../src/wire/query.ts';
 import { TOTALS_CELLS } from './layout.ts';
 
 /** Response codes told apart; what is above counts as SERVFAIL, as in the server's own metrics. */

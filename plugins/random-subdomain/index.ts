@@ -24,7 +24,7 @@ import {
   sizeBytes,
   textToName,
   z,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
 import { createKnownMemory, KnownNames, knownMemoryBytes } from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';
 import { ZoneFinder } from './zone-finder.ts';

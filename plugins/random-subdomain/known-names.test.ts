@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { type Question, textToName } from '../../src/plugin.ts';
+import { type Question, textToName } from '../../src/contract/plugin.ts';
 import { Question as QuestionClass } from '../../src/wire/question.ts';
 import { createKnownMemory, KnownNames, knownMemoryBytes } from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';

@@ -9,8 +9,8 @@
  * where it would have been limited.
  */
 
-import type { Question } from '../../src/plugin.ts';
-import { halfSipHash, hashHigh, hashLow } from '../../src/wire/siphash.ts';
+import type { Question } from '../../src/contract/plugin.ts';
+import { halfSipHash, hashHigh, hashLow } from '../../src/hash/siphash.ts';
 
 const HEADER_WORDS = 16;
 const KEY = 0;

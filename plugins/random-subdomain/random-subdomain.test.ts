@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { type Mounted, mount, type UpstreamSays } from '../../src/testing.ts';
+import { type Mounted, mount, type UpstreamSays } from '../../src/testing/testing.ts';
 import plugin from './index.ts';
 
 const NETWORK_ERROR = 23;

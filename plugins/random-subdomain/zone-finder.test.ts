@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { getDomain } from 'tldts';
 import { describe, expect, test } from 'vitest';
-import { nameToText, textToName } from '../../src/plugin.ts';
+import { nameToText, textToName } from '../../src/contract/plugin.ts';
 import { Question } from '../../src/wire/question.ts';
 import { registeredDomain, ZoneFinder } from './zone-finder.ts';
 import { createZoneMemory, ZoneTable } from './zone-table.ts';

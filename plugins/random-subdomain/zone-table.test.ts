@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nameToText, textToName } from '../../src/plugin.ts';
+import { nameToText, textToName } from '../../src/contract/plugin.ts';
 import {
   createZoneMemory,
   FADE_MS,

@@ -1,17 +1,6 @@
 /** `sekisho explain`: what the policy lists say about client and name, and why a rule that matches does not act. */
-import { GROUND_TERMS } from '../../src/grounds/ground.ts';
-import { ADDRESS_TRIGGER } from '../../src/lists/formats/sink.ts';
-import type { LoadedLists } from '../../src/lists/in-force.ts';
-import { NetworkName } from '../../src/lists/index/network-index.ts';
-import {
-  ACTION_DROP,
-  ACTION_LOCAL_DATA,
-  ACTION_NODATA,
-  ACTION_NXDOMAIN,
-  ACTION_TCP_ONLY,
-  MAX_LISTS,
-} from '../../src/lists/index/rules.ts';
-import { prefixText } from '../../src/net/address.ts';
+
+import { prefixText } from '../../src/address/address.ts';
 import {
   ANSWER,
   type Clock,
@@ -24,7 +13,19 @@ import {
   type RuleMatch,
   TRUNCATE,
   type Verdict,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
+import { GROUND_TERMS } from '../../src/grounds/ground.ts';
+import { ADDRESS_TRIGGER } from '../../src/lists/formats/sink.ts';
+import type { LoadedLists } from '../../src/lists/in-force.ts';
+import { NetworkName } from '../../src/lists/index/network-index.ts';
+import {
+  ACTION_DROP,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_TCP_ONLY,
+  MAX_LISTS,
+} from '../../src/lists/index/rules.ts';
 import type { Matcher } from './matcher.ts';
 import { ACTION_CNAME, actionLabel, CLIENT_IP, type Policies, type Policy, QNAME, TRIGGERS } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';

@@ -8,9 +8,18 @@
  * What the cache holds is never altered: policy is applied to the reply that is being served.
  */
 
+import {
+  CACHE_NOT_ASKED,
+  CLASS,
+  CONTINUE,
+  definePlugin,
+  FAIL,
+  type Query,
+  type Verdict,
+  z,
+} from '../../src/contract/plugin.ts';
 import { ADDRESS_TRIGGER } from '../../src/lists/formats/sink.ts';
 import type { LoadedLists } from '../../src/lists/in-force.ts';
-import { CACHE_NOT_ASKED, CLASS, CONTINUE, definePlugin, FAIL, type Query, type Verdict, z } from '../../src/plugin.ts';
 import { explain } from './explain.ts';
 import { asksForAlias, Matcher } from './matcher.ts';
 import { Policies } from './policies.ts';

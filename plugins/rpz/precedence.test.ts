@@ -6,7 +6,7 @@ import type { Answer } from 'dns-packet';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { listsInForce } from '../../src/lists/compile-for-tests.ts';
-import { mount, type UpstreamReply } from '../../src/testing.ts';
+import { mount, type UpstreamReply } from '../../src/testing/testing.ts';
 import rpz from './index.ts';
 
 /** One rule leads to one address, so that the answer tells which one decided. */

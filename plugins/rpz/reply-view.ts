@@ -5,7 +5,7 @@
  *   question ─CNAME▶ names[1] ─CNAME▶ … names[last]     addresses: A and AAAA in the answer
  *   authority: owner NS server                          additional: A and AAAA of servers
  */
-import { MessageName, type Query, RecordCursor, TYPE } from '../../src/plugin.ts';
+import { MessageName, type Query, RecordCursor, TYPE } from '../../src/contract/plugin.ts';
 
 /** CNAMEs followed; resolvers give up earlier (BIND and unbound: 11). */
 export const MAX_ALIASES = 16;

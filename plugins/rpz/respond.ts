@@ -1,15 +1,5 @@
 /** Carries out what a rule says: writes the reply over whatever stands there, and gives the verdict. */
-import type { PolicyZoneFacts } from '../../src/lists/in-force.ts';
-import type { PolicyIndex } from '../../src/lists/index/policy-index.ts';
-import {
-  ACTION_DROP,
-  ACTION_LOCAL_DATA,
-  ACTION_NODATA,
-  ACTION_NXDOMAIN,
-  ACTION_TCP_ONLY,
-  DATA_RDATA_AT,
-  DATA_TTL_AT,
-} from '../../src/lists/index/rules.ts';
+
 import {
   ANSWER,
   ANSWER_SECTION,
@@ -29,7 +19,18 @@ import {
   TYPE,
   UDP,
   type Verdict,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
+import type { PolicyZoneFacts } from '../../src/lists/in-force.ts';
+import type { PolicyIndex } from '../../src/lists/index/policy-index.ts';
+import {
+  ACTION_DROP,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_TCP_ONLY,
+  DATA_RDATA_AT,
+  DATA_TTL_AT,
+} from '../../src/lists/index/rules.ts';
 import { asksForAlias, type Matcher } from './matcher.ts';
 import { ACTION_CNAME } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';

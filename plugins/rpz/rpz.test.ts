@@ -1,11 +1,11 @@
 import type { Answer } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
 import { cachedChain } from '../../bench/micro/cached-chain.ts';
-import { systemClock } from '../../src/clock.ts';
+import { addressWords } from '../../src/address/address.ts';
+import { EDE, Query, RCODE } from '../../src/contract/plugin.ts';
 import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
-import { addressWords } from '../../src/net/address.ts';
-import { EDE, Query, RCODE } from '../../src/plugin.ts';
-import { type Ask, ManualClock, mount, queryMessage, type UpstreamReply } from '../../src/testing.ts';
+import { type Ask, ManualClock, mount, queryMessage, type UpstreamReply } from '../../src/testing/testing.ts';
+import { systemClock } from '../../src/time/clock.ts';
 import { textToName } from '../../src/wire/name.ts';
 import rpz from './index.ts';
 

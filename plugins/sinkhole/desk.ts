@@ -7,8 +7,9 @@
  * One desk a process: it outlives reloads. During a reload the old and the new configuration are attached side by side,
  * each with rules and workers of its own, and every change goes to both.
  */
-import { errorText, SekishoError } from '../../src/errors.ts';
-import type { Auditor, Clock } from '../../src/plugin.ts';
+
+import type { Auditor, Clock } from '../../src/contract/plugin.ts';
+import { errorText, SekishoError } from '../../src/errors/errors.ts';
 import { type ConfigurationRule, configurationEntry, deskEntry, type Entry, stateOf, tableRule } from './entry.ts';
 import { staleEvidence } from './evidence.ts';
 import { RateMonitor } from './rates.ts';

@@ -2,8 +2,8 @@
  * Answers a discard address (通信破棄用のIPアドレス) for a name that an attack looks up, so that other names on the same
  * address stay reachable (guideline Art. 5(1)1イ(オ), R1). Options, metrics and an example: README.md.
  */
-import { ground } from '../../src/grounds/ground.ts';
-import { AddressError, addressWords, isMapped } from '../../src/net/address.ts';
+
+import { AddressError, addressWords, isMapped } from '../../src/address/address.ts';
 import {
   ANSWER,
   ANSWER_SECTION,
@@ -21,7 +21,8 @@ import {
   RCODE,
   TYPE,
   z,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
+import { ground } from '../../src/grounds/ground.ts';
 import { type ConfigurationRule, configurationEntry, tableRule } from './entry.ts';
 import { RuleNameError, ruleName } from './rule-name.ts';
 import { compileTable, MAX_RULES, RuleTable, type TableMemory } from './table.ts';

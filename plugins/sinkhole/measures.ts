@@ -2,8 +2,9 @@
  * Measures on a name become rules of the sinkhole desk, which keeps them, counts them and ends them like any other; the
  * measures desk lifts them when the name's rate is back.
  */
-import { SekishoError } from '../../src/errors.ts';
-import type { Measure, MeasureCarrier } from '../../src/plugin.ts';
+
+import type { Measure, MeasureCarrier } from '../../src/contract/plugin.ts';
+import { SekishoError } from '../../src/errors/errors.ts';
 import type { Desk } from './desk.ts';
 import { stateOf } from './entry.ts';
 import { ruleName } from './rule-name.ts';

@@ -3,8 +3,9 @@
  * nobody's queries are compared with the name, so there is nothing to count them by. What a dry run, or another rule that
  * reaches the name, has counted is shown; clients are not counted at all (that would be a record of who asks for what).
  */
-import { errorText, SekishoError } from '../../src/errors.ts';
-import type { Clock } from '../../src/plugin.ts';
+
+import type { Clock } from '../../src/contract/plugin.ts';
+import { errorText, SekishoError } from '../../src/errors/errors.ts';
 import type { Desk } from './desk.ts';
 import { type Entry, stateOf } from './entry.ts';
 import { readDraft } from './request.ts';

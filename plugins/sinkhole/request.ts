@@ -2,9 +2,10 @@
  * From what somebody asks for to a rule, or to everything that is wrong with it at once: at three in the morning nobody
  * wants to learn of five missing statements one after the other.
  */
-import { SekishoError } from '../../src/errors.ts';
+
+import { z } from '../../src/contract/plugin.ts';
+import { SekishoError } from '../../src/errors/errors.ts';
 import { issueText, missing, readGround, type StatedGround } from '../../src/grounds/stated.ts';
-import { z } from '../../src/plugin.ts';
 import type { DeskRule } from './rule.ts';
 import { type RuleName, RuleNameError, ruleName, suffixBelow } from './rule-name.ts';
 

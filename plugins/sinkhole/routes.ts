@@ -3,10 +3,10 @@
  * privacy officer may look at them and at their history (R14).
  */
 import type { FastifyInstance } from 'fastify';
-import type { Role } from '../../src/admin/roles.ts';
 import { errorSchema, responseSchema } from '../../src/admin/status.ts';
-import { errorText, SekishoError } from '../../src/errors.ts';
-import type { Clock } from '../../src/plugin.ts';
+import type { Role } from '../../src/audit/roles.ts';
+import type { Clock } from '../../src/contract/plugin.ts';
+import { errorText, SekishoError } from '../../src/errors/errors.ts';
 import type { Desk } from './desk.ts';
 import { preview } from './preview.ts';
 import { refused } from './request.ts';

@@ -4,8 +4,8 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { getPublicSuffix } from 'tldts';
+import { NameError, nameToText, textToName } from '../../src/contract/plugin.ts';
 import { publicSuffixRules } from '../../src/lists/guard/public-suffix-rules.ts';
-import { NameError, nameToText, textToName } from '../../src/plugin.ts';
 
 export interface RuleName {
   /** Lower case, A-labels, without the final dot. */

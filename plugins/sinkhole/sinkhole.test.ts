@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { EDE, textToName } from '../../src/plugin.ts';
-import { ManualClock, mount } from '../../src/testing.ts';
+import { EDE, textToName } from '../../src/contract/plugin.ts';
+import { ManualClock, mount } from '../../src/testing/testing.ts';
 import sinkhole from './index.ts';
 import { compileTable, type TableRule } from './table.ts';
 

@@ -8,8 +8,8 @@
  * transaction. One process-wide writer: the desk outlives reloads (ControlContext.lasting).
  */
 import { join } from 'node:path';
-import { errorText, SekishoError } from '../../src/errors.ts';
-import { textToName } from '../../src/plugin.ts';
+import { textToName } from '../../src/contract/plugin.ts';
+import { errorText, SekishoError } from '../../src/errors/errors.ts';
 import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
 import type { DeskRule } from './rule.ts';
 

@@ -1,9 +1,9 @@
 /** The table against a naive model: a list of rules that is gone through one by one. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { nameToText, textToName } from '../../src/plugin.ts';
-import { Query } from '../../src/query.ts';
-import { queryMessage } from '../../src/testing.ts';
+import { nameToText, textToName } from '../../src/contract/plugin.ts';
+import { queryMessage } from '../../src/testing/testing.ts';
+import { Query } from '../../src/wire/query.ts';
 import { readQuery } from '../../src/wire/reader.ts';
 import { compileTable, MAX_RULES, RuleTable, type TableRule } from './table.ts';
 

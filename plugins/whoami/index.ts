@@ -19,7 +19,7 @@ import {
   TYPE,
   textToName,
   z,
-} from '../../src/plugin.ts';
+} from '../../src/contract/plugin.ts';
 
 export default definePlugin({
   name: 'whoami',

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mount } from '../../src/testing.ts';
+import { mount } from '../../src/testing/testing.ts';
 import whoami from './index.ts';
 
 test('an IPv4 client sees its address, port and transport', async () => {

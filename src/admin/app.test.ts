@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
+import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { ROLES, type Role } from '../audit/roles.ts';
 import { parseConfig } from '../config/load.ts';
-import { deskWithoutLists } from '../lists/desk-without-lists.ts';
-import { measuresWithoutStore } from '../measures/desk-without-store.ts';
-import { definePlugin, type Plugin, z } from '../plugin.ts';
+import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
 import { emptyReport } from '../report/empty-report.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
-import { ROLES, type Role } from './roles.ts';
 import type { Status } from './status.ts';
 import { Tokens } from './tokens.ts';
 

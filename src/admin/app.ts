@@ -5,7 +5,8 @@
 import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { type ErrorCode, errorText, SekishoError } from '../errors.ts';
+import { ROLES, type Role, STAFF } from '../audit/roles.ts';
+import { type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
 import { consentRoutes } from './consent.ts';
@@ -16,7 +17,6 @@ import { listRoutes } from './lists.ts';
 import { measureRoutes } from './measures.ts';
 import { readOf } from './personal-read.ts';
 import { reportRoutes } from './report.ts';
-import { ROLES, type Role, STAFF } from './roles.ts';
 import {
   auditSchema,
   type ErrorBody,

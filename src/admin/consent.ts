@@ -5,12 +5,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
-import { SekishoError } from '../errors.ts';
-import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent-desk.ts';
+import type { Role } from '../audit/roles.ts';
+import { SekishoError } from '../errors/errors.ts';
+import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent/consent-desk.ts';
+import { PURPOSES, type Purpose } from '../subscribers/consent/purposes.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
-import { PURPOSES, type Purpose } from '../subscribers/purposes.ts';
 import { readOf } from './personal-read.ts';
-import type { Role } from './roles.ts';
 import { errorSchema, responseSchema } from './status.ts';
 import type { Identity } from './tokens.ts';
 

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
-import type { MeasureDesk } from '../measures/desk.ts';
+import type { MeasureDesk } from '../rules/desk.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { ListRoutesDeps } from './lists.ts';
 import type { ReportRoutesDeps } from './report.ts';

@@ -2,8 +2,8 @@
  * The question of `sekisho explain`, from text as people write it.
  */
 import { domainToASCII } from 'node:url';
-import { SekishoError } from '../errors.ts';
-import { AddressError, addressText, addressWords } from '../net/address.ts';
+import { AddressError, addressText, addressWords } from '../address/address.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { typeFromName } from '../wire/constants.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
 import type { ExplainQuestion } from './status.ts';

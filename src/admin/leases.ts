@@ -1,11 +1,11 @@
 /** `/v1/leases`: what a DHCP server or BNG without RADIUS reports (R10). Written only: nobody reads here who holds what. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { SekishoError } from '../errors.ts';
-import { AddressError, type Prefix, parsePrefix } from '../net/address.ts';
+import { AddressError, type Prefix, parsePrefix } from '../address/address.ts';
+import { SekishoError } from '../errors/errors.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
-import { isGroup, isSubscriberNumber } from '../subscribers/directory.ts';
-import { LEASE_RESULTS, MAX_REPORTERS, sessionHash, sessionWord } from '../subscribers/leases.ts';
+import { LEASE_RESULTS, MAX_REPORTERS, sessionHash, sessionWord } from '../subscribers/leases/leases.ts';
+import { isGroup, isSubscriberNumber } from '../subscribers/table/directory.ts';
 import { needed } from './consent.ts';
 import { errorSchema, responseSchema } from './status.ts';
 

@@ -5,11 +5,11 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
-import { sourceText } from '../config/lists-section.ts';
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
+import { sourceText } from '../lists/section/lists-section.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
 import { errorSchema, responseSchema } from './status.ts';
 import type { Identity } from './tokens.ts';

@@ -2,10 +2,10 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { GROUND_TERMS } from '../grounds/ground.ts';
-import type { Counted, Held, MeasureDesk } from '../measures/desk.ts';
-import { MEASURE_STATES, type Measure, matchText } from '../measures/measure.ts';
-import { QUIET_MINUTES } from '../measures/recovery.ts';
-import { MEASURE_ACTIONS } from '../measures/store.ts';
+import type { Counted, Held, MeasureDesk } from '../rules/desk.ts';
+import { MEASURE_STATES, type Measure, matchText } from '../rules/measure.ts';
+import { QUIET_MINUTES } from '../rules/recovery.ts';
+import { MEASURE_ACTIONS } from '../rules/store.ts';
 import { errorSchema, responseSchema } from './status.ts';
 
 export const measureSchema = z.strictObject({

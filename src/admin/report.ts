@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from '../report/report.ts';
 import { errorSchema, responseSchema } from './status.ts';
 

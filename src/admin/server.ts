@@ -9,8 +9,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { listenError } from '../errors.ts';
-import { endpointText } from '../net/address.ts';
+import { endpointText } from '../address/address.ts';
+import { listenError } from '../errors/errors.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import { ADMIN_TOKEN_FILE, ensureAdminToken, Tokens } from './tokens.ts';

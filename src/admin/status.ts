@@ -139,7 +139,7 @@ export const healthSchema = z.strictObject({ status: z.literal('ok') });
 /** What every failed request is answered. */
 export const errorSchema = z.strictObject({
   error: z.strictObject({
-    code: z.string().describe('One of the catalogue in src/errors.ts.'),
+    code: z.string().describe('One of the catalogue in src/errors/errors.ts.'),
     message: z.string(),
     details: z.array(z.string()).optional().describe('Every problem, where there may be several.'),
   }),

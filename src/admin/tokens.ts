@@ -5,9 +5,9 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ROLES, type Role } from '../audit/roles.ts';
 import type { TokenEntry } from '../config/config.ts';
-import { errorText, SekishoError } from '../errors.ts';
-import { ROLES, type Role } from './roles.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
 
 /** File below `server.data` with the token that has every role. */
 export const ADMIN_TOKEN_FILE = 'admin.token';

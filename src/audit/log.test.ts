@@ -2,8 +2,8 @@ import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { ManualClock } from '../clock.ts';
 import { openDatabase } from '../store/database.ts';
+import { ManualClock } from '../time/clock.ts';
 import { AUDIT_FILE, AuditLog } from './log.ts';
 
 const opened: AuditLog[] = [];

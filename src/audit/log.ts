@@ -10,9 +10,9 @@
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
-import { errorText, SekishoError } from '../errors.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
+import type { Clock } from '../time/clock.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
 
 export const AUDIT_FILE = 'audit.db';

@@ -1,12 +1,18 @@
 import { decode } from 'dns-packet';
 import { describe, expect, it } from 'vitest';
-import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query, TCP } from '../query.ts';
+import {
+  ask,
+  type SampleAnswer,
+  type SampleQuery,
+  sampleAnswer,
+  sampleQuery,
+} from '../../test/support/sample-answers.ts';
 import { Answer, FAILURE, NODATA } from '../wire/answer.ts';
 import { EDE, RCODE, TYPE } from '../wire/constants.ts';
+import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query, TCP } from '../wire/query.ts';
 import { finishReply } from '../wire/writer.ts';
 import { AnswerCache, type CacheSettings } from './cache.ts';
 import { createCacheMemory } from './memory.ts';
-import { ask, type SampleAnswer, type SampleQuery, sampleAnswer, sampleQuery } from './sample.ts';
 
 const MIB = 1 << 20;
 const defaults: CacheSettings = { worker: 1, minTtl: 0, maxTtl: 86_400, serveStale: 86_400 };

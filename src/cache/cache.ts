@@ -11,9 +11,10 @@
  *
  * memory.ts: what lies where · entry.ts: one answer · rings.ts: which answers stay · failures.ts: what is not kept here
  */
-import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query } from '../query.ts';
+
 import { type Answer, FAILURE, POSITIVE } from '../wire/answer.ts';
 import { EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../wire/constants.ts';
+import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query } from '../wire/query.ts';
 import { Question } from '../wire/question.ts';
 import { beginReply, put32, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
 import {

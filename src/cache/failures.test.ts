@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { sampleQuery } from '../../test/support/sample-answers.ts';
 import { EDE, TYPE } from '../wire/constants.ts';
 import { createFailureMemory, FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from './failures.ts';
 import { keyLow } from './key.ts';
-import { sampleQuery } from './sample.ts';
 
 const { question } = sampleQuery('broken.example');
 

@@ -1,10 +1,10 @@
 import { LRUCache } from 'lru-cache';
 import { describe, expect, it } from 'vitest';
-import { CACHE_HIT } from '../query.ts';
+import { sampleAnswer, sampleQuery } from '../../test/support/sample-answers.ts';
 import { Answer } from '../wire/answer.ts';
+import { CACHE_HIT } from '../wire/query.ts';
 import { AnswerCache } from './cache.ts';
 import { createCacheMemory } from './memory.ts';
-import { sampleAnswer, sampleQuery } from './sample.ts';
 
 /** Popular names, asked with Zipf's law (exponent 1), which fit the cache about three times over. */
 const POPULAR = 2_000;

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { CACHE_HIT, CACHE_MISS } from '../query.ts';
+import { sampleAnswer, sampleQuery } from '../../test/support/sample-answers.ts';
 import { Answer } from '../wire/answer.ts';
+import { CACHE_HIT, CACHE_MISS } from '../wire/query.ts';
 import { AnswerCache, releaseLocksOf } from './cache.ts';
 import { createCacheMemory, LOCK, VERSION } from './memory.ts';
-import { sampleAnswer, sampleQuery } from './sample.ts';
 
 const MIB = 1 << 20;
 const settings = { worker: 1, minTtl: 0, maxTtl: 86_400, serveStale: 0 };

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query } from '../query.ts';
+import { ask, sampleAnswer, sampleQuery } from '../../test/support/sample-answers.ts';
 import { Answer } from '../wire/answer.ts';
+import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query } from '../wire/query.ts';
 import { AnswerCache } from './cache.ts';
 import { createCacheMemory } from './memory.ts';
-import { ask, sampleAnswer, sampleQuery } from './sample.ts';
 
 const BYTES = 1 << 20;
 const MAX_TTL = 500;

@@ -4,9 +4,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 
 const { compiled, memory, worker, keys, operations, writeShare } = workerData;
 const { AnswerCache } = await import(new URL('src/cache/cache.js', compiled));
-const { sampleAnswer, sampleQuery } = await import(new URL('src/cache/sample.js', compiled));
+const { sampleAnswer, sampleQuery } = await import(new URL('test/support/sample-answers.js', compiled));
 const { Answer } = await import(new URL('src/wire/answer.js', compiled));
-const { CACHE_HIT, CACHE_MISS } = await import(new URL('src/query.js', compiled));
+const { CACHE_HIT, CACHE_MISS } = await import(new URL('src/wire/query.js', compiled));
 
 const cache = new AnswerCache(memory, { worker, minTtl: 0, maxTtl: 86_400, serveStale: 0 });
 const answer = new Answer();

@@ -6,11 +6,11 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { CACHE_HIT } from '../query.ts';
+import { sampleAnswer, sampleQuery } from '../../test/support/sample-answers.ts';
 import { Answer } from '../wire/answer.ts';
+import { CACHE_HIT } from '../wire/query.ts';
 import { AnswerCache, releaseLocksOf } from './cache.ts';
 import { type CacheMemory, createCacheMemory, LOCK, VERSION } from './memory.ts';
-import { sampleAnswer, sampleQuery } from './sample.ts';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 let folder = '';
@@ -35,7 +35,7 @@ beforeAll(() => {
       typeRoots: [join(root, 'node_modules/@types')],
     },
     include: [],
-    files: [join(root, 'src/cache/cache.ts'), join(root, 'src/cache/sample.ts')],
+    files: [join(root, 'src/cache/cache.ts'), join(root, 'test/support/sample-answers.ts')],
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(project));
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');

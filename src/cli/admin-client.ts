@@ -1,10 +1,11 @@
 /**
  * What the commands know of the running server: they ask its admin API.
  */
+
+import { addressWords, type Endpoint, endpointText, isWildcard } from '../address/address.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { type AdminLocation, adminLocation } from '../config/load.ts';
-import { ERRORS, type ErrorCode, errorText, SekishoError } from '../errors.ts';
-import { addressWords, type Endpoint, endpointText, isWildcard } from '../net/address.ts';
+import { ERRORS, type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /** How long a command waits for an answer. */

@@ -1,6 +1,6 @@
 /** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? */
 import type { AuditVerdict } from '../audit/log.ts';
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { getJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { entriesText, numberText } from './layout.ts';

@@ -1,13 +1,14 @@
 /** `sekisho check`: every problem of the configuration, or what it amounts to. Nothing is started. */
+
+import { endpointText } from '../address/address.ts';
 import type { Config } from '../config/config.ts';
-import { sourceText } from '../config/lists-section.ts';
 import { loadConfig } from '../config/load.ts';
-import { problemText } from '../config/yaml-source.ts';
 import type { ListCategory } from '../grounds/categories.ts';
-import { endpointText } from '../net/address.ts';
-import { inChainOrder, loadPlugin, resolvePlugin } from '../plugins.ts';
-import { checkRanges } from '../subscribers/ranges-check.ts';
-import type { LoadedRanges } from '../subscribers/ranges-file.ts';
+import { sourceText } from '../lists/section/lists-section.ts';
+import { inChainOrder, loadPlugin, resolvePlugin } from '../loading/plugins.ts';
+import { problemText } from '../settings/yaml-source.ts';
+import { checkRanges } from '../subscribers/ranges/ranges-check.ts';
+import type { LoadedRanges } from '../subscribers/ranges/ranges-file.ts';
 import type { Args } from './args.ts';
 import { bytesText, table } from './layout.ts';
 import type { Terminal } from './terminal.ts';

@@ -2,9 +2,9 @@
  * The command line: which command, with which options, and how errors reach the person.
  */
 import { parseArgs } from 'node:util';
-import { didYouMean } from '../config/did-you-mean.ts';
-import { ERRORS, errorText, SekishoError } from '../errors.ts';
-import { version } from '../version.ts';
+import { ERRORS, errorText, SekishoError } from '../errors/errors.ts';
+import { didYouMean } from '../settings/did-you-mean.ts';
+import { version } from '../system/version.ts';
 import type { Args } from './args.ts';
 import { COMMANDS, type Command } from './commands.ts';
 import { commandHelp, overview } from './help.ts';

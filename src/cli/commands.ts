@@ -42,7 +42,7 @@ the first start a token for the admin API is written to <data>/admin.token.`,
     options: [],
     words: [0, 0],
     load: async () => async (args) => {
-      const { runServer } = await import('../server.ts');
+      const { runServer } = await import('../process/server.ts');
       return runServer(args.config === undefined ? {} : { configPath: args.config });
     },
   },

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { IMPORT_ROWS, type ImportResult } from '../admin/consent.ts';
-import { errorText, SekishoError } from '../errors.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { numberText } from './layout.ts';

@@ -1,7 +1,7 @@
 /** `sekisho consent show|opt-out|opt-in|export SUBSCRIBER`, `import FILE`, `verify`. */
 import type { ConsentExport, ConsentView, LedgerView } from '../admin/consent.ts';
-import { didYouMean } from '../config/did-you-mean.ts';
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
+import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { importConsents } from './consent-import.ts';

@@ -1,7 +1,7 @@
 /** `sekisho explain NAME [TYPE] --client IP`: who would decide a query, and why. */
 import { parseExplainQuestion } from '../admin/explain-question.ts';
 import type { ExplainResult } from '../admin/status.ts';
-import { errorText, SekishoError } from '../errors.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
 import { getJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { table } from './layout.ts';

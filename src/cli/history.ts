@@ -1,6 +1,6 @@
 /** `sekisho history`: who and what was asked most over a time, beside the normal. */
 import type { HistoryReport } from '../../plugins/query-history/reading.ts';
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { durationWords, numberText, shareText, table } from './layout.ts';

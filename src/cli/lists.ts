@@ -1,7 +1,7 @@
 /** `sekisho lists [status|reload|rollback] [NAME]`. */
 import type { ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
-import { didYouMean } from '../config/did-you-mean.ts';
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
+import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { bytesText, durationWords, numberText, table } from './layout.ts';

@@ -1,6 +1,6 @@
 /** `sekisho measures`: what proposals of diagnoses are in force in the running server. */
 import type { MeasureChangesView, MeasuresView, MeasureView } from '../admin/measures.ts';
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { durationWords, numberText, table } from './layout.ts';

@@ -1,14 +1,14 @@
 /** `sekisho notice preview [PAGE]` and `copy FOLDER`: the pages as subscribers see them. No server is asked. */
 import { cp, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { didYouMean } from '../config/did-you-mean.ts';
 import { loadConfig } from '../config/load.ts';
-import { problemText } from '../config/yaml-source.ts';
-import { errorText, SekishoError } from '../errors.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
+import { resolvePlugin } from '../loading/plugins.ts';
 import { commonView } from '../notice/pages.ts';
 import { samples } from '../notice/sample-views.ts';
 import { loadTemplates, shippedPages } from '../notice/templates.ts';
-import { resolvePlugin } from '../plugins.ts';
+import { didYouMean } from '../settings/did-you-mean.ts';
+import { problemText } from '../settings/yaml-source.ts';
 import type { Args } from './args.ts';
 import { table } from './layout.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,9 +1,10 @@
 /** `sekisho open-resolver-scan RANGE`: which addresses of the operator's own answer DNS to whoever asks. */
+
+import { AddressError, addressText, type Prefix, parsePrefix, prefixContains } from '../address/address.ts';
 import { loadConfig } from '../config/load.ts';
-import { problemText } from '../config/yaml-source.ts';
-import { SekishoError } from '../errors.ts';
-import { AddressError, addressText, type Prefix, parsePrefix, prefixContains } from '../net/address.ts';
-import { resolvePlugin } from '../plugins.ts';
+import { SekishoError } from '../errors/errors.ts';
+import { resolvePlugin } from '../loading/plugins.ts';
+import { problemText } from '../settings/yaml-source.ts';
 import type { Args } from './args.ts';
 import { type OpenResolver, scanForResolvers } from './resolver-scan.ts';
 import type { Terminal } from './terminal.ts';

@@ -1,6 +1,6 @@
 /** `sekisho report`: the transparency report of a span of days, for people, as a page, or for a program. */
 
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { groundWords, labelsWords, reportPage } from '../report/page.ts';
 import type { TransparencyReport } from '../report/report.ts';
 import { getJson } from './admin-client.ts';

@@ -1,6 +1,6 @@
 /** `sekisho sinkhole`: the rules of the sinkhole desk in the running server. */
 import type { AppliedView, ChangesView, PreviewView, RulesView, RuleView } from '../../plugins/sinkhole/views.ts';
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { durationWords, numberText, table } from './layout.ts';

@@ -1,5 +1,5 @@
 /** `--window 5m`: a span of time on the command line. */
-import { SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors/errors.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 

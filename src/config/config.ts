@@ -5,11 +5,11 @@
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import type { Role } from '../admin/roles.ts';
+import type { Endpoint } from '../address/address.ts';
+import type { Role } from '../audit/roles.ts';
+import type { ServerFacts } from '../contract/plugin.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
-import type { Endpoint } from '../net/address.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
-import type { ServerFacts } from '../plugin.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';

@@ -2,9 +2,10 @@
  * `server.cookies.secret-file`: the secrets of DNS cookies that the servers of a fleet share, one of 32 hexadecimal digits
  * a line; `#` begins a comment. The first makes cookies, all of them are accepted.
  */
+
+import type { Checked } from '../settings/problems.ts';
+import type { ConfigProblem } from '../settings/yaml-source.ts';
 import { COOKIE_SECRET_BYTES, MAX_COOKIE_SECRETS } from '../wire/server-cookies.ts';
-import type { Checked } from './problems.ts';
-import type { ConfigProblem } from './yaml-source.ts';
 
 const SECRET = new RegExp(`^[0-9a-f]{${2 * COOKIE_SECRET_BYTES}}$`);
 

@@ -1,9 +1,9 @@
 /**
  * What no single key can say: values that contradict each other, and values that are allowed but dangerous.
  */
-import { addressWords, type Endpoint, endpointText, isLoopback, isWildcard, parsePrefix } from '../net/address.ts';
+import { addressWords, type Endpoint, endpointText, isLoopback, isWildcard, parsePrefix } from '../address/address.ts';
+import type { Path } from '../settings/yaml-source.ts';
 import type { AdminConfig, CacheConfig, ServerConfig, UpstreamServer } from './config.ts';
-import type { Path } from './yaml-source.ts';
 
 /** A finding and the key that it is about. */
 export interface Finding {

@@ -4,7 +4,7 @@
 import { existsSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { errorText } from '../errors.ts';
+import { errorText } from '../errors/errors.ts';
 import { BUILT_IN_DEFAULTS } from './config.ts';
 
 /** Looked for in this order when no file is named; a relative one from the working folder. */

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { definePlugin, type Plugin, z } from '../plugin.ts';
+import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
+import { moduleUrl } from '../loading/module-path.ts';
+import { problemText } from '../settings/yaml-source.ts';
 import type { Config } from './config.ts';
 import { adminLocation, type LoadOptions, loadConfig, parseConfig } from './load.ts';
-import { moduleUrl } from './module-path.ts';
-import { problemText } from './yaml-source.ts';
 
 const access = definePlugin({ name: 'access', stage: 'guard', summary: 'gate', options: z.strictObject({}) });
 const ampShaper = definePlugin({ name: 'amp-shaper', stage: 'guard', summary: 'shapes', options: z.strictObject({}) });

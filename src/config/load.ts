@@ -6,7 +6,13 @@
  */
 import { getServers } from 'node:dns';
 import { resolve } from 'node:path';
-import { AddressError, type Endpoint, parseEndpoint } from '../net/address.ts';
+import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
+import { loadLists } from '../lists/section/load-lists.ts';
+import { loadPlugins, type ResolvePlugin } from '../loading/plugin-options.ts';
+import { loadNotice } from '../notice/section/load-notice.ts';
+import { check, foundText, unknownKey } from '../settings/problems.ts';
+import { type ConfigProblem, problemText, sortedProblems, YamlSource } from '../settings/yaml-source.ts';
+import { loadSubscribers } from '../subscribers/section/load-subscribers.ts';
 import {
   adminConfig,
   BUILT_IN_DEFAULTS,
@@ -22,11 +28,6 @@ import {
 import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
 import { type Found, findConfig, readText } from './find.ts';
-import { loadLists } from './load-lists.ts';
-import { loadNotice } from './load-notice.ts';
-import { loadSubscribers } from './load-subscribers.ts';
-import { loadPlugins, type ResolvePlugin } from './plugin-options.ts';
-import { check, foundText, unknownKey } from './problems.ts';
 import {
   adminSchema,
   cacheSchema,
@@ -37,9 +38,8 @@ import {
   upstreamSchema,
 } from './schema.ts';
 import { parseTokens } from './tokens-file.ts';
-import { type ConfigProblem, problemText, sortedProblems, YamlSource } from './yaml-source.ts';
 
-export type { ResolvePlugin } from './plugin-options.ts';
+export type { ResolvePlugin } from '../loading/plugin-options.ts';
 
 export interface LoadOptions {
   /** The file named with `--config`; without it the default places are looked at (find.ts). */

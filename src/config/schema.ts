@@ -3,12 +3,12 @@
  * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
  */
 import { z } from 'zod';
-import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../net/address.ts';
-import { MAX_SERVERS } from '../upstream/servers.ts';
-import { listsSchema, transferSchema } from './lists-section.ts';
-import { noticeSchema } from './notice-section.ts';
-import { subscribersSchema } from './subscribers-section.ts';
-import { durationMs, durationSeconds, sizeBytes } from './units.ts';
+import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../address/address.ts';
+import { listsSchema, transferSchema } from '../lists/section/lists-section.ts';
+import { noticeSchema } from '../notice/section/notice-section.ts';
+import { MAX_SERVERS } from '../resolve/forward/servers.ts';
+import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
+import { subscribersSchema } from '../subscribers/section/subscribers-section.ts';
 
 /** Listens for queries unless told otherwise. */
 export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];

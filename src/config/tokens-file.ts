@@ -6,10 +6,10 @@
  * A token is made with `openssl rand -base64 32` and its digest with `printf %s TOKEN | sha256sum`.
  */
 import { z } from 'zod';
-import { ROLES } from '../admin/roles.ts';
+import { ROLES } from '../audit/roles.ts';
+import { type Checked, check } from '../settings/problems.ts';
+import { type ConfigProblem, YamlSource } from '../settings/yaml-source.ts';
 import type { TokenEntry } from './config.ts';
-import { type Checked, check } from './problems.ts';
-import { type ConfigProblem, YamlSource } from './yaml-source.ts';
 
 export const tokensSchema = z
   .array(

@@ -4,7 +4,7 @@
  * while the server runs.
  */
 import type { z } from 'zod';
-import { parseDurationMs } from '../config/units.ts';
+import { parseDurationMs } from '../settings/units.ts';
 import { GROUND_TERMS, type Ground, ground, instantMs, legitimateBusiness, necessity, selfDefence } from './ground.ts';
 
 /** A complete ground, and the instants that follow from it, in wall-clock milliseconds. */

@@ -8,7 +8,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
-import { libc, nativeUnavailable, SCHED_IDLE, SCHED_OTHER } from '../net/libc.ts';
+import { libc, nativeUnavailable, SCHED_IDLE, SCHED_OTHER } from '../system/libc.ts';
 
 const NICE = 19;
 const ESCAPE_MS = 5000;

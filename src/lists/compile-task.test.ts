@@ -2,13 +2,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { listConfig, listSchema } from '../config/lists-section.ts';
 import { textToName } from '../wire/name.ts';
 import { Question } from '../wire/question.ts';
 import { CompileTask } from './compile-task.ts';
 import type { CompiledLists } from './in-force.ts';
 import { LoadedLists } from './in-force.ts';
 import type { ListConfig } from './list-config.ts';
+import { listConfig, listSchema } from './section/lists-section.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sekisho-compile-'));
 afterAll(() => rmSync(folder, { recursive: true }));

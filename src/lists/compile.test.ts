@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { addressWords } from '../net/address.ts';
+import { addressWords } from '../address/address.ts';
 import { nameToText, textToName } from '../wire/name.ts';
 import { ListsBuilder, ListsMemory, statisticsOf, zoneFacts } from './compile.ts';
 import { createListParser, type ListFormat } from './formats/parser.ts';

@@ -4,7 +4,7 @@
  * needs half the time, and nobody else's, for new code is made ready by threads of V8 that do not step back for packets.
  */
 import { Worker } from 'node:worker_threads';
-import { libc, M_MMAP_THRESHOLD, nativeUnavailable } from '../net/libc.ts';
+import { libc, M_MMAP_THRESHOLD, nativeUnavailable } from '../system/libc.ts';
 import type { SpareBuffers } from './compile.ts';
 import type { ParseSummary } from './formats/parser.ts';
 import type { ListScan } from './guard/scan.ts';

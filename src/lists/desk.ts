@@ -9,11 +9,10 @@
  */
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
-import { sourceText } from '../config/lists-section.ts';
-import { errorText, SekishoError } from '../errors.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
+import type { Clock } from '../time/clock.ts';
 import { ListsMemory } from './compile.ts';
 import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } from './compiler.ts';
 import { countsOf, DeskList } from './desk-list.ts';
@@ -22,6 +21,7 @@ import { judge, overridden, type Verdict } from './guard/verdict.ts';
 import type { CompiledLists } from './in-force.ts';
 import { listSource } from './list-source.ts';
 import { listenForNotify, type NotifyListener, primaryAddresses } from './notify-listener.ts';
+import { sourceText } from './section/lists-section.ts';
 import type { NotifyZone } from './sources/dns/notify.ts';
 import { readKeyFile, type TsigKey } from './sources/dns/tsig-key.ts';
 import { LastGood } from './sources/last-good.ts';

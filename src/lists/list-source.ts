@@ -1,5 +1,5 @@
 /** From a list's configuration to the source that brings it. */
-import type { Clock } from '../clock.ts';
+import type { Clock } from '../time/clock.ts';
 import type { ListConfig } from './list-config.ts';
 import { dnsSource } from './sources/dns/dns-source.ts';
 import type { TsigKey } from './sources/dns/tsig-key.ts';

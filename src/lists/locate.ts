@@ -2,7 +2,7 @@
  * Where in its source a rule stands, for `sekisho explain`: the list is read once more, off the packet path, and every rule
  * compared. Line numbers of a million names would cost eight bytes each; a second of a thread that waits costs nothing.
  */
-import { parsePrefix } from '../net/address.ts';
+import { parsePrefix } from '../address/address.ts';
 import { textToName } from '../wire/name.ts';
 import type { FoundLine, SoughtRule } from './compiler.ts';
 import { ADDRESS_TRIGGER, type AddressTrigger, type EntrySink } from './formats/sink.ts';

@@ -4,8 +4,8 @@
  */
 import { createSocket, type Socket } from 'node:dgram';
 import { lookup } from 'node:dns/promises';
-import { listenError } from '../errors.ts';
-import { AddressError, addressText, addressWords, type Endpoint, endpointText } from '../net/address.ts';
+import { AddressError, addressText, addressWords, type Endpoint, endpointText } from '../address/address.ts';
+import { listenError } from '../errors/errors.ts';
 import { judgeNotify, type NotifyZone } from './sources/dns/notify.ts';
 
 export interface NotifyListenerParts {

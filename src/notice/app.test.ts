@@ -1,14 +1,14 @@
 /** The application with its real parts, without a socket: what a whole server seldom gets to see. */
 import { afterEach, expect, test, vi } from 'vitest';
-import { temporaryFolder } from '../../test/harness/process.ts';
-import { formOf } from '../../test/harness/visitor.ts';
-import { systemClock } from '../clock.ts';
+import { temporaryFolder } from '../../test/support/process.ts';
+import { formOf } from '../../test/support/visitor.ts';
+import { parsePrefix } from '../address/address.ts';
 import { listsInForce } from '../lists/compile-for-tests.ts';
 import { Metrics } from '../metrics/registry.ts';
-import { parsePrefix } from '../net/address.ts';
-import { AddressTable } from '../subscribers/address-table.ts';
-import { NEVER } from '../subscribers/prefix-table.ts';
 import { SubscriberState } from '../subscribers/state.ts';
+import { AddressTable } from '../subscribers/table/address-table.ts';
+import { NEVER } from '../subscribers/table/prefix-table.ts';
+import { systemClock } from '../time/clock.ts';
 import { createPagesApp } from './app.ts';
 import { BlockedNames } from './blocked-names.ts';
 import { NoticeCounters } from './counters.ts';

@@ -9,7 +9,7 @@
  */
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { errorText } from '../errors.ts';
+import { errorText } from '../errors/errors.ts';
 import type { PagesDeps } from './deps.ts';
 import { portalRoutes } from './portal-routes.ts';
 import { isProxy, type Visitor, visitorOf } from './recognition.ts';

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest';
+import { addressWords, parsePrefix } from '../address/address.ts';
 import { listsInForce } from '../lists/compile-for-tests.ts';
-import { addressWords, parsePrefix } from '../net/address.ts';
-import { AddressTable } from '../subscribers/address-table.ts';
-import { portBlocks } from '../subscribers/ports.ts';
-import { NEVER } from '../subscribers/prefix-table.ts';
-import { purposeBit } from '../subscribers/purposes.ts';
-import { Register } from '../subscribers/register.ts';
+import { purposeBit } from '../subscribers/consent/purposes.ts';
+import { Register } from '../subscribers/consent/register.ts';
+import { AddressTable } from '../subscribers/table/address-table.ts';
+import { portBlocks } from '../subscribers/table/ports.ts';
+import { NEVER } from '../subscribers/table/prefix-table.ts';
 import { BlockedNames } from './blocked-names.ts';
 import { isProxy, recognise, visitorOf } from './recognition.ts';
 

@@ -3,12 +3,13 @@
  * whose consent allows the look-up. What c2-block does for queries holds here too: whoever has withdrawn, or is not known, is
  * not inspected (R2), and gets a page that says nothing about the name.
  */
+
+import { LISTS_TOPIC, type Publication, type Publications, SUBSCRIBERS_TOPIC } from '../contract/publications.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import { type ListFacts, ListsInForce } from '../lists/in-force.ts';
 import { ACTION_PASSTHRU } from '../lists/index/rules.ts';
-import { LISTS_TOPIC, type Publication, type Publications, SUBSCRIBERS_TOPIC } from '../publications.ts';
+import { categoryBit } from '../subscribers/consent/purposes.ts';
 import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
-import { categoryBit } from '../subscribers/purposes.ts';
 import { NameError, textToName } from '../wire/name.ts';
 import { holderOf, type Visitor } from './recognition.ts';
 

@@ -1,6 +1,7 @@
 /** What the pages need of the server that they belong to: everything of one configuration. */
-import type { Clock } from '../clock.ts';
+
 import type { SubscriberState } from '../subscribers/state.ts';
+import type { Clock } from '../time/clock.ts';
 import type { BlockedNames } from './blocked-names.ts';
 import type { NoticeCounters } from './counters.ts';
 import type { NoticeConfig } from './notice-config.ts';

@@ -1,5 +1,5 @@
 /** `notice` as configured, every value checked. Plain data. Made by config/notice-section.ts. */
-import type { Endpoint } from '../net/address.ts';
+import type { Endpoint } from '../address/address.ts';
 import type { Language } from './languages.ts';
 
 /** How the ISP's member site vouches for a subscriber (signed-links.ts). */

@@ -8,9 +8,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { errorText, SekishoError } from '../errors.ts';
-import { type Actor, ConsentDesk } from '../subscribers/consent-desk.ts';
-import { isPurpose } from '../subscribers/purposes.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
+import { type Actor, ConsentDesk } from '../subscribers/consent/consent-desk.ts';
+import { isPurpose } from '../subscribers/consent/purposes.ts';
 import type { Refusal } from './counters.ts';
 import type { PagesDeps } from './deps.ts';
 import type { Message } from './pages.ts';

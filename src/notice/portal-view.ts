@@ -1,6 +1,6 @@
 /** What the portal shows of a subscriber's record: never a name that was looked up, even where such are kept on a ground. */
 import { CONSENT_PURPOSES, type ListCategory } from '../grounds/categories.ts';
-import type { SubscriberRecord } from '../subscribers/consent-desk.ts';
+import type { SubscriberRecord } from '../subscribers/consent/consent-desk.ts';
 import type { Language } from './languages.ts';
 import type { PortalView } from './pages.ts';
 import { aboutPurpose, portalPurpose } from './sample-views.ts';

@@ -6,10 +6,10 @@
  *                                                                            └─▶ group, shared or unknown: nobody alone
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { AddressError, addressText, addressWords, isMapped, parsePrefix, prefixContains } from '../net/address.ts';
-import { isGroup } from '../subscribers/directory.ts';
+import { AddressError, addressText, addressWords, isMapped, parsePrefix, prefixContains } from '../address/address.ts';
+import type { Register } from '../subscribers/consent/register.ts';
 import type { Source, SubscribersInForce } from '../subscribers/in-force.ts';
-import type { Register } from '../subscribers/register.ts';
+import { isGroup } from '../subscribers/table/directory.ts';
 
 /** Where a visitor comes from. */
 export interface Visitor {

@@ -1,7 +1,7 @@
 /** Made-up content of every page: what the validator of templates looks at, and what `sekisho notice preview` shows. */
 import { CONSENT_PURPOSES } from '../grounds/categories.ts';
-import type { ConsentState } from '../subscribers/consent.ts';
-import { PURPOSES } from '../subscribers/purposes.ts';
+import type { ConsentState } from '../subscribers/consent/consent.ts';
+import { PURPOSES } from '../subscribers/consent/purposes.ts';
 import { MESSAGES, type Page, type PortalPurpose, type PortalView, type Views } from './pages.ts';
 
 export interface Sample<Of extends Page = Page> {

@@ -10,8 +10,8 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { listenError, type SekishoError } from '../errors.ts';
-import { type Endpoint, endpointText } from '../net/address.ts';
+import { type Endpoint, endpointText } from '../address/address.ts';
+import { listenError, type SekishoError } from '../errors/errors.ts';
 import { createPagesApp } from './app.ts';
 import type { PagesDeps } from './deps.ts';
 import { isProxy } from './recognition.ts';

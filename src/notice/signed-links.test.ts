@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { expect, test } from 'vitest';
-import { temporaryFolder } from '../../test/harness/process.ts';
+import { temporaryFolder } from '../../test/support/process.ts';
 import type { LinkConfig } from './notice-config.ts';
 import { loadLinkKey, SignedLinks, UsedLinks } from './signed-links.ts';
 import { Tickets } from './tickets.ts';

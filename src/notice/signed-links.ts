@@ -9,7 +9,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
-import { isGroup, isSubscriberNumber } from '../subscribers/directory.ts';
+import { isGroup, isSubscriberNumber } from '../subscribers/table/directory.ts';
 import type { LinkConfig } from './notice-config.ts';
 
 /** HS256 wants a key as long as its hash (RFC 7518 §3.2). */

@@ -8,7 +8,7 @@
  */
 import Mustache from 'mustache';
 import { type DefaultTreeAdapterTypes, parse, parseFragment } from 'parse5';
-import { unknownKey } from '../config/problems.ts';
+import { unknownKey } from '../settings/problems.ts';
 import type { Language } from './languages.ts';
 import { commonView, type Page, TEMPLATE_NAMES } from './pages.ts';
 import { SAMPLE_TICKET, type Sample, samples } from './sample-views.ts';

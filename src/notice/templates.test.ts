@@ -2,7 +2,7 @@ import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { temporaryFolder } from '../../test/harness/process.ts';
+import { temporaryFolder } from '../../test/support/process.ts';
 import { chooseLanguage, LANGUAGES } from './languages.ts';
 import { commonView, MESSAGES, type Page } from './pages.ts';
 import { samples } from './sample-views.ts';

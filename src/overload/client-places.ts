@@ -7,7 +7,7 @@
  *     address ─┬─ host bits cut ─▶ HalfSipHash ─▶ network0, network1
  *              └──────────────────▶ HalfSipHash ─▶ host0, host1          each 0 … PLACES - 1
  */
-import { halfSipHash, hashHigh, hashLow } from '../wire/siphash.ts';
+import { halfSipHash, hashHigh, hashLow } from '../hash/siphash.ts';
 
 /** Places in one row. With 10 000 clients at once, one in four thousand shares both of its places with others. */
 export const PLACES = 1 << 14;

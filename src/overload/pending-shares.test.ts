@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { addressWords, isMapped, parsePrefix } from '../address/address.ts';
+import { PrefixSet } from '../address/prefix-set.ts';
 import { Metrics } from '../metrics/registry.ts';
-import { addressWords, isMapped, parsePrefix } from '../net/address.ts';
-import { PrefixSet } from '../net/prefix-set.ts';
-import { Query } from '../query.ts';
+import { Query } from '../wire/query.ts';
 import { PendingShares } from './pending-shares.ts';
 
 const TOKENS = 300;

@@ -6,9 +6,10 @@
  * are still free, a host half of that. One host alone gets a third of all, two busy networks a third each, and the more
  * are busy the less each may hold; while few wait, nobody is bounded by it.
  */
+
+import type { PrefixSet } from '../address/prefix-set.ts';
 import type { Metrics } from '../metrics/registry.ts';
-import type { PrefixSet } from '../net/prefix-set.ts';
-import type { Query } from '../query.ts';
+import type { Query } from '../wire/query.ts';
 import { ClientPlaces, PLACES } from './client-places.ts';
 
 /** A host may hold this share of what is free. */

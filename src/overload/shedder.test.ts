@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { ManualClock } from '../clock.ts';
+import { addressWords, isMapped, parsePrefix } from '../address/address.ts';
+import { PrefixSet } from '../address/prefix-set.ts';
 import { Metrics } from '../metrics/registry.ts';
-import { addressWords, isMapped, parsePrefix } from '../net/address.ts';
-import { PrefixSet } from '../net/prefix-set.ts';
-import { Query } from '../query.ts';
+import { ManualClock } from '../time/clock.ts';
+import { Query } from '../wire/query.ts';
 import { Shedder } from './shedder.ts';
 
 const FD = 7;

@@ -17,12 +17,13 @@
  * Quiet, it costs one comparison a batch, and where batches come full two system calls in four of them. It looks at the
  * source address alone. Nothing is allocated.
  */
-import type { Clock } from '../clock.ts';
+
+import type { PrefixSet } from '../address/prefix-set.ts';
 import type { Metrics } from '../metrics/registry.ts';
-import type { PrefixSet } from '../net/prefix-set.ts';
-import { QueueGauge } from '../net/queue-gauge.ts';
-import type { Query } from '../query.ts';
+import type { Clock } from '../time/clock.ts';
+import type { Query } from '../wire/query.ts';
 import { ClientPlaces } from './client-places.ts';
+import { QueueGauge } from './queue-gauge.ts';
 import { MAX_COUNT, SERVED, ShareSketch } from './share-sketch.ts';
 
 /** Why a packet was shed, as the label of `sekisho_overload_shed_total`; by what `ShareSketch.serve` says. */

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { ManualClock } from '../clock.ts';
+import { ManualClock } from '../time/clock.ts';
 import { reportPage } from './page.ts';
 import { type ReportSources, transparencyReport } from './report.ts';
 import { dayOf, KEPT_DAYS, TallyLog } from './tally-log.ts';

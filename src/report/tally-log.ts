@@ -7,10 +7,10 @@
  * (metrics/registry.ts), so nothing here can say who looked up what. A kill loses the last minute.
  */
 import { join } from 'node:path';
-import type { Clock } from '../clock.ts';
-import { errorText } from '../errors.ts';
+import { errorText } from '../errors/errors.ts';
 import type { CounterSample } from '../metrics/prometheus.ts';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
+import type { Clock } from '../time/clock.ts';
 
 export const TALLY_FILE = 'tally.db';
 /** Days that are kept: two years can be compared. */

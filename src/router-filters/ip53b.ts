@@ -9,7 +9,7 @@
  * A pure function of the configuration: the same input gives the same text, byte for byte, so that it can be compared
  * with what a router runs. Everything not named is accepted: these are terms to put into a filter, not a firewall.
  */
-import { isMapped, type Prefix, parsePrefix, prefixText } from '../net/address.ts';
+import { isMapped, type Prefix, parsePrefix, prefixText } from '../address/address.ts';
 import { iosXrText, iptablesText, junosText, nftablesText } from './router-text.ts';
 
 /** The configuration's `ip53b`. */

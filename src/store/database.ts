@@ -2,7 +2,7 @@
  * SQLite files of the control plane. Everything here blocks: what is written often belongs into a thread of its own.
  */
 import { existsSync, renameSync } from 'node:fs';
-import { errorText } from '../errors.ts';
+import { errorText } from '../errors/errors.ts';
 import { Database } from './guarded.ts';
 
 export type { Database } from './guarded.ts';

@@ -1,9 +1,9 @@
 /** Who a client is and what that means, in words: for `sekisho explain`, in the main thread. */
-import type { Query } from '../query.ts';
-import type { ConsentState } from './consent.ts';
+import type { Query } from '../wire/query.ts';
+import type { ConsentState } from './consent/consent.ts';
+import { PURPOSES, type Purpose } from './consent/purposes.ts';
+import type { Register } from './consent/register.ts';
 import { NO_SUBSCRIBERS, type SubscribersInForce, UNFILTERED_LISTENER } from './in-force.ts';
-import { PURPOSES, type Purpose } from './purposes.ts';
-import type { Register } from './register.ts';
 
 export interface SubscriberFacts {
   /** `subscriber 4711`, `contract group @wholesale`, or why there is none. */

@@ -5,15 +5,15 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
-import { errorText } from '../errors.ts';
+import { errorText } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
-import { AddressTable, type AddressTableMemory } from './address-table.ts';
 import type { PublishedSubscribers } from './in-force.ts';
 import { listenForAccounting } from './radius/listener.ts';
-import { rangeHolder } from './ranges-check.ts';
-import { type LoadedRanges, loadRanges } from './ranges-file.ts';
+import { rangeHolder } from './ranges/ranges-check.ts';
+import { type LoadedRanges, loadRanges } from './ranges/ranges-file.ts';
 import type { SubscriberState } from './state.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
+import { AddressTable, type AddressTableMemory } from './table/address-table.ts';
 
 /** Several notices of one change of the file, and an editor's several steps, count as one. */
 const SETTLE_MS = 200;

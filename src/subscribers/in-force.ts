@@ -8,9 +8,9 @@
  * A byte of 0 means: not inspected. It is what unknown addresses, expired leases, opted-out subscribers and a server that
  * has not read its ledger yet have in common, so that every doubt ends there (R2: a stale or missing mapping is no consent).
  */
-import type { Query } from '../query.ts';
-import { AddressReader, type AddressTableMemory } from './address-table.ts';
-import { UNKNOWN } from './prefix-table.ts';
+import type { Query } from '../wire/query.ts';
+import { AddressReader, type AddressTableMemory } from './table/address-table.ts';
+import { UNKNOWN } from './table/prefix-table.ts';
 
 /** What the control plane publishes. */
 export interface PublishedSubscribers {

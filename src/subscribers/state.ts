@@ -4,18 +4,18 @@
  */
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Clock } from '../clock.ts';
-import { makeDataFolder } from '../data-folder.ts';
-import { errorText } from '../errors.ts';
-import { AddressTable, type AddressTableMemory } from './address-table.ts';
-import { LEASES_FILE, LeaseArchive } from './lease-archive.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
-import { type LeaseWriter, threadWriter } from './lease-writer.ts';
-import { Leases } from './leases.ts';
-import { Ledger } from './ledger.ts';
-import { Notices } from './notices.ts';
-import { Register } from './register.ts';
+import { errorText } from '../errors/errors.ts';
+import { makeDataFolder } from '../system/data-folder.ts';
+import type { Clock } from '../time/clock.ts';
+import { Ledger } from './consent/ledger.ts';
+import { Notices } from './consent/notices.ts';
+import { Register } from './consent/register.ts';
+import { LEASES_FILE, LeaseArchive } from './leases/lease-archive.ts';
+import { LeaseKeeper } from './leases/lease-keeper.ts';
+import { type LeaseWriter, threadWriter } from './leases/lease-writer.ts';
+import { Leases } from './leases/leases.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
+import { AddressTable, type AddressTableMemory } from './table/address-table.ts';
 
 export const LEDGER_FILE = 'consent.db';
 

@@ -1,7 +1,7 @@
 /** `subscribers` as configured, every value checked. Plain data. Made by config/subscribers-section.ts. */
-import type { Endpoint } from '../net/address.ts';
-import type { Terms } from './consent.ts';
-import type { ContractGroup } from './register.ts';
+import type { Endpoint } from '../address/address.ts';
+import type { Terms } from './consent/consent.ts';
+import type { ContractGroup } from './consent/register.ts';
 
 export interface RadiusConfig {
   readonly listen: Endpoint;

@@ -1,11 +1,11 @@
 import { encode, type Answer as PacketAnswer, type RecordType } from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Query } from '../query.ts';
-import { queryMessage } from '../testing.ts';
+import { queryMessage } from '../testing/testing.ts';
 import { Answer } from './answer.ts';
 import { Normalizer } from './normalize.ts';
 import { copyPlainAnswer } from './plain-answer.ts';
+import { Query } from './query.ts';
 import { readQuery } from './reader.ts';
 
 function questionOf(name: string, type: string) {

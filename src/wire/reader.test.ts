@@ -1,9 +1,9 @@
 import { encode } from 'dns-packet';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { Query } from '../query.ts';
-import { queryMessage } from '../testing.ts';
+import { queryMessage } from '../testing/testing.ts';
 import { nameToText } from './name.ts';
+import { Query } from './query.ts';
 import {
   MAX_POINTER_HOPS,
   READ_BADVERS,

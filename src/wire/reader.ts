@@ -4,7 +4,8 @@
  * Every offset is compared with the end of the message before it is read; what does not parse is never looked at
  * further. A query's own name may not be compressed: there is nothing before it to point to.
  */
-import type { Query } from '../query.ts';
+
+import { halfSipHash, hashHigh, hashLow } from '../hash/siphash.ts';
 import {
   EDNS_FLAG_DO,
   EDNS_OPTION,
@@ -16,7 +17,7 @@ import {
   PLAIN_UDP_BYTES,
   TYPE,
 } from './constants.ts';
-import { halfSipHash, hashHigh, hashLow } from './siphash.ts';
+import type { Query } from './query.ts';
 
 /** What `readQuery` found. Everything but READ_OK ends the query's journey. */
 export const READ_OK = 0;

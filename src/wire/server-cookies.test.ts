@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { addressWords, isMapped } from '../net/address.ts';
-import { COOKIE_BAD, COOKIE_CLIENT_ONLY, COOKIE_GOOD, Query } from '../query.ts';
+import { addressWords, isMapped } from '../address/address.ts';
+import { COOKIE_BAD, COOKIE_CLIENT_ONLY, COOKIE_GOOD, Query } from './query.ts';
 import { ServerCookies } from './server-cookies.ts';
 
 const hex = (text: string): Uint8Array => Uint8Array.from(Buffer.from(text.replaceAll(' ', ''), 'hex'));

@@ -9,8 +9,9 @@
  * other's cookies. The first secret makes cookies, all of them are accepted: so a new one is first added last on every
  * server, then moved to the front, then the old one is removed (RFC 9018 §5).
  */
-import { COOKIE_BAD, COOKIE_CLIENT_ONLY, COOKIE_GOOD, type Query } from '../query.ts';
-import { sipHash24, sipHigh, sipLow } from './siphash24.ts';
+
+import { sipHash24, sipHigh, sipLow } from '../hash/siphash24.ts';
+import { COOKIE_BAD, COOKIE_CLIENT_ONLY, COOKIE_GOOD, type Query } from './query.ts';
 
 /** Bytes of a secret (RFC 9018 §4.4). */
 export const COOKIE_SECRET_BYTES = 16;

@@ -1,8 +1,8 @@
 import { decode } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
-import { Query, TCP } from '../query.ts';
-import { type Ask, queryMessage } from '../testing.ts';
+import { type Ask, queryMessage } from '../testing/testing.ts';
 import { EDE, FLAG_AD, FLAG_TC, RCODE, TYPE } from './constants.ts';
+import { Query, TCP } from './query.ts';
 import { readQuery } from './reader.ts';
 import {
   ANSWER,

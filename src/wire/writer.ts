@@ -5,7 +5,7 @@
  * record behind them and cuts what is too large for the client. Owner names of records written here are the question's
  * (a pointer to byte 12), which is all that a resolver's own answers need.
  */
-import { type Query, TCP } from '../query.ts';
+
 import {
   CLASS,
   EDE,
@@ -23,6 +23,7 @@ import {
   PLAIN_UDP_BYTES,
   TYPE,
 } from './constants.ts';
+import { type Query, TCP } from './query.ts';
 
 /** Sections of a message after the question, as indices of their counts in the header. */
 export const ANSWER = 0;

@@ -1,10 +1,10 @@
 /** dig and kdig ask the server, which asks unbound, which asks nsd. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages } from '../harness/debian.ts';
-import { askTcp, askUdp, dataOf } from '../harness/dns-client.ts';
-import { dig, type Field, startField } from '../harness/field.ts';
-import { pause, scrape, stoppedAfterwards } from '../harness/observe.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { ensurePackages } from '../support/debian.ts';
+import { askTcp, askUdp, dataOf } from '../support/dns-client.ts';
+import { dig, type Field, startField } from '../support/field.ts';
+import { pause, scrape, stoppedAfterwards } from '../support/observe.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const missing = ensurePackages(['nsd', 'unbound', 'dig', 'kdig']);
 const why = [...missing.values()].join('; ');

@@ -2,13 +2,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { startBind } from '../harness/bind.ts';
-import { ensurePackages } from '../harness/debian.ts';
-import { dig } from '../harness/field.ts';
-import { type DnsServer, zoneText } from '../harness/nsd.ts';
-import { logOf, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { startBind } from '../support/bind.ts';
+import { ensurePackages } from '../support/debian.ts';
+import { dig } from '../support/field.ts';
+import { type DnsServer, zoneText } from '../support/nsd.ts';
+import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();

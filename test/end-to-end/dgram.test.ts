@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { askTcp, askUdp, dataOf } from '../harness/dns-client.ts';
-import { logOf, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoConfig, type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { askTcp, askUdp, dataOf } from '../support/dns-client.ts';
+import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoConfig, type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const kept = stoppedAfterwards();
 

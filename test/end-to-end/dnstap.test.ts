@@ -3,12 +3,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages, requireProgram } from '../harness/debian.ts';
-import { sekisho } from '../harness/field.ts';
-import { logOf, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { ensurePackages, requireProgram } from '../support/debian.ts';
+import { sekisho } from '../support/field.ts';
+import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 300_000 });
 const keep = stoppedAfterwards();

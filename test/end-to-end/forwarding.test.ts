@@ -1,15 +1,15 @@
 /** What goes to the upstream and what comes back from it: seen from the upstream's side. */
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { askTcp, askUdp, dataOf } from '../harness/dns-client.ts';
-import { scrape, stoppedAfterwards } from '../harness/observe.ts';
+import { askTcp, askUdp, dataOf } from '../support/dns-client.ts';
+import { scrape, stoppedAfterwards } from '../support/observe.ts';
 import {
   addressRecord,
   answerTo,
   honest,
   type ScriptedUpstream,
   startScriptedUpstream,
-} from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+} from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const CLIENT_SUBNET = 8;
 const COOKIE = 10;

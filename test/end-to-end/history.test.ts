@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { DiagnosisReport, HistoryReport } from '../../plugins/query-history/reading.ts';
 import { textToName } from '../../src/wire/name.ts';
-import { queryBytes } from '../harness/dns-client.ts';
-import { sekisho } from '../harness/field.ts';
-import { logOf, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { answerTo, honest, type ScriptedUpstream, soa, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { queryBytes } from '../support/dns-client.ts';
+import { sekisho } from '../support/field.ts';
+import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { answerTo, honest, type ScriptedUpstream, soa, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 150_000, hookTimeout: 150_000 });
 const keep = stoppedAfterwards();

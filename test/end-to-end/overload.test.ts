@@ -3,15 +3,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages } from '../harness/debian.ts';
-import { askUdp, exchangeDatagram, queryBytes, readReply } from '../harness/dns-client.ts';
-import { runDnsperf } from '../harness/dnsperf.ts';
-import { flood } from '../harness/flooder.ts';
-import { scrape, stoppedAfterwards } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
-import { writePlugin } from '../harness/third-party-plugin.ts';
+import { ensurePackages } from '../support/debian.ts';
+import { askUdp, exchangeDatagram, queryBytes, readReply } from '../support/dns-client.ts';
+import { runDnsperf } from '../support/dnsperf.ts';
+import { flood } from '../support/flooder.ts';
+import { scrape, stoppedAfterwards } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
+import { writePlugin } from '../support/third-party-plugin.ts';
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();

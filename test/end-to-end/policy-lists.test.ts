@@ -2,15 +2,15 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages, findProgram } from '../harness/debian.ts';
-import { askTcp, askUdp, dataOf } from '../harness/dns-client.ts';
-import { dig, type Field, sekisho, startField } from '../harness/field.ts';
-import { freePort } from '../harness/free-port.ts';
-import { logOf, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
 import { startBindPrimary } from '../lists/bind-primary.ts';
 import { KEY } from '../lists/primary.ts';
+import { ensurePackages, findProgram } from '../support/debian.ts';
+import { askTcp, askUdp, dataOf } from '../support/dns-client.ts';
+import { dig, type Field, sekisho, startField } from '../support/field.ts';
+import { freePort } from '../support/free-port.ts';
+import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 ensurePackages(['dig', 'named', 'nsd', 'unbound']);

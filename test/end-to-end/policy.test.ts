@@ -1,14 +1,14 @@
 /** Who is answered, and what: access, sinkhole, and plugins written by somebody else. */
 import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages } from '../harness/debian.ts';
-import { askTcp, askUdp, dataOf, queryBytes, readReply, TcpConnection } from '../harness/dns-client.ts';
-import { dig, sekisho } from '../harness/field.ts';
-import { logOf, scrape, stoppedAfterwards } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
-import { writePlugin } from '../harness/third-party-plugin.ts';
+import { ensurePackages } from '../support/debian.ts';
+import { askTcp, askUdp, dataOf, queryBytes, readReply, TcpConnection } from '../support/dns-client.ts';
+import { dig, sekisho } from '../support/field.ts';
+import { logOf, scrape, stoppedAfterwards } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
+import { writePlugin } from '../support/third-party-plugin.ts';
 
 const FORGED_ANSWER = 4;
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });

@@ -1,9 +1,9 @@
 /** What is no plain question: what comes back, on both transports. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { addressWords } from '../../src/net/address.ts';
-import { libc, MSG_DONTWAIT } from '../../src/net/libc.ts';
-import { MmsgBatch } from '../../src/net/mmsg-batch.ts';
-import { encodeSockaddr, openUdpListener, stopTaking } from '../../src/net/sockets.ts';
+import { addressWords } from '../../src/address/address.ts';
+import { libc, MSG_DONTWAIT } from '../../src/system/libc.ts';
+import { encodeSockaddr, openUdpListener, stopTaking } from '../../src/transports/sockets.ts';
+import { MmsgBatch } from '../../src/transports/udp/mmsg-batch.ts';
 import {
   askTcp,
   askUdp,
@@ -12,10 +12,10 @@ import {
   queryBytes,
   readReply,
   TcpConnection,
-} from '../harness/dns-client.ts';
-import { scrape, stoppedAfterwards } from '../harness/observe.ts';
-import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+} from '../support/dns-client.ts';
+import { scrape, stoppedAfterwards } from '../support/observe.ts';
+import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();

@@ -2,11 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages } from '../harness/debian.ts';
-import { runDnsperf } from '../harness/dnsperf.ts';
-import { dig } from '../harness/field.ts';
-import { logOf, scrape, stoppedAfterwards } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
+import { ensurePackages } from '../support/debian.ts';
+import { runDnsperf } from '../support/dnsperf.ts';
+import { dig } from '../support/field.ts';
+import { logOf, scrape, stoppedAfterwards } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
 import {
   answerTo,
   honest,
@@ -14,8 +14,8 @@ import {
   type ScriptedUpstream,
   soa,
   startScriptedUpstream,
-} from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+} from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();

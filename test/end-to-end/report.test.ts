@@ -3,12 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it, vi } from 'vitest';
 import type { TransparencyReport } from '../../src/report/report.ts';
-import { askUdp } from '../harness/dns-client.ts';
-import { sekisho } from '../harness/field.ts';
-import { stoppedAfterwards } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { honest, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { startSekisho } from '../harness/sekisho.ts';
+import { askUdp } from '../support/dns-client.ts';
+import { sekisho } from '../support/field.ts';
+import { stoppedAfterwards } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 90_000 });
 const keep = stoppedAfterwards();

@@ -1,18 +1,18 @@
 /** Addresses, families and TCP, as clients meet them. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages } from '../harness/debian.ts';
-import { askTcp, askUdp, dataOf, queryBytes, readReply, TcpConnection } from '../harness/dns-client.ts';
-import { dig } from '../harness/field.ts';
-import { freePort } from '../harness/free-port.ts';
-import { pause, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
+import { ensurePackages } from '../support/debian.ts';
+import { askTcp, askUdp, dataOf, queryBytes, readReply, TcpConnection } from '../support/dns-client.ts';
+import { dig } from '../support/field.ts';
+import { freePort } from '../support/free-port.ts';
+import { pause, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import {
   addressRecord,
   answerTo,
   honest,
   type ScriptedUpstream,
   startScriptedUpstream,
-} from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+} from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const KEEPALIVE = 11;
 vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });

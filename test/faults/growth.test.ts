@@ -2,12 +2,12 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages } from '../harness/debian.ts';
-import { askUdp } from '../harness/dns-client.ts';
-import { runDnsperf } from '../harness/dnsperf.ts';
-import { type DnsServer, startNsd, zoneText } from '../harness/nsd.ts';
-import { openDescriptors, scrape, stoppedAfterwards } from '../harness/observe.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { ensurePackages } from '../support/debian.ts';
+import { askUdp } from '../support/dns-client.ts';
+import { runDnsperf } from '../support/dnsperf.ts';
+import { type DnsServer, startNsd, zoneText } from '../support/nsd.ts';
+import { openDescriptors, scrape, stoppedAfterwards } from '../support/observe.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
 const NAMES = 100_000;

@@ -9,11 +9,11 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import type { HistoryReport } from '../../plugins/query-history/reading.ts';
-import { queryBytes } from '../harness/dns-client.ts';
-import { logOf, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { honest, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { queryBytes } from '../support/dns-client.ts';
+import { logOf, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 200_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();

@@ -1,9 +1,9 @@
 /** Two thousand TCP connections that say nothing, or almost nothing: everybody else is served all the same. */
 import { beforeAll, expect, it, vi } from 'vitest';
-import { askTcp, askUdp, queryBytes, TcpConnection } from '../harness/dns-client.ts';
-import { scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { askTcp, askUdp, queryBytes, TcpConnection } from '../support/dns-client.ts';
+import { scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();

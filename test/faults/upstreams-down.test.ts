@@ -1,9 +1,9 @@
 /** Every upstream is gone: what is known is served stale, what is not fails with a reason, and all is well soon after. */
 import { beforeAll, beforeEach, expect, it, vi } from 'vitest';
-import { askUdp, dataOf } from '../harness/dns-client.ts';
-import { pause, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { askUdp, dataOf } from '../support/dns-client.ts';
+import { pause, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const STALE_ANSWER = 3;
 const NETWORK_ERRORS = [13, 22, 23];

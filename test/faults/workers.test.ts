@@ -1,10 +1,10 @@
 /** A worker that dies or hangs under load: the others go on, it is replaced, and nothing piles up. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { askTcp, askUdp, exchangeDatagram, queryBytes, readReply } from '../harness/dns-client.ts';
-import { logOf, openDescriptors, scrape, stoppedAfterwards, waitFor } from '../harness/observe.ts';
-import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
-import { writePlugin } from '../harness/third-party-plugin.ts';
+import { askTcp, askUdp, exchangeDatagram, queryBytes, readReply } from '../support/dns-client.ts';
+import { logOf, openDescriptors, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
+import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
+import { writePlugin } from '../support/third-party-plugin.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();

@@ -3,8 +3,8 @@
  * answer where one follows, and what was wrong is counted.
  */
 import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { askUdp, dataOf } from '../harness/dns-client.ts';
-import { scrape, stoppedAfterwards } from '../harness/observe.ts';
+import { askUdp, dataOf } from '../support/dns-client.ts';
+import { scrape, stoppedAfterwards } from '../support/observe.ts';
 import {
   addressRecord,
   answerTo,
@@ -14,8 +14,8 @@ import {
   type ScriptedUpstream,
   startScriptedUpstream,
   type UpstreamQuery,
-} from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+} from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();

@@ -1,5 +1,5 @@
 /** Packets that no honest client sends, from a seed: the same seed makes the same packets. */
-import { queryBytes } from '../harness/dns-client.ts';
+import { queryBytes } from '../support/dns-client.ts';
 
 /** A small, fast generator of 32-bit integers (xorshift32); good enough to break things with. */
 export class Seeded {

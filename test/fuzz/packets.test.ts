@@ -9,10 +9,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decode } from 'dns-packet';
 import { beforeAll, expect, it, vi } from 'vitest';
-import { askTcp, askUdp, dataOf, TcpConnection } from '../harness/dns-client.ts';
-import { pause, scrape, stoppedAfterwards } from '../harness/observe.ts';
-import { type ScriptedUpstream, startScriptedUpstream, type UpstreamQuery } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { askTcp, askUdp, dataOf, TcpConnection } from '../support/dns-client.ts';
+import { pause, scrape, stoppedAfterwards } from '../support/observe.ts';
+import { type ScriptedUpstream, startScriptedUpstream, type UpstreamQuery } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { honestQueries, mutant, Seeded } from './mutate.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });

@@ -2,10 +2,10 @@
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { ask } from '../harness/ask.ts';
-import { requireProgram } from '../harness/debian.ts';
-import { freePort } from '../harness/free-port.ts';
-import { startProcess, temporaryFolder } from '../harness/process.ts';
+import { ask } from '../support/ask.ts';
+import { requireProgram } from '../support/debian.ts';
+import { freePort } from '../support/free-port.ts';
+import { startProcess, temporaryFolder } from '../support/process.ts';
 import type { Primary, PrimaryOptions } from './primary.ts';
 
 export interface BindPrimary extends Primary {

@@ -1,7 +1,7 @@
 /** Questions to a server with policy zones, and its answers in short, so that two servers can be compared. */
 import type { Answer } from 'dns-packet';
 import { rcodeName } from '../../src/wire/constants.ts';
-import { askTcp, askUdp } from '../harness/dns-client.ts';
+import { askTcp, askUdp } from '../support/dns-client.ts';
 
 export interface Asked {
   readonly name: string;

@@ -1,5 +1,5 @@
 /** What the real primaries of these tests have in common. */
-import { type DnsServer, type Zone, zoneText } from '../harness/nsd.ts';
+import { type DnsServer, type Zone, zoneText } from '../support/nsd.ts';
 
 /** A key that the primary knows and demands for transfers. */
 export interface PrimaryKey {

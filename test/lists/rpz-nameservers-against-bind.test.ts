@@ -12,13 +12,13 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { startBind } from '../harness/bind.ts';
-import { findProgram } from '../harness/debian.ts';
-import { freePort } from '../harness/free-port.ts';
-import { type DnsServer, startNsd, type Zone } from '../harness/nsd.ts';
-import { scrape, stoppedAfterwards } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { startBind } from '../support/bind.ts';
+import { findProgram } from '../support/debian.ts';
+import { freePort } from '../support/free-port.ts';
+import { type DnsServer, startNsd, type Zone } from '../support/nsd.ts';
+import { scrape, stoppedAfterwards } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { type Asked, answerFrom, answersFrom, text } from './policy-answers.ts';
 
 const SITES = 60;

@@ -2,13 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Clock, systemClock } from '../../src/clock.ts';
 import { type DnsLimits, dnsSource } from '../../src/lists/sources/dns/dns-source.ts';
 import type { TsigAlgorithm, TsigKey } from '../../src/lists/sources/dns/tsig-key.ts';
 import { LastGood } from '../../src/lists/sources/last-good.ts';
 import type { FetchOptions, FetchResult } from '../../src/lists/sources/source.ts';
-import { randomPool } from '../../src/upstream/random.ts';
-import { temporaryFolder } from '../harness/process.ts';
+import { randomPool } from '../../src/resolve/forward/random.ts';
+import { type Clock, systemClock } from '../../src/time/clock.ts';
+import { temporaryFolder } from '../support/process.ts';
 import type { PrimaryKey } from './primary.ts';
 
 export interface Secondary {

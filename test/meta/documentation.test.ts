@@ -7,11 +7,11 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { builtInPlugins } from '../../plugins/index.ts';
-import { pluginTable } from '../../src/config/plugin-table.ts';
 import { configSchema } from '../../src/config/schema.ts';
-import { freePort } from '../harness/free-port.ts';
-import { repositoryRoot } from '../harness/root.ts';
-import { type SekishoConfig, sekishoMain, startSekisho } from '../harness/sekisho.ts';
+import { pluginTable } from '../../src/settings/plugin-table.ts';
+import { freePort } from '../support/free-port.ts';
+import { repositoryRoot } from '../support/root.ts';
+import { type SekishoConfig, sekishoMain, startSekisho } from '../support/sekisho.ts';
 
 const root = repositoryRoot();
 const BEGIN = '<!-- options:begin -->\n';

@@ -1,7 +1,7 @@
 /** Names of metrics follow Prometheus' conventions, and no label can hold what belongs to a subscriber. */
 import { expect, test } from 'vitest';
-import { freePort } from '../harness/free-port.ts';
-import { startSekisho } from '../harness/sekisho.ts';
+import { freePort } from '../support/free-port.ts';
+import { startSekisho } from '../support/sekisho.ts';
 
 /** Labels that come from the configuration or from a fixed list. A new one is a decision, to be made here. */
 const LABELS = [

@@ -6,12 +6,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { ensureJapaneseFont, ensurePackages, requireProgram } from '../harness/debian.ts';
-import { askUdp } from '../harness/dns-client.ts';
-import { stoppedAfterwards } from '../harness/observe.ts';
-import { temporaryFolder } from '../harness/process.ts';
-import { honest, startScriptedUpstream } from '../harness/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
+import { ensureJapaneseFont, ensurePackages, requireProgram } from '../support/debian.ts';
+import { askUdp } from '../support/dns-client.ts';
+import { stoppedAfterwards } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
+import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { contrastFaults, type Seen } from './contrast.ts';
 
 vi.setConfig({ testTimeout: 30_000, hookTimeout: 120_000 });

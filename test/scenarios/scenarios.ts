@@ -3,7 +3,7 @@
  * what an attacker or an accident would vary: strength, name, how labels are made, who asks.
  */
 import type { CauseName } from '../../plugins/query-history/causes.ts';
-import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, RCODE } from '../../src/plugin.ts';
+import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, RCODE } from '../../src/contract/plugin.ts';
 import { type Event, type World, word } from './traffic.ts';
 
 export interface Scenario {

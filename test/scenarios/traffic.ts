@@ -2,7 +2,7 @@
  * Ordinary traffic of an ISP's resolver: names and subscribers with Zipf's frequencies, types as stubs ask for them, a
  * diurnal curve, most answers from the cache. And the event, the unit that scenarios are made of.
  */
-import { CACHE_HIT, CACHE_MISS, RCODE } from '../../src/plugin.ts';
+import { CACHE_HIT, CACHE_MISS, RCODE } from '../../src/contract/plugin.ts';
 import type { Random } from './random.ts';
 
 export interface Event {

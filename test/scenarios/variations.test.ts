@@ -6,7 +6,7 @@
  */
 import { expect, test } from 'vitest';
 import type { CauseName } from '../../plugins/query-history/causes.ts';
-import { RCODE } from '../../src/plugin.ts';
+import { RCODE } from '../../src/contract/plugin.ts';
 import { Replay } from './replay.ts';
 import { SCENARIOS, type Scenario } from './scenarios.ts';
 import { type Score, scored } from './score.ts';

@@ -1,5 +1,5 @@
 /** For tests: parse text or bytes and get the rules as lines of text. */
-import { prefixText } from '../../net/address.ts';
+import { prefixText } from '../../address/address.ts';
 import { typeName } from '../../wire/constants.ts';
 import { nameToText } from '../../wire/name.ts';
 import { ACTIONS, SUBTREE } from '../index/rules.ts';

@@ -3,7 +3,7 @@
  * type in the generic form `\# LENGTH HEX` (RFC 3597 §5). Off the fast path: works on strings.
  */
 
-import { addressWords, isMapped } from '../../net/address.ts';
+import { addressWords, isMapped } from '../../address/address.ts';
 import { TYPE, typeFromName } from '../../wire/constants.ts';
 import { parseTtl } from './ttl.ts';
 

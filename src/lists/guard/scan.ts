@@ -4,7 +4,7 @@
  *     parser ─► GuardScan, which hashes the name ─► builder
  *                  └─► ListScan: number of names, sketch, names that should not be on any list
  */
-import { prefixText } from '../../net/address.ts';
+import { prefixText } from '../../address/address.ts';
 import { nameToText, textToName } from '../../wire/name.ts';
 import { safeText } from '../formats/rejects.ts';
 import type { AddressTrigger, EntrySink, HashedSink } from '../formats/sink.ts';

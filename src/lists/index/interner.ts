@@ -5,7 +5,7 @@
  *
  * Lives in the thread that builds; the arena goes into the index's memory as it is or in part.
  */
-import { halfSipHash, hashLow } from '../../wire/siphash.ts';
+import { halfSipHash, hashLow } from '../../hash/siphash.ts';
 
 /** Words that one arena may hold, so that two numbers fit into one double (rule-sets.ts). */
 export const MAX_ARENA_WORDS = 1 << 26;

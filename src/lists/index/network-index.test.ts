@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { addressWords, type Prefix, parsePrefix, prefixContains } from '../../net/address.ts';
+import { addressWords, type Prefix, parsePrefix, prefixContains } from '../../address/address.ts';
 import { ADDRESS_TRIGGER, type AddressTrigger } from '../formats/sink.ts';
 import { PolicyIndexBuilder } from './builder.ts';
 import { emptyLengths, lengthsAt, NetworkIndex, NetworkName } from './network-index.ts';

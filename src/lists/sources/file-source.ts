@@ -5,7 +5,7 @@
 import { type Stats, watch as watchFolder } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { basename, dirname, resolve } from 'node:path';
-import { type Clock, systemClock } from '../../clock.ts';
+import { type Clock, systemClock } from '../../time/clock.ts';
 import { IncomingFile } from './incoming-file.ts';
 import { FetchFailure, type FetchOptions, type FetchResult, failed, type Known, type ListSource } from './source.ts';
 import { pause, systemTimers, type Timers } from './timers.ts';

@@ -5,7 +5,7 @@
 import { pipeline } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib';
 import { type Agent, type Dispatcher, request } from 'undici';
-import { sizeText } from '../../config/units.ts';
+import { sizeText } from '../../settings/units.ts';
 import { type Finished, IncomingFile } from './incoming-file.ts';
 import { FetchFailure, plainReason } from './source.ts';
 

@@ -4,8 +4,8 @@
 
 import { rm } from 'node:fs/promises';
 import { Agent } from 'undici';
-import { type Clock, systemClock } from '../../clock.ts';
-import { durationText } from '../../config/units.ts';
+import { durationText } from '../../settings/units.ts';
+import { type Clock, systemClock } from '../../time/clock.ts';
 import { type HttpAnswer, type HttpRequest, httpExchange } from './http-request.ts';
 import {
   backOff,

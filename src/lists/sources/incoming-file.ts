@@ -5,7 +5,7 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto';
 import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sizeText } from '../../config/units.ts';
+import { sizeText } from '../../settings/units.ts';
 import { FetchFailure } from './source.ts';
 
 /** Begins the name of every temporary file. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { ManualClock } from '../../clock.ts';
+import { ManualClock } from '../../time/clock.ts';
 import { IncomingFile } from './incoming-file.ts';
 import { LastGood, type Version } from './last-good.ts';
 import type { Provenance } from './source.ts';

@@ -2,7 +2,7 @@
  * When a source is asked: at its interval, when it says that it changed, when somebody wants it now, and after a failure
  * with growing pauses. One fetch at a time; wishes that arrive meanwhile become one more fetch afterwards.
  */
-import { type Clock, systemClock } from '../../clock.ts';
+import { type Clock, systemClock } from '../../time/clock.ts';
 import {
   backOff,
   type FetchOptions,

@@ -1,5 +1,5 @@
 /** Timers that a test can turn by hand, as `Clock` is for time. */
-import { ManualClock } from '../../clock.ts';
+import { ManualClock } from '../../time/clock.ts';
 
 export interface Timers {
   /** Call `run` once, after `delayMs` ≥ 0. Returns the function that takes it back. */

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ManualClock } from '../../clock.ts';
-import { addressWords, isMapped } from '../../net/address.ts';
-import { AddressReader } from '../address-table.ts';
+import { addressWords, isMapped } from '../../address/address.ts';
+import { ManualClock } from '../../time/clock.ts';
 import { SubscriberState } from '../state.ts';
+import { AddressReader } from '../table/address-table.ts';
 import { Accounting } from './accounting.ts';
 import { readAccountingRequest, requestAuthenticator } from './packet.ts';
 

@@ -4,13 +4,13 @@
  * An answer means "recorded" (RFC 2866 §2), so what cannot be recorded gets none and is sent again. What is no news (a
  * duplicate, something late) was recorded before and is answered.
  */
-import { parsePrefix } from '../../net/address.ts';
-import { PrefixSet } from '../../net/prefix-set.ts';
-import { isGroup, isSubscriberNumber } from '../directory.ts';
-import { LEASE_RESULTS, type LeaseEvent, MAX_REPORTERS, sessionHash, sessionWord } from '../leases.ts';
-import { NOBODY } from '../prefix-table.ts';
+import { parsePrefix } from '../../address/address.ts';
+import { PrefixSet } from '../../address/prefix-set.ts';
+import { LEASE_RESULTS, type LeaseEvent, MAX_REPORTERS, sessionHash, sessionWord } from '../leases/leases.ts';
 import type { SubscriberState } from '../state.ts';
 import type { RadiusConfig } from '../subscribers-config.ts';
+import { isGroup, isSubscriberNumber } from '../table/directory.ts';
+import { NOBODY } from '../table/prefix-table.ts';
 import { type AccountingRequest, accountingResponse, readAccountingRequest, STATUS } from './packet.ts';
 
 export const RADIUS_RESULTS = [

@@ -1,9 +1,9 @@
 /** The socket that takes RADIUS accounting. */
 import { createSocket, type Socket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
-import { errorText, listenError, SekishoError } from '../../errors.ts';
+import { addressWords, endpointText } from '../../address/address.ts';
+import { errorText, listenError, SekishoError } from '../../errors/errors.ts';
 import type { Metrics } from '../../metrics/registry.ts';
-import { addressWords, endpointText } from '../../net/address.ts';
 import type { SubscriberState } from '../state.ts';
 import type { RadiusConfig } from '../subscribers-config.ts';
 import { Accounting, RADIUS_RESULTS, type RadiusResult } from './accounting.ts';

@@ -4,7 +4,7 @@
  *   | code | identifier | length (2) | authenticator (16) | type, length, value | type, length, value | …
  */
 import { createHash } from 'node:crypto';
-import type { Prefix } from '../../net/address.ts';
+import type { Prefix } from '../../address/address.ts';
 
 const ACCOUNTING_REQUEST = 4;
 const ACCOUNTING_RESPONSE = 5;

@@ -8,8 +8,9 @@
  *    │      │ refused, does not fit                                    ├─► temporary file
  *    └──────┴──► AXFR ──► whole zone ──────────────────────────────────┘
  */
-import { type Clock, systemClock } from '../../../clock.ts';
-import { durationText } from '../../../config/units.ts';
+
+import { durationText } from '../../../settings/units.ts';
+import { type Clock, systemClock } from '../../../time/clock.ts';
 import { RCODE, TYPE } from '../../../wire/constants.ts';
 import { nameToText, textToName } from '../../../wire/name.ts';
 import { RecordCursor } from '../../../wire/records.ts';

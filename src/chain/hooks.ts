@@ -1,0 +1,308 @@
+/**
+ * The plugins' hooks as the chain runs them: flat lists in chain order, one counter per plugin and verdict, a share of the
+ * queries with the time taken, and one place that knows whose hook is running when something throws.
+ */
+
+import {
+  ANSWER,
+  COMPLETE,
+  CONTINUE,
+  DEFER,
+  type Hooks,
+  type Plugin,
+  RESOLVED_NOT_ASKED,
+  TRUNCATE,
+  VERDICTS,
+  type Verdict,
+} from '../contract/plugin.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import { type Query, UDP } from '../wire/query.ts';
+import type { Question } from '../wire/question.ts';
+
+/** One query in this many has its plugins' time taken. */
+const SAMPLE = 256;
+/** A plugin's faults are logged at most this often. */
+const FAULT_LOG_MS = 10_000;
+
+/** A plugin's hooks as set up in this worker. */
+export interface MountedPlugin {
+  readonly plugin: Plugin;
+  readonly hooks: Hooks;
+}
+
+/** The part of a logger that is needed here. */
+export interface FaultLog {
+  error(fields: object, text: string): void;
+}
+
+/** Hooks of one kind, and the plugin that each belongs to. */
+class HookList<Hook> {
+  readonly hooks: Hook[] = [];
+  readonly owners: number[] = [];
+
+  add(hook: Hook | undefined, owner: number): void {
+    if (hook === undefined) return;
+    this.hooks.push(hook);
+    this.owners.push(owner);
+  }
+}
+
+type DecidingHook = (query: Query) => Verdict;
+
+export class PluginHooks {
+  readonly #foresee = new HookList<(query: Query) => void>();
+  readonly #fetch = new HookList<() => void>();
+  readonly #packet = new HookList<DecidingHook>();
+  readonly #query = new HookList<DecidingHook>();
+  readonly #miss = new HookList<DecidingHook>();
+  readonly #again = new HookList<NonNullable<Hooks['again']>>();
+  readonly #resolved = new HookList<NonNullable<Hooks['resolved']>>();
+  readonly #answer = new HookList<DecidingHook>();
+  readonly #observe = new HookList<(query: Query) => void>();
+  readonly packetCount: number;
+  readonly queryCount: number;
+  readonly missCount: number;
+  readonly answerCount: number;
+  /** Query hooks below this index belong to guards. */
+  readonly guardCount: number;
+  /** Index of the query hook that runs or ran last: a deferred query goes on behind it. */
+  currentQueryHook = 0;
+  /** An observe hook is running, or threw last. */
+  observing = false;
+  /** Plugin whose hook is running, -1 for the server itself. */
+  #running = -1;
+  #countdown = SAMPLE;
+  #timing = false;
+
+  readonly #names: readonly string[];
+  readonly #log: FaultLog;
+  readonly #values: Float64Array;
+  readonly #verdicts: readonly number[];
+  readonly #faults: readonly number[];
+  readonly #costSeconds: readonly number[];
+  readonly #costSamples: readonly number[];
+  readonly #lastFaultLogMs: number[];
+
+  /** `plugins` in chain order. Throws TypeError where one has an async hook. */
+  constructor(plugins: readonly MountedPlugin[], metrics: Metrics, log: FaultLog) {
+    let guards = 0;
+    plugins.forEach(({ plugin, hooks }, owner) => {
+      refuseAsync(plugin, hooks);
+      this.#foresee.add(hooks.foresee, owner);
+      this.#fetch.add(hooks.fetch, owner);
+      if (plugin.stage === 'guard') this.#packet.add(hooks.packet, owner);
+      this.#query.add(hooks.query, owner);
+      this.#miss.add(hooks.miss, owner);
+      this.#again.add(hooks.again, owner);
+      this.#resolved.add(hooks.resolved, owner);
+      this.#answer.add(hooks.answer, owner);
+      this.#observe.add(hooks.observe, owner);
+      if (plugin.stage === 'guard') guards = this.#query.hooks.length;
+    });
+    this.packetCount = this.#packet.hooks.length;
+    this.queryCount = this.#query.hooks.length;
+    this.missCount = this.#miss.hooks.length;
+    this.answerCount = this.#answer.hooks.length;
+    this.guardCount = guards;
+    this.#log = log;
+    this.#names = plugins.map(({ plugin }) => plugin.name);
+    this.#lastFaultLogMs = this.#names.map(() => Number.NEGATIVE_INFINITY);
+    this.#values = metrics.values;
+    const perPlugin = (name: string, help: string) =>
+      this.#names.map((plugin) => metrics.counter(name, help, { plugin }));
+    this.#verdicts = this.#names.map((plugin) =>
+      metrics.counters('sekisho_plugin_verdicts_total', 'Queries decided by a plugin.', 'verdict', VERDICTS, {
+        plugin,
+      }),
+    );
+    this.#faults = perPlugin('sekisho_plugin_faults_total', 'Hooks that threw or returned no verdict.');
+    this.#costSeconds = perPlugin(
+      'sekisho_plugin_cost_seconds_total',
+      `Time spent in a plugin's hooks, on one query in ${SAMPLE}.`,
+    );
+    this.#costSamples = perPlugin('sekisho_plugin_cost_samples_total', "Queries on which a plugin's time was taken.");
+  }
+
+  /** Some plugin asks the memory ahead for a batch. */
+  get foresees(): boolean {
+    return this.#foresee.hooks.length > 0;
+  }
+
+  /** The sender of one packet of a batch is known. Throws what a hook throws. */
+  foresee(query: Query): void {
+    const { hooks, owners } = this.#foresee;
+    for (let i = 0; i < hooks.length; i++) {
+      this.#running = owners[i]!;
+      hooks[i]!(query);
+      this.#running = -1;
+    }
+  }
+
+  /** All senders of a batch are known. Throws what a hook throws. */
+  fetch(): void {
+    const { hooks, owners } = this.#fetch;
+    for (let i = 0; i < hooks.length; i++) {
+      this.#running = owners[i]!;
+      hooks[i]!();
+      this.#running = -1;
+    }
+  }
+
+  /** A new packet: decide whether its plugins' time is taken. */
+  beginQuery(): void {
+    this.#running = -1;
+    this.observing = false;
+    this.#timing = --this.#countdown === 0;
+    if (!this.#timing) return;
+    this.#countdown = SAMPLE;
+    for (const cell of this.#costSamples) this.#values[cell]! += 1;
+  }
+
+  /** A query that waited goes on; its time was taken or not when it came. */
+  resumeQuery(): void {
+    this.#running = -1;
+    this.observing = false;
+    this.#timing = false;
+  }
+
+  runPacket(i: number, query: Query): number {
+    return this.#run(this.#packet.hooks[i]!, this.#packet.owners[i]!, query);
+  }
+
+  runQuery(i: number, query: Query): number {
+    this.currentQueryHook = i;
+    return this.#run(this.#query.hooks[i]!, this.#query.owners[i]!, query);
+  }
+
+  /** All miss hooks. Those that let the question pass are told when a later one does not. */
+  runMiss(query: Query): number {
+    for (let i = 0; i < this.missCount; i++) {
+      const owner = this.#miss.owners[i]!;
+      const verdict = this.#run(this.#miss.hooks[i]!, owner, query);
+      if (verdict === CONTINUE) continue;
+      if (verdict === DEFER) this.#complain(owner, 'a miss hook cannot defer');
+      this.#tellResolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false, owner);
+      return verdict;
+    }
+    return CONTINUE;
+  }
+
+  /** May a question be sent to which no miss belongs? All have to agree. Throws what a hook throws. */
+  again(question: Question): boolean {
+    const { hooks, owners } = this.#again;
+    for (let i = 0; i < hooks.length; i++) {
+      this.#running = owners[i]!;
+      const may = hooks[i]!(question);
+      this.#running = -1;
+      if (!may) return false;
+    }
+    return true;
+  }
+
+  /** The source is done with a question: tell everyone. Throws what a hook throws. */
+  resolved(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void {
+    this.#tellResolved(question, outcome, elapsedMs, sent, background, Number.POSITIVE_INFINITY);
+  }
+
+  #tellResolved(
+    question: Question,
+    outcome: number,
+    elapsedMs: number,
+    sent: number,
+    background: boolean,
+    beforeOwner: number,
+  ): void {
+    const { hooks, owners } = this.#resolved;
+    for (let i = 0; i < hooks.length && owners[i]! < beforeOwner; i++) {
+      this.#running = owners[i]!;
+      hooks[i]!(question, outcome, elapsedMs, sent, background);
+      this.#running = -1;
+    }
+  }
+
+  runAnswer(i: number, query: Query): number {
+    const owner = this.#answer.owners[i]!;
+    const verdict = this.#run(this.#answer.hooks[i]!, owner, query);
+    if (verdict === DEFER) this.#complain(owner, 'an answer hook cannot defer');
+    return verdict;
+  }
+
+  observe(query: Query): void {
+    const { hooks, owners } = this.#observe;
+    this.observing = true;
+    for (let i = 0; i < hooks.length; i++) {
+      const owner = owners[i]!;
+      this.#running = owner;
+      const begin = this.#timing ? performance.now() : 0;
+      hooks[i]!(query);
+      if (this.#timing) this.#addCost(owner, begin);
+      this.#running = -1;
+    }
+    this.observing = false;
+  }
+
+  /** Something threw: count it against the plugin whose hook was running, and say so now and then. */
+  fault(error: unknown, nowMs: number): void {
+    const owner = this.#running;
+    this.#running = -1;
+    if (owner >= 0) {
+      this.#values[this.#faults[owner]!]! += 1;
+      if (nowMs - this.#lastFaultLogMs[owner]! < FAULT_LOG_MS) return;
+      this.#lastFaultLogMs[owner] = nowMs;
+    }
+    const plugin = this.#names[owner] ?? 'server';
+    this.#log.error({ plugin, err: error }, 'a hook failed; its query is answered SERVFAIL');
+  }
+
+  /** Run one hook; the verdict is checked, counted and, over TCP, TRUNCATE made CONTINUE. */
+  #run(hook: DecidingHook, owner: number, query: Query): number {
+    this.#running = owner;
+    const verdict = this.#timing ? this.#timed(hook, owner, query) : hook(query);
+    this.#running = -1;
+    if (verdict === CONTINUE) return CONTINUE;
+    if (!(verdict >= ANSWER && verdict <= COMPLETE)) this.#complain(owner, 'the hook returned no verdict');
+    if (verdict === TRUNCATE && query.transport !== UDP) return CONTINUE;
+    this.#values[this.#verdicts[owner]! + verdict]! += 1;
+    query.decidedBy = owner;
+    return verdict;
+  }
+
+  #timed(hook: DecidingHook, owner: number, query: Query): Verdict {
+    const begin = performance.now();
+    const verdict = hook(query);
+    this.#addCost(owner, begin);
+    return verdict;
+  }
+
+  #addCost(owner: number, begin: number): void {
+    this.#values[this.#costSeconds[owner]!]! += (performance.now() - begin) / 1000;
+  }
+
+  #complain(owner: number, message: string): never {
+    this.#running = owner;
+    throw new TypeError(message);
+  }
+}
+
+const HOOK_NAMES = [
+  'foresee',
+  'fetch',
+  'packet',
+  'query',
+  'miss',
+  'again',
+  'resolved',
+  'answer',
+  'observe',
+  'update',
+  'explain',
+] as const;
+
+/** A promise on the packet path would be a verdict that nobody waits for. */
+function refuseAsync(plugin: Plugin, hooks: Hooks): void {
+  for (const name of HOOK_NAMES) {
+    if (hooks[name]?.constructor.name === 'AsyncFunction') {
+      throw new TypeError(`plugin ${plugin.name}: hook '${name}' is async; hooks are synchronous (use context.defer)`);
+    }
+  }
+}

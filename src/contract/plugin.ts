@@ -1,0 +1,388 @@
+/**
+ * # The plugin contract
+ *
+ * Everything that a plugin may touch comes through this file. If you write a plugin, read this and
+ * `plugins/whoami/` and you have read enough; if something you need is not here, the mechanism is missing: say so.
+ *
+ * ## Two planes
+ * A plugin has up to two halves.
+ * - `control` runs once, in the main thread. It may be slow, use any library, open files, set timers, add admin routes.
+ *   What it wants the packet threads to see it returns as `shared`: plain data and SharedArrayBuffers. What changes
+ *   later it hands over with `publish`, and the `update` hook of every worker takes it between two packets.
+ * - `data` runs once in every worker and returns *hooks*. Hooks run for each query and must be quick: no promise, no
+ *   I/O, and, on the common way through, no allocation and no string. Their cost is measured and shown per plugin.
+ *
+ * ## Where hooks stand on a packet's journey
+ *
+ *     packet ─▶ [packet]* ─▶ parse ─▶ [query of guard]* ─▶ server's own ─▶ [query of policy, answer, observe]* ─▶ cache ─▶ [miss]* ─▶ source ─▶ [again]*, [resolved]*
+ *                 guard only                                names                                                  │                  │
+ *     client ◀──── send ◀──── [observe]* ◀──── OPT, size limit ◀──── [answer]* ◀───────────────────────────────────┴──────────────────┘
+ *
+ * `stage` says where the `query` hook stands: `guard` runs before anything is decided about the name (who may ask, how
+ * much); the others after. Inside a stage the order is that of the configuration. Hooks other than `query` run at their
+ * own place, in the same order.
+ *
+ * ## Verdicts
+ * A hook returns a small integer:
+ *
+ * | verdict  | meaning |
+ * |---|---|
+ * | CONTINUE | go on with the next hook |
+ * | ANSWER   | the reply stands in the query (`beginReply`, `addRecord`): later hooks of the same kind are skipped |
+ * | DROP     | send nothing; counted per plugin |
+ * | TRUNCATE | empty reply with TC: a real client comes back over TCP. Over TCP this is CONTINUE |
+ * | REFUSE   | REFUSED |
+ * | FAIL     | SERVFAIL |
+ * | COMPLETE | as ANSWER, and the answer section ends in a CNAME whose target's own records the server adds (below) |
+ * | DEFER    | `query` hooks only: the query was handed to `context.defer` and waits outside the pool |
+ *
+ * COMPLETE is for a plugin that sends a client to another name: it writes the reply up to a CNAME, without further
+ * sections, and the server looks up the CNAME's target as if the client had asked for it with the same type, DO and CD: in
+ * the cache, then at the source, while the query waits. The target's records, or its SOA where it has none, and its rcode
+ * complete the reply; if they are not to be had, the client gets SERVFAIL. What the plugin set as extended error stays.
+ * Nobody's policy is asked about the target, and only once is a reply completed, so no loop can form. Hooks that would run
+ * after ANSWER run on the completed reply.
+ *
+ * A hook that throws, or returns something else, is counted, logged (rate-limited) and the query answered SERVFAIL.
+ * An `async` hook is refused when the plugin is loaded. What a hook throws is logged: put no name and no address in it.
+ *
+ * ## What a hook sees
+ * The `Query` (query.ts) and the helpers of wire/writer.ts to write a reply. All bytes are borrowed: copy what you keep.
+ * Answer hooks may walk the reply with `RecordCursor`; they run on every reply, also one that a plugin wrote.
+ *
+ * ## Options
+ * `options` is a Zod object schema. It is the one place where an option's type, bounds, default and meaning
+ * (`.describe()`) stand; the parser with file, line and column, the TypeScript type, the README's table and
+ * `sekisho check` come from it. Use `z.strictObject`, so that a misspelt key is an error.
+ */
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { Auditor } from '../audit/entry.ts';
+import type { ListCategory } from '../grounds/categories.ts';
+import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
+import type { MetricSample } from '../metrics/prometheus.ts';
+import type { MeasureCarrier, MeasureDesk } from '../rules/desk.ts';
+import type { PluginMeasures } from '../rules/in-force.ts';
+import type { SubscriberFacts } from '../subscribers/describe.ts';
+import type { SubscribersInForce } from '../subscribers/in-force.ts';
+import type { Clock } from '../time/clock.ts';
+import type { Query } from '../wire/query.ts';
+import type { Question } from '../wire/question.ts';
+
+export type { AuditEntry, Auditor } from '../audit/entry.ts';
+export type { MeasureCarrier } from '../rules/desk.ts';
+export type { PluginMeasures } from '../rules/in-force.ts';
+export type { Measure, MeasureMatch, MeasureProposal } from '../rules/measure.ts';
+export { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
+export type { Clock } from '../time/clock.ts';
+export { CLASS, EDE, RCODE, TYPE, typeFromName } from '../wire/constants.ts';
+export { MessageName } from '../wire/message-name.ts';
+export { NameError, nameToText, textToName } from '../wire/name.ts';
+export {
+  CACHE_FAILURE,
+  CACHE_HIT,
+  CACHE_MISS,
+  CACHE_NOT_ASKED,
+  CACHE_STALE,
+  COOKIE_BAD,
+  COOKIE_CLIENT_ONLY,
+  COOKIE_GOOD,
+  COOKIE_NONE,
+  Query,
+  TCP,
+  UDP,
+} from '../wire/query.ts';
+export type { Question } from '../wire/question.ts';
+export { RecordCursor } from '../wire/records.ts';
+export {
+  ADDITIONAL,
+  ANSWER as ANSWER_SECTION,
+  AUTHORITY,
+  addOwnedRecord,
+  addRecord,
+  addRecordRange,
+  addSoa,
+  beginReply,
+  replyRoom,
+} from '../wire/writer.ts';
+export { z };
+
+export const CONTINUE = 0;
+export const ANSWER = 1;
+export const DROP = 2;
+export const TRUNCATE = 3;
+export const REFUSE = 4;
+export const FAIL = 5;
+export const DEFER = 6;
+export const COMPLETE = 7;
+/** What became of a question that the source was asked (`Hooks.resolved`). */
+export const RESOLVED_ANSWER = 0;
+export const RESOLVED_NXDOMAIN = 1;
+export const RESOLVED_NODATA = 2;
+/** The upstream servers answered, but with failures or garbage. */
+export const RESOLVED_FAILURE = 3;
+/** No answer came in time. */
+export const RESOLVED_TIMEOUT = 4;
+/** No upstream server answers anything: this says nothing about the question. */
+export const RESOLVED_UNREACHABLE = 5;
+/** It was not asked after all: too much was outstanding, or another plugin's `miss` refused. */
+export const RESOLVED_NOT_ASKED = 6;
+export const VERDICTS = ['continue', 'answer', 'drop', 'truncate', 'refuse', 'fail', 'defer', 'complete'] as const;
+export type Verdict = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+
+export type Stage = 'guard' | 'policy' | 'answer' | 'observe';
+export const STAGES: readonly Stage[] = ['guard', 'policy', 'answer', 'observe'];
+
+/** What runs for each query, in a worker. Every hook is optional; none may be `async`. */
+export interface Hooks {
+  /**
+   * Several packets have come at once: called for each, with its sender alone known (client, port, listener), before the first of
+   * them is handled, and then `fetch` once. For asking the memory ahead, so that the waits of a batch overlap. Must not
+   * decide, count or keep anything; called or not, every packet has to fare the same.
+   */
+  foresee?(query: Query): void;
+  fetch?(): void;
+  /** Guards only, before the packet is parsed: transport, client address and raw bytes are known, nothing else. */
+  packet?(query: Query): Verdict;
+  /** The question is known. */
+  query?(query: Query): Verdict;
+  /**
+   * The cache has no fresh answer and the source is about to be asked; not called where the same question is being asked
+   * already, which costs nothing more. FAIL: what is stale is served, else SERVFAIL with the query's `ede`. After CONTINUE of
+   * all plugins `resolved` follows, once. Cannot defer. `query.cacheResult` is CACHE_STALE where something stale is at hand:
+   * FAIL is no loss to the client then, and `context.refresh` fetches what is new.
+   */
+  miss?(query: Query): Verdict;
+  /**
+   * A question is about to be sent without a `miss` before it: once more, because nothing has come, or a popular name's
+   * before it expires. False: it is not; those who wait go on waiting for what was sent. `question` is borrowed.
+   */
+  again?(question: Question): boolean;
+  /**
+   * The source is done with a question, RESOLVED_…: an answer is there, or there is none. `question` is borrowed;
+   * `elapsedMs` since it was first sent, `sent` times it was sent. Also for popular names fetched again in the background,
+   * to which no `miss` belongs. A popular name's answer may serve many who waited; this is called once.
+   */
+  resolved?(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void;
+  /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
+  answer?(query: Query): Verdict;
+  /**
+   * The packet is done with: replied to (`replyLength` > 0) or dropped (`dropReason` ≥ 0). Runs once for every packet that
+   * came, also those that could not be read (`question.nameLength` is 0 then), whose client has gone, or on which a hook
+   * failed; only where an observe hook itself failed, none runs again.
+   */
+  observe?(query: Query): void;
+  /**
+   * Takes what `control` publishes (`ControlContext.publish`): between two packets, and once at the start where something
+   * was published before. May be slow by the measure of hooks (it builds tables), but packets wait for it.
+   */
+  update?(value: unknown): void;
+  /**
+   * For `sekisho explain`: what this plugin would do with the query, and why, in words. Must not count, record or change
+   * anything. Runs in the main thread on hooks of its own.
+   */
+  explain?(query: Query): Explanation;
+}
+
+export interface Explanation {
+  readonly verdict: Verdict;
+  /** One sentence for the operator, e.g. `rule 'evil.example' (line 3) discards this name`. */
+  readonly reason: string;
+  /** Rules of lists that the reason speaks about, for the control plane to add where in the list they stand. */
+  readonly matches?: readonly RuleMatch[];
+}
+
+/** A rule of a list that matched a query. */
+export interface RuleMatch {
+  /** Place of the list in the configuration, from 0. */
+  readonly list: number;
+  readonly trigger: 'qname' | 'client-ip' | 'ip' | 'nsdname' | 'nsip';
+  /** What the rule is on: a name, with `*.` before it where it is on all below, or a network. */
+  readonly rule: string;
+}
+
+/** What `data` is given, once per worker. */
+export interface DataContext<Options> {
+  readonly options: Options;
+  /** Parts of the whole configuration that concern every plugin. */
+  readonly server: ServerFacts;
+  /** The lists as configured, and what they hold now: read `lists.current` for each packet. */
+  readonly lists: ListsInForce;
+  /** Who a client is and what it consents to: ask for each packet, before anything is looked up. */
+  readonly subscribers: SubscribersInForce;
+  /** Measures of the operator that this plugin carries (`Plugin.carriesMeasures`): none costs one look at `count`. */
+  readonly measures: PluginMeasures;
+  /** For `explain`: who the query's client is, in words. Only where `worker` is -1. */
+  describeSubscriber?(query: Query): SubscriberFacts;
+  /** What `control` returned as `shared`. */
+  readonly shared: unknown;
+  /** Number of this worker, from 0; -1 for the hooks that only explain. */
+  readonly worker: number;
+  readonly clock: Clock;
+  /** Secret 32-bit integers, the same in all workers, new at each start of the server: keys for hashes. */
+  readonly hashKey: readonly [number, number];
+  /** A CSPRNG: a 32-bit unsigned integer. */
+  random32(): number;
+  /**
+   * Declare a counter `sekisho_<plugin>_<name>_total`. Returns its index: count with `counters[index] += 1`.
+   * Labels must come from the configuration, never from a query.
+   */
+  counter(name: string, help: string, labels?: Record<string, string>): number;
+  readonly counters: Float64Array;
+  /**
+   * Take the query of the running `query` hook out of the pool; the hook must then return DEFER. Returns a ticket, or
+   * undefined where too many queries wait (return FAIL or CONTINUE then). After `deadlineMs` (1–10 000) without
+   * `resume` the query fails.
+   */
+  defer(query: Query, deadlineMs: number): Ticket | undefined;
+  /**
+   * Go on with a deferred query: `verdict` as if the hook had returned it; for ANSWER, `write` puts the reply into the
+   * restored query. A ticket whose deadline has passed, or that was used, is ignored: returns false.
+   */
+  resume(ticket: Ticket, verdict: Verdict, write?: (query: Query) => void): boolean;
+  /** Ask the source in the background: the answer goes into the cache. Not where the question is being asked already. */
+  refresh(question: Question): void;
+}
+
+/** Stands for a deferred query. */
+export interface Ticket {
+  readonly token: number;
+  readonly generation: number;
+}
+
+/** Configuration that plugins may rely on, whatever their own options. */
+export interface ServerFacts {
+  /** `server.access` as written: networks that may ask at all. */
+  readonly access: readonly string[];
+  /** Workers that share the packets: what is bounded for the whole server is divided by it. */
+  readonly workers: number;
+  readonly notice: NoticeFacts;
+}
+
+/** `notice`: where a block may lead, and whom a subscriber turns to. Whatever is not configured is absent. */
+export interface NoticeFacts {
+  /** Addresses of the notice page. */
+  readonly ipv4?: string;
+  readonly ipv6?: string;
+  readonly operator?: string;
+  /** A URI. */
+  readonly contact?: string;
+  /** Address of the opt-out portal, http:// or https://. */
+  readonly portal?: string;
+}
+
+/** What `control` is given, once, in the main thread. */
+export interface ControlContext<Options> {
+  readonly options: Options;
+  readonly server: ServerFacts;
+  /** The lists as configured. */
+  readonly lists: readonly ListFacts[];
+  readonly log: Logger;
+  readonly clock: Clock;
+  /** Where notices to subscribers are kept; undefined where the configuration knows no subscribers. */
+  readonly notices: NoticeDesk | undefined;
+  /** The same as in `DataContext`: tables that workers look into can be built here. */
+  readonly hashKey: readonly [number, number];
+  /**
+   * What is to outlive a reload, one for each plugin: a store that only one may write to, numbers that begin anew at no
+   * reload. While a reload is under way both configurations hold the same. `make` is called where there is none yet;
+   * `close` when no configuration holds it any more.
+   */
+  lasting<T extends { close(): void | Promise<void> }>(make: () => T): T;
+  /** Workers of this configuration: `data` runs in each, as number 0 to this less 1, again where one was replaced. */
+  readonly workers: number;
+  /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
+  readonly audit: Auditor;
+  /** Puts proposals of a diagnosis in force (R5): for plugins that propose. */
+  readonly measures: Pick<MeasureDesk, 'apply' | 'carries'>;
+  /** This plugin keeps rules of its own: measures go there. */
+  carryMeasures(carrier: MeasureCarrier): void;
+  /** What `/metrics` shows under a name at this moment, all workers together: one sample per set of labels. */
+  samples(name: string): readonly MetricSample[];
+  /** Folder of this plugin's own files, below `server.data`; made on first use. */
+  dataFolder(): string;
+  /**
+   * Hand `value` to the `update` hook of every worker, and to that of each worker that starts later. Plain data and
+   * SharedArrayBuffers; the latest replaces what was published before. Resolves when all workers hold it (some
+   * milliseconds); rejects where an `update` threw.
+   */
+  publish(value: unknown): Promise<void>;
+  /** Declare a number of the main thread, as in `DataContext`; set it in `numbers`. */
+  counter(name: string, help: string, labels?: Record<string, string>): number;
+  gauge(name: string, help: string, labels?: Record<string, string>): number;
+  readonly numbers: Float64Array;
+  /** Add admin routes; they appear below `/v1/<plugin>/` and need a token with a role the route names. */
+  routes(register: (app: FastifyInstance) => void): void;
+  /** Runs when the plugin is replaced by a reload or the server stops. */
+  onClose(close: () => void | Promise<void>): void;
+}
+
+/** Takes what is to be told to subscribers. */
+/** `name`: only where the operator has stated a ground for keeping it. */
+export interface NoticeRecord {
+  readonly holder: number;
+  readonly list: number;
+  readonly count: number;
+  readonly name?: string;
+}
+
+export interface NoticeDesk {
+  /**
+   * The holder (SubscribersInForce.holderOf) looked up names of the list, `count` times up to now. Left out where the
+   * holder does not consent any more, or stands for a whole contract group.
+   */
+  record(notices: readonly NoticeRecord[]): void;
+  /** Delete what was last added to longer than `ms` ago. */
+  deleteOlderThan(ms: number): void;
+  /** The same of names alone. */
+  deleteNamesOlderThan(ms: number): void;
+}
+
+export interface Control {
+  /** Structured-cloneable; handed to `data` in every worker. */
+  readonly shared?: unknown;
+}
+
+export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
+  /** Lower-case, dashes; the key in the configuration and the label in metrics. */
+  readonly name: string;
+  readonly stage: Stage;
+  /** One line for `sekisho check` and the plugin list. */
+  readonly summary: string;
+  readonly options: Schema;
+  /** Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. */
+  readonly listCategories?: readonly ListCategory[];
+  /**
+   * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes
+   * them with `carryMeasures`.
+   */
+  readonly carriesMeasures?: boolean;
+  /**
+   * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
+   * the option it is about, so that the error names its line.
+   */
+  check?(options: z.infer<Schema>, server: ServerFacts): Problem[];
+  control?(context: ControlContext<z.infer<Schema>>): Control | Promise<Control> | undefined;
+  data?(context: DataContext<z.infer<Schema>>): Hooks;
+}
+
+export interface Problem {
+  /** Path below the plugin's options, e.g. `['rules', 2, 'name']`. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+const PLUGIN_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Declare a plugin. Throws where the declaration itself is wrong. */
+export function definePlugin<Schema extends z.ZodObject>(plugin: Plugin<Schema>): Plugin<Schema> {
+  if (!PLUGIN_NAME.test(plugin.name))
+    throw new TypeError(`plugin name '${plugin.name}' is not of the form ${PLUGIN_NAME.source}`);
+  if (!STAGES.includes(plugin.stage))
+    throw new TypeError(`plugin ${plugin.name}: stage '${plugin.stage}' is none of ${STAGES.join(', ')}`);
+  if (!(plugin.options instanceof z.ZodObject))
+    throw new TypeError(`plugin ${plugin.name}: options must be a z.strictObject`);
+  // Without this a misspelt option would be dropped in silence.
+  return { ...plugin, options: plugin.options.strict() as unknown as Schema };
+}

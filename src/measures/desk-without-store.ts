@@ -1,9 +1,0 @@
-/** A measures desk that holds nothing and takes nothing: for tests of what stands around it. */
-import { systemClock } from '../clock.ts';
-import { MeasureDesk } from './desk.ts';
-
-export function measuresWithoutStore(): MeasureDesk {
-  const silent = () => {};
-  const log = { info: silent, warn: silent, error: silent };
-  return new MeasureDesk({ store: undefined, clock: systemClock, audit: { record: silent }, log });
-}

@@ -1,0 +1,71 @@
+/** The part of loading that is about the notice page and the portal: its templates and keys are looked at too. */
+import { addressWords, isLoopback } from '../../address/address.ts';
+import type { AdminConfig, ServerConfig } from '../../config/config.ts';
+import type { Finding } from '../../config/cross-checks.ts';
+import type { Found } from '../../config/find.ts';
+import { check } from '../../settings/problems.ts';
+import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
+import type { NoticeConfig } from '../notice-config.ts';
+import { noticeConfig, noticeFindings, noticeSchema } from './notice-section.ts';
+
+export interface LoadedNotice {
+  /** Undefined where there is a problem. */
+  readonly notice: NoticeConfig | undefined;
+  readonly dangers: readonly Finding[];
+  readonly problems: readonly ConfigProblem[];
+}
+
+export async function loadNotice(
+  raw: Record<string, unknown>,
+  { server, admin }: { readonly server: ServerConfig | undefined; readonly admin: AdminConfig | undefined },
+  found: Found,
+  source: YamlSource,
+): Promise<LoadedNotice> {
+  const refused = (problems: readonly ConfigProblem[]): LoadedNotice => ({ notice: undefined, dangers: [], problems });
+  const given = Object.hasOwn(raw, 'notice') ? (raw['notice'] ?? {}) : undefined;
+  const { data, problems = [] } = check(noticeSchema, given, source, ['notice']);
+  if (!data) return refused(problems);
+  const taken = [
+    ...(server?.listen ?? []).map((endpoint) => ({ key: 'server.listen', endpoint })),
+    ...(admin ? [{ key: 'admin.listen', endpoint: admin.listen }] : []),
+  ];
+  const hasListen = typeof given === 'object' && given !== null && Object.hasOwn(given, 'listen');
+  // An address that nobody asked for is given up where it is taken.
+  const findings = noticeFindings(data, hasListen ? taken : []);
+  if (findings.length > 0) return refused(findings.map(({ path, message }) => source.problem(path, message)));
+  const notice = noticeConfig(data, hasListen, found.baseFolder);
+  // Commands that only look for the admin API need neither the validator nor the cryptography.
+  const { loadTemplates } = await import('../templates.ts');
+  const { problems: textProblems } = await loadTemplates(notice.templatesFolder, notice.languages);
+  const keyProblem = await linkKeyProblem(notice, source);
+  const all = [...textProblems, ...keyProblem];
+  return all.length > 0 ? refused(all) : { notice, dangers: dangers(notice), problems: [] };
+}
+
+async function linkKeyProblem({ portal }: NoticeConfig, source: YamlSource): Promise<ConfigProblem[]> {
+  if (!portal.link) return [];
+  const { key } = portal.link;
+  const { loadLinkKey } = await import('../signed-links.ts');
+  const loaded = await loadLinkKey(key);
+  if (typeof loaded !== 'string') return [];
+  const name = key.kind === 'secret' ? 'secret-file' : 'jwks-file';
+  return [source.problem(['notice', 'portal', 'link', name], `'${key.file}' ${loaded}`)];
+}
+
+/** Allowed, and the log says so at every start. */
+function dangers({ portal, listen, ipv4, ipv6 }: NoticeConfig): Finding[] {
+  const findings: Finding[] = [];
+  const leads = ipv4 ?? ipv6;
+  const onLoopback = listen.length > 0 && listen.every(({ address }) => isLoopback(addressWords(address)));
+  if (leads !== undefined && onLoopback && !isLoopback(addressWords(leads)))
+    findings.push({
+      path: ['notice', 'listen'],
+      message: `blocked names lead to ${leads}, but the page listens on loopback alone: something must bring visitors there`,
+    });
+  if (portal.link && new URL(portal.url).protocol !== 'https:')
+    findings.push({
+      path: ['notice', 'portal', 'url'],
+      message: 'signed links and sessions cross the network unencrypted: write https:// and let a proxy add TLS',
+    });
+  return findings;
+}

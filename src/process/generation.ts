@@ -1,0 +1,317 @@
+/**
+ * Everything that belongs to one configuration: listening sockets, the plugins' halves in the main thread, the cache and
+ * the workers. A reload makes a new generation out of what it can take over from the old one, and retires the old one
+ * when the new one serves.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { PluginRoutes } from '../admin/deps.ts';
+import type { AuditLog } from '../audit/log.ts';
+import type { FailureMemory } from '../cache/failures.ts';
+import { type CacheMemory, createCacheMemory } from '../cache/memory.ts';
+import { type Config, serverFacts } from '../config/config.ts';
+import type { Control, ControlContext, Plugin } from '../contract/plugin.ts';
+import { LISTS_TOPIC, MEASURES_TOPIC, Publications, pluginTopic, SUBSCRIBERS_TOPIC } from '../contract/publications.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
+import { threadCompiler } from '../lists/compiler.ts';
+import { ListDesk } from '../lists/desk.ts';
+import { listFacts } from '../lists/list-config.ts';
+import { loadPlugin, metricPrefix } from '../loading/plugins.ts';
+import type { MetricSample, RetiredMetrics } from '../metrics/prometheus.ts';
+import { Metrics } from '../metrics/registry.ts';
+import type { MeasureCarrier, MeasureDesk } from '../rules/desk.ts';
+import { noticeDesk } from '../subscribers/consent/notice-desk.ts';
+import { SubscriberDesk } from '../subscribers/desk.ts';
+import type { SubscriberState } from '../subscribers/state.ts';
+import { makeDataFolder } from '../system/data-folder.ts';
+import type { Clock } from '../time/clock.ts';
+import { Listeners } from '../transports/listeners.ts';
+import type { LastingParts } from './lasting.ts';
+import type { IoKind } from './worker-messages.ts';
+import { Workers } from './workers.ts';
+
+/** What lasts as long as the process, whatever the configuration. */
+export interface ProcessParts {
+  readonly io: IoKind;
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly hashKey: readonly [number, number];
+  readonly cookieSecret: Uint8Array;
+  readonly failures: FailureMemory;
+  readonly retired: RetiredMetrics;
+  readonly nextSerial: () => number;
+  /** Numbers compiled lists, from 1. */
+  readonly nextListsVersion: () => number;
+  /** What is known of subscribers; opened by the first configuration that has any. */
+  subscribers?: SubscriberState;
+  /** How often the worker at each place was replaced. */
+  readonly replaced: number[];
+  /** What plugins keep beyond a reload. */
+  readonly lasting: LastingParts;
+  readonly audit: AuditLog;
+  readonly measures: MeasureDesk;
+  /** What /metrics shows under a name; nothing while the server is not up. */
+  readonly samples: (name: string) => readonly MetricSample[];
+}
+
+export class Generation {
+  readonly config: Config;
+  readonly plugins: readonly Plugin[];
+  readonly listeners: Listeners | undefined;
+  readonly cache: CacheMemory;
+  /** `shared` of each plugin, in the order of the configuration. */
+  readonly shared: readonly unknown[];
+  readonly publications: Publications;
+  /** Numbers of the plugins' halves in the main thread. */
+  readonly metrics: Metrics;
+  readonly workers: Workers;
+  readonly pluginRoutes: readonly PluginRoutes[];
+  readonly desk: ListDesk;
+  /** Undefined where the configuration knows no subscribers. */
+  readonly subscribers: SubscriberDesk | undefined;
+  readonly #closers: (() => void | Promise<void>)[];
+  readonly #retired: RetiredMetrics;
+
+  private constructor(
+    config: Config,
+    plugins: readonly Plugin[],
+    listeners: Listeners | undefined,
+    cache: CacheMemory,
+    shared: readonly unknown[],
+    workers: Workers,
+    desk: ListDesk,
+    subscribers: SubscriberDesk | undefined,
+    controls: Controls,
+    retired: RetiredMetrics,
+  ) {
+    this.config = config;
+    this.plugins = plugins;
+    this.listeners = listeners;
+    this.cache = cache;
+    this.shared = shared;
+    this.publications = controls.publications;
+    this.metrics = controls.metrics;
+    this.workers = workers;
+    this.desk = desk;
+    this.subscribers = subscribers;
+    this.pluginRoutes = controls.routes;
+    this.#closers = controls.closers;
+    this.#retired = retired;
+  }
+
+  /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
+  static async start(config: Config, parts: ProcessParts, old?: Generation): Promise<Generation> {
+    const plugins = await Promise.all(config.plugins.map(loadPlugin));
+    const listeners = parts.io === 'mmsg' ? openListeners(config, old) : undefined;
+    const controls = new Controls();
+    try {
+      const cache =
+        old?.config.cache.sizeBytes === config.cache.sizeBytes
+          ? old.cache
+          : createCacheMemory({ bytes: config.cache.sizeBytes });
+      const subscribers = await openSubscribers(config, parts, controls);
+      const shared: unknown[] = [];
+      for (const [i, plugin] of plugins.entries())
+        shared.push((await controls.start(plugin, config.plugins[i]?.options, config, parts))?.shared);
+      const gauge = (state: string) =>
+        controls.metrics.gauge('sekisho_measures', 'Measures that operators have put in force.', { state });
+      const [inForce, dryRuns] = [gauge('in-force'), gauge('dry-run')];
+      controls.closers.push(
+        await parts.measures.attach({
+          plugins: new Set(plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name)),
+          carriers: controls.carriers,
+          publish: (measures) => {
+            controls.metrics.values[inForce] = measures.measures.filter(({ dryRun }) => !dryRun).length;
+            controls.metrics.values[dryRuns] = measures.measures.length - controls.metrics.values[inForce]!;
+            return controls.publications.publish(MEASURES_TOPIC, measures);
+          },
+        }),
+      );
+      const desk = await openDesk(config, parts, controls);
+      const workers = new Workers({
+        ...parts,
+        config,
+        listeners,
+        cache,
+        shared,
+        publications: controls.publications,
+      });
+      await workers.start().catch((error: unknown) => {
+        throw error instanceof SekishoError
+          ? error
+          : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
+      });
+      return new Generation(
+        config,
+        plugins,
+        listeners,
+        cache,
+        shared,
+        workers,
+        desk,
+        subscribers,
+        controls,
+        parts.retired,
+      );
+    } catch (error) {
+      await closeAll(controls.closers, parts.log);
+      listeners?.close();
+      throw error;
+    }
+  }
+
+  /** It serves from now on: its lists are fetched, its terms are in force. Rejects where something cannot be had. */
+  async activate(): Promise<void> {
+    await this.desk.activate();
+    await this.subscribers?.activate();
+  }
+
+  /** Rest, so that another generation may write to the same files. */
+  async deactivate(): Promise<void> {
+    await this.desk.deactivate();
+    await this.subscribers?.deactivate();
+  }
+
+  /**
+   * The first half of an end: `successor`, if there is one, takes over its sockets, and nothing new is taken on the others.
+   */
+  async stopReceiving(drainMs: number, successor?: Generation): Promise<void> {
+    if (this.listeners) successor?.listeners?.adopt(this.listeners);
+    this.listeners?.closeTcp();
+    await this.workers.stopReceiving(drainMs, (place) => this.listeners?.owned(place) ?? []);
+  }
+
+  /** It came up but is not to serve after all: take it away at once, and leave what it borrowed. */
+  async discard(log: Logger): Promise<void> {
+    await this.workers.terminate();
+    this.listeners?.close();
+    await closeAll(this.#closers, log);
+  }
+
+  /** The second half: resolves when everything that waits has been answered, or `drainMs` have passed. */
+  async drained(log: Logger, drainMs: number): Promise<void> {
+    await this.workers.drained(drainMs);
+    this.#retired.fold(this.metrics.snapshot());
+    this.listeners?.close();
+    await closeAll(this.#closers, log);
+  }
+}
+
+/** Sockets that both configurations have go on serving: not even one packet is lost on them. */
+function openListeners(config: Config, old: Generation | undefined): Listeners {
+  const { listen, workers, udp, listenIsDefault } = config.server;
+  return new Listeners(
+    { endpoints: listen, workers, receiveBufferBytes: udp.receiveBufferBytes, skipMissing: listenIsDefault },
+    old?.listeners,
+  );
+}
+
+/** Lists that lie on disk are in force before the first worker starts. */
+async function openDesk(config: Config, parts: ProcessParts, controls: Controls): Promise<ListDesk> {
+  const { log, clock, nextListsVersion } = parts;
+  const random = () => randomBytes(4).readUInt32LE();
+  const folder = join(config.server.dataFolder, 'lists');
+  makeDataFolder(folder);
+  const desk = await ListDesk.open({
+    config,
+    folder,
+    log,
+    clock,
+    random,
+    metrics: controls.metrics,
+    compiler: threadCompiler({
+      key: [random() | 0, random() | 0, random() | 0, random() | 0],
+      popularNamesFile: config.popularNamesFile,
+    }),
+    nextVersion: nextListsVersion,
+    publish: (compiled) => controls.publications.publish(LISTS_TOPIC, compiled),
+  });
+  controls.closers.push(() => desk.close());
+  return desk;
+}
+
+/** The static ranges are loaded before the first worker starts; the ledger lasts as long as the process. */
+async function openSubscribers(
+  config: Config,
+  parts: ProcessParts,
+  controls: Controls,
+): Promise<SubscriberDesk | undefined> {
+  if (!config.subscribers) return undefined;
+  const { log, clock } = parts;
+  if (!parts.subscribers) {
+    // Brings SQLite along, which a server without subscribers need not load.
+    const { SubscriberState } = await import('../subscribers/state.ts');
+    parts.subscribers = new SubscriberState(config.server.dataFolder, clock, log, {
+      believedMs: config.subscribers.leaseAfterRestartMs,
+    });
+  }
+  const desk = await SubscriberDesk.open({
+    config: config.subscribers,
+    state: parts.subscribers,
+    log,
+    metrics: controls.metrics,
+    publish: (published) => controls.publications.publish(SUBSCRIBERS_TOPIC, published),
+  });
+  controls.closers.push(() => desk.close());
+  return desk;
+}
+
+/** The plugins' halves in the main thread. */
+class Controls {
+  readonly publications = new Publications();
+  readonly metrics = new Metrics();
+  readonly routes: PluginRoutes[] = [];
+  readonly closers: (() => void | Promise<void>)[] = [];
+  readonly carriers = new Map<string, MeasureCarrier>();
+
+  async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
+    const context: ControlContext<never> = {
+      options: options as never,
+      server: serverFacts(config.server, config.notice),
+      lists: config.lists.map(listFacts),
+      log: parts.log.child({ plugin: plugin.name }),
+      clock: parts.clock,
+      notices: config.subscribers && parts.subscribers && noticeDesk(parts.subscribers, config.lists),
+      hashKey: parts.hashKey,
+      lasting: (make) => {
+        const { value, release } = parts.lasting.take(plugin.name, make);
+        this.closers.push(release);
+        return value;
+      },
+      workers: config.server.workers,
+      audit: parts.audit,
+      measures: parts.measures,
+      carryMeasures: (carrier) => void this.carriers.set(plugin.name, carrier),
+      samples: parts.samples,
+      dataFolder: () => {
+        const folder = join(config.server.dataFolder, plugin.name);
+        makeDataFolder(folder);
+        return folder;
+      },
+      publish: (value) => this.publications.publish(pluginTopic(plugin.name), value),
+      counter: (name, help, labels) => this.metrics.counter(`${metricPrefix(plugin.name)}_${name}_total`, help, labels),
+      gauge: (name, help, labels) => this.metrics.gauge(`${metricPrefix(plugin.name)}_${name}`, help, labels),
+      numbers: this.metrics.values,
+      routes: (register) => this.routes.push({ plugin: plugin.name, register }),
+      onClose: (close) => this.closers.push(close),
+    };
+    try {
+      return (await plugin.control?.(context)) ?? undefined;
+    } catch (error) {
+      throw new SekishoError('SEKISHO_PLUGIN_FAILED', `plugin ${plugin.name}: ${errorText(error)}`, { cause: error });
+    }
+  }
+}
+
+/** Each once, the last one first. */
+async function closeAll(closers: (() => void | Promise<void>)[], log: Logger): Promise<void> {
+  for (const close of closers.splice(0).reverse()) {
+    try {
+      await close();
+    } catch (error) {
+      log.error({ err: error }, 'a plugin failed to close');
+    }
+  }
+}

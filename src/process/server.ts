@@ -1,0 +1,400 @@
+/**
+ * The whole server, from configuration to exit code. Read this first.
+ *
+ *     configuration ─▶ data folder ─▶ listening sockets ─▶ plugins' control ─▶ workers ─▶ notice page, admin API ─▶ serving
+ *                                    └────────────── generation.ts ──────────────────┘
+ *
+ * A reload goes the same way beside what runs, and only when its workers serve are the old ones drained: a configuration
+ * that does not come up never takes anything away.
+ */
+import { randomBytes, randomInt } from 'node:crypto';
+import { type Logger, pino } from 'pino';
+import { endpointText } from '../address/address.ts';
+import type { AdminDeps } from '../admin/deps.ts';
+import { type Admin, startAdmin } from '../admin/server.ts';
+import type { ReloadResult } from '../admin/status.ts';
+import { AuditLog } from '../audit/log.ts';
+import { createFailureMemory } from '../cache/failures.ts';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
+import { resolvePlugin } from '../loading/plugins.ts';
+import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
+import { PortalMemory } from '../notice/portal-memory.ts';
+import { NoticeServer, type PreparedPages } from '../notice/server.ts';
+import { type ReportSpan, type TransparencyReport, transparencyReport } from '../report/report.ts';
+import { TallyLog } from '../report/tally-log.ts';
+import { openMeasures } from '../rules/open.ts';
+import { problemText } from '../settings/yaml-source.ts';
+import { makeDataFolder } from '../system/data-folder.ts';
+import { version } from '../system/version.ts';
+import { systemClock } from '../time/clock.ts';
+import { batchedIoFault } from '../transports/udp/self-test.ts';
+import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
+import { Explainer } from './explain.ts';
+import { Generation, type ProcessParts } from './generation.ts';
+import { LastingParts } from './lasting.ts';
+import { pagesDeps } from './notice-pages.ts';
+import {
+  measureCounters,
+  metricsReport,
+  type ReportParts,
+  samplesReport,
+  statusReport,
+  totalMetric,
+} from './status-report.ts';
+import type { IoKind } from './worker-messages.ts';
+
+/** Queries that wait get so long to be answered when the server stops or a configuration is replaced. */
+const DRAIN_MS = 5_000;
+
+export interface RunOptions {
+  /** The file named with `--config`; without it the default places are looked at. */
+  readonly configPath?: string | undefined;
+}
+
+/** Run the server until SIGTERM or SIGINT. Resolves with the exit code; rejects with SekishoError where it cannot start. */
+export async function runServer(options: RunOptions): Promise<number> {
+  const config = await load(options);
+  const server = await Server.start(config, options);
+  return server.stopped;
+}
+
+async function load({ configPath }: RunOptions): Promise<Config> {
+  const result = await loadConfig({ path: configPath, resolvePlugin });
+  if (result.ok) return result.config;
+  const details = result.problems.map(problemText);
+  throw new SekishoError('SEKISHO_CONFIG_INVALID', `${result.source}: ${details.length} problem(s)`, { details });
+}
+
+class Server {
+  /** Resolves with the exit code when everything has ended. */
+  readonly stopped: Promise<number>;
+  readonly #options: RunOptions;
+  readonly #log: Logger;
+  readonly #process: ProcessParts;
+  readonly #report: ReportParts;
+  readonly #tallies: TallyLog;
+  #generation: Generation;
+  #explainer: Explainer;
+  #configuredAtMs = Date.now();
+  #admin: Admin | undefined;
+  readonly #notice = new NoticeServer();
+  /** What the portal must not forget at a reload. */
+  readonly #portal = new PortalMemory(Date.now());
+  #reloading: Promise<ReloadResult> | undefined;
+  #nextReload: Promise<ReloadResult> | undefined;
+  /** Former generations that still answer what waits, and when that ends. */
+  readonly #retiring = new Map<Generation, Promise<void>>();
+  #stopping = false;
+  #finish: (exitCode: number) => void = () => {};
+
+  private constructor(
+    options: RunOptions,
+    log: Logger,
+    parts: ProcessParts,
+    report: Omit<ReportParts, 'retiring'>,
+    generation: Generation,
+    explainer: Explainer,
+  ) {
+    this.#options = options;
+    this.#log = log;
+    this.#process = parts;
+    const retiring = () =>
+      [...this.#retiring.keys()].flatMap(({ workers, metrics }) =>
+        [...workers.metrics, { snapshot: metrics.snapshot() }].map(countersOnly),
+      );
+    this.#report = { ...report, retiring };
+    this.#generation = generation;
+    this.#explainer = explainer;
+    this.#tallies = new TallyLog(generation.config.server.dataFolder, parts.clock, log, () =>
+      measureCounters(this.#generation, this.#report),
+    );
+    this.stopped = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  static async start(config: Config, options: RunOptions): Promise<Server> {
+    const log = pino({ level: config.server.logLevel });
+    for (const warning of config.warnings) log.warn(warning);
+    const reason = config.server.udp.io === 'dgram' ? 'server.udp.io: dgram' : batchedIoFault();
+    if (reason !== undefined)
+      log.warn({ reason }, 'packets are taken one by one through node:dgram, at several times the cost');
+    const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
+    const [impossible] = impossibleWith(io, config);
+    if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
+    makeDataFolder(config.server.dataFolder);
+
+    const audit = new AuditLog(config.server.dataFolder, systemClock, log);
+    let server: Server | undefined;
+    let serial = 0;
+    let listsVersion = 0;
+    const parts: ProcessParts = {
+      io,
+      log,
+      clock: systemClock,
+      hashKey: [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0],
+      cookieSecret: Uint8Array.from(randomBytes(COOKIE_SECRET_BYTES)),
+      failures: createFailureMemory(),
+      retired: new RetiredMetrics(),
+      nextSerial: () => ++serial,
+      nextListsVersion: () => ++listsVersion,
+      replaced: [],
+      lasting: new LastingParts(),
+      audit,
+      measures: openMeasures(config.server.dataFolder, { clock: systemClock, audit, log }),
+      samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
+    };
+    const report = {
+      version: version(),
+      io,
+      retired: parts.retired,
+      replaced: parts.replaced,
+      startedAtMs: Date.now(),
+      nowMs: () => Date.now(),
+    };
+    const generation = await Generation.start(config, parts);
+    try {
+      const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
+      server = new Server(options, log, parts, report, generation, explainer);
+      await generation.activate();
+      const pages = await server.#preparePages(generation);
+      server.#admin = await startAdmin(server.#adminDeps(generation)).catch((error: unknown) => {
+        pages.discard();
+        throw error;
+      });
+      pages.commit();
+      server.#listenToSignals();
+      server.#announce('serving');
+      return server;
+    } catch (error) {
+      await generation.discard(log);
+      throw error;
+    }
+  }
+
+  /**
+   * Bring the configuration file into force again. Whatever is wrong with it, what runs now runs on. Resolves when the new
+   * one is in force. One that is asked for while another is under way comes after it, and reads the file then.
+   */
+  reload(): Promise<ReloadResult> {
+    if (!this.#reloading) return this.#beginReload();
+    this.#nextReload ??= this.#reloading.then(() => this.#beginReload());
+    return this.#nextReload;
+  }
+
+  #beginReload(): Promise<ReloadResult> {
+    this.#nextReload = undefined;
+    const reloading = this.#reload().finally(() => {
+      if (this.#reloading === reloading) this.#reloading = undefined;
+    });
+    this.#reloading = reloading;
+    return reloading;
+  }
+
+  async #reload(): Promise<ReloadResult> {
+    const refused = (problems: readonly string[]): ReloadResult => {
+      this.#log.error({ problems }, 'reload refused; the configuration in force stays');
+      return { ok: false, problems: [...problems] };
+    };
+    const old = this.#generation;
+    const loaded = await loadConfig({ path: this.#options.configPath, resolvePlugin });
+    if (!loaded.ok) return refused(loaded.problems.map(problemText));
+    const { config } = loaded;
+    if (this.#stopping) return refused(['the server is stopping']);
+    const fixed = [...needsRestart(old.config, config), ...impossibleWith(this.#process.io, config)];
+    if (fixed.length > 0) return refused(fixed);
+    // Two desks must not write the same files: the new one opens them when the old one is at rest.
+    await old.deactivate();
+    let next: Generation;
+    try {
+      next = await this.#startBeside(old, config);
+    } catch (error) {
+      await this.#reactivateDesk();
+      return refused([errorText(error)]);
+    }
+    try {
+      await next.activate();
+      const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
+      const pages = await this.#preparePages(next);
+      await this.#admin?.replace(this.#adminDeps(next)).catch((error: unknown) => {
+        pages.discard();
+        throw error;
+      });
+      pages.commit();
+      this.#explainer = explainer;
+    } catch (error) {
+      await next.discard(this.#log);
+      await this.#reactivateDesk();
+      return refused([errorText(error)]);
+    }
+    this.#generation = next;
+    this.#configuredAtMs = Date.now();
+    this.#log.level = config.server.logLevel;
+    for (const warning of config.warnings) this.#log.warn(warning);
+    const stopped = old.stopReceiving(DRAIN_MS, next);
+    const drained = stopped.then(() => old.drained(this.#log, DRAIN_MS)).finally(() => this.#retiring.delete(old));
+    this.#retiring.set(old, drained);
+    await stopped;
+    this.#announce('reloaded');
+    return { ok: true, problems: [] };
+  }
+
+  /**
+   * Bring `config` up while `old` serves. node:dgram cannot share a port: there `old` is let go first, and brought up
+   * again should `config` fail.
+   */
+  async #startBeside(old: Generation, config: Config): Promise<Generation> {
+    if (this.#process.io === 'mmsg') return Generation.start(config, this.#process, old);
+    await old.stopReceiving(DRAIN_MS);
+    await old.drained(this.#log, DRAIN_MS);
+    try {
+      return await Generation.start(config, this.#process, old);
+    } catch (error) {
+      this.#generation = await Generation.start(old.config, this.#process, old);
+      throw error;
+    }
+  }
+
+  /** The notice page and the portal of a configuration, ready. An address that nobody asked for may be taken. */
+  async #preparePages(generation: Generation): Promise<PreparedPages> {
+    const deps = await pagesDeps(generation, this.#process, this.#portal);
+    return this.#notice.prepare(deps, ({ message }) => {
+      this.#log.warn(
+        { reason: message },
+        'no notice page and no opt-out portal; notice.listen says where it may listen',
+      );
+    });
+  }
+
+  async #reactivateDesk(): Promise<void> {
+    await this.#generation.activate().catch((error: unknown) => {
+      this.#log.error({ err: error }, 'something of the former configuration could not be taken up again');
+    });
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopping) return;
+    this.#stopping = true;
+    this.#log.info('stopping: answering what waits');
+    await this.#reloading;
+    await this.#generation.stopReceiving(DRAIN_MS);
+    this.#tallies.close();
+    await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
+    await this.#notice.close();
+    await this.#admin?.close();
+    this.#process.measures.close();
+    this.#process.audit.close();
+    await this.#process.subscribers?.close();
+    this.#log.info('stopped');
+    this.#finish(0);
+  }
+
+  #listenToSignals(): void {
+    process.on('SIGHUP', () => void this.reload());
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.stop());
+    // Nothing that goes wrong in the control plane may take the packet threads along.
+    process.on('uncaughtException', (error) =>
+      this.#log.error({ err: error }, 'uncaught error in the main thread; serving goes on'),
+    );
+    process.on('unhandledRejection', (error) =>
+      this.#log.error({ err: error }, 'unhandled rejection in the main thread; serving goes on'),
+    );
+  }
+
+  #adminDeps(generation: Generation): AdminDeps {
+    return {
+      config: generation.config,
+      version: this.#report.version,
+      log: this.#log,
+      metricsText: () => {
+        this.#generation.subscribers?.measure();
+        return metricsReport(this.#generation, this.#report);
+      },
+      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
+      explain: (question) => this.#explainer.explain(question),
+      reload: () => this.reload(),
+      audit: this.#process.audit,
+      measures: this.#process.measures,
+      ready: () => !this.#stopping && this.#generation.workers.serving,
+      pluginRoutes: generation.pluginRoutes,
+      subscribers: generation.subscribers,
+      lists: {
+        desk: generation.desk,
+        total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),
+        audit: this.#process.audit,
+      },
+      report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
+    };
+  }
+
+  #transparencyReport(span: ReportSpan): TransparencyReport {
+    const { audit, clock, subscribers } = this.#process;
+    const { config, plugins } = this.#generation;
+    const begin = `${span.from}T00:00:00.000Z`;
+    const endMs = Date.parse(span.to) + 86_400_000;
+    const end = new Date(endMs).toISOString();
+    this.#tallies.tick();
+    return transparencyReport(span, {
+      version: this.#report.version,
+      nowMs: clock.wallMs(),
+      chain: plugins.map(({ name, stage, summary }) => ({ name, stage, summary })),
+      lists: config.lists.map(({ name, category, tier, ground }) => ({
+        name,
+        category,
+        tier,
+        ground: ground?.kind ?? 'consent',
+      })),
+      tallies: this.#tallies.between(span.from, span.to),
+      actions: audit.summary(begin, end),
+      deletions: audit.details('history.delete', begin, end),
+      consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
+      audit: audit.verify(),
+    });
+  }
+
+  /** What somebody wants to see who has just started the server: where it listens, whom it asks, what decides. */
+  #announce(what: string): void {
+    const { config, listeners, workers } = this.#generation;
+    const bound = (listeners?.bound ?? config.server.listen).map(endpointText);
+    for (const { endpoint, reason } of listeners?.skipped ?? [])
+      this.#log.warn({ listener: endpointText(endpoint), reason }, 'not listening');
+    this.#log.info(
+      {
+        version: this.#report.version,
+        configuration: config.source,
+        listeners: bound,
+        packets: this.#process.io === 'mmsg' ? 'batched system calls' : 'node:dgram',
+        receiveBufferBytes: listeners?.receiveBufferBytes,
+        workers: config.server.workers,
+        upstreams: config.upstream.servers.map(endpointText),
+        chain: workers.chain.map(({ name, stage }) => `${stage}:${name}`),
+        admin: endpointText({
+          address: config.admin.listen.address,
+          port: this.#admin?.port ?? config.admin.listen.port,
+        }),
+        notice: this.#notice.endpoints.map(endpointText),
+        access: config.server.access,
+      },
+      what,
+    );
+  }
+}
+
+/** Settings that a reload cannot change, where they differ: what the operator asked for must not be half done in silence. */
+function needsRestart(before: Config, after: Config): string[] {
+  const changed: string[] = [];
+  if (before.server.udp.io !== after.server.udp.io) changed.push('server.udp.io: can only be changed by a restart');
+  if (before.server.dataFolder !== after.server.dataFolder)
+    changed.push('server.data: the folder can only be changed by a restart');
+  if (endpointText(before.admin.listen) !== endpointText(after.admin.listen))
+    changed.push('admin.listen: the address can only be changed by a restart');
+  return changed;
+}
+
+/** What only batched packet I/O can do. */
+function impossibleWith(io: IoKind, config: Config): string[] {
+  if (io === 'mmsg' || config.server.workers === 1) return [];
+  return ['server.workers: several workers share a port through batched packet I/O on Linux only; set it to 1'];
+}

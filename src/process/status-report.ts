@@ -1,0 +1,243 @@
+/**
+ * Puts `GET /v1/status` and `GET /metrics` together from the workers' counters and what the main thread knows itself.
+ */
+
+import { endpointText } from '../address/address.ts';
+import type { Status } from '../admin/status.ts';
+import { AnswerCache } from '../cache/cache.ts';
+import { metricPrefix } from '../loading/plugins.ts';
+import {
+  type CounterSample,
+  counterSamples,
+  type MetricSample,
+  type MetricsSource,
+  metricSamples,
+  metricsText,
+  metricsTotal,
+  type RetiredMetrics,
+} from '../metrics/prometheus.ts';
+import type { MetricCell } from '../metrics/registry.ts';
+import { RCODE } from '../wire/constants.ts';
+import { CACHE_RESULTS } from '../wire/query.ts';
+import type { Generation } from './generation.ts';
+import type { IoKind } from './worker-messages.ts';
+
+/** What the report is made of, besides the generation in force. */
+export interface ReportParts {
+  readonly version: string;
+  readonly io: IoKind;
+  /** How often the worker at each place was replaced. */
+  readonly replaced: readonly number[];
+  readonly retired: RetiredMetrics;
+  readonly startedAtMs: number;
+  readonly nowMs: () => number;
+  /** Workers of former configurations that still answer what waits. */
+  readonly retiring: () => readonly MetricsSource[];
+}
+
+export function statusReport(generation: Generation, configuredAtMs: number, parts: ReportParts): Status {
+  const sources = generation.workers.metrics;
+  const counted = [...sources, ...parts.retiring()];
+  const total = (name: string, labels: Record<string, string> = {}) =>
+    metricsTotal(counted, parts.retired, name, labels);
+  const cache = cacheStats(generation);
+  const { config, workers } = generation;
+  return {
+    version: parts.version,
+    node: process.versions.node,
+    pid: process.pid,
+    startedAt: new Date(parts.startedAtMs).toISOString(),
+    uptimeSeconds: Math.round((parts.nowMs() - parts.startedAtMs) / 1000),
+    configuration: config.source,
+    configuredAt: new Date(configuredAtMs).toISOString(),
+    ready: workers.serving,
+    warnings: [...config.warnings],
+    workers: workers.states.map(({ place, state, replaced, sinceMs }) => ({
+      number: place,
+      state,
+      restarts: replaced,
+      uptimeSeconds: Math.max(0, Math.round((parts.nowMs() - sinceMs) / 1000)),
+      queries: sources
+        .filter(({ worker }) => worker === place)
+        .reduce((sum, source) => sum + totalOf([source], 'sekisho_queries_total'), 0),
+    })),
+    listeners: (generation.listeners?.bound ?? config.server.listen).map((endpoint) => ({
+      address: endpointText(endpoint),
+      transports: ['udp', 'tcp'],
+      packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
+    })),
+    upstreams: config.upstream.servers.map((server) => {
+      const labels = { server: endpointText(server) };
+      const queries = total('sekisho_upstream_queries_total', labels);
+      const up = gauges(sources, 'sekisho_upstream_up', labels);
+      const rtts = gauges(sources, 'sekisho_upstream_rtt_seconds', labels).filter((rtt) => rtt > 0);
+      return {
+        address: labels.server,
+        state: queries === 0 ? 'unknown' : up.some((value) => value > 0) ? 'up' : 'down',
+        rttMs: rtts.length === 0 ? null : (rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length) * 1000,
+        trusted: server.trusted,
+        queries,
+        failures: total('sekisho_upstream_timeouts_total', labels),
+      };
+    }),
+    plugins: workers.chain.map(({ name, stage }) => {
+      const labels = { plugin: name };
+      const samples = total('sekisho_plugin_cost_samples_total', labels);
+      return {
+        name,
+        stage,
+        meanCostNs:
+          samples === 0 ? null : Math.round((total('sekisho_plugin_cost_seconds_total', labels) / samples) * 1e9),
+        errors: total('sekisho_plugin_faults_total', labels),
+      };
+    }),
+    cache: {
+      entries: cache.entries,
+      usedBytes: cache.bytesUsed,
+      sizeBytes: config.cache.sizeBytes,
+      hits: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[1] }),
+      misses: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[2] }),
+      stale: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[3] }),
+    },
+    queries: {
+      total: total('sekisho_queries_total'),
+      udp: total('sekisho_queries_total', { transport: 'udp' }),
+      tcp: total('sekisho_queries_total', { transport: 'tcp' }),
+      dropped: total('sekisho_drops_total'),
+      shed: total('sekisho_overload_shed_total', { dry_run: 'false' }),
+      rcodes: Object.fromEntries(
+        Object.keys(RCODE)
+          .map((rcode) => [rcode, total('sekisho_responses_total', { rcode })] as const)
+          .filter(([, count]) => count > 0),
+      ),
+    },
+  };
+}
+
+/** The sum of a metric over all workers, ended ones included. */
+export function totalMetric(
+  generation: Generation,
+  parts: ReportParts,
+  name: string,
+  labels: Record<string, string>,
+): number {
+  return metricsTotal([...generation.workers.metrics, ...parts.retiring()], parts.retired, name, labels);
+}
+
+/** For plugins: what the page for Prometheus says under one name. */
+export function samplesReport(generation: Generation, parts: ReportParts, name: string): readonly MetricSample[] {
+  const main = { snapshot: mainThreadMetrics(generation, parts) };
+  return metricSamples([...generation.workers.metrics, ...parts.retiring(), main], parts.retired, name);
+}
+
+/** Counters of what was asked and of what the plugins did: what the transparency report may tell. */
+export function measureCounters(generation: Generation, parts: ReportParts): CounterSample[] {
+  const prefixes = generation.workers.chain.map(({ name }) => `${metricPrefix(name)}_`);
+  const wanted = (name: string) =>
+    name === 'sekisho_queries_total' || prefixes.some((prefix) => name.startsWith(prefix));
+  const sources = [...generation.workers.metrics, ...parts.retiring(), { snapshot: generation.metrics.snapshot() }];
+  return counterSamples(sources, parts.retired, wanted);
+}
+
+/** The page for Prometheus. */
+export function metricsReport(generation: Generation, parts: ReportParts): string {
+  return metricsText(
+    [
+      ...generation.workers.metrics,
+      ...parts.retiring(),
+      { snapshot: generation.metrics.snapshot() },
+      { snapshot: mainThreadMetrics(generation, parts) },
+    ],
+    parts.retired,
+  );
+}
+
+/** Numbers that no worker can know. */
+function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsSource['snapshot'] {
+  const cells: MetricCell[] = [];
+  const values: number[] = [];
+  const put = (
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    value: number,
+    labels: Record<string, string> = {},
+  ) => {
+    cells.push({ name, help, type, labels, perWorker: false });
+    values.push(value);
+  };
+  put('gauge', 'sekisho_info', 'Version, always 1.', 1, { version: parts.version, io: parts.io });
+  put(
+    'gauge',
+    'sekisho_start_time_seconds',
+    'When the server was started, seconds since 1970.',
+    parts.startedAtMs / 1000,
+  );
+  put('gauge', 'sekisho_process_resident_bytes', 'Memory of the process that is in RAM.', process.memoryUsage.rss());
+  const cpu = process.cpuUsage();
+  put(
+    'counter',
+    'sekisho_process_cpu_seconds_total',
+    'CPU time of the process, all threads.',
+    (cpu.user + cpu.system) / 1e6,
+  );
+  for (const { endpoint, drops } of generation.listeners?.kernelDrops() ?? []) {
+    const labels = { listener: endpointText(endpoint) };
+    put(
+      'counter',
+      'sekisho_udp_kernel_drops_total',
+      'Datagrams dropped by the kernel because no worker took them in time.',
+      drops,
+      labels,
+    );
+  }
+  const states = generation.workers.states;
+  put(
+    'gauge',
+    'sekisho_workers_serving',
+    'Workers that answer queries.',
+    states.filter(({ state }) => state === 'running').length,
+  );
+  put(
+    'counter',
+    'sekisho_worker_restarts_total',
+    'Workers that died or hung and were replaced.',
+    parts.replaced.reduce((sum, times) => sum + times, 0),
+  );
+  const cache = cacheStats(generation);
+  put('gauge', 'sekisho_cache_entries', 'Answers held, expired ones included.', cache.entries);
+  put('gauge', 'sekisho_cache_used_bytes', 'Bytes of the answers held, with their headers.', cache.bytesUsed);
+  put('gauge', 'sekisho_cache_capacity_bytes', 'Bytes of the whole cache.', cache.capacity);
+  put('counter', 'sekisho_cache_inserts_total', 'Answers stored.', cache.inserts);
+  put('counter', 'sekisho_cache_evictions_total', 'Answers thrown out for others.', cache.evictions);
+  put(
+    'counter',
+    'sekisho_cache_skipped_inserts_total',
+    'Answers not stored because another worker was writing.',
+    cache.skipped,
+  );
+  return { cells, values: Float64Array.from(values) };
+}
+
+function cacheStats(generation: Generation) {
+  const { minTtlSeconds, maxTtlSeconds, serveStaleSeconds } = generation.config.cache;
+  const settings = { worker: 0x7fffffff, minTtl: minTtlSeconds, maxTtl: maxTtlSeconds, serveStale: serveStaleSeconds };
+  return new AnswerCache(generation.cache, settings).stats();
+}
+
+function gauges(sources: readonly MetricsSource[], name: string, labels: Record<string, string>): number[] {
+  return sources.flatMap(({ snapshot }) =>
+    snapshot.cells.flatMap((cell, i) => {
+      const matches = cell.name === name && Object.entries(labels).every(([key, value]) => cell.labels[key] === value);
+      return matches ? [snapshot.values[i] ?? 0] : [];
+    }),
+  );
+}
+
+function totalOf(sources: readonly MetricsSource[], name: string): number {
+  return sources.reduce(
+    (sum, { snapshot }) =>
+      snapshot.cells.reduce((inner, cell, i) => (cell.name === name ? inner + (snapshot.values[i] ?? 0) : inner), sum),
+    0,
+  );
+}

@@ -1,0 +1,196 @@
+/**
+ * A worker's packet I/O, whichever of the two kinds: the UDP listener, the sockets towards the upstreams and the loop that
+ * drives both. Nothing above this file knows which kind it is.
+ */
+
+import { parsePrefix } from '../address/address.ts';
+import { PrefixSet } from '../address/prefix-set.ts';
+import type { Chain } from '../chain/chain.ts';
+import type { DatagramSink, UpstreamSockets } from '../chain/routes.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import { Shedder } from '../overload/shedder.ts';
+import { reportAllocations } from '../system/libc.ts';
+import { type RoundClock, systemClock } from '../time/clock.ts';
+import { NativeLoop, TICK_MS } from '../transports/loop.ts';
+import type { DatagramListener } from '../transports/udp/datagram-listener.ts';
+import { DgramListener } from '../transports/udp/dgram-listener.ts';
+import { DgramUpstream } from '../transports/udp/dgram-upstream.ts';
+import { MmsgListener } from '../transports/udp/mmsg-listener.ts';
+import { MmsgUpstream } from '../transports/udp/mmsg-upstream.ts';
+import type { Query } from '../wire/query.ts';
+import type { WorkerSetup } from './worker-messages.ts';
+
+export interface WorkerIo {
+  readonly listener: DatagramListener;
+  /** Make the sockets towards the upstreams; answers go to `sink`. To be called once. */
+  openUpstream(sink: DatagramSink): UpstreamSockets;
+  /** Something was begun that libuv must carry on. */
+  readonly nudge: () => void;
+  /** Longest time in milliseconds for which packets had to wait because the thread was busy; 0 where that is not known. */
+  readonly longestBusyMs: () => number;
+  /** Runs until `stop`; rejects with whatever was thrown in the loop. */
+  run(): Promise<void>;
+  stop(): void;
+  close(): void;
+}
+
+export interface WorkerIoParts {
+  readonly setup: WorkerSetup;
+  readonly chain: Chain;
+  /** Time of the current round, for everything that a packet passes through. */
+  readonly clock: RoundClock;
+  readonly metrics: Metrics;
+  readonly random32: () => number;
+  /** Called about every 10 ms while busy, at least every 50 ms. */
+  readonly tick: (nowMs: number) => void;
+  readonly busy: () => boolean;
+}
+
+/** Microseconds that `udp.pause: auto` lets packets gather at most when traffic is brisk (bench/README.md says why). */
+const AUTO_PAUSE_MICROSECONDS = 200;
+
+export function openIo(parts: WorkerIoParts): Promise<WorkerIo> {
+  return parts.setup.io === 'mmsg' ? openMmsg(parts) : openDgram(parts);
+}
+
+async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
+  const { setup, chain, clock, metrics, random32 } = parts;
+  const { udp } = setup.config.server;
+  const { sourcePorts } = setup.config.upstream;
+  const descriptors = new Int32Array(setup.descriptors);
+  const allocations = new Float64Array(setup.allocations);
+  reportAllocations((address) => {
+    const free = allocations.indexOf(0);
+    if (free >= 0) allocations[free] = address;
+  });
+  const shedder = openShedder(parts);
+  const handle = (query: Query) => chain.handle(query);
+  const listener = new MmsgListener({
+    sockets: setup.udp,
+    handle,
+    clock,
+    metrics,
+    shedder,
+    foresight: chain.foresees ? chain : undefined,
+  });
+  let upstream: UpstreamSockets | undefined;
+  const loop = new NativeLoop({
+    clock,
+    tick: (nowMs) => {
+      shedder?.tick(nowMs);
+      parts.tick(nowMs);
+    },
+    busy: parts.busy,
+    longestPause: udp.pause === 'auto' ? AUTO_PAUSE_MICROSECONDS : udp.pause === 'off' ? 0 : udp.pause,
+    roundEnded: (elapsedMs) => {
+      chain.recordBatch(elapsedMs);
+      upstream?.flush();
+      listener.flush();
+    },
+  });
+  noteOpened(descriptors, loop.descriptor);
+  const slots = setup.udp.map(({ fd }, i) => loop.watch(fd, () => listener.receive(i)));
+  let receiving = true;
+  const stopReceiving = () => {
+    if (receiving) for (const [i, { fd }] of setup.udp.entries()) loop.unwatch(slots[i]!, fd);
+    receiving = false;
+  };
+  listener.onStopReceiving = stopReceiving;
+  return {
+    listener,
+    openUpstream: (sink) => {
+      upstream = new MmsgUpstream({
+        loop,
+        sink,
+        sourcePorts,
+        segments: setup.segments,
+        random32,
+        metrics,
+        nowMs: () => clock.nowMs(),
+        opened: (fd) => noteOpened(descriptors, fd),
+        closed: (fd) => noteClosed(descriptors, fd),
+      });
+      return upstream;
+    },
+    nudge: () => loop.nudge(),
+    longestBusyMs: () => loop.longestBusyMs,
+    run: () => loop.run(),
+    stop: () => loop.stop(),
+    close: () => {
+      upstream?.close();
+      loop.close();
+      noteClosed(descriptors, loop.descriptor);
+    },
+  };
+}
+
+/** Undefined where `server.overload` is switched off. */
+function openShedder({ setup, clock, metrics }: WorkerIoParts): Shedder | undefined {
+  const { enabled, exempt, ...options } = setup.config.server.overload;
+  if (!enabled) return undefined;
+  return new Shedder({
+    ...options,
+    exempt: exempt.length > 0 ? new PrefixSet(exempt.map(parsePrefix)) : undefined,
+    sockets: setup.udp.length,
+    key: setup.hashKey,
+    clock,
+    metrics,
+  });
+}
+
+async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
+  const { setup, chain, clock, metrics, random32 } = parts;
+  let upstream: UpstreamSockets | undefined;
+  const listener = await DgramListener.open({
+    addresses: setup.config.server.listen,
+    handle: (query) => {
+      clock.refresh();
+      const ready = chain.handle(query);
+      chain.recordBatch(systemClock.nowMs() - query.receivedMs);
+      return ready;
+    },
+    clock: systemClock,
+    metrics,
+  });
+  let ticking: NodeJS.Timeout | undefined;
+  let finish: (() => void) | undefined;
+  return {
+    listener,
+    openUpstream: (sink) => {
+      upstream = new DgramUpstream({
+        sink,
+        sourcePorts: setup.config.upstream.sourcePorts,
+        random32,
+        metrics,
+        nowMs: () => clock.nowMs(),
+      });
+      return upstream;
+    },
+    // libuv's own loop carries everything here.
+    nudge: () => {},
+    longestBusyMs: () => 0,
+    run: () =>
+      new Promise((resolve) => {
+        finish = resolve;
+        ticking = setInterval(() => parts.tick(clock.refresh()), TICK_MS);
+      }),
+    stop: () => {
+      clearInterval(ticking);
+      finish?.();
+    },
+    close: () => {
+      upstream?.close();
+      listener.close();
+    },
+  };
+}
+
+function noteOpened(descriptors: Int32Array, fd: number): void {
+  const free = descriptors.indexOf(0);
+  if (free >= 0) descriptors[free] = fd + 1;
+}
+
+function noteClosed(descriptors: Int32Array, fd: number): void {
+  const at = descriptors.indexOf(fd + 1);
+  if (at >= 0) descriptors[at] = 0;
+}

@@ -1,0 +1,302 @@
+/**
+ * One worker thread: sets up the data plane from what the main thread hands over, then runs the packet loop until told to
+ * drain. Nothing of the control plane is loaded here.
+ */
+import { networkInterfaces } from 'node:os';
+import { parentPort, workerData } from 'node:worker_threads';
+import { parsePrefix } from '../address/address.ts';
+import { PrefixSet } from '../address/prefix-set.ts';
+import { AnswerCache } from '../cache/cache.ts';
+import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from '../cache/failures.ts';
+import { Chain } from '../chain/chain.ts';
+import { OwnAddresses } from '../chain/own-addresses.ts';
+import { OwnNames } from '../chain/own-names.ts';
+import { SuspendedQueries } from '../chain/suspended.ts';
+import { serverFacts } from '../config/config.ts';
+import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from '../contract/plugin.ts';
+import {
+  LISTS_TOPIC,
+  MEASURES_TOPIC,
+  type Publication,
+  pluginTopic,
+  SUBSCRIBERS_TOPIC,
+} from '../contract/publications.ts';
+import { type CompiledLists, ListsInForce } from '../lists/in-force.ts';
+import { listFacts } from '../lists/list-config.ts';
+import { mountPlugins } from '../loading/plugins.ts';
+import { Metrics } from '../metrics/registry.ts';
+import { PendingShares } from '../overload/pending-shares.ts';
+import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from '../resolve/forward/forward.ts';
+import { randomPool } from '../resolve/forward/random.ts';
+import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
+import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
+import { RoundClock, systemClock } from '../time/clock.ts';
+import { TcpServer } from '../transports/tcp/tcp.ts';
+import { TCP, UDP } from '../wire/query.ts';
+import { ServerCookies } from '../wire/server-cookies.ts';
+import { openIo, type WorkerIo } from './worker-io.ts';
+import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
+
+/** Queries that may wait for their answers in one worker. */
+const MAX_SUSPENDED = 16_384;
+/** What plugins are told of a failure, by FAILED_…. */
+const OUTCOME_OF_FAILURE = [RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE, RESOLVED_TIMEOUT] as const;
+/** TCP deadlines are looked at this often. */
+const SWEEP_MS = 100;
+
+const setup = workerData as WorkerSetup;
+const main = parentPort!;
+const clock = new RoundClock(systemClock);
+const heartbeat = new Int32Array(setup.heartbeat);
+
+/** The shape of pino's logger, as far as the packet threads use it; the main thread writes the lines. */
+const log = {
+  debug: (fields: object, text: string) => say('debug', fields, text),
+  info: (fields: object, text: string) => say('info', fields, text),
+  warn: (fields: object, text: string) => say('warn', fields, text),
+  error: (fields: object, text: string) => say('error', fields, text),
+};
+
+serve().catch((error: unknown) => {
+  // Told first, so that a worker that cannot start says why; then the thread ends and is buried by the main thread.
+  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+  throw error;
+});
+
+async function serve(): Promise<void> {
+  const { config } = setup;
+  const metrics = new Metrics();
+  const random32 = randomPool();
+  const suspended = new SuspendedQueries(
+    MAX_SUSPENDED,
+    pendingShares(metrics, () => source?.room ?? 0),
+  );
+  const cache = new AnswerCache(setup.cache, {
+    worker: setup.serial,
+    minTtl: config.cache.minTtlSeconds,
+    maxTtl: config.cache.maxTtlSeconds,
+    serveStale: config.cache.serveStaleSeconds,
+  });
+  const failures = new FailureTable(setup.failures);
+  const lists = new ListsInForce(config.lists.map(listFacts));
+  const subscribers = new SubscribersInForce();
+  const measures = new MeasuresInForce(config.server.workers);
+  let chain: Chain | undefined;
+  let nudge = () => {};
+  const plugins = await mountPlugins(config.plugins, {
+    server: serverFacts(config.server, config.notice),
+    lists,
+    subscribers,
+    measures,
+    shared: setup.shared,
+    worker: setup.place,
+    clock,
+    hashKey: setup.hashKey,
+    random32,
+    metrics,
+    defer: (query, deadlineMs) => {
+      // Whatever the plugin has begun for its answer, libuv carries on.
+      nudge();
+      return chain?.defer(query, deadlineMs);
+    },
+    resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
+    refresh: (question) => source?.refresh(question, clock.nowMs()),
+  });
+  chain = new Chain({
+    plugins,
+    ownNames: new OwnNames(config.server.identity),
+    cache,
+    failures,
+    suspended,
+    metrics,
+    clock,
+    hashKey: setup.hashKey,
+    log,
+    cookies: serverCookies(),
+    ownAddresses: new OwnAddresses(config.server.listen, networkInterfaces()),
+  });
+
+  const io = await openIo({
+    setup,
+    chain,
+    clock,
+    metrics,
+    random32,
+    tick,
+    busy: () => suspended.size > 0 || (source?.outstanding ?? 0) > 0,
+  });
+  nudge = io.nudge;
+  const tcp = await openTcp(chain, metrics, io);
+  const source = new ForwardSource({
+    servers: config.upstream.servers,
+    sockets: io.openUpstream,
+    waiters: chain,
+    suspendedNext: suspended.next,
+    onAnswer: (question, answer, nowMs, effort) => {
+      cache.insert(question, answer, nowMs);
+      failures.forget(question, nowMs);
+      // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
+      chain?.resolved(question, answer.kind, effort, nowMs);
+    },
+    onForeseen: (question) => cache.foresee(question),
+    onFailure: (question, ede, nowMs, kind, effort) => {
+      chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
+      // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
+      if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
+      else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
+    },
+    mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
+    clock,
+    random32,
+    metrics,
+    limits: { deadlineMs: config.upstream.timeoutMs },
+    cookies: config.upstream.cookies,
+    nudge: io.nudge,
+  });
+  chain.source = source;
+  chain.routes[UDP] = io.listener;
+  chain.routes[TCP] = tcp;
+
+  const waiting = metrics.gauge('sekisho_waiting_queries', 'Queries that wait for an answer.');
+  const longest = metrics.gauge(
+    'sekisho_longest_pause_seconds',
+    'Longest time since its start for which packets had to wait because the worker was busy.',
+    {},
+    true,
+  );
+  let lastSweepMs = 0;
+  let drainedByMs = Number.POSITIVE_INFINITY;
+  let draining = false;
+
+  function tick(nowMs: number): void {
+    Atomics.add(heartbeat, 0, 1);
+    source.tick(nowMs);
+    chain?.tick(nowMs);
+    metrics.values[waiting] = suspended.size;
+    metrics.values[longest] = io.longestBusyMs() / 1000;
+    if (nowMs - lastSweepMs >= SWEEP_MS) {
+      tcp.tick(nowMs);
+      lastSweepMs = nowMs;
+    }
+    if (draining && (nowMs >= drainedByMs || (suspended.size === 0 && tcp.connections === 0))) io.stop();
+  }
+
+  const updates = new Map([
+    [LISTS_TOPIC, (value: unknown) => lists.take(value as CompiledLists)],
+    [MEASURES_TOPIC, (value: unknown) => measures.take(value as PublishedMeasures)],
+    [SUBSCRIBERS_TOPIC, (value: unknown) => subscribers.take(value as PublishedSubscribers)],
+  ]);
+  for (const { plugin, hooks } of plugins) {
+    if (hooks.update) updates.set(pluginTopic(plugin.name), (value) => hooks.update?.(value));
+  }
+  const take = ({ topic, value }: Publication) => updates.get(topic)?.(value);
+  for (const publication of setup.published) take(publication);
+
+  main.on('message', (message: ToWorker) => {
+    if (message.type === 'publish') {
+      hold(message.publication, take);
+      return;
+    }
+    if (draining) return;
+    draining = true;
+    drainedByMs = systemClock.nowMs() + message.deadlineMs;
+    io.listener.stopReceiving(message.leaving);
+    tcp.drain();
+    tell({ type: 'stopped' });
+  });
+
+  tell({
+    type: 'ready',
+    metrics: metrics.snapshot(),
+    chain: plugins.map(({ plugin, hooks }) => ({ name: plugin.name, stage: plugin.stage, hooks: Object.keys(hooks) })),
+  });
+  await io.run();
+
+  source.close();
+  tcp.close();
+  io.close();
+  main.close();
+}
+
+/** Take what the control plane publishes, and tell whether that worked: somebody waits for it. */
+function hold(publication: Publication, take: (publication: Publication) => void): void {
+  const { serial } = publication;
+  try {
+    take(publication);
+    tell({ type: 'holds', serial });
+  } catch (error) {
+    log.error({ topic: publication.topic, err: error }, 'a publication could not be taken; the one before stays');
+    tell({ type: 'holds', serial, problem: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** Undefined where `server.overload` is switched off. `room`: questions that the source can still take. */
+function pendingShares(metrics: Metrics, room: () => number): PendingShares | undefined {
+  const { enabled, exempt, dryRun } = setup.config.server.overload;
+  if (!enabled) return undefined;
+  return new PendingShares({
+    tokens: MAX_SUSPENDED,
+    key: setup.hashKey,
+    exempt: exempt.length > 0 ? new PrefixSet(exempt.map(parsePrefix)) : undefined,
+    room,
+    dryRun,
+    metrics,
+  });
+}
+
+/** Cookies towards clients, from the secrets that a fleet shares or from the process's own. */
+function serverCookies(): ServerCookies | undefined {
+  const { enabled, secrets } = setup.config.server.cookies;
+  if (!enabled) return undefined;
+  const bytes = secrets.map((text) => Uint8Array.from(Buffer.from(text, 'hex')));
+  return new ServerCookies(bytes.length > 0 ? bytes : [setup.cookieSecret], () => clock.wallMs());
+}
+
+/** TCP rides on libuv; the loop gives it turns. Bounds of all workers together are shared out evenly. */
+async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<TcpServer> {
+  const { tcp, workers } = setup.config.server;
+  const server = new TcpServer({
+    handle: (query) => chain.handle(query),
+    // Each chunk that libuv brings is a round of its own.
+    clock: { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs() },
+    metrics,
+    limits: {
+      maxConnections: Math.max(1, Math.ceil(tcp.maxConnections / workers)),
+      maxPerClient: tcp.maxConnectionsPerClient,
+      maxInFlight: tcp.maxPipelined,
+      idleMs: tcp.idleTimeoutMs,
+      messageMs: tcp.messageTimeoutMs,
+      lifetimeMs: tcp.totalTimeoutMs,
+    },
+    nudge: io.nudge,
+  });
+  for (const { fd, listener } of setup.tcp) await server.listen({ fd }, listener);
+  if (setup.tcp.length === 0) {
+    for (const [listener, { address, port }] of setup.config.server.listen.entries())
+      await server.listen({ host: address, port }, listener);
+  }
+  return server;
+}
+
+function say(level: LogLevel, fields: object, text: string): void {
+  tell({ type: 'log', level, fields: plain(fields), text });
+}
+
+/** What a plugin throws may hold anything, also what cannot be sent to another thread: only its words are. */
+function plain(fields: object): Record<string, unknown> {
+  const entries = Object.entries(fields).map(([key, value]) => [key, typeof value === 'object' ? words(value) : value]);
+  return Object.fromEntries(entries.filter(([, value]) => typeof value !== 'function' && typeof value !== 'symbol'));
+}
+
+function words(thrown: unknown): unknown {
+  try {
+    if (thrown instanceof Error) return { type: thrown.name, message: thrown.message, stack: thrown.stack };
+    return String(thrown);
+  } catch {
+    return 'something that has no text';
+  }
+}
+
+function tell(message: FromWorker): void {
+  main.postMessage(message);
+}

@@ -1,0 +1,345 @@
+/**
+ * The worker threads of one configuration: started together, watched, replaced one by one when they die or hang, drained
+ * together when a newer configuration takes over.
+ *
+ * A worker owns nothing that its death could take along: listening sockets, cache and counters belong to the main thread.
+ */
+import { setFlagsFromString } from 'node:v8';
+import { Worker } from 'node:worker_threads';
+import type { Logger } from 'pino';
+import { releaseLocksOf } from '../cache/cache.ts';
+import type { FailureMemory } from '../cache/failures.ts';
+import type { CacheMemory } from '../cache/memory.ts';
+import type { Config } from '../config/config.ts';
+import type { Publication, Publications } from '../contract/publications.ts';
+import type { MetricsSource, RetiredMetrics } from '../metrics/prometheus.ts';
+import type { MetricsSnapshot } from '../metrics/registry.ts';
+import { libc } from '../system/libc.ts';
+import type { Listeners } from '../transports/listeners.ts';
+import { segmentsWork } from '../transports/udp/self-test.ts';
+import {
+  type ChainEntry,
+  type FromWorker,
+  type IoKind,
+  MAX_ALLOCATIONS,
+  MAX_DESCRIPTORS,
+  type ToWorker,
+  type WorkerSetup,
+} from './worker-messages.ts';
+
+/** How often workers' heartbeats are looked at. */
+const WATCH_MS = 50;
+/** A worker that is told to stop receiving says so at once, unless it hangs. */
+const STOP_TIMEOUT_MS = 1000;
+/** A worker that has not come up by then never will. */
+const START_TIMEOUT_MS = 20_000;
+/** A replacement that failed to start is tried again after this. */
+const RESTART_PAUSE_MS = 500;
+
+export interface WorkersParts {
+  readonly config: Config;
+  readonly io: IoKind;
+  /** Undefined where the workers open their own sockets. */
+  readonly listeners: Listeners | undefined;
+  readonly cache: CacheMemory;
+  readonly failures: FailureMemory;
+  readonly hashKey: readonly [number, number];
+  readonly cookieSecret: Uint8Array;
+  /** `shared` of each plugin, in the order of the configuration. */
+  readonly shared: readonly unknown[];
+  readonly publications: Publications;
+  readonly retired: RetiredMetrics;
+  readonly log: Logger;
+  /** How often the worker at each place was replaced, since the process began. */
+  readonly replaced: number[];
+  /** Numbers threads through the life of the process, from 1. */
+  readonly nextSerial: () => number;
+}
+
+export interface WorkerState {
+  readonly place: number;
+  readonly state: 'starting' | 'running' | 'draining' | 'stopped';
+  /** How often the worker at this place was replaced. */
+  readonly replaced: number;
+  /** When the worker at this place was started, wall-clock milliseconds. */
+  readonly sinceMs: number;
+}
+
+interface Member {
+  readonly place: number;
+  readonly serial: number;
+  readonly thread: Worker;
+  readonly heartbeat: Int32Array;
+  readonly descriptors: Int32Array;
+  readonly allocations: Float64Array;
+  readonly sinceMs: number;
+  state: WorkerState['state'];
+  lastBeat: number;
+  /** Looks at the heartbeat in a row that found it unchanged. */
+  missed: number;
+  metrics: MetricsSnapshot | undefined;
+  chain: readonly ChainEntry[];
+  /** Settles `start`. */
+  started: (error?: Error) => void;
+  /** Settles when it takes no more queries. */
+  readonly stopped: Promise<void>;
+  readonly saidStopped: () => void;
+  /** Publications that it was sent and does not hold yet, by serial. */
+  readonly awaited: Map<number, (problem?: string) => void>;
+  ended: Promise<void>;
+}
+
+export class Workers {
+  readonly config: Config;
+  readonly #parts: WorkersParts;
+  readonly #members: Member[] = [];
+  readonly #replaced: number[];
+  #watch: NodeJS.Timeout | undefined;
+  /** Ends are expected from now on: no replacements. */
+  #closing = false;
+
+  constructor(parts: WorkersParts) {
+    // V8 collects the whole heap of a thread that has allocated little for eight seconds, to give memory back: two or three
+    // times, each with steps of up to 20 ms in that thread, and a thread that handles packets never allocates much. What
+    // workers hold they hold for life, so there is nothing to give back. Heeded by threads that are started later.
+    setFlagsFromString('--no-memory-reducer');
+    this.#parts = parts;
+    this.config = parts.config;
+    this.#replaced = parts.replaced;
+    for (let place = 0; place < parts.config.server.workers; place++) this.#replaced[place] ??= 0;
+    parts.publications.addReader((publication) => this.#deliver(publication));
+  }
+
+  /** Start all of them. Rejects, with none left running, where one cannot start. */
+  async start(): Promise<void> {
+    try {
+      await Promise.all(this.#places.map((place) => this.#launch(place)));
+    } catch (error) {
+      await this.terminate();
+      throw error;
+    }
+    this.#watch = setInterval(() => this.#lookAtHeartbeats(), WATCH_MS);
+  }
+
+  /**
+   * Have them take no more queries. `leaving` says for the worker at a place which listeners' sockets nobody takes over.
+   * Resolves when none takes any; those that do not say so within a second are left alone.
+   */
+  async stopReceiving(drainMs: number, leaving: (place: number) => readonly number[]): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#watch);
+    const stopped = this.#members.map((member) => {
+      member.state = 'draining';
+      tell(member, { type: 'drain', deadlineMs: drainMs, leaving: leaving(member.place) });
+      return Promise.race([member.stopped, member.ended]);
+    });
+    let giveUp: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      giveUp = setTimeout(resolve, STOP_TIMEOUT_MS);
+    });
+    await Promise.race([Promise.all(stopped), late]);
+    clearTimeout(giveUp);
+  }
+
+  /** After `stopReceiving`: resolves when all have answered what waited and ended, by force after `drainMs`. */
+  async drained(drainMs: number): Promise<void> {
+    const overdue = setTimeout(() => void this.terminate(), drainMs + 1000);
+    await Promise.all(this.#members.map((member) => member.ended));
+    clearTimeout(overdue);
+  }
+
+  /** End them at once. */
+  async terminate(): Promise<void> {
+    this.#closing = true;
+    clearInterval(this.#watch);
+    await Promise.all(this.#members.map((member) => member.thread.terminate().then(() => member.ended)));
+  }
+
+  /** Resolves when every worker holds it or is gone: a replacement begins with the latest. */
+  async #deliver(publication: Publication): Promise<void> {
+    const deliveries = this.#members.map(
+      (member) =>
+        new Promise<void>((resolve, reject) => {
+          member.awaited.set(publication.serial, (problem) => {
+            member.awaited.delete(publication.serial);
+            if (problem === undefined) resolve();
+            else reject(new Error(`worker ${member.place} could not take ${publication.topic}: ${problem}`));
+          });
+          tell(member, { type: 'publish', publication });
+        }),
+    );
+    await Promise.all(deliveries);
+  }
+
+  get states(): WorkerState[] {
+    return this.#places.map((place) => {
+      const replaced = this.#replaced[place] ?? 0;
+      const member = this.#members.find((candidate) => candidate.place === place);
+      return { place, replaced, state: member?.state ?? 'stopped', sinceMs: member?.sinceMs ?? Date.now() };
+    });
+  }
+
+  get #places(): number[] {
+    return Array.from({ length: this.config.server.workers }, (_, place) => place);
+  }
+
+  get serving(): boolean {
+    return this.#members.some((member) => member.state === 'running');
+  }
+
+  /** As the first worker set it up; all are alike. */
+  get chain(): readonly ChainEntry[] {
+    return this.#members.find((member) => member.chain.length > 0)?.chain ?? [];
+  }
+
+  get metrics(): MetricsSource[] {
+    return this.#members.flatMap(({ metrics, place }) => (metrics ? [{ worker: place, snapshot: metrics }] : []));
+  }
+
+  #launch(place: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const { config, io, listeners, cache, failures, hashKey, cookieSecret, shared, publications } = this.#parts;
+      const serial = this.#parts.nextSerial();
+      const heartbeat = new SharedArrayBuffer(8);
+      const descriptors = new SharedArrayBuffer(MAX_DESCRIPTORS * 4);
+      const allocations = new SharedArrayBuffer(MAX_ALLOCATIONS * 8);
+      const setup: WorkerSetup = {
+        config,
+        place,
+        serial,
+        io,
+        segments: io === 'mmsg' && config.upstream.segments && segmentsWork(),
+        udp: listeners?.udp(place) ?? [],
+        tcp: listeners?.duplicateTcp(place) ?? [],
+        cache,
+        failures,
+        hashKey,
+        cookieSecret,
+        shared,
+        published: publications.latest(),
+        heartbeat,
+        descriptors,
+        allocations,
+      };
+      const thread = new Worker(new URL('./worker.js', import.meta.url), {
+        workerData: setup,
+        name: `sekisho-${place}`,
+      });
+      const timeout = setTimeout(() => void thread.terminate(), START_TIMEOUT_MS);
+      let failure: Error | undefined;
+      let saidStopped = () => {};
+      const stopped = new Promise<void>((said) => {
+        saidStopped = said;
+      });
+      const member: Member = {
+        place,
+        serial,
+        thread,
+        heartbeat: new Int32Array(heartbeat),
+        descriptors: new Int32Array(descriptors),
+        allocations: new Float64Array(allocations),
+        sinceMs: Date.now(),
+        state: 'starting',
+        lastBeat: 0,
+        missed: 0,
+        metrics: undefined,
+        chain: [],
+        started: (error) => {
+          clearTimeout(timeout);
+          if (error) reject(error);
+          else resolve();
+        },
+        stopped,
+        saidStopped: () => saidStopped(),
+        awaited: new Map(),
+        ended: new Promise((ended) => {
+          thread.once('exit', (code) => {
+            clearTimeout(timeout);
+            this.#buried(member, failure ?? new Error(`worker ${place} ended with code ${code}`));
+            ended();
+          });
+        }),
+      };
+      thread.on('message', (message: FromWorker) => this.#heard(member, message));
+      thread.on('error', (error) => {
+        failure = error instanceof Error ? error : new Error(String(error));
+      });
+      this.#members.push(member);
+    });
+  }
+
+  #heard(member: Member, message: FromWorker): void {
+    switch (message.type) {
+      case 'ready':
+        member.metrics = message.metrics;
+        member.chain = message.chain;
+        member.state = 'running';
+        member.started();
+        break;
+      case 'failed':
+        member.started(new Error(message.message));
+        void member.thread.terminate();
+        break;
+      case 'holds':
+        member.awaited.get(message.serial)?.(message.problem);
+        break;
+      case 'stopped':
+        member.saidStopped();
+        break;
+      case 'log':
+        this.#parts.log[message.level]({ worker: member.place, ...message.fields }, message.text);
+        break;
+    }
+  }
+
+  /** The thread is gone, by whatever way: take over what it held, and put another in its place. */
+  #buried(member: Member, failure: Error): void {
+    const { log, cache, retired } = this.#parts;
+    const served = member.state === 'running';
+    member.state = 'stopped';
+    this.#members.splice(this.#members.indexOf(member), 1);
+    releaseLocksOf(cache, member.serial);
+    if (member.metrics) retired.fold(member.metrics);
+    for (const entry of member.descriptors) if (entry > 0) libc().close(entry - 1);
+    for (const address of member.allocations) if (address > 0) libc().free(address);
+    member.started(failure);
+    for (const held of member.awaited.values()) held();
+    if (this.#closing) return;
+    if (served) log.error({ worker: member.place, err: failure }, 'a worker died and is replaced');
+    if (served) this.#replace(member.place);
+  }
+
+  #replace(place: number): void {
+    this.#replaced[place] = (this.#replaced[place] ?? 0) + 1;
+    this.#launch(place).then(
+      () => this.#parts.log.info({ worker: place }, 'the replacement serves'),
+      (error) => {
+        if (this.#closing) return;
+        this.#parts.log.error({ worker: place, err: error }, 'the replacement could not start; trying again');
+        setTimeout(() => !this.#closing && this.#replace(place), RESTART_PAUSE_MS);
+      },
+    );
+  }
+
+  /** Looks are counted, not time: when the whole machine stood still, nobody is to blame. */
+  #lookAtHeartbeats(): void {
+    const allowed = Math.ceil(this.config.server.hangTimeoutMs / WATCH_MS);
+    for (const member of this.#members) {
+      if (member.state !== 'running') continue;
+      const beat = Atomics.load(member.heartbeat, 0);
+      member.missed = beat === member.lastBeat ? member.missed + 1 : 0;
+      member.lastBeat = beat;
+      if (member.missed < allowed) continue;
+      this.#parts.log.error(
+        { worker: member.place, hangTimeoutMs: this.config.server.hangTimeoutMs },
+        'a worker hangs and is ended',
+      );
+      member.missed = Number.NEGATIVE_INFINITY;
+      void member.thread.terminate();
+    }
+  }
+}
+
+function tell(member: Member, message: ToWorker): void {
+  member.thread.postMessage(message);
+}

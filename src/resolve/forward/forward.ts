@@ -1,0 +1,653 @@
+/**
+ * The source that forwards: asks one of the configured servers, and another where that one fails.
+ *
+ *   resolve ─▶ joined to the task of an identical question, or a new task
+ *   task    ─▶ try 1 ─ timeout ─▶ try 2 ─ … ─ deadline ─▶ failed
+ *               │ reply that matches ──▶ TC, case or cookie lost ─▶ the same server over TCP
+ *               │                        FORMERR without OPT ─▶ the same server without EDNS
+ *               │                        FORMERR with OPT ─▶ the same server without our cookie
+ *               │                        failure, garbage ─▶ another server, once
+ *               ▼
+ *             normalised answer ─▶ cache ─▶ everyone who waits
+ *
+ * A reply may come to any try of its task, however late: a server that is slow to find out is not asked in vain. What
+ * does not match a query in every respect is counted, and waiting goes on (RFC 5452 §9).
+ *
+ * Whoever calls `resolve`, `refresh` or `datagram` calls `flush` of the sockets afterwards; `tick` does it itself.
+ */
+
+import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
+import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from '../../chain/source.ts';
+import type { Metrics } from '../../metrics/registry.ts';
+import type { Clock } from '../../time/clock.ts';
+import { Answer, FAILURE } from '../../wire/answer.ts';
+import { CLASS, EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../../wire/constants.ts';
+import { Normalizer } from '../../wire/normalize.ts';
+import type { Question } from '../../wire/question.ts';
+import { ForwardCounters } from './forward-counters.ts';
+import {
+  compareReply,
+  REPLY_BARE,
+  REPLY_IS_QUERY,
+  REPLY_MATCHES,
+  REPLY_OTHER_CASE,
+  REPLY_OTHER_OPCODE,
+  setEdns,
+  writeQuery,
+} from './query-message.ts';
+import { type Server, type ServerConfig, UpstreamServers } from './servers.ts';
+import { MAX_TRIES, type Task, TaskPool } from './tasks.ts';
+import { TcpClient } from './tcp-client.ts';
+import { COOKIE_ACCEPTED, COOKIE_FORGED, COOKIE_RETRY, UpstreamCookie } from './upstream-cookie.ts';
+import { WaitingList } from './waiting.ts';
+
+/** Kinds of failure. The servers answered, but with failures or garbage. */
+export const FAILED_ANSWERED = 0;
+/** No answer came before the deadline. */
+export const FAILED_TIMEOUT = 1;
+/** Every server is down; said at once, and not worth remembering: probes find out when one is back. */
+export const FAILED_UNREACHABLE = 2;
+/** Given up for a newer question when there was no more room; not worth remembering either. */
+export const FAILED_SHED = 3;
+
+export interface ForwardLimits {
+  /** Questions outstanding at once, 1–32768. */
+  readonly tasks: number;
+  /** Queries that wait for the same question. */
+  readonly waiters: number;
+  /** Milliseconds after which a question has failed. */
+  readonly deadlineMs: number;
+  /** Milliseconds after which those who wait may be served something stale (RFC 8767 §5). */
+  readonly slowMs: number;
+  /** When there is no more room a question that has been outstanding for so long may be given up for a new one. */
+  readonly shedAfterMs: number;
+}
+
+export const FORWARD_LIMITS: ForwardLimits = {
+  tasks: 4096,
+  waiters: 512,
+  deadlineMs: 4000,
+  slowMs: 1800,
+  shedAfterMs: 400,
+};
+
+export interface ForwardParts {
+  readonly servers: readonly ServerConfig[];
+  /** Makes the sockets, given where their datagrams are to go. */
+  readonly sockets: (sink: DatagramSink) => UpstreamSockets;
+  readonly waiters: Waiters;
+  /** Chains the tokens of those who wait (`SuspendedQueries.next`). */
+  readonly suspendedNext: Int32Array;
+  /** A new answer, before those who wait get it: for the cache. All are borrowed. */
+  onAnswer(question: Question, answer: Answer, nowMs: number, effort: Effort): void;
+  /** An answer to `question` is about to be looked at, unless it is a forgery: it is likely to be kept. Borrowed. */
+  onForeseen?(question: Question): void;
+  /** There is no answer, and why: an info code (RFC 8914) and FAILED_…. Question and effort are borrowed. */
+  onFailure(question: Question, ede: number, nowMs: number, kind: number, effort: Effort): void;
+  /** May `question` be sent once more, or to another server? Where it may not, waiting goes on. Borrowed. */
+  mayRepeat?(question: Question): boolean;
+  readonly clock: Clock;
+  /** A CSPRNG (upstream/random.ts). */
+  readonly random32: () => number;
+  readonly metrics: Metrics;
+  readonly limits?: Partial<ForwardLimits>;
+  /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
+  readonly cookies?: boolean;
+  /** Called when something was begun that libuv must carry on (TCP): the loop of a worker gives it a turn then. */
+  readonly nudge?: () => void;
+}
+
+/** A server that is down is probed this often. */
+const PROBE_INTERVAL_MS = 500;
+/** Probes that share an id: an answer may come that much later. */
+const PROBE_TRIES = 3;
+/** How long TCP may take, connecting included. */
+const TCP_TIMEOUT_MS = 2000;
+/** RFC 7766 §6.2.4: a connection that closed under a query is opened once more. */
+const MAX_TCP_TRIES = 2;
+/** Failures by different servers that make a question fail. */
+const MAX_REFUSALS = 2;
+/** Questions looked at to find an old one. */
+const SHED_SAMPLE = 16;
+/** All servers are down: nothing was sent. */
+const NO_EFFORT: Effort = { startedMs: 0, tryCount: 0, background: false };
+
+export class ForwardSource implements Source, DatagramSink {
+  /** The servers, for status reports. */
+  readonly servers: UpstreamServers;
+  readonly #parts: ForwardParts;
+  readonly #limits: ForwardLimits;
+  readonly #sockets: UpstreamSockets;
+  readonly #pool: TaskPool;
+  readonly #tcp: readonly TcpClient[];
+  /** What is known of each server's cookies; empty where none are sent. */
+  readonly #cookies: readonly UpstreamCookie[];
+  /** The probe of each server, where one is under way. */
+  readonly #probes: (Task | undefined)[];
+  readonly #waiting: WaitingList;
+  readonly #normalizer = new Normalizer();
+  readonly #answer = new Answer();
+  readonly #counters: ForwardCounters;
+  readonly #values: Float64Array;
+  /** `#answer` is in the hands of those who waited. */
+  #delivering = false;
+
+  constructor(parts: ForwardParts) {
+    this.#parts = parts;
+    this.#limits = { ...FORWARD_LIMITS, ...parts.limits };
+    this.servers = new UpstreamServers(parts.servers, parts.metrics);
+    this.#counters = new ForwardCounters(parts.metrics);
+    this.#values = parts.metrics.values;
+    // One task more for each server, so that probes go out however full it is.
+    this.#pool = new TaskPool(this.#limits.tasks + this.servers.list.length);
+    this.#probes = this.servers.list.map(() => undefined);
+    this.#tcp = this.servers.list.map(
+      (server) =>
+        new TcpClient(server.address, server.port, {
+          message: (bytes, start, length) => this.#tcpMessage(server, bytes, start, length),
+          gone: (worked) => this.#tcpGone(server, worked),
+          begun: () => parts.nudge?.(),
+        }),
+    );
+    this.#cookies = parts.cookies ? this.servers.list.map(() => new UpstreamCookie(parts.random32)) : [];
+    this.#waiting = new WaitingList(parts.waiters, parts.suspendedNext);
+    this.#sockets = parts.sockets(this);
+  }
+
+  get outstanding(): number {
+    return this.#pool.active;
+  }
+
+  /** Questions that can still be taken. */
+  get room(): number {
+    return Math.max(0, this.#pool.free - this.servers.list.length);
+  }
+
+  has(question: Question): boolean {
+    return this.#pool.find(question) !== undefined;
+  }
+
+  resolve(question: Question, token: number, nowMs: number): number {
+    const joined = this.#pool.find(question);
+    if (joined) return this.#join(joined, token);
+    if (this.servers.up === 0) {
+      this.#counters.failure(FAILED_UNREACHABLE);
+      this.#parts.onFailure(question, EDE.NETWORK_ERROR, nowMs, FAILED_UNREACHABLE, NO_EFFORT);
+      this.#parts.waiters.failed(token, EDE.NETWORK_ERROR);
+      return RESOLVING;
+    }
+    if (this.#pool.free <= this.servers.list.length && !this.#shedOldest(nowMs)) {
+      this.#counters.noRoom('questions');
+      return NO_ROOM;
+    }
+    const task = this.#open(question, nowMs);
+    this.#waiting.append(task, token);
+    this.#tryNext(task, nowMs);
+    return RESOLVING;
+  }
+
+  /**
+   * Newest first: give up a question that has been outstanding for long, so that a new one gets its place. Whoever asked
+   * the old one has mostly given up as well. Of a few drawn at random the oldest goes: looking at all would cost more than
+   * an answer. Returns false where all of these are young.
+   */
+  #shedOldest(nowMs: number): boolean {
+    const pool = this.#pool;
+    let oldest: Task | undefined;
+    for (let i = 0; i < SHED_SAMPLE; i++) {
+      const task = pool.at(pool.activeSlots[this.#parts.random32() % pool.active]!);
+      if (task.probe < 0 && (oldest === undefined || task.startedMs < oldest.startedMs)) oldest = task;
+    }
+    if (oldest === undefined || nowMs - oldest.startedMs < this.#limits.shedAfterMs) return false;
+    this.#fail(oldest, FAILED_SHED, nowMs);
+    return pool.free > this.servers.list.length;
+  }
+
+  refresh(question: Question, nowMs: number): void {
+    // A luxury: it leaves a quarter of the room to those who wait.
+    if (this.servers.up === 0 || this.#pool.free <= this.#pool.capacity >>> 2 || this.#pool.find(question)) return;
+    this.#values[this.#counters.refreshes]! += 1;
+    const task = this.#open(question, nowMs);
+    task.background = true;
+    this.#tryNext(task, nowMs);
+  }
+
+  tick(nowMs: number): void {
+    this.#sockets.tick(nowMs);
+    for (const client of this.#tcp) client.tick(nowMs);
+    const pool = this.#pool;
+    // Backwards: a task that ends is replaced by the last one, which was seen already or is new.
+    for (let i = pool.active - 1; i >= 0; i--) {
+      if (i >= pool.active) continue;
+      const task = pool.at(pool.activeSlots[i]!);
+      if (nowMs < task.wakeMs) continue;
+      if (task.probe >= 0) this.#probeAgain(task, nowMs);
+      else this.#wake(task, nowMs);
+    }
+    this.#values[this.#counters.outstanding] = pool.active;
+    this.#sockets.flush();
+  }
+
+  /** Everyone who waits is failed, so close the source before the transports that carry the replies. */
+  close(): void {
+    const pool = this.#pool;
+    for (const client of this.#tcp) client.close();
+    for (let i = pool.active - 1; i >= 0; i--) {
+      const task = pool.at(pool.activeSlots[i]!);
+      const first = this.#waiting.detach(task);
+      pool.release(task);
+      this.#waiting.failed(first, EDE.NOT_READY);
+    }
+    this.#sockets.close();
+  }
+
+  /** Hand over to the network what was sent since the last turn. */
+  flush(): void {
+    this.#sockets.flush();
+  }
+
+  // ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  foresee(bytes: Uint8Array, start: number, length: number): void {
+    if (length < HEADER_BYTES) return;
+    const task = this.#pool.byId((bytes[start]! << 8) | bytes[start + 1]!);
+    if (task) this.#parts.onForeseen?.(task.question);
+  }
+
+  datagram(socket: number, bytes: Uint8Array, start: number, length: number, address: Int32Array, port: number): void {
+    const task = this.#taskOf(bytes, start, length);
+    if (!task) return;
+    // RFC 5452 §9.1: address and port it came from, address and port it came to.
+    let found = -1;
+    let matches = 0;
+    let sourceKnown = false;
+    for (let i = task.tryCount - 1; i >= 0; i--) {
+      const attempt = task.tries[i]!;
+      if (!isFrom(this.servers.list[attempt.server]!, address, port)) continue;
+      sourceKnown = true;
+      if (attempt.socket !== socket) continue;
+      found = i;
+      matches++;
+    }
+    if (found < 0) {
+      this.#counters.mismatch(sourceKnown ? 'socket' : 'source');
+      return;
+    }
+    const attempt = task.tries[found]!;
+    const server = this.servers.list[attempt.server]!;
+    const nowMs = this.#parts.clock.nowMs();
+    const match = this.#match(task, server, bytes, start, length, attempt.plain);
+    if (match < 0) return;
+    if (match === REPLY_OTHER_CASE && !attempt.plain && !server.losesCase(nowMs)) {
+      this.#counters.mismatch('case');
+      this.#values[server.caseMismatches]! += 1;
+      // Forged, or a server that loses the case: over TCP nobody can forge it.
+      if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
+      return;
+    }
+    const cookie = this.#checkCookie(task, server, match, bytes, start, length, false);
+    if (cookie === COOKIE_FORGED) {
+      this.#counters.mismatch('cookie');
+      if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
+      return;
+    }
+    // RFC 6298 §3 (Karn): where two tries look the same, nobody knows which one was answered.
+    this.servers.answered(server, matches === 1 ? nowMs - attempt.sentMs : -1, nowMs);
+    if (task.probe >= 0) {
+      this.#endProbe(task);
+    } else if (match === REPLY_BARE) {
+      this.#askWithoutEdns(task, server, nowMs);
+    } else if (cookie === COOKIE_RETRY) {
+      // RFC 7873 §5.3: once more with the cookie it gave; over TCP where that is not enough.
+      if (task.tryCount < MAX_TRIES) this.#send(task, server, nowMs);
+      else if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
+    } else if (isTruncated(bytes, start)) {
+      this.#values[this.#counters.truncated]! += 1;
+      if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
+    } else {
+      this.#accept(task, server, bytes, start, length, nowMs);
+    }
+  }
+
+  #tcpMessage(server: Server, bytes: Uint8Array, start: number, length: number): void {
+    const task = this.#taskOf(bytes, start, length);
+    if (!task) return;
+    if (task.tcpServer !== server.index) {
+      this.#counters.mismatch('id');
+      return;
+    }
+    const nowMs = this.#parts.clock.nowMs();
+    const match = this.#match(task, server, bytes, start, length, server.losesCase(nowMs));
+    if (match < 0) return;
+    if (match === REPLY_OTHER_CASE) server.forgoCase(nowMs);
+    this.#checkCookie(task, server, match, bytes, start, length, true);
+    this.servers.answered(server, -1, nowMs);
+    if (match === REPLY_BARE) this.#askWithoutEdns(task, server, nowMs);
+    // RFC 2181 §9: truncated even here, so it is broken.
+    else if (isTruncated(bytes, start)) this.#refused(task, server, EDE.NONE, nowMs);
+    else this.#accept(task, server, bytes, start, length, nowMs);
+    this.#sockets.flush();
+  }
+
+  #tcpGone(server: Server, worked: boolean): void {
+    const pool = this.#pool;
+    const nowMs = this.#parts.clock.nowMs();
+    for (let i = pool.active - 1; i >= 0; i--) {
+      if (i >= pool.active) continue;
+      const task = pool.at(pool.activeSlots[i]!);
+      if (task.tcpServer !== server.index) continue;
+      task.tcpServer = -1;
+      if (worked && task.tcpTries < MAX_TCP_TRIES) this.#askTcp(task, server, nowMs);
+      else this.#refused(task, server, EDE.NETWORK_ERROR, nowMs);
+    }
+    this.#sockets.flush();
+  }
+
+  /** The task that the reply's id belongs to. */
+  #taskOf(bytes: Uint8Array, start: number, length: number): Task | undefined {
+    let reason: 'busy' | 'short' | 'id' = 'id';
+    // Only a transport that delivers from inside `send` can be early; the query's own timeout takes care of it.
+    if (this.#delivering) reason = 'busy';
+    else if (length < HEADER_BYTES) reason = 'short';
+    else {
+      const task = this.#pool.byId((bytes[start]! << 8) | bytes[start + 1]!);
+      if (task) return task;
+    }
+    this.#counters.mismatch(reason);
+    return undefined;
+  }
+
+  /** Compare the reply with what was asked: REPLY_MATCHES, REPLY_OTHER_CASE, REPLY_BARE, or -1, counted. */
+  #match(task: Task, server: Server, bytes: Uint8Array, start: number, length: number, plain: boolean): number {
+    const match = compareReply(bytes, start, length, plain ? task.plainQuery : task.query, 0, task.question);
+    if (match === REPLY_MATCHES || match === REPLY_OTHER_CASE) return match;
+    // RFC 6891 §7: a server that could not read the query at all may send back no more than a header.
+    if (match === REPLY_BARE && this.#saysNoEdns(task, server, bytes[start + 3]! & 15)) return match;
+    this.#counters.mismatch(match === REPLY_IS_QUERY ? 'query' : match === REPLY_OTHER_OPCODE ? 'opcode' : 'question');
+    return -1;
+  }
+
+  /** COOKIE_…; whatever else is wrong with the reply is found out later. */
+  #checkCookie(
+    task: Task,
+    server: Server,
+    match: number,
+    bytes: Uint8Array,
+    start: number,
+    length: number,
+    overTcp: boolean,
+  ): number {
+    const cookie = this.#cookies[server.index];
+    const bit = 1 << server.index;
+    if (cookie === undefined || ((task.withoutEdns | task.withoutCookie) & bit) !== 0) return COOKIE_ACCEPTED;
+    // A bare header has no room for one; only a server that does not know EDNS sends it.
+    if (match === REPLY_BARE) return cookie.expected && !overTcp ? COOKIE_FORGED : COOKIE_ACCEPTED;
+    return cookie.check(bytes, start, length, overTcp);
+  }
+
+  /** A reply that matches in every respect. */
+  #accept(task: Task, server: Server, bytes: Uint8Array, start: number, length: number, nowMs: number): void {
+    const answer = this.#answer;
+    if (!this.#normalizer.normalize(bytes, start, length, task.question, answer)) {
+      this.#counters.mismatch('malformed');
+      this.#refused(task, server, EDE.NONE, nowMs);
+      return;
+    }
+    if (answer.kind === FAILURE) {
+      if (!this.#normalizer.hasEdns && this.#saysNoEdns(task, server, answer.rcode))
+        this.#askWithoutEdns(task, server, nowMs);
+      else if (this.#normalizer.hasEdns && this.#objectsToCookie(task, server, answer.rcode))
+        this.#askWithoutCookie(task, server, nowMs);
+      else this.#refused(task, server, answer.ede, nowMs);
+      return;
+    }
+    this.servers.judged(server, true);
+    // RFC 6891 §6.2.2: it answers without EDNS what it did not understand with it.
+    if ((task.withoutEdns & (1 << server.index)) !== 0 && server.usesEdns(nowMs)) server.forgoEdns(nowMs);
+    if ((task.withoutCookie & (1 << server.index)) !== 0 && server.usesCookie(nowMs)) server.forgoCookie(nowMs);
+    // RFC 4035 §3.2.3: AD is worth as much as the server and the way to it.
+    answer.authenticData = server.trusted && (bytes[start + 3]! & FLAG_AD) !== 0;
+
+    this.#parts.onAnswer(task.question, answer, nowMs, task);
+    const first = this.#waiting.detach(task);
+    this.#pool.release(task);
+    this.#delivering = true;
+    try {
+      this.#waiting.answered(first, answer);
+    } finally {
+      this.#delivering = false;
+    }
+  }
+
+  /** FORMERR or NOTIMP, without OPT, to a query that had one (RFC 6891 §7). */
+  #saysNoEdns(task: Task, server: Server, rcode: number): boolean {
+    if (rcode !== RCODE.FORMERR && rcode !== RCODE.NOTIMP) return false;
+    return (task.withoutEdns & (1 << server.index)) === 0;
+  }
+
+  /**
+   * FORMERR from a server that knows EDNS, to a query that carried our cookie, and none of its own ever came: it may take
+   * the option for an error, although it should ignore what it does not know (RFC 6891 §6.1.2).
+   */
+  #objectsToCookie(task: Task, server: Server, rcode: number): boolean {
+    const cookie = this.#cookies[server.index];
+    if (rcode !== RCODE.FORMERR || cookie === undefined || cookie.expected) return false;
+    return (task.withoutCookie & (1 << server.index)) === 0;
+  }
+
+  // ── asking ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #open(question: Question, nowMs: number): Task {
+    const task = this.#pool.take(this.#parts.random32)!;
+    task.question.copyFrom(question);
+    writeQuery(task.query, 0, task.id, task.question, this.#parts.random32);
+    task.startedMs = nowMs;
+    this.#pool.publish(task);
+    return task;
+  }
+
+  /** Ask the best server that was not asked yet, or else any that did not refuse. Fails the task where there is none. */
+  #tryNext(task: Task, nowMs: number): void {
+    const random = this.#parts.random32() & 0xffff;
+    const server = this.servers.choose(nowMs, task.tried, random) ?? this.servers.choose(nowMs, task.refusedBy, random);
+    if (server) this.#send(task, server, nowMs);
+    else this.#fail(task, FAILED_UNREACHABLE, nowMs);
+  }
+
+  #send(task: Task, server: Server, nowMs: number): void {
+    const bit = 1 << server.index;
+    const attempt = task.tries[task.tryCount++]!;
+    if (!server.usesEdns(nowMs)) task.withoutEdns |= bit;
+    if (!server.usesCookie(nowMs)) task.withoutCookie |= bit;
+    attempt.server = server.index;
+    attempt.sentMs = nowMs;
+    attempt.plain = server.losesCase(nowMs);
+    const query = this.#queryFor(task, attempt.plain);
+    const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0, this.#cookieFor(task, server));
+    attempt.socket = this.#sockets.send(query, 0, length, server.words, server.port);
+    task.tried |= bit;
+    server.lastSentMs = nowMs;
+    this.#values[server.queries]! += 1;
+    if (task.probe >= 0) {
+      task.wakeMs = nowMs + (server.down ? PROBE_INTERVAL_MS : server.timeoutMs);
+      return;
+    }
+    if (task.tryCount > 1) this.#values[this.#counters.retries]! += 1;
+    // Each try waits twice as long as the one before; the last one to the end.
+    const patience = Math.min(server.timeoutMs * 2 ** (task.tryCount - 1), this.#limits.deadlineMs);
+    this.#waitUntil(task, task.tryCount < MAX_TRIES ? nowMs + patience : Number.POSITIVE_INFINITY);
+  }
+
+  #cookieFor(task: Task, server: Server): UpstreamCookie | undefined {
+    return (task.withoutCookie & (1 << server.index)) === 0 ? this.#cookies[server.index] : undefined;
+  }
+
+  #askWithoutEdns(task: Task, server: Server, nowMs: number): void {
+    task.withoutEdns |= 1 << server.index;
+    this.#values[this.#counters.ednsFallbacks]! += 1;
+    this.#askPlainly(task, server, nowMs);
+  }
+
+  #askWithoutCookie(task: Task, server: Server, nowMs: number): void {
+    task.withoutCookie |= 1 << server.index;
+    this.#values[this.#counters.cookieFallbacks]! += 1;
+    this.#askPlainly(task, server, nowMs);
+  }
+
+  /** The same server once more, with less in the query, the way it was asked. */
+  #askPlainly(task: Task, server: Server, nowMs: number): void {
+    if (task.tcpServer === server.index) {
+      task.tcpServer = -1;
+      this.#askTcp(task, server, nowMs);
+    } else if (task.tryCount < MAX_TRIES) this.#send(task, server, nowMs);
+    else this.#refused(task, server, EDE.NONE, nowMs);
+  }
+
+  #askTcp(task: Task, server: Server, nowMs: number): void {
+    const query = this.#queryFor(task, server.losesCase(nowMs));
+    const edns = (task.withoutEdns & (1 << server.index)) === 0;
+    const length = setEdns(query, 0, task.question, edns, this.#cookieFor(task, server));
+    if (task.tcpTries >= MAX_TCP_TRIES || !this.#tcp[server.index]!.send(query, 0, length, nowMs)) {
+      this.#refused(task, server, EDE.NONE, nowMs);
+      return;
+    }
+    this.#values[server.tcpQueries]! += 1;
+    task.tcpServer = server.index;
+    task.tcpTries++;
+    this.#waitUntil(task, nowMs + TCP_TIMEOUT_MS);
+  }
+
+  #queryFor(task: Task, plain: boolean): Uint8Array {
+    if (!plain) return task.query;
+    if (!task.plainWritten) writeQuery(task.plainQuery, 0, task.id, task.question, undefined);
+    task.plainWritten = true;
+    return task.plainQuery;
+  }
+
+  #waitUntil(task: Task, untilMs: number): void {
+    const { deadlineMs, slowMs } = this.#limits;
+    task.tryUntilMs = Math.min(untilMs, task.startedMs + deadlineMs);
+    const slowAtMs = task.startedMs + slowMs;
+    task.wakeMs = task.slowTold ? task.tryUntilMs : Math.min(task.tryUntilMs, slowAtMs);
+  }
+
+  /** `server` answered with a failure or garbage, or cannot be reached over TCP: ask another one, once. */
+  #refused(task: Task, server: Server, ede: number, nowMs: number): void {
+    const bit = 1 << server.index;
+    if (task.tcpServer === server.index) task.tcpServer = -1;
+    if ((task.refusedBy & bit) !== 0) return;
+    this.servers.judged(server, false);
+    task.refusedBy |= bit;
+    task.refusals++;
+    if (ede !== EDE.NONE) task.ede = ede;
+    const last = task.tries[task.tryCount - 1]!.server;
+    const enough = task.refusals >= MAX_REFUSALS;
+    // Another one is being asked already.
+    if (!enough && (task.tcpServer >= 0 || (task.refusedBy & (1 << last)) === 0)) return;
+    const spent = enough || task.tryCount >= MAX_TRIES;
+    const other = spent ? undefined : this.servers.choose(nowMs, task.tried, 1);
+    if (other && this.#mayRepeat(task)) this.#send(task, other, nowMs);
+    else this.#fail(task, FAILED_ANSWERED, nowMs);
+  }
+
+  // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #wake(task: Task, nowMs: number): void {
+    if (!task.slowTold && nowMs >= task.startedMs + this.#limits.slowMs) {
+      this.#waiting.tellSlow(task);
+      task.wakeMs = task.tryUntilMs;
+    }
+    if (nowMs < task.tryUntilMs) return;
+    if (task.tcpServer >= 0) task.tcpServer = -1;
+    else this.#timedOut(task, nowMs);
+    if (task.refusals > 0) this.#fail(task, FAILED_ANSWERED, nowMs);
+    else if (nowMs >= task.startedMs + this.#limits.deadlineMs) this.#fail(task, FAILED_TIMEOUT, nowMs);
+    else if (task.tryCount < MAX_TRIES && this.#mayRepeat(task)) this.#tryNext(task, nowMs);
+    else this.#waitUntil(task, Number.POSITIVE_INFINITY);
+  }
+
+  #mayRepeat(task: Task): boolean {
+    return this.#parts.mayRepeat?.(task.question) ?? true;
+  }
+
+  #timedOut(task: Task, nowMs: number): void {
+    const attempt = task.tries[task.tryCount - 1]!;
+    const server = this.servers.list[attempt.server]!;
+    this.servers.timedOut(server, attempt.sentMs, task.probe >= 0);
+    if (server.doubted && !this.#probes[server.index]) this.#startProbe(server, nowMs);
+  }
+
+  // ── probes ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Ask `server` for the root's name servers, which every resolver knows. */
+  #startProbe(server: Server, nowMs: number): void {
+    const task = this.#pool.take(this.#parts.random32);
+    if (!task) return;
+    task.probe = server.index;
+    const { question } = task;
+    question.clear();
+    question.name[0] = 0;
+    question.nameLength = 1;
+    question.type = TYPE.NS;
+    question.class = CLASS.IN;
+    writeQuery(task.query, 0, task.id, question, this.#parts.random32);
+    this.#probes[server.index] = task;
+    this.#values[server.probes]! += 1;
+    this.#send(task, server, nowMs);
+  }
+
+  #probeAgain(task: Task, nowMs: number): void {
+    const server = this.servers.list[task.probe]!;
+    this.#timedOut(task, nowMs);
+    if (server.doubted && task.tryCount < PROBE_TRIES) {
+      this.#values[server.probes]! += 1;
+      this.#send(task, server, nowMs);
+      return;
+    }
+    this.#endProbe(task);
+    if (server.doubted) this.#startProbe(server, nowMs);
+  }
+
+  #endProbe(task: Task): void {
+    this.#probes[task.probe] = undefined;
+    this.#pool.release(task);
+  }
+
+  // ── those who wait ────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #join(task: Task, token: number): number {
+    if (task.waiters >= this.#limits.waiters) {
+      this.#counters.noRoom('waiters');
+      return NO_ROOM;
+    }
+    this.#values[this.#counters.coalesced]! += 1;
+    if (task.slowTold) {
+      // It has been taking long already: the same holds for who comes now.
+      const generation = task.generation;
+      if (this.#waiting.slow(token)) return RESOLVING;
+      if (task.generation !== generation) return NO_ROOM;
+    }
+    this.#waiting.append(task, token);
+    return RESOLVING;
+  }
+
+  #fail(task: Task, kind: number, nowMs: number): void {
+    const ede =
+      task.ede !== EDE.NONE ? task.ede : kind === FAILED_ANSWERED ? EDE.NO_REACHABLE_AUTHORITY : EDE.NETWORK_ERROR;
+    this.#counters.failure(kind);
+    this.#parts.onFailure(task.question, ede, nowMs, kind, task);
+    const first = this.#waiting.detach(task);
+    this.#pool.release(task);
+    this.#waiting.failed(first, ede);
+  }
+}
+
+function isFrom(server: Server, address: Int32Array, port: number): boolean {
+  const words = server.words;
+  if (server.port !== port || words[3] !== address[3]) return false;
+  return words[0] === address[0] && words[1] === address[1] && words[2] === address[2];
+}
+
+function isTruncated(bytes: Uint8Array, start: number): boolean {
+  return (((bytes[start + 2]! << 8) | bytes[start + 3]!) & FLAG_TC) !== 0;
+}

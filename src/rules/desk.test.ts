@@ -1,0 +1,242 @@
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import type { AuditEntry } from '../audit/entry.ts';
+import { ManualClock } from '../time/clock.ts';
+import { MeasureDesk } from './desk.ts';
+import { MATCHED, type PublishedMeasures } from './in-force.ts';
+import type { MeasureProposal } from './measure.ts';
+import { QUIET_MINUTES } from './recovery.ts';
+import { MEASURES_FILE, MeasureStore } from './store.ts';
+
+const HOUR = 3_600_000;
+const proposal: MeasureProposal = {
+  plugin: 'random-subdomain',
+  match: { pattern: '*.victim.example', type: 'A' },
+  limitPerSecond: 50,
+  limitRationale: 'half again the normal',
+  escalation: false,
+  normalPerSecond: 20,
+  startPerSecond: 1000,
+  removes: 0.95,
+  hits: 0.001,
+  diagnosis: 'd1',
+  cause: 'random-subdomain',
+};
+const ground = {
+  kind: 'self-defence',
+  effect: 'overloads the resolvers',
+  evidence: 'diagnosis d1: nine tenths of the rise',
+  approver: 'shift lead',
+  expires: '2h',
+};
+const statement = { ground, dryRun: false, escalate: '' };
+
+function begin(folder = mkdtempSync(join(tmpdir(), 'measures-')), clock = new ManualClock()) {
+  const audited: AuditEntry[] = [];
+  const lines: string[] = [];
+  const write = (_: object, text: string) => void lines.push(text);
+  let auditFails = false;
+  const audit = {
+    record: (entry: AuditEntry) => {
+      if (auditFails) throw new Error('no space');
+      audited.push(entry);
+    },
+  };
+  const store = new MeasureStore(folder, clock.wallMs());
+  const desk = new MeasureDesk({ store, clock, audit, log: { info: write, warn: write, error: write } });
+  let held: PublishedMeasures | undefined;
+  const attach = (plugins = ['random-subdomain', 'amp-shaper']) =>
+    desk.attach({
+      plugins: new Set(plugins),
+      carriers: new Map(),
+      publish: async (measures) => {
+        held = measures;
+      },
+    });
+  const apply = (changes: Partial<MeasureProposal> = {}, stated: object = {}) =>
+    desk.apply({ ...proposal, ...changes }, { ...statement, ...stated }, 'sato', 'operator');
+  /** Minutes in which workers count so many queries a second for the first measure. */
+  const pass = async (minutes: number, perSecond: number) => {
+    for (let i = 0; i < minutes * 12; i++) {
+      const slot = held?.measures[0]?.slot;
+      if (held && slot !== undefined) Atomics.add(new Int32Array(held.counters), 2 * slot + MATCHED, perSecond * 5);
+      clock.advance(5000);
+      await desk.tick();
+    }
+  };
+  const failAudit = () => {
+    auditFails = true;
+  };
+  return { desk, clock, folder, audited, lines, attach, apply, pass, failAudit, published: () => held?.measures ?? [] };
+}
+
+const states = (desk: MeasureDesk) => desk.list().map(({ measure: { id, state } }) => [id, state]);
+
+test('applied: in the audit log, on the disk, with the workers; a restart brings it back', async () => {
+  const { desk, attach, apply, audited, published, folder, clock } = begin();
+  await attach();
+  expect(await apply()).toMatchObject({ id: 'm1', state: 'in-force', appliedBy: 'sato' });
+  expect(audited).toMatchObject(
+    [{ who: 'sato', action: 'measure.apply', detail: { diagnosis: 'd1', ground } }].map((entry) => ({
+      ...entry,
+      detail: { ...entry.detail, ground: expect.objectContaining({ approver: 'shift lead' }) },
+    })),
+  );
+  expect(published()).toMatchObject([{ plugin: 'random-subdomain', limitPerSecond: 50, dryRun: false }]);
+  desk.close();
+  const again = begin(folder, clock);
+  await again.attach();
+  expect(again.published()).toMatchObject([{ plugin: 'random-subdomain', limitPerSecond: 50 }]);
+  expect(states(again.desk)).toEqual([['m1', 'in-force']]);
+});
+
+test('it lifts itself when the rate has been back for ten minutes, and says so', async () => {
+  const { desk, attach, apply, pass, audited, lines, published } = begin();
+  await attach();
+  await apply({}, { ground: { ...ground, expires: '6h' } });
+  await pass(20, 900);
+  // A pause of the attacker is not its end: one minute above begins the count anew.
+  await pass(QUIET_MINUTES - 2, 30);
+  await pass(2, 900);
+  await pass(QUIET_MINUTES - 1, 30);
+  expect(states(desk)).toEqual([['m1', 'in-force']]);
+  await pass(3, 30);
+  expect(states(desk)).toEqual([['m1', 'lifted']]);
+  expect(published()).toEqual([]);
+  expect(audited.at(-1)).toMatchObject({ who: 'server', action: 'measure.lift' });
+  expect(audited.at(-1)?.purpose).toMatch(/back to normal/);
+  expect(lines.at(-1)).toBe('measure lifted');
+});
+
+test('a rate a little above the normal is normal; one at a fifth of the rise is not', async () => {
+  const near = begin();
+  await near.attach();
+  await near.apply();
+  await near.pass(15, 100);
+  expect(states(near.desk)).toEqual([['m1', 'lifted']]);
+  const far = begin();
+  await far.attach();
+  await far.apply();
+  await far.pass(15, 220);
+  expect(states(far.desk)).toEqual([['m1', 'in-force']]);
+});
+
+test('it ends by itself at the latest when its term is over', async () => {
+  const { desk, attach, apply, pass, audited } = begin();
+  await attach();
+  await apply();
+  await pass(121, 900);
+  expect(states(desk)).toEqual([['m1', 'expired']]);
+  expect(audited.at(-1)).toMatchObject({ action: 'measure.expire' });
+  expect(desk.changes(10).map(({ action }) => action)).toEqual(['expire', 'apply']);
+});
+
+test('where its plugin is in no configuration, nothing counts, and that is not taken for quiet', async () => {
+  const { desk, attach, apply, pass } = begin();
+  const detach = await attach();
+  await apply();
+  detach();
+  await attach(['amp-shaper']);
+  await pass(20, 0);
+  expect(states(desk)).toEqual([['m1', 'in-force']]);
+});
+
+test('a dry run gives way to the measure that follows from it', async () => {
+  const { desk, attach, apply, published, pass } = begin();
+  await attach();
+  await apply({}, { dryRun: true });
+  await pass(12, 5);
+  expect(published()).toMatchObject([{ dryRun: true }]);
+  await apply();
+  expect(published()).toMatchObject([{ dryRun: false }]);
+  expect(states(desk)).toEqual([
+    ['m2', 'in-force'],
+    ['m1', 'lifted'],
+  ]);
+});
+
+test('lifting acts at once, and is audited with its reason; the same diagnosis does not carry a second term', async () => {
+  const { desk, attach, apply, audited, published } = begin();
+  await attach();
+  await apply();
+  await desk.lift('m1', 'sato', 'operator', 'hits a customer');
+  expect(published()).toEqual([]);
+  expect(audited.at(-1)).toMatchObject({ action: 'measure.lift', purpose: 'hits a customer' });
+  await expect(apply()).rejects.toThrow(/d1 has carried m1 already; diagnose again/);
+  expect(await apply({ diagnosis: 'd2' })).toMatchObject({ id: 'm2' });
+  await expect(apply({ diagnosis: 'd3' })).rejects.toThrow(/m2 is on the very same already/);
+  await expect(desk.lift('m9', 'sato', 'operator', '')).rejects.toThrow(
+    expect.objectContaining({ code: 'SEKISHO_MEASURE_UNKNOWN' }),
+  );
+});
+
+test.each([
+  ['no ground at all', {}, { ground: {} }, /ground: missing; state one of self-defence .*正当防衛/],
+  ['no approver', {}, { ground: { ...ground, approver: undefined } }, /approver: missing/],
+  ['a term beyond a week', {}, { ground: { ...ground, expires: '8d' } }, /too far ahead/],
+  ['a whole zone, not escalated', { match: { domain: 'victim.example' }, escalation: true }, {}, /nothing narrower/],
+  ['a public suffix', { match: { pattern: '*.co.jp' } }, {}, /public suffix/],
+  ['a type alone', { match: { type: 'ANY' } }, {}, /everybody/],
+  ['a network of half the world', { match: { source: '10.0.0.0/7' } }, {}, /too wide/],
+  ['a plugin that is not configured', { plugin: 'sinkhole' }, {}, /add `sinkhole: \{\}` below plugins/],
+])('%s is refused, and nothing is in force', async (_, changes, stated, problem) => {
+  const { desk, attach, apply, audited } = begin();
+  await attach();
+  await expect(apply(changes as Partial<MeasureProposal>, stated)).rejects.toThrow(problem);
+  expect(desk.list()).toEqual([]);
+  expect(audited).toEqual([]);
+});
+
+test('a whole zone that was escalated keeps why', async () => {
+  const { attach, apply, published } = begin();
+  await attach();
+  const escalate = 'the apex itself is asked for, with new types each minute';
+  const measure = await apply({ match: { domain: 'victim.example' }, escalation: true }, { escalate });
+  expect(measure.escalated).toBe(escalate);
+  expect(published()).toHaveLength(1);
+});
+
+test('what cannot be audited is not put in force; what lifts itself is lifted all the same', async () => {
+  const one = begin();
+  await one.attach();
+  one.failAudit();
+  await expect(one.apply()).rejects.toThrow(/no space/);
+  expect(one.desk.list()).toEqual([]);
+  const other = begin();
+  await other.attach();
+  await other.apply();
+  other.failAudit();
+  await other.pass(121, 900);
+  expect(states(other.desk)).toEqual([['m1', 'expired']]);
+  expect(other.lines).toContain('not in the audit log');
+});
+
+test('two at once get two numbers', async () => {
+  const { attach, apply } = begin();
+  await attach();
+  const both = await Promise.all([apply(), apply({ match: { name: 'www.victim.example' } })]);
+  expect(both.map(({ id }) => id)).toEqual(['m1', 'm2']);
+});
+
+test('what ended a day ago is shown no more; its changes stay', async () => {
+  const { desk, attach, apply, clock } = begin();
+  await attach();
+  await apply();
+  await desk.lift('m1', 'sato', 'operator', 'over');
+  clock.advance(25 * HOUR);
+  await desk.tick();
+  expect(desk.list()).toEqual([]);
+  expect(desk.changes(10)).toHaveLength(2);
+});
+
+test('a damaged store is moved aside and a new one begun', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'measures-'));
+  writeFileSync(join(folder, MEASURES_FILE), 'no database at all '.repeat(1000));
+  const store = new MeasureStore(folder, 0);
+  expect(store.movedAside).toMatch(/damaged/);
+  expect(store.measures).toEqual([]);
+  store.close();
+  expect(readdirSync(folder).some((file) => file.includes('damaged'))).toBe(true);
+});

@@ -1,0 +1,43 @@
+/** What plugins record for notices, brought to the store: numbers become subscribers and lists. */
+
+import type { NoticeDesk } from '../../contract/plugin.ts';
+import { CONSENT_PURPOSES } from '../../grounds/categories.ts';
+import type { ListConfig } from '../../lists/list-config.ts';
+import type { SubscriberState } from '../state.ts';
+import { isGroup } from '../table/directory.ts';
+import { isPurpose } from './purposes.ts';
+
+export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[]): NoticeDesk {
+  const { register, notices, clock } = state;
+  return {
+    record(records) {
+      const lastMs = clock.wallMs();
+      notices.add(
+        records.flatMap(({ holder, list, count, name }) => {
+          const config = lists[list];
+          const subscriber = register.directory.numberOf(holder);
+          const purpose = config && CONSENT_PURPOSES[config.category];
+          if (!config || subscriber === undefined || purpose === undefined || !isPurpose(purpose)) return [];
+          // A group has many members and none of them looked it up alone; and who has withdrawn meanwhile is left alone.
+          if (isGroup(subscriber) || !register.consentsNow(holder, purpose)) return [];
+          return [
+            {
+              subscriber,
+              category: config.category,
+              list: config.name,
+              lastMs,
+              count,
+              ...(name !== undefined && { name }),
+            },
+          ];
+        }),
+      );
+    },
+    deleteOlderThan(ms) {
+      notices.deleteBefore(clock.wallMs() - ms);
+    },
+    deleteNamesOlderThan(ms) {
+      notices.deleteNamesBefore(clock.wallMs() - ms);
+    },
+  };
+}

@@ -1,0 +1,371 @@
+/**
+ * Tests of plugins without a socket: `mount` puts one plugin into a real chain with a real cache, and `ask` sends it a
+ * query, of which it returns the reply as the client would see it.
+ *
+ *     const whoami = await mount(plugin, { name: 'who.example' });
+ *     const reply = await whoami.ask({ name: 'who.example', type: 'A', client: '192.0.2.7' });
+ *     expect(reply.rcode).toBe('NOERROR');
+ */
+import { decode, encode, type Answer as PacketAnswer, type RecordType } from 'dns-packet';
+import type { z } from 'zod';
+import { addressWords, isMapped } from '../address/address.ts';
+import { AnswerCache } from '../cache/cache.ts';
+import { createFailureMemory, FailureTable } from '../cache/failures.ts';
+import { createCacheMemory } from '../cache/memory.ts';
+import { Chain } from '../chain/chain.ts';
+import { OwnNames } from '../chain/own-names.ts';
+import { RESOLVING, type Source } from '../chain/source.ts';
+import { SuspendedQueries } from '../chain/suspended.ts';
+import {
+  type Explanation,
+  type Plugin,
+  RESOLVED_FAILURE,
+  RESOLVED_TIMEOUT,
+  type ServerFacts,
+} from '../contract/plugin.ts';
+import { ListsInForce } from '../lists/in-force.ts';
+import { mountPlugin } from '../loading/plugins.ts';
+import { Metrics } from '../metrics/registry.ts';
+import { published } from '../rules/compile.ts';
+import { MeasuresInForce } from '../rules/in-force.ts';
+import type { Measure } from '../rules/measure.ts';
+import { SubscribersInForce } from '../subscribers/in-force.ts';
+import { ManualClock } from '../time/clock.ts';
+import { Answer } from '../wire/answer.ts';
+import { EDE, EDNS_OPTION, RCODE, rcodeName, typeName } from '../wire/constants.ts';
+import { nameToText } from '../wire/name.ts';
+import { Normalizer } from '../wire/normalize.ts';
+import { Query, TCP, UDP } from '../wire/query.ts';
+import { Question } from '../wire/question.ts';
+import { readQuery } from '../wire/reader.ts';
+import { ServerCookies } from '../wire/server-cookies.ts';
+
+export { ManualClock } from '../time/clock.ts';
+
+/** A query as a test writes it. */
+export interface Ask {
+  readonly name: string;
+  /** Default A. */
+  readonly type?: string;
+  /** Default 127.0.0.1. */
+  readonly client?: string;
+  readonly port?: number;
+  /** Default `udp`. */
+  readonly transport?: 'udp' | 'tcp';
+  /** Default 1232; 0 = no EDNS. */
+  readonly udpSize?: number;
+  /** Set the DO bit. */
+  readonly dnssecOk?: boolean;
+  /** Data of a COOKIE option (RFC 7873): 8 bytes of the client's, with those of `Reply.cookie` behind them. */
+  readonly cookie?: Uint8Array;
+  /** The whole message instead, for what no encoder would write. */
+  readonly bytes?: Uint8Array;
+}
+
+/** A reply as the client sees it; undefined fields of a query that got none are left out. */
+export interface Reply {
+  /** False where nothing was sent. */
+  readonly sent: boolean;
+  /** Why nothing was sent or who decided, for assertions on the inside. */
+  readonly dropReason: number;
+  readonly rcode: string;
+  readonly truncated: boolean;
+  readonly authenticData: boolean;
+  /** Info code of the extended error, or EDE.NONE. */
+  readonly ede: number;
+  /** Client and server cookie, 24 bytes; empty where the query had none. */
+  readonly cookie: Uint8Array;
+  readonly answers: readonly PacketAnswer[];
+  readonly authorities: readonly PacketAnswer[];
+  readonly additionals: readonly PacketAnswer[];
+  readonly bytes: Uint8Array;
+}
+
+/** Records of an answer, or that there is none. */
+export type UpstreamSays = readonly PacketAnswer[] | UpstreamReply | 'nxdomain' | 'servfail' | 'timeout';
+
+export interface MountOptions {
+  readonly clock?: ManualClock;
+  readonly server?: Partial<ServerFacts>;
+  /**
+   * What the upstream says to a question the cache does not hold: its answer section, or the sections one by one, or
+   * `undefined` for no answer at all, or a word for what went wrong. Default: an A record 192.0.2.99 with TTL 300.
+   */
+  readonly upstream?: (name: string, type: string) => UpstreamSays | undefined;
+  readonly shared?: unknown;
+  /** Default: none. */
+  readonly lists?: ListsInForce;
+  /** Default: nobody is known. */
+  readonly subscribers?: SubscribersInForce;
+}
+
+/** An upstream's reply. */
+export interface UpstreamReply {
+  readonly answers?: readonly PacketAnswer[];
+  readonly authorities?: readonly PacketAnswer[];
+  readonly additionals?: readonly PacketAnswer[];
+  /** Default 0. */
+  readonly rcode?: number;
+  /** The upstream is trusted and says that it has validated. */
+  readonly authenticData?: boolean;
+}
+
+export interface Mounted {
+  readonly clock: ManualClock;
+  /** Send a query; resolves when it was answered, dropped or, where it waits, once it was answered. */
+  ask(query: Ask): Promise<Reply>;
+  explain(query: Ask): Explanation | undefined;
+  /** Value of a counter, by its full name and some of its labels. */
+  counter(name: string, labels?: Record<string, string>): number;
+  /** Names that were to be fetched again because they are popular and about to expire. */
+  readonly refreshed: readonly string[];
+  /** Hand `value` to the `update` hook, as `ControlContext.publish` does. */
+  publish(value: unknown): void;
+  /** Put measures in force, as the desk does, instead of those before. Returns how often each matched, and limited. */
+  measures(measures: readonly Measure[]): () => readonly { matched: number; limited: number }[];
+  /** Let `ms` pass, deadlines of deferred queries included. */
+  advance(ms: number): void;
+}
+
+/** Set `plugin` up as a worker would. `options` are parsed by its schema; throws where they are wrong. */
+export function mount<Schema extends z.ZodObject>(
+  plugin: Plugin<Schema>,
+  options: z.input<Schema>,
+  settings: MountOptions = {},
+): Mounted {
+  const clock = settings.clock ?? new ManualClock();
+  const metrics = new Metrics();
+  const server = { access: ['127.0.0.0/8', '::1/128'], workers: 1, notice: {}, ...settings.server };
+  const parsed = plugin.options.parse(options);
+  const problems = plugin.check?.(parsed, server) ?? [];
+  if (problems.length > 0)
+    throw new Error(problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
+  const hashKey = [0x01234567, 0x09abcdef] as const;
+  const cache = new AnswerCache(createCacheMemory({ bytes: 1 << 20 }), {
+    worker: 1,
+    minTtl: 0,
+    maxTtl: 86400,
+    serveStale: 86400,
+  });
+  const failures = new FailureTable(createFailureMemory());
+  const suspended = new SuspendedQueries(64);
+  const measures = new MeasuresInForce(server.workers);
+  let random = 1;
+  let chain: Chain | undefined;
+  const hooks = mountPlugin(plugin, parsed, settings.shared, {
+    server,
+    lists: settings.lists ?? new ListsInForce([]),
+    subscribers: settings.subscribers ?? new SubscribersInForce(),
+    measures,
+    worker: 0,
+    clock,
+    hashKey,
+    random32: () => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0),
+    metrics,
+    defer: (query, deadlineMs) => chain?.defer(query, deadlineMs),
+    resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
+    refresh: (question) => chain?.source?.refresh(question, clock.nowMs()),
+  });
+  const log = { error: () => {} };
+  chain = new Chain({
+    plugins: [{ plugin, hooks }],
+    ownNames: new OwnNames({}),
+    cache,
+    failures,
+    suspended,
+    metrics,
+    clock,
+    hashKey,
+    log,
+    cookies: new ServerCookies([new Uint8Array(16)], () => clock.wallMs()),
+  });
+  const theChain = chain;
+  const refreshed: string[] = [];
+  chain.source = scriptedSource(theChain, cache, clock, settings.upstream ?? defaultUpstream, refreshed);
+
+  const memory = new ArrayBuffer(65536 + 64);
+  const bytes = new Uint8Array(memory);
+  const words = new Int32Array(memory);
+  /** The reply to a query that had to wait ends up here. */
+  let late: ((query: Query | undefined) => void) | undefined;
+  const prepare = (query: Query) => {
+    query.reply = bytes;
+    query.replyWords = words;
+    query.replyStart = 0;
+    query.replyCapacity = query.transport === TCP ? 65535 : 1232;
+    return true;
+  };
+  const route = {
+    prepare,
+    send: (query: Query) => late?.(query),
+    abandon: () => late?.(undefined),
+  };
+  chain.routes[UDP] = route;
+  chain.routes[TCP] = route;
+
+  return {
+    clock,
+    refreshed,
+    ask: async (ask) => {
+      const query = queryOf(ask, clock);
+      prepare(query);
+      const waited = new Promise<Query | undefined>((resolve) => {
+        late = resolve;
+      });
+      // As of a batch with this one packet in it.
+      theChain.foresee(query);
+      theChain.fetch();
+      if (theChain.handle(query)) return replyOf(query);
+      if (query.dropReason >= 0) return noReply(query.dropReason);
+      const answered = await waited;
+      return answered ? replyOf(answered) : noReply(-1);
+    },
+    explain: (ask) => {
+      const query = queryOf(ask, clock);
+      query.reset();
+      readQuery(query, hashKey[0], hashKey[1]);
+      return hooks.explain?.(query);
+    },
+    counter: (name, labels = {}) =>
+      metrics.cells.reduce((sum, cell, i) => {
+        const matches =
+          cell.name === name && Object.entries(labels).every(([key, value]) => cell.labels[key] === value);
+        return matches ? sum + metrics.values[i]! : sum;
+      }, 0),
+    publish: (value) => hooks.update?.(structuredClone(value)),
+    measures: (given) => {
+      const counters = new SharedArrayBuffer(8 * given.length);
+      const endsMs = (measure: Measure) => clock.nowMs() + measure.endsAtMs - clock.wallMs();
+      measures.take({ measures: given.map((measure, i) => published(measure, endsMs(measure), i)), counters });
+      const counted = new Int32Array(counters);
+      return () => given.map((_, i) => ({ matched: counted[2 * i]!, limited: counted[2 * i + 1]! }));
+    },
+    advance: (ms) => {
+      clock.advance(ms);
+      theChain.tick(clock.nowMs());
+    },
+  };
+}
+
+/** A query message as a stub resolver writes it. */
+export function queryMessage(ask: Ask): Uint8Array {
+  if (ask.bytes) return ask.bytes;
+  const size = ask.udpSize ?? 1232;
+  const flags = ask.dnssecOk ? 0x8000 : 0;
+  const options = ask.cookie ? [{ code: EDNS_OPTION.COOKIE, data: Buffer.from(ask.cookie) }] : [];
+  const opt = { name: '.', type: 'OPT', udpPayloadSize: size, extendedRcode: 0, ednsVersion: 0, flags, options };
+  const message = encode({
+    id: 0x1234,
+    type: 'query',
+    flags: 0x0100,
+    questions: [{ name: ask.name, type: (ask.type ?? 'A') as RecordType }],
+    additionals: size > 0 ? [opt as unknown as PacketAnswer] : [],
+  });
+  return Uint8Array.from(message);
+}
+
+function queryOf(ask: Ask, clock: ManualClock): Query {
+  const query = new Query();
+  query.transport = ask.transport === 'tcp' ? TCP : UDP;
+  query.clientWords.set(addressWords(ask.client ?? '127.0.0.1'));
+  query.family = isMapped(query.clientWords) ? 4 : 6;
+  query.port = ask.port ?? 53001;
+  query.message = queryMessage(ask);
+  query.length = query.message.length;
+  query.nowMs = clock.nowMs();
+  query.receivedMs = query.nowMs;
+  return query;
+}
+
+function replyOf(query: Query): Reply {
+  const bytes = query.reply.slice(query.replyStart, query.replyStart + query.replyLength);
+  const message = decode(Buffer.from(bytes));
+  return {
+    sent: true,
+    dropReason: -1,
+    rcode: rcodeName(query.rcode),
+    truncated: (bytes[2]! & 2) !== 0,
+    authenticData: (bytes[3]! & 0x20) !== 0,
+    ede: query.ede,
+    cookie: query.answersCookie ? query.cookieReply.slice() : new Uint8Array(0),
+    answers: message.answers ?? [],
+    authorities: message.authorities ?? [],
+    additionals: (message.additionals ?? []).filter((record) => record.type !== 'OPT'),
+    bytes,
+  };
+}
+
+function noReply(dropReason: number): Reply {
+  return {
+    sent: false,
+    dropReason,
+    rcode: '',
+    truncated: false,
+    authenticData: false,
+    ede: EDE.NONE,
+    cookie: new Uint8Array(0),
+    answers: [],
+    authorities: [],
+    additionals: [],
+    bytes: new Uint8Array(0),
+  };
+}
+
+function defaultUpstream(name: string, type: string): readonly PacketAnswer[] {
+  return type === 'A' ? [{ name, type: 'A', ttl: 300, data: '192.0.2.99' }] : [];
+}
+
+/** A source that answers on the next turn of the event loop, through the real normaliser and cache. */
+function scriptedSource(
+  chain: Chain,
+  cache: AnswerCache,
+  clock: ManualClock,
+  upstream: NonNullable<MountOptions['upstream']>,
+  refreshed: string[],
+): Source {
+  const normalizer = new Normalizer();
+  const answer = new Answer();
+  return {
+    outstanding: 0,
+    has: () => false,
+    resolve(question, token, startedMs) {
+      // The question is borrowed: the next query overwrites it.
+      const asked = new Question();
+      asked.copyFrom(question);
+      setImmediate(() => {
+        const name = nameToText(asked.name);
+        const type = typeName(asked.type);
+        const says = upstream(name, type);
+        if (says === undefined) return chain.failed(token, EDE.NETWORK_ERROR);
+        const effort = { startedMs, tryCount: 1, background: false };
+        if (says === 'timeout' || says === 'servfail') {
+          const outcome = says === 'timeout' ? RESOLVED_TIMEOUT : RESOLVED_FAILURE;
+          chain.resolved(asked, outcome, effort, clock.nowMs());
+          return chain.failed(token, EDE.NO_REACHABLE_AUTHORITY);
+        }
+        const reply: UpstreamReply =
+          says === 'nxdomain' ? { rcode: RCODE.NXDOMAIN } : 'length' in says ? { answers: says } : says;
+        const message = encode({
+          type: 'response',
+          flags: 0x0180 | (reply.rcode ?? 0),
+          questions: [{ name, type: type as RecordType }],
+          answers: [...(reply.answers ?? [])],
+          authorities: [...(reply.authorities ?? [])],
+          additionals: [...(reply.additionals ?? [])],
+        });
+        if (!normalizer.normalize(Uint8Array.from(message), 0, message.length, asked, answer))
+          return chain.failed(token, EDE.OTHER);
+        answer.authenticData = reply.authenticData ?? false;
+        cache.insert(asked, answer, clock.nowMs());
+        chain.resolved(asked, answer.kind, effort, clock.nowMs());
+        chain.answered(token, answer);
+      });
+      return RESOLVING;
+    },
+    refresh(question) {
+      refreshed.push(nameToText(question.name));
+    },
+    tick() {},
+    close() {},
+  };
+}

@@ -1,0 +1,178 @@
+/**
+ * One query on its way through the chain: where it came from, what it asks, and the reply as it is being written.
+ *
+ * A worker keeps a handful of these and uses them again for every packet; nothing here is allocated per query. Every
+ * byte range is *borrowed*: it belongs to a receive buffer that the next packet overwrites. A plugin that wants to keep
+ * something copies it.
+ *
+ *   message  |header|qname|type|class| … |OPT| …      as received, from `start`, `length` bytes
+ *   question the lowercased and hashed qname, type, class, DO and CD (wire/question.ts)
+ *   reply    |header|question| records … |OPT|         from `replyStart`, `replyLength` bytes so far
+ */
+import { EDE } from './constants.ts';
+import { Question } from './question.ts';
+
+/** How a query came. Encrypted transports get numbers of their own (DoT, DoH). */
+export const UDP = 0;
+export const TCP = 1;
+export const TRANSPORTS = ['udp', 'tcp'] as const;
+
+/** What the cache had to say (`Query.cacheResult`). */
+export const CACHE_NOT_ASKED = 0;
+export const CACHE_HIT = 1;
+export const CACHE_MISS = 2;
+export const CACHE_STALE = 3;
+/** A failure remembered from shortly before (RFC 9520). */
+export const CACHE_FAILURE = 4;
+export const CACHE_RESULTS = ['none', 'hit', 'miss', 'stale', 'failure'] as const;
+
+/** The client's cookie (`Query.cookie`, RFC 7873): it sent none, or cookies are off. */
+export const COOKIE_NONE = 0;
+/** A client cookie alone: it understands cookies and has none of ours yet. */
+export const COOKIE_CLIENT_ONLY = 1;
+/** A server cookie that is not ours, is too old, or was made for another address. */
+export const COOKIE_BAD = 2;
+/** A cookie that we made for this very client. */
+export const COOKIE_GOOD = 3;
+export const COOKIE_STATES = ['none', 'client-only', 'bad', 'good'] as const;
+
+/** Bytes kept of the way back: a sockaddr_in6 and the local address of a wildcard socket. */
+export const PEER_BYTES = 28;
+export const LOCAL_BYTES = 20;
+
+const NO_BYTES = new Uint8Array(0);
+const NO_WORDS = new Int32Array(0);
+
+export class Query {
+  // ── where it came from ────────────────────────────────────────────────────────────────────────────────────────────
+  /** UDP or TCP. */
+  transport = UDP;
+  /** Index of the listening address in the order of `server.listen`. */
+  listener = 0;
+  /** 4 or 6; an IPv4 client of a dual-stack socket counts as 4. */
+  family = 4;
+  /**
+   * Client address as four big-endian 32-bit integers (signed), IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), so
+   * `clientWords[3]` is an IPv4 address.
+   */
+  readonly clientWords = new Int32Array(4);
+  /** Client's source port, 0–65535. */
+  port = 0;
+  /** The client's sockaddr as the kernel gave it, for the way back over UDP. */
+  readonly peer = new Uint8Array(PEER_BYTES);
+  readonly peerWords = new Int32Array(this.peer.buffer);
+  /** Address the client asked, for wildcard sockets: family (first word, 0 = not needed), then 4 or 16 address bytes. */
+  readonly local = new Uint8Array(LOCAL_BYTES);
+  readonly localWords = new Int32Array(this.local.buffer);
+  /** TCP connection, an index of the TCP server; -1 on UDP. */
+  connection = -1;
+  /** Tells a connection's successor in the same place from itself. */
+  connectionGeneration = 0;
+
+  // ── the message as received ───────────────────────────────────────────────────────────────────────────────────────
+  message: Uint8Array = NO_BYTES;
+  start = 0;
+  length = 0;
+
+  // ── what it asks (set by wire/reader.ts) ──────────────────────────────────────────────────────────────────────────
+  id = 0;
+  /** The header's flag word as received (wire/constants.ts FLAG_…). */
+  flags = 0;
+  /** Name, type, class, DO and CD; the name lowercased and hashed. */
+  readonly question = new Question();
+  /** The client wrote at least one letter of the name in upper case (0x20 or a person). */
+  mixedCase = false;
+  /** Bytes of header and question as received; 12 while no question was read. */
+  questionEnd = 0;
+
+  // ── EDNS (RFC 6891) ───────────────────────────────────────────────────────────────────────────────────────────────
+  /** The client sent an OPT record. */
+  edns = false;
+  ednsVersion = 0;
+  /** The client's UDP payload size as sent; 512 without EDNS. */
+  udpSize = 512;
+  /** Range of the OPT record's options inside `message`. */
+  optionsStart = 0;
+  optionsEnd = 0;
+  /** The client sent edns-tcp-keepalive (RFC 7828). */
+  keepaliveAsked = false;
+  /** Where the data of the client's COOKIE option stands in `message`, and its length; 0 = there is none. */
+  cookieStart = 0;
+  cookieLength = 0;
+  /** COOKIE_… */
+  cookie = COOKIE_NONE;
+  /**
+   * The source is not forged: the query came over TCP, or with a cookie that only this client can have received. False
+   * says no more than that nobody knows.
+   */
+  verified = false;
+  /** The reply carries `cookieReply`: client cookie and server cookie, 24 bytes (wire/server-cookies.ts). */
+  answersCookie = false;
+  readonly cookieReply = new Uint8Array(24);
+
+  // ── the reply ─────────────────────────────────────────────────────────────────────────────────────────────────────
+  reply: Uint8Array = NO_BYTES;
+  /** The same memory as words, for copying; `replyStart` is a multiple of 4. */
+  replyWords: Int32Array = NO_WORDS;
+  replyStart = 0;
+  /** Bytes that the buffer holds from `replyStart`. */
+  replyCapacity = 0;
+  /** Bytes written so far; 0 = no reply. */
+  replyLength = 0;
+  /** Response code of the reply, extended ones included. */
+  rcode = 0;
+  /** Extended error's info code (RFC 8914), EDE.NONE = none, and its text (ASCII or UTF-8 bytes, made at set-up). */
+  ede: number = EDE.NONE;
+  edeText: Uint8Array = NO_BYTES;
+  /** CACHE_… */
+  cacheResult = CACHE_NOT_ASKED;
+  /** Why nothing was sent: index of a drop reason (chain.ts DROP_REASONS), or -1. */
+  dropReason = -1;
+  /** Index of the plugin whose verdict decided, or -1. */
+  decidedBy = -1;
+  /** Where the chain goes on when the query was deferred: index of the next hook. */
+  resumeAt = 0;
+
+  // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+  /** Monotonic milliseconds (clock.ts) of the batch in which the query is handled now. */
+  nowMs = 0;
+  /** When the packet was received. Differs from `nowMs` when the query had to wait for its answer. */
+  receivedMs = 0;
+
+  /** Set `clientWords` from 16 address bytes in network order. */
+  setClientWords(bytes: Uint8Array, from = 0): void {
+    for (let i = 0; i < 4; i++) {
+      const at = from + (i << 2);
+      this.clientWords[i] = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+    }
+  }
+
+  /** Forget the last query's reply and question; the source's fields are set by the transport. */
+  reset(): void {
+    this.id = 0;
+    this.flags = 0;
+    this.question.clear();
+    this.mixedCase = false;
+    this.questionEnd = 0;
+    this.edns = false;
+    this.ednsVersion = 0;
+    this.udpSize = 512;
+    this.optionsStart = 0;
+    this.optionsEnd = 0;
+    this.keepaliveAsked = false;
+    this.cookieStart = 0;
+    this.cookieLength = 0;
+    this.cookie = COOKIE_NONE;
+    // RFC 9293 §3.5: nobody completes the handshake who does not receive what is sent to the address.
+    this.verified = this.transport === TCP;
+    this.answersCookie = false;
+    this.replyLength = 0;
+    this.rcode = 0;
+    this.ede = EDE.NONE;
+    this.edeText = NO_BYTES;
+    this.cacheResult = CACHE_NOT_ASKED;
+    this.dropReason = -1;
+    this.decidedBy = -1;
+    this.resumeAt = 0;
+  }
+}
