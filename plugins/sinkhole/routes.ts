@@ -3,8 +3,8 @@
  * privacy officer may look at them and at their history (R14).
  */
 import type { FastifyInstance } from 'fastify';
-import { errorSchema, responseSchema } from '../../src/admin/status.ts';
 import type { Role } from '../../src/audit/roles.ts';
+import { errorSchema, responseSchema } from '../../src/contract/api-schema.ts';
 import type { Clock } from '../../src/contract/plugin.ts';
 import { errorText, SekishoError } from '../../src/errors/errors.ts';
 import type { Desk } from './desk.ts';

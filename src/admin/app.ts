@@ -6,6 +6,7 @@ import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ROLES, type Role, STAFF } from '../audit/roles.ts';
+import { type ErrorBody, errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
@@ -17,17 +18,7 @@ import { listRoutes } from './lists.ts';
 import { measureRoutes } from './measures.ts';
 import { readOf } from './personal-read.ts';
 import { reportRoutes } from './report.ts';
-import {
-  auditSchema,
-  type ErrorBody,
-  errorSchema,
-  explainSchema,
-  healthSchema,
-  readySchema,
-  reloadSchema,
-  responseSchema,
-  statusSchema,
-} from './status.ts';
+import { auditSchema, explainSchema, healthSchema, readySchema, reloadSchema, statusSchema } from './status.ts';
 import type { Identity, Tokens } from './tokens.ts';
 
 declare module 'fastify' {

@@ -6,12 +6,12 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import type { Role } from '../audit/roles.ts';
+import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
 import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent/consent-desk.ts';
 import { PURPOSES, type Purpose } from '../subscribers/consent/purposes.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import { readOf } from './personal-read.ts';
-import { errorSchema, responseSchema } from './status.ts';
 import type { Identity } from './tokens.ts';
 
 const instant = z.string().describe('ISO 8601, UTC.');

@@ -2,12 +2,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { AddressError, type Prefix, parsePrefix } from '../address/address.ts';
+import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import { LEASE_RESULTS, MAX_REPORTERS, sessionHash, sessionWord } from '../subscribers/leases/leases.ts';
 import { isGroup, isSubscriberNumber } from '../subscribers/table/directory.ts';
 import { needed } from './consent.ts';
-import { errorSchema, responseSchema } from './status.ts';
 
 const resultSchema = z.strictObject({ result: z.enum(LEASE_RESULTS) });
 /** Reports over the API are one reporter, apart from those of RADIUS. */

@@ -5,13 +5,13 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
+import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
 import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
 import { sourceText } from '../lists/section/lists-section.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
-import { errorSchema, responseSchema } from './status.ts';
 import type { Identity } from './tokens.ts';
 
 const count = z.number().min(0);

@@ -2,9 +2,9 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
+import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from '../report/report.ts';
-import { errorSchema, responseSchema } from './status.ts';
 
 const count = z.int().min(0);
 const reportSchema = z.strictObject({

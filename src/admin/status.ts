@@ -135,19 +135,3 @@ export const auditSchema = z.strictObject({
 });
 
 export const healthSchema = z.strictObject({ status: z.literal('ok') });
-
-/** What every failed request is answered. */
-export const errorSchema = z.strictObject({
-  error: z.strictObject({
-    code: z.string().describe('One of the catalogue in src/errors/errors.ts.'),
-    message: z.string(),
-    details: z.array(z.string()).optional().describe('Every problem, where there may be several.'),
-  }),
-});
-export type ErrorBody = z.infer<typeof errorSchema>;
-
-/** The JSON Schema that Fastify and OpenAPI want. */
-export function responseSchema(schema: z.ZodType): Record<string, unknown> {
-  const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', reused: 'inline' });
-  return rest;
-}

@@ -1,7 +1,7 @@
 /** `sekisho diagnose`: what explains an overload, in one screen. */
 import type { DiagnosisReport } from '../../plugins/query-history/reading.ts';
-import type { MeasureView } from '../admin/measures.ts';
 import { SekishoError } from '../errors/errors.ts';
+import type { MeasureView } from '../rules/measure-view.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { durationWords, numberText, table } from './layout.ts';

@@ -1,6 +1,7 @@
 /** `sekisho measures`: what proposals of diagnoses are in force in the running server. */
-import type { MeasureChangesView, MeasuresView, MeasureView } from '../admin/measures.ts';
+
 import { SekishoError } from '../errors/errors.ts';
+import type { MeasureChangesView, MeasuresView, MeasureView } from '../rules/measure-view.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { durationWords, numberText, table } from './layout.ts';

@@ -9,6 +9,7 @@ import type { Endpoint } from '../address/address.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
+import type { PluginConfig } from '../loading/plugin-config.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
@@ -118,14 +119,6 @@ export interface CacheConfig {
   readonly serveStaleSeconds: number;
   readonly minTtlSeconds: number;
   readonly maxTtlSeconds: number;
-}
-
-export interface PluginConfig {
-  readonly name: string;
-  /** URL of the module of a plugin that is not built in. */
-  readonly module?: string;
-  /** As parsed by the plugin's own schema. */
-  readonly options: unknown;
 }
 
 /** One line of `admin.tokens-file`. */

@@ -2,14 +2,9 @@
  * What no single key can say: values that contradict each other, and values that are allowed but dangerous.
  */
 import { addressWords, type Endpoint, endpointText, isLoopback, isWildcard, parsePrefix } from '../address/address.ts';
+import type { Finding } from '../settings/finding.ts';
 import type { Path } from '../settings/yaml-source.ts';
 import type { AdminConfig, CacheConfig, ServerConfig, UpstreamServer } from './config.ts';
-
-/** A finding and the key that it is about. */
-export interface Finding {
-  readonly path: Path;
-  readonly message: string;
-}
 
 /** The sections that are right in themselves; the others have been complained about already. */
 export interface Sections {

@@ -10,6 +10,8 @@ import { AddressError, type Endpoint, parseEndpoint } from '../address/address.t
 import { loadLists } from '../lists/section/load-lists.ts';
 import { loadPlugins, type ResolvePlugin } from '../loading/plugin-options.ts';
 import { loadNotice } from '../notice/section/load-notice.ts';
+import type { Finding } from '../settings/finding.ts';
+import { type Found, readText } from '../settings/found.ts';
 import { check, foundText, unknownKey } from '../settings/problems.ts';
 import { type ConfigProblem, problemText, sortedProblems, YamlSource } from '../settings/yaml-source.ts';
 import { loadSubscribers } from '../subscribers/section/load-subscribers.ts';
@@ -26,8 +28,8 @@ import {
   upstreamServers,
 } from './config.ts';
 import { parseCookieSecrets } from './cookie-secrets.ts';
-import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
-import { type Found, findConfig, readText } from './find.ts';
+import { contradictions, dangers, isOwnListener, type Sections } from './cross-checks.ts';
+import { findConfig } from './find.ts';
 import {
   adminSchema,
   cacheSchema,

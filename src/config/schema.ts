@@ -4,7 +4,8 @@
  */
 import { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../address/address.ts';
-import { listsSchema, transferSchema } from '../lists/section/lists-section.ts';
+import { listsSchema, popularNamesSchema, transferSchema } from '../lists/section/lists-section.ts';
+import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { noticeSchema } from '../notice/section/notice-section.ts';
 import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
@@ -14,8 +15,6 @@ import { subscribersSchema } from '../subscribers/section/subscribers-section.ts
 export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
 /** May ask unless told otherwise: this machine alone (R6: no open resolver by accident). */
 export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
-/** Plugins of a configuration that names none. */
-export const DEFAULT_PLUGINS = { access: {}, 'amp-shaper': {}, sinkhole: {} };
 
 export const serverSchema = z
   .strictObject({
@@ -215,12 +214,6 @@ export const cacheSchema = z
   })
   .prefault({})
   .describe('The cache of answers.');
-
-export const popularNamesSchema = z
-  .string()
-  .min(1)
-  .optional()
-  .describe('File of names, one a line, that no list update may take (R15). Without it: lists/popular.txt.');
 
 export const adminSchema = z
   .strictObject({

@@ -64,6 +64,7 @@ import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
 import type { MetricSample } from '../metrics/prometheus.ts';
 import type { MeasureCarrier, MeasureDesk } from '../rules/desk.ts';
 import type { PluginMeasures } from '../rules/in-force.ts';
+import type { NoticeDesk } from '../subscribers/consent/notice-desk.ts';
 import type { SubscriberFacts } from '../subscribers/describe.ts';
 import type { SubscribersInForce } from '../subscribers/in-force.ts';
 import type { Clock } from '../time/clock.ts';
@@ -75,6 +76,7 @@ export type { MeasureCarrier } from '../rules/desk.ts';
 export type { PluginMeasures } from '../rules/in-force.ts';
 export type { Measure, MeasureMatch, MeasureProposal } from '../rules/measure.ts';
 export { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
+export type { NoticeDesk, NoticeRecord } from '../subscribers/consent/notice-desk.ts';
 export type { Clock } from '../time/clock.ts';
 export { CLASS, EDE, RCODE, TYPE, typeFromName } from '../wire/constants.ts';
 export { MessageName } from '../wire/message-name.ts';
@@ -319,25 +321,6 @@ export interface ControlContext<Options> {
 }
 
 /** Takes what is to be told to subscribers. */
-/** `name`: only where the operator has stated a ground for keeping it. */
-export interface NoticeRecord {
-  readonly holder: number;
-  readonly list: number;
-  readonly count: number;
-  readonly name?: string;
-}
-
-export interface NoticeDesk {
-  /**
-   * The holder (SubscribersInForce.holderOf) looked up names of the list, `count` times up to now. Left out where the
-   * holder does not consent any more, or stands for a whole contract group.
-   */
-  record(notices: readonly NoticeRecord[]): void;
-  /** Delete what was last added to longer than `ms` ago. */
-  deleteOlderThan(ms: number): void;
-  /** The same of names alone. */
-  deleteNamesOlderThan(ms: number): void;
-}
 
 export interface Control {
   /** Structured-cloneable; handed to `data` in every worker. */

@@ -9,7 +9,6 @@
  */
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
@@ -19,6 +18,7 @@ import { countsOf, DeskList } from './desk-list.ts';
 import { DeskMetrics } from './desk-metrics.ts';
 import { judge, overridden, type Verdict } from './guard/verdict.ts';
 import type { CompiledLists } from './in-force.ts';
+import type { ListsConfig } from './list-config.ts';
 import { listSource } from './list-source.ts';
 import { listenForNotify, type NotifyListener, primaryAddresses } from './notify-listener.ts';
 import { sourceText } from './section/lists-section.ts';
@@ -33,7 +33,7 @@ import { systemTimers, type Timers } from './sources/timers.ts';
 const FIRST_LOAD_MS = 30_000;
 
 export interface DeskParts {
-  readonly config: Config;
+  readonly config: ListsConfig;
   /** Folder of the lists below `server.data`. */
   readonly folder: string;
   readonly log: Logger;

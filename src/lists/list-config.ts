@@ -29,6 +29,13 @@ export interface ListConfig extends ListFacts {
   readonly guard: GuardOptions;
 }
 
+/** What the desk needs of the whole configuration. */
+export interface ListsConfig {
+  /** In the order of the configuration; list `i` is bit `i` of every mask. */
+  readonly lists: readonly ListConfig[];
+  readonly transfer: TransferConfig;
+}
+
 /** How zones of lists are transferred, all lists together. */
 export interface TransferConfig {
   /** Where NOTIFY is taken; absent = nowhere. */

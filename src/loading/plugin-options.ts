@@ -2,13 +2,12 @@
  * The `plugins` of a configuration: which plugin each name stands for, and its options against the plugin's own schema.
  */
 
-import type { PluginConfig } from '../config/config.ts';
-import { DEFAULT_PLUGINS } from '../config/schema.ts';
 import type { Plugin, ServerFacts } from '../contract/plugin.ts';
 import { errorText } from '../errors/errors.ts';
 import { check, foundText } from '../settings/problems.ts';
 import type { ConfigProblem, YamlSource } from '../settings/yaml-source.ts';
 import { moduleUrl } from './module-path.ts';
+import { DEFAULT_PLUGINS, type PluginConfig } from './plugin-config.ts';
 
 /**
  * Finds a plugin: a built-in one by its name, another one by the URL of its module. Throws, with a message for the

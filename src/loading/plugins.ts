@@ -4,12 +4,12 @@
  */
 import { builtInPlugins } from '../../plugins/index.ts';
 import type { MountedPlugin } from '../chain/hooks.ts';
-import type { PluginConfig } from '../config/config.ts';
 import { type DataContext, definePlugin, type Hooks, type Plugin, STAGES } from '../contract/plugin.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { MeasuresInForce } from '../rules/in-force.ts';
 import { moduleUrl } from './module-path.ts';
+import type { PluginConfig } from './plugin-config.ts';
 
 /** A plugin as every thread resolves it. */
 export interface PluginReference {

@@ -4,9 +4,9 @@
  */
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import type { Finding } from '../../config/cross-checks.ts';
 import { CONSENT_PURPOSES, categoryProblem, type ListCategory } from '../../grounds/categories.ts';
 import { expiryMs, ground } from '../../grounds/ground.ts';
+import type { Finding } from '../../settings/finding.ts';
 import { durationMs, sizeBytes } from '../../settings/units.ts';
 import { NameError, textToName } from '../../wire/name.ts';
 import { columnsSchema } from '../formats/columns-schema.ts';
@@ -69,6 +69,12 @@ export const listSchema = z.strictObject({
 });
 
 export const listsSchema = z.array(listSchema).max(MAX_LISTS);
+
+export const popularNamesSchema = z
+  .string()
+  .min(1)
+  .optional()
+  .describe('File of names, one a line, that no list update may take (R15). Without it: lists/popular.txt.');
 
 export const transferSchema = z
   .strictObject({

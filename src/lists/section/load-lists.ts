@@ -3,15 +3,21 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { AddressError, parseEndpoint } from '../../address/address.ts';
-import type { Finding } from '../../config/cross-checks.ts';
-import type { Found } from '../../config/find.ts';
-import { popularNamesSchema } from '../../config/schema.ts';
 import { errorText } from '../../errors/errors.ts';
+import type { Finding } from '../../settings/finding.ts';
+import type { Found } from '../../settings/found.ts';
 import { check } from '../../settings/problems.ts';
 import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
 import type { ListConfig, TransferConfig } from '../list-config.ts';
 import { readKeyFile } from '../sources/dns/tsig-key.ts';
-import { listConfig, listDangers, listFindings, listsSchema, transferSchema } from './lists-section.ts';
+import {
+  listConfig,
+  listDangers,
+  listFindings,
+  listsSchema,
+  popularNamesSchema,
+  transferSchema,
+} from './lists-section.ts';
 
 export interface LoadedListSections {
   readonly lists: readonly ListConfig[];

@@ -1,8 +1,7 @@
 /** The part of loading that is about the notice page and the portal: its templates and keys are looked at too. */
-import { addressWords, isLoopback } from '../../address/address.ts';
-import type { AdminConfig, ServerConfig } from '../../config/config.ts';
-import type { Finding } from '../../config/cross-checks.ts';
-import type { Found } from '../../config/find.ts';
+import { addressWords, type Endpoint, isLoopback } from '../../address/address.ts';
+import type { Finding } from '../../settings/finding.ts';
+import type { Found } from '../../settings/found.ts';
 import { check } from '../../settings/problems.ts';
 import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
 import type { NoticeConfig } from '../notice-config.ts';
@@ -15,9 +14,15 @@ export interface LoadedNotice {
   readonly problems: readonly ConfigProblem[];
 }
 
+/** Listeners of other sections, which the page's must not meet. */
+export interface OtherListeners {
+  readonly server: { readonly listen: readonly Endpoint[] } | undefined;
+  readonly admin: { readonly listen: Endpoint } | undefined;
+}
+
 export async function loadNotice(
   raw: Record<string, unknown>,
-  { server, admin }: { readonly server: ServerConfig | undefined; readonly admin: AdminConfig | undefined },
+  { server, admin }: OtherListeners,
   found: Found,
   source: YamlSource,
 ): Promise<LoadedNotice> {

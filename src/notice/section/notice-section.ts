@@ -16,7 +16,7 @@ import {
   parseEndpoint,
   parsePrefix,
 } from '../../address/address.ts';
-import type { Finding } from '../../config/cross-checks.ts';
+import type { Finding } from '../../settings/finding.ts';
 import { durationMs } from '../../settings/units.ts';
 import { LANGUAGES } from '../languages.ts';
 import type { LinkConfig, NoticeConfig } from '../notice-config.ts';

@@ -1,11 +1,30 @@
 /** What plugins record for notices, brought to the store: numbers become subscribers and lists. */
 
-import type { NoticeDesk } from '../../contract/plugin.ts';
 import { CONSENT_PURPOSES } from '../../grounds/categories.ts';
 import type { ListConfig } from '../../lists/list-config.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup } from '../table/directory.ts';
 import { isPurpose } from './purposes.ts';
+
+export interface NoticeDesk {
+  /**
+   * The holder (SubscribersInForce.holderOf) looked up names of the list, `count` times up to now. Left out where the
+   * holder does not consent any more, or stands for a whole contract group.
+   */
+  record(notices: readonly NoticeRecord[]): void;
+  /** Delete what was last added to longer than `ms` ago. */
+  deleteOlderThan(ms: number): void;
+  /** The same of names alone. */
+  deleteNamesOlderThan(ms: number): void;
+}
+
+/** `name`: only where the operator has stated a ground for keeping it. */
+export interface NoticeRecord {
+  readonly holder: number;
+  readonly list: number;
+  readonly count: number;
+  readonly name?: string;
+}
 
 export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[]): NoticeDesk {
   const { register, notices, clock } = state;

@@ -1,8 +1,8 @@
 /** The part of loading that is about subscribers. */
 import { accessSync, constants, existsSync } from 'node:fs';
 import type { Endpoint } from '../../address/address.ts';
-import type { Finding } from '../../config/cross-checks.ts';
-import type { Found } from '../../config/find.ts';
+import type { Finding } from '../../settings/finding.ts';
+import type { Found } from '../../settings/found.ts';
 import { check } from '../../settings/problems.ts';
 import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
 import type { SubscribersConfig } from '../subscribers-config.ts';

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { AddressError, type Endpoint, endpointText, parseEndpoint, parsePrefix } from '../../address/address.ts';
-import type { Finding } from '../../config/cross-checks.ts';
+import type { Finding } from '../../settings/finding.ts';
 import { durationMs } from '../../settings/units.ts';
 import { PURPOSES } from '../consent/purposes.ts';
 import type { SubscribersConfig } from '../subscribers-config.ts';
