@@ -9,6 +9,7 @@ let passed = 0;
 let failed = 0;
 
 check('Format and lint', 'node_modules/@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.']);
+check('Walls', 'scripts/walls.mjs', []);
 check('Types', 'node_modules/typescript/bin/tsc', ['--noEmit']);
 runTests();
 

@@ -8,6 +8,9 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT_FILES_MAX = 5;
+const BEGIN = '<!-- walls: made by `node scripts/walls.mjs table --write` -->';
+const END = '<!-- /walls -->';
+
 const [command = 'check', ...rest] = process.argv.slice(2);
 const named = rest.indexOf('--repo');
 const root = named >= 0 && rest[named + 1] ? rest[named + 1] : dirname(dirname(fileURLToPath(import.meta.url)));
@@ -96,9 +99,6 @@ function crowdedRoot() {
     : [];
 }
 
-const BEGIN = '<!-- walls: made by `node scripts/walls.mjs table --write` -->';
-const END = '<!-- /walls -->';
-
 function tableText(rooms) {
   const short = (path) => path.replace(/^src\//, '');
   const lines = rooms.map(
@@ -151,7 +151,9 @@ function draw() {
   for (let each = Math.max(...floor.values()); each >= 1; each--) {
     const on = [...floor].filter(([, number]) => number === each).map(([room]) => room);
     for (const room of on.sort())
-      console.log(`floor ${String(each).padStart(2)}  ${room.padEnd(26)} -> ${graph.get(room).map(shortName).join(' ')}`);
+      console.log(
+        `floor ${String(each).padStart(2)}  ${room.padEnd(26)} -> ${graph.get(room).map(shortName).join(' ')}`,
+      );
   }
   const pairs = [...graph].flatMap(([a, to]) => to.filter((b) => a < b && graph.get(b).includes(a)).map((b) => [a, b]));
   const knots = circles(fileGraph(imports));

@@ -8,7 +8,7 @@ import { SekishoError } from '../../src/errors/errors.ts';
 import type { CauseName } from './causes.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
 import type { Proposal } from './proposals.ts';
-import type { Reader } from './reading.ts';
+import type { Reader } from './reader.ts';
 
 /** As the API takes it. */
 export interface Application {

@@ -12,12 +12,8 @@ import { type Diagnosis, diagnose } from './diagnosis.ts';
 import { ATTRIBUTES, type Kind } from './layout.ts';
 import type { Overload } from './overload.ts';
 import type { Proposal } from './proposals.ts';
+import type { Reader } from './reader.ts';
 import { byKind, mergeSlices, type Slice } from './slice.ts';
-
-export interface Reader {
-  readonly who: string;
-  readonly role: string;
-}
 
 export interface Request {
   /** Declares an overload. */

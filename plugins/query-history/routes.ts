@@ -5,7 +5,8 @@ import { z } from '../../src/contract/plugin.ts';
 import { measureSchema, measureView } from '../../src/rules/measure-view.ts';
 import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
-import { type HistoryReading, LEAST_REASON, type Reader, shown } from './reading.ts';
+import type { Reader } from './reader.ts';
+import { type HistoryReading, LEAST_REASON, shown } from './reading.ts';
 
 const reason = {
   type: 'string',

@@ -5,12 +5,11 @@
 import type { Control, ControlContext } from '../../src/contract/plugin.ts';
 import { Desk } from './desk.ts';
 import { type ConfigurationRule, stateOf } from './entry.ts';
-import type { SharedHits } from './index.ts';
 import { sinkholeCarrier } from './measures.ts';
 import { registerRoutes } from './routes.ts';
 import { RULE_STATES } from './rule.ts';
 import { ACTIONS, Store } from './store.ts';
-import type { TableMemory } from './table.ts';
+import type { SharedHits, TableMemory } from './table.ts';
 
 /** Ends, warnings and rates are looked at this often. */
 const TICK_MS = 1_000;

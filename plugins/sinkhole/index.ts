@@ -25,7 +25,7 @@ import {
 import { ground } from '../../src/grounds/ground.ts';
 import { type ConfigurationRule, configurationEntry, tableRule } from './entry.ts';
 import { RuleNameError, ruleName } from './rule-name.ts';
-import { compileTable, MAX_RULES, RuleTable, type TableMemory } from './table.ts';
+import { compileTable, MAX_RULES, RuleTable, type SharedHits, type TableMemory } from './table.ts';
 
 const options = z.strictObject({
   ipv4: z.ipv4().optional().describe('Discard address given as A. Without it, A is answered NODATA.'),
@@ -132,12 +132,6 @@ export default definePlugin({
     }
   },
 });
-
-/** What `control` hands to the workers once. */
-export interface SharedHits {
-  /** Hits of each rule, by its slot; `Atomics`. */
-  readonly hits: SharedArrayBuffer;
-}
 
 function configuredRules(rules: z.infer<typeof options>['rules']): ConfigurationRule[] {
   return rules.map(({ name, ground, 'dry-run': dryRun }, i) => ({

@@ -65,6 +65,12 @@ const KIND_SUBTREE = 2;
 /** On one name there are at most the configuration's and the desk's rule, of both kinds, and so at each of its suffixes. */
 const MAX_MATCHES = 4 * DEPTHS;
 
+/** What `control` hands to the workers once. */
+export interface SharedHits {
+  /** Hits of each rule, by its slot; `Atomics`. */
+  readonly hits: SharedArrayBuffer;
+}
+
 export function compileTable(rules: readonly TableRule[], hashKey: HashKey): TableMemory {
   if (rules.length > MAX_RULES) throw new RangeError(`a table takes at most ${MAX_RULES} rules`);
   const bytes = rules.reduce((sum, { name, about }) => sum + name.length + about.length, 0);

@@ -6,8 +6,8 @@ import type { BlockedNames } from './blocked-names.ts';
 import type { NoticeCounters } from './counters.ts';
 import type { NoticeConfig } from './notice-config.ts';
 import type { PortalMemory } from './portal-memory.ts';
+import type { Templates } from './rendering.ts';
 import type { SignedLinks } from './signed-links.ts';
-import type { Templates } from './templates.ts';
 
 export interface PagesDeps {
   readonly config: NoticeConfig;

@@ -11,8 +11,8 @@ import { type DefaultTreeAdapterTypes, parse, parseFragment } from 'parse5';
 import { unknownKey } from '../settings/problems.ts';
 import type { Language } from './languages.ts';
 import { commonView, type Page, TEMPLATE_NAMES } from './pages.ts';
+import type { TemplateFile, Templates } from './rendering.ts';
 import { SAMPLE_TICKET, type Sample, samples } from './sample-views.ts';
-import type { TemplateFile, Templates } from './templates.ts';
 
 /** One thing that is wrong; the same form as a problem of the configuration. */
 export interface TemplateProblem {

@@ -4,53 +4,23 @@
  *
  *   pages/  style.css  ja/frame.html blocked.html elsewhere.html portal.html message.html  en/…
  */
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import Mustache from 'mustache';
 import type { Language } from './languages.ts';
-import { type CommonView, PAGES, type Page, type Views } from './pages.ts';
+import { PAGES, type Page } from './pages.ts';
+import { type LanguageFiles, type TemplateFile, Templates } from './rendering.ts';
 import { renderedProblems, sourceProblems, styleProblems, type TemplateProblem } from './template-rules.ts';
 
 const STYLE_FILE = 'style.css';
 /** A page with a logo in it; beyond is a mistake. */
 const MAX_TEMPLATE_CHARACTERS = 256 * 1024;
 
-export interface TemplateFile {
-  /** As it is named in problems. */
-  readonly file: string;
-  readonly text: string;
-}
-
-type LanguageFiles = Readonly<Record<Page | 'frame', TemplateFile>>;
-
 export interface LoadedTemplates {
   /** Absent where there is a problem. */
   readonly templates?: Templates;
   readonly problems: readonly TemplateProblem[];
-}
-
-export class Templates {
-  /** `style-src` of the Content-Security-Policy (CSP 3 §8.3): this style sheet and no other. */
-  readonly styleSource: string;
-  readonly #style: string;
-  readonly #files: ReadonlyMap<Language, LanguageFiles>;
-
-  constructor(style: string, files: ReadonlyMap<Language, LanguageFiles>) {
-    this.#style = style;
-    this.styleSource = `'sha256-${createHash('sha256').update(style).digest('base64')}'`;
-    this.#files = files;
-  }
-
-  /** The whole page. Throws where a template is wrong; templates that were loaded are not. */
-  render<Of extends Page>(page: Of, language: Language, common: CommonView, view: Views[Of]): string {
-    const files = this.#files.get(language);
-    if (!files) throw new TypeError(`no templates for ${language}`);
-    const content = Mustache.render(files[page].text, { ...common, ...view });
-    return Mustache.render(files.frame.text, { ...common, title: titleOf(content), style: this.#style, content });
-  }
 }
 
 /** Reads, compiles and validates. Rejects never: what is wrong is told. */
@@ -98,12 +68,6 @@ export function shippedPages(): string {
     const pages = join(folder, 'pages');
     if (existsSync(join(pages, STYLE_FILE)) || dirname(folder) === folder) return pages;
   }
-}
-
-/** What the first heading says, escaped as it stands there. */
-function titleOf(content: string): string {
-  const heading = /<h1\b[^>]*>([\s\S]*?)<\/h1>/i.exec(content)?.[1] ?? '';
-  return heading.replaceAll(/<[^>]*>/g, '').trim();
 }
 
 function problemOf(file: string, message: string): TemplateProblem {

@@ -10,6 +10,7 @@
  * with what a router runs. Everything not named is accepted: these are terms to put into a filter, not a firewall.
  */
 import { isMapped, type Prefix, parsePrefix, prefixText } from '../address/address.ts';
+import type { Filter } from './filter.ts';
 import { iosXrText, iptablesText, junosText, nftablesText } from './router-text.ts';
 
 /** The configuration's `ip53b`. */
@@ -26,21 +27,6 @@ export interface Ip53bConfig {
 
 export const IP53B_FORMATS = ['nftables', 'iptables', 'junos', 'ios-xr'] as const;
 export type Ip53bFormat = (typeof IP53B_FORMATS)[number];
-
-/** One address family's part. */
-export interface FamilyFilter {
-  readonly family: 4 | 6;
-  readonly dynamic: readonly string[];
-  readonly fixed: readonly string[];
-  readonly servers: readonly string[];
-}
-
-export interface Filter {
-  /** Families that have dynamic networks; none where nothing is to be filtered. */
-  readonly families: readonly FamilyFilter[];
-  readonly inbound: readonly number[];
-  readonly outbound: readonly number[];
-}
 
 const WRITERS: Readonly<Record<Ip53bFormat, (filter: Filter) => string>> = {
   nftables: nftablesText,

@@ -1,5 +1,5 @@
 /** The filter of ip53b.ts in the words of each kind of router. */
-import type { FamilyFilter, Filter } from './ip53b.ts';
+import type { FamilyFilter, Filter } from './filter.ts';
 
 /** First lines of every format; `mark` begins a comment. */
 function heading(mark: string): string[] {

@@ -1,0 +1,4 @@
+export interface Reader {
+  readonly who: string;
+  readonly role: string;
+}
