@@ -15,7 +15,7 @@
  * and not by their hash: nobody pays for another's debt. Workers write without locks: two that charge the same network in
  * the same instant may lose one of the charges, which costs precision and nothing else.
  */
-import { halfSipHash, hashLow } from '../../src/hash/siphash.ts';
+import { halfSipHash, hashLow } from '../../src/contract/plugin.ts';
 
 /** A granularity at which debts are kept, e.g. IPv4 /24. */
 export interface Level {

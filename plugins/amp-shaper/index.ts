@@ -3,9 +3,8 @@
  * network they go to, by how much they amplify; a network over its budget is told to come back over TCP, or with a
  * cookie, which whoever forges its address cannot do. Options, metrics and an example: README.md.
  */
-import { AddressError, parsePrefix, prefixText } from '../../src/address/address.ts';
-import { PrefixSet } from '../../src/address/prefix-set.ts';
 import {
+  AddressError,
   ANSWER,
   beginReply,
   CONTINUE,
@@ -14,7 +13,10 @@ import {
   definePlugin,
   durationMs,
   EDE,
+  PrefixSet,
   type Problem,
+  parsePrefix,
+  prefixText,
   type Query,
   RCODE,
   sizeBytes,

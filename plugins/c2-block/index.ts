@@ -7,11 +7,19 @@
  *                 └─────────┴───────────┴──▶ go on: nothing was looked up, nothing is recorded
  */
 
-import { CLASS, CONTINUE, definePlugin, type Query, type Verdict } from '../../src/contract/plugin.ts';
-import { expiryMs, type Ground } from '../../src/grounds/ground.ts';
-import type { ListsInForce } from '../../src/lists/in-force.ts';
-import { ACTION_PASSTHRU } from '../../src/lists/index/rules.ts';
-import { categoryBit, PURPOSE_MASKS } from '../../src/subscribers/consent/purposes.ts';
+import {
+  ACTION_PASSTHRU,
+  CLASS,
+  CONTINUE,
+  categoryBit,
+  definePlugin,
+  expiryMs,
+  type Ground,
+  type ListsInForce,
+  PURPOSE_MASKS,
+  type Query,
+  type Verdict,
+} from '../../src/contract/plugin.ts';
 import { describe } from './explain.ts';
 import { drainEvery, NoticeRing, noticeRings } from './notice-ring.ts';
 import { checkOptions, options, toldWith } from './options.ts';

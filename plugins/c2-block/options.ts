@@ -1,7 +1,5 @@
 /** What the operator says about blocking: which answer, and whom the subscriber turns to. */
-
-import { durationMs, type Problem, type ServerFacts, z } from '../../src/contract/plugin.ts';
-import { ground } from '../../src/grounds/ground.ts';
+import { durationMs, ground, type Problem, type ServerFacts, z } from '../../src/contract/plugin.ts';
 
 export const options = z.strictObject({
   action: z

@@ -4,10 +4,19 @@
  *
  *     worker: observe ─▶ ring (shared memory) ─▶ writer's thread: pseudonym, encode ─▶ unix socket or file
  */
+
 import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { definePlugin, durationMs, type Problem, sizeBytes, z } from '../../src/contract/plugin.ts';
-import { expiryMs, ground } from '../../src/grounds/ground.ts';
+import {
+  definePlugin,
+  durationMs,
+  expiryMs,
+  ground,
+  type Problem,
+  sizeBytes,
+  version,
+  z,
+} from '../../src/contract/plugin.ts';
 import { createRing, RingWriter } from './ring.ts';
 
 const MESSAGES = ['client-query', 'client-response'] as const;
@@ -63,11 +72,10 @@ export default definePlugin({
   },
   async control({ options, workers, clock, log, dataFolder, audit, gauge, counter, numbers, onClose }) {
     // Loaded only where it runs, and not in the packet threads.
-    const [{ WriterThread }, { currentKey }, { DROPS }, { version }] = await Promise.all([
+    const [{ WriterThread }, { currentKey }, { DROPS }] = await Promise.all([
       import('./writer-thread.ts'),
       import('./key-file.ts'),
       import('./sink.ts'),
-      import('../../src/system/version.ts'),
     ]);
     const folder = dataFolder();
     const place = (path: string | undefined) =>

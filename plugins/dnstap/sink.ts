@@ -2,9 +2,10 @@
  * Where frames go: a file, or a reader behind a unix socket. Neither may hold anybody up: what a sink cannot take it drops,
  * and says how many and why.
  */
+
 import { closeSync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { errorText } from '../../src/errors/errors.ts';
+import { errorText } from '../../src/contract/plugin.ts';
 import { CONTROL, ControlFrames, controlFrame, DNSTAP_CONTENT } from './frame-streams.ts';
 
 export const DROPS = ['no-reader', 'slow-reader', 'disk'] as const;

@@ -3,8 +3,7 @@
  * until when, and who takes the responsibility. The rest is the measures desk's (src/rules/desk.ts).
  */
 
-import type { ControlContext, Measure } from '../../src/contract/plugin.ts';
-import { SekishoError } from '../../src/errors/errors.ts';
+import { type ControlContext, type Measure, SekishoError } from '../../src/contract/plugin.ts';
 import type { CauseName } from './causes.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
 import type { Proposal } from './proposals.ts';

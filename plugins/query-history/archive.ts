@@ -5,8 +5,9 @@
  * A list is one compressed blob, not a row per name: nothing ever looks a name up across the whole history, and 35 days
  * take some ten megabytes instead of gigabytes. Single addresses are never written.
  */
+
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
+import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/contract/store.ts';
 import { KINDS, type Kind } from './layout.ts';
 import { byKind, type Entry, emptySlice, mergeSlices, type Slice } from './slice.ts';
 import type { Totals } from './totals.ts';

@@ -2,9 +2,9 @@
  * Diagnoses that were made a short while ago, so that a proposal can be put in force as it was shown: made anew, the second of
  * the list might be another one. In memory only, bounded, and for half an hour: what is older is no evidence of now.
  */
+
 import { randomBytes } from 'node:crypto';
-import type { Clock } from '../../src/contract/plugin.ts';
-import { SekishoError } from '../../src/errors/errors.ts';
+import { type Clock, SekishoError } from '../../src/contract/plugin.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { Overload } from './overload.ts';
 

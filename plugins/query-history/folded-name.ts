@@ -9,8 +9,7 @@
  * and not later from the heavy names: the names of a random-subdomain attack are asked once each, none of them is ever
  * heavy, and only their common suffix shows.
  */
-import { SuffixHash, type SuffixKey } from '../../src/lists/index/suffix-hash.ts';
-import type { Question } from '../../src/wire/question.ts';
+import { type Question, SuffixHash, type SuffixKey } from '../../src/contract/plugin.ts';
 import { looksRandom } from './random-label.ts';
 import type { SharedSuffixes } from './shared-suffixes.ts';
 

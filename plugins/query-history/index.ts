@@ -4,10 +4,10 @@
  *     worker:  recorder.ts ─▶ shared memory ─▶ main thread:  collector.ts ─▶ desk.ts ─▶ archive.ts (a thread of its own)
  *                                                                             └─▶ reading.ts ─▶ diagnosis.ts
  */
+
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { definePlugin, durationMs, z } from '../../src/contract/plugin.ts';
-import type { SuffixKey } from '../../src/lists/index/suffix-hash.ts';
+import { definePlugin, durationMs, type SuffixKey, z } from '../../src/contract/plugin.ts';
 import { Collector } from './collector.ts';
 import { shareDesk } from './desks.ts';
 import { createRecorderMemory, type RecorderMemory } from './layout.ts';

@@ -3,8 +3,13 @@
  * reading is in the audit log before the first number leaves.
  */
 
-import type { Auditor, Clock, ControlContext, Measure } from '../../src/contract/plugin.ts';
-import { SekishoError } from '../../src/errors/errors.ts';
+import {
+  type Auditor,
+  type Clock,
+  type ControlContext,
+  type Measure,
+  SekishoError,
+} from '../../src/contract/plugin.ts';
 import { type Application, applyProposal, commandFor } from './application.ts';
 import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';

@@ -6,8 +6,7 @@
  * accessed with sequential consistency, as in Dekker's algorithm: a worker that reads the old half has said BUSY before.
  */
 
-import { CACHE_MISS, type Query, RCODE, TYPE } from '../../src/contract/plugin.ts';
-import type { SuffixKey } from '../../src/lists/index/suffix-hash.ts';
+import { CACHE_MISS, type Query, RCODE, type SuffixKey, TYPE } from '../../src/contract/plugin.ts';
 import { FoldedName } from './folded-name.ts';
 import { type HeavyHitters, openHalf } from './heavy-hitters.ts';
 import {

@@ -2,7 +2,7 @@
  * What rose against the normal, and what of it which key explains. Every share is one of the rise, not of the load: that
  * half of all queries are A records explains nothing, that all of the new ones are ANY does.
  */
-import { addressWords, parsePrefix, prefixContains } from '../../src/address/address.ts';
+import { addressWords, parsePrefix, prefixContains } from '../../src/contract/plugin.ts';
 import type { Baseline } from './baseline.ts';
 import { rateOf } from './baseline.ts';
 import type { Kind } from './layout.ts';

@@ -7,9 +7,9 @@
  * out to be a public suffix is added, and is counted one label longer from then on. A rare suffix that never gets heavy
  * does no harm by standing for all of its domains.
  */
+
 import { getPublicSuffix } from 'tldts';
-import { textToName } from '../../src/contract/plugin.ts';
-import { SuffixHash, type SuffixKey } from '../../src/lists/index/suffix-hash.ts';
+import { SuffixHash, type SuffixKey, textToName } from '../../src/contract/plugin.ts';
 
 const SLOTS = 16_384;
 /** A table that is fuller than this learns no more. */

@@ -3,8 +3,7 @@
  * markup that a web page would run. Both are written as \DDD (RFC 1035 §5.1), which is the same name to every DNS tool and
  * harmless everywhere else, so nobody who shows a key has to think of it.
  */
-import { addressText, isMapped, prefixText } from '../../src/address/address.ts';
-import { nameToText } from '../../src/contract/plugin.ts';
+import { addressText, isMapped, nameToText, prefixText } from '../../src/contract/plugin.ts';
 
 /** Wire bytes, root label included, at `from`. */
 export function shownName(bytes: Uint8Array, from: number): string {

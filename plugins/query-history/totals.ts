@@ -3,9 +3,7 @@
  * query's first number and not yet its last; the next reading has both.
  */
 
-import { DROP_REASONS } from '../../src/chain/query-counters.ts';
-import { rcodeName, typeName } from '../../src/wire/constants.ts';
-import { CACHE_RESULTS, TRANSPORTS } from '../../src/wire/query.ts';
+import { CACHE_RESULTS, DROP_REASONS, rcodeName, TRANSPORTS, typeName } from '../../src/contract/plugin.ts';
 import { TOTALS_CELLS } from './layout.ts';
 
 /** Response codes told apart; what is above counts as SERVFAIL, as in the server's own metrics. */

@@ -3,6 +3,7 @@
  * guideline (エ), R7): only misses, only of the zone whose authority is in trouble, never what is known to exist. How:
  * README.md; when a zone is in trouble: zone-table.ts.
  */
+
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import {

@@ -8,9 +8,7 @@
  * same after a restart. What is wrongly taken for known (about one name in a hundred when a generation is full) passes
  * where it would have been limited.
  */
-
-import type { Question } from '../../src/contract/plugin.ts';
-import { halfSipHash, hashHigh, hashLow } from '../../src/hash/siphash.ts';
+import { halfSipHash, hashHigh, hashLow, type Question } from '../../src/contract/plugin.ts';
 
 const HEADER_WORDS = 16;
 const KEY = 0;

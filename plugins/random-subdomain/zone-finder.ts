@@ -7,6 +7,7 @@
  * RECHECK is looked at again although it was found, so that domains below others (of public suffixes that lie below
  * somebody's domain, such as those of large hosters) come apart. A public suffix itself never gets into the table.
  */
+
 import { getDomain } from 'tldts';
 import { nameToText, type Question } from '../../src/contract/plugin.ts';
 import type { ZoneTable } from './zone-table.ts';

@@ -13,7 +13,7 @@
  * trouble last of all. Zones are told apart by 64 bits of keyed hash: with 4096 zones and a billion misses a day, two are
  * taken for one less than once in ten thousand years.
  */
-import { halfSipHash, hashHigh, hashLow } from '../../src/hash/siphash.ts';
+import { halfSipHash, hashHigh, hashLow } from '../../src/contract/plugin.ts';
 
 export interface ZoneLimits {
   /** Queries a second that may be sent to a zone in trouble, all together. */

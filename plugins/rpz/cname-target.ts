@@ -3,10 +3,7 @@
  * is the redirected name in front of `garden.example` (draft-vixie-dnsop-dns-rpz-04 §3.7), so that the walled garden
  * sees what was asked for.
  */
-
-import { MessageName, TYPE } from '../../src/contract/plugin.ts';
-import type { PolicyIndex } from '../../src/lists/index/policy-index.ts';
-import { DATA_RDATA_AT } from '../../src/lists/index/rules.ts';
+import { DATA_RDATA_AT, MessageName, type PolicyIndex, TYPE } from '../../src/contract/plugin.ts';
 
 const STAR = 0x2a;
 const MAX_NAME_BYTES = 255;

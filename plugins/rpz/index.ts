@@ -9,17 +9,17 @@
  */
 
 import {
+  ADDRESS_TRIGGER,
   CACHE_NOT_ASKED,
   CLASS,
   CONTINUE,
   definePlugin,
   FAIL,
+  type LoadedLists,
   type Query,
   type Verdict,
   z,
 } from '../../src/contract/plugin.ts';
-import { ADDRESS_TRIGGER } from '../../src/lists/formats/sink.ts';
-import type { LoadedLists } from '../../src/lists/in-force.ts';
 import { explain } from './explain.ts';
 import { asksForAlias, Matcher } from './matcher.ts';
 import { Policies } from './policies.ts';

@@ -4,12 +4,19 @@
  * noted on the way, once per list, where they would have decided.
  */
 
-import { type MessageName, type Query, TYPE } from '../../src/contract/plugin.ts';
-import { ADDRESS_TRIGGER, type AddressTrigger } from '../../src/lists/formats/sink.ts';
-import type { LoadedLists } from '../../src/lists/in-force.ts';
-import type { NetworkIndex } from '../../src/lists/index/network-index.ts';
-import type { PolicyIndex } from '../../src/lists/index/policy-index.ts';
-import { ACTION_LOCAL_DATA, ACTION_PASSTHRU, MAX_LISTS } from '../../src/lists/index/rules.ts';
+import {
+  ACTION_LOCAL_DATA,
+  ACTION_PASSTHRU,
+  ADDRESS_TRIGGER,
+  type AddressTrigger,
+  type LoadedLists,
+  MAX_LISTS,
+  type MessageName,
+  type NetworkIndex,
+  type PolicyIndex,
+  type Query,
+  TYPE,
+} from '../../src/contract/plugin.ts';
 import { CnameTarget } from './cname-target.ts';
 import {
   ACTION_CNAME,

@@ -2,10 +2,6 @@
  * The lists of category `policy` as the hooks need them: which are in force now, which of them only count, what their
  * override makes of a rule's action, and where their hits are counted.
  */
-
-import type { Clock, DataContext } from '../../src/contract/plugin.ts';
-import { expiryMs } from '../../src/grounds/ground.ts';
-import type { ListFacts, PolicyOverride } from '../../src/lists/in-force.ts';
 import {
   ACTION_DROP,
   ACTION_LISTED,
@@ -14,7 +10,12 @@ import {
   ACTION_NXDOMAIN,
   ACTION_PASSTHRU,
   ACTION_TCP_ONLY,
-} from '../../src/lists/index/rules.ts';
+  type Clock,
+  type DataContext,
+  expiryMs,
+  type ListFacts,
+  type PolicyOverride,
+} from '../../src/contract/plugin.ts';
 
 /** Triggers in the order in which they count inside one zone (draft-vixie-dnsop-dns-rpz-04 §5.4). */
 export const CLIENT_IP = 0;

@@ -1,6 +1,11 @@
 /** Carries out what a rule says: writes the reply over whatever stands there, and gives the verdict. */
 
 import {
+  ACTION_DROP,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_TCP_ONLY,
   ANSWER,
   ANSWER_SECTION,
   AUTHORITY,
@@ -10,9 +15,13 @@ import {
   beginReply,
   COMPLETE,
   CONTINUE,
+  DATA_RDATA_AT,
+  DATA_TTL_AT,
   DROP,
   EDE,
   FAIL,
+  type PolicyIndex,
+  type PolicyZoneFacts,
   type Query,
   RCODE,
   TRUNCATE,
@@ -20,17 +29,6 @@ import {
   UDP,
   type Verdict,
 } from '../../src/contract/plugin.ts';
-import type { PolicyZoneFacts } from '../../src/lists/in-force.ts';
-import type { PolicyIndex } from '../../src/lists/index/policy-index.ts';
-import {
-  ACTION_DROP,
-  ACTION_LOCAL_DATA,
-  ACTION_NODATA,
-  ACTION_NXDOMAIN,
-  ACTION_TCP_ONLY,
-  DATA_RDATA_AT,
-  DATA_TTL_AT,
-} from '../../src/lists/index/rules.ts';
 import { asksForAlias, type Matcher } from './matcher.ts';
 import { ACTION_CNAME } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';

@@ -8,8 +8,7 @@
  * each with rules and workers of its own, and every change goes to both.
  */
 
-import type { Auditor, Clock } from '../../src/contract/plugin.ts';
-import { errorText, SekishoError } from '../../src/errors/errors.ts';
+import { type Auditor, type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
 import { type ConfigurationRule, configurationEntry, deskEntry, type Entry, stateOf, tableRule } from './entry.ts';
 import { staleEvidence } from './evidence.ts';
 import { RateMonitor } from './rates.ts';

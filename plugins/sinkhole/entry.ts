@@ -2,8 +2,7 @@
  * A rule as the desk holds it in memory: from wherever it came, with its counter, its rates, and what was said of it.
  */
 
-import type { Clock } from '../../src/contract/plugin.ts';
-import { expiryMs, type Ground } from '../../src/grounds/ground.ts';
+import { type Clock, expiryMs, type Ground } from '../../src/contract/plugin.ts';
 import { RateMonitor } from './rates.ts';
 import { aboutText, type DeskRule, type RuleState, warnAtMs } from './rule.ts';
 import type { RuleName } from './rule-name.ts';

@@ -3,17 +3,20 @@
  * address stay reachable (guideline Art. 5(1)1イ(オ), R1). Options, metrics and an example: README.md.
  */
 
-import { AddressError, addressWords, isMapped } from '../../src/address/address.ts';
 import {
+  AddressError,
   ANSWER,
   ANSWER_SECTION,
   addRecord,
+  addressWords,
   addSoa,
   beginReply,
   CONTINUE,
   definePlugin,
   EDE,
   type Explanation,
+  ground,
+  isMapped,
   nameToText,
   type Problem,
   type Query,
@@ -22,7 +25,6 @@ import {
   TYPE,
   z,
 } from '../../src/contract/plugin.ts';
-import { ground } from '../../src/grounds/ground.ts';
 import { type ConfigurationRule, configurationEntry, tableRule } from './entry.ts';
 import { RuleNameError, ruleName } from './rule-name.ts';
 import { compileTable, MAX_RULES, RuleTable, type SharedHits, type TableMemory } from './table.ts';

@@ -3,8 +3,7 @@
  * measures desk lifts them when the name's rate is back.
  */
 
-import type { Measure, MeasureCarrier } from '../../src/contract/plugin.ts';
-import { SekishoError } from '../../src/errors/errors.ts';
+import { type Measure, type MeasureCarrier, SekishoError } from '../../src/contract/plugin.ts';
 import type { Desk } from './desk.ts';
 import { stateOf } from './entry.ts';
 import { ruleName } from './rule-name.ts';

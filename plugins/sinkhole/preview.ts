@@ -4,8 +4,7 @@
  * reaches the name, has counted is shown; clients are not counted at all (that would be a record of who asks for what).
  */
 
-import type { Clock } from '../../src/contract/plugin.ts';
-import { errorText, SekishoError } from '../../src/errors/errors.ts';
+import { type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
 import type { Desk } from './desk.ts';
 import { type Entry, stateOf } from './entry.ts';
 import { readDraft } from './request.ts';

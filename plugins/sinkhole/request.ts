@@ -3,9 +3,7 @@
  * wants to learn of five missing statements one after the other.
  */
 
-import { z } from '../../src/contract/plugin.ts';
-import { SekishoError } from '../../src/errors/errors.ts';
-import { issueText, missing, readGround, type StatedGround } from '../../src/grounds/stated.ts';
+import { issueText, missing, readGround, SekishoError, type StatedGround, z } from '../../src/contract/plugin.ts';
 import type { DeskRule } from './rule.ts';
 import { type RuleName, RuleNameError, ruleName, suffixBelow } from './rule-name.ts';
 

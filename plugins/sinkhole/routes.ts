@@ -2,11 +2,10 @@
  * The desk's part of the admin API, below /v1/sinkhole/. Who keeps the rules is the operator or the security desk; the
  * privacy officer may look at them and at their history (R14).
  */
+
 import type { FastifyInstance } from 'fastify';
-import type { Role } from '../../src/audit/roles.ts';
-import { errorSchema, responseSchema } from '../../src/contract/api-schema.ts';
-import type { Clock } from '../../src/contract/plugin.ts';
-import { errorText, SekishoError } from '../../src/errors/errors.ts';
+import { errorSchema, type Role, responseSchema } from '../../src/contract/admin.ts';
+import { type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
 import type { Desk } from './desk.ts';
 import { preview } from './preview.ts';
 import { refused } from './request.ts';

@@ -1,11 +1,11 @@
 /**
  * The name of a rule: as people write it, as it is asked for on the wire, and which names no rule may have.
  */
+
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { getPublicSuffix } from 'tldts';
-import { NameError, nameToText, textToName } from '../../src/contract/plugin.ts';
-import { publicSuffixRules } from '../../src/lists/guard/public-suffix-rules.ts';
+import { NameError, nameToText, publicSuffixRules, textToName } from '../../src/contract/plugin.ts';
 
 export interface RuleName {
   /** Lower case, A-labels, without the final dot. */

@@ -1,7 +1,7 @@
 /**
  * A rule of the desk, and what follows from its dates.
  */
-import { GROUND_TERMS, type Ground } from '../../src/grounds/ground.ts';
+import { GROUND_TERMS, type Ground } from '../../src/contract/plugin.ts';
 import type { RuleName } from './rule-name.ts';
 
 export interface DeskRule {

@@ -7,10 +7,10 @@
  * A change is on the disk before anybody hears that it was made: write-ahead log, `synchronous = FULL`, both tables in one
  * transaction. One process-wide writer: the desk outlives reloads (ControlContext.lasting).
  */
+
 import { join } from 'node:path';
-import { textToName } from '../../src/contract/plugin.ts';
-import { errorText, SekishoError } from '../../src/errors/errors.ts';
-import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
+import { errorText, SekishoError, textToName } from '../../src/contract/plugin.ts';
+import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../../src/contract/store.ts';
 import type { DeskRule } from './rule.ts';
 
 export type Action = 'add' | 'renew' | 'remove' | 'expire';

@@ -11,10 +11,7 @@
  * Every candidate is compared byte by byte: a collision of hashes never discards another name. Linear probing at no more
  * than half load; hashes are keyed, so that nobody can make rules or queries collide.
  */
-
-import { halfSipHash, hashLow } from '../../src/hash/siphash.ts';
-import { SuffixHash, type SuffixKey } from '../../src/lists/index/suffix-hash.ts';
-import type { Question } from '../../src/wire/question.ts';
+import { halfSipHash, hashLow, type Question, SuffixHash, type SuffixKey } from '../../src/contract/plugin.ts';
 
 /** Rules that a table may hold, those of the configuration and those of the desk together. */
 export const MAX_RULES = 10_000;

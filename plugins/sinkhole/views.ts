@@ -2,8 +2,7 @@
  * What the desk's API answers, declared once: types, OpenAPI and the filter on the way out.
  */
 
-import { type Clock, z } from '../../src/contract/plugin.ts';
-import { GROUND_TERMS } from '../../src/grounds/ground.ts';
+import { type Clock, GROUND_TERMS, z } from '../../src/contract/plugin.ts';
 import { type Entry, stateOf } from './entry.ts';
 import { RULE_STATES } from './rule.ts';
 import { ACTIONS, type Change } from './store.ts';

@@ -21,8 +21,8 @@ import {
 import { mount } from '../testing/testing.ts';
 import { EDE, RCODE, TYPE } from '../wire/constants.ts';
 import type { Query } from '../wire/query.ts';
+import { DROP_SHORT } from '../wire/query.ts';
 import { ANSWER as ANSWER_SECTION, addRecord, beginReply } from '../wire/writer.ts';
-import { DROP_SHORT } from './query-counters.ts';
 
 function pluginWith(hooks: Hooks | ((context: DataContext<unknown>) => Hooks), stage: Stage = 'policy') {
   return definePlugin({

@@ -26,7 +26,22 @@ import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Answer } from '../wire/answer.ts';
 import { EDE, FLAG_AD, FLAG_TC, RCODE } from '../wire/constants.ts';
-import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, CACHE_STALE, COOKIE_BAD, Query } from '../wire/query.ts';
+import {
+  CACHE_FAILURE,
+  CACHE_HIT,
+  CACHE_MISS,
+  CACHE_STALE,
+  COOKIE_BAD,
+  DROP_CLIENT_GONE,
+  DROP_FAULT,
+  DROP_OUTSIDER_MALFORMED,
+  DROP_OWN_ADDRESS,
+  DROP_PLUGIN,
+  DROP_PORT_ZERO,
+  DROP_RESPONSE,
+  DROP_SHORT,
+  Query,
+} from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 import {
   READ_BADVERS,
@@ -44,17 +59,7 @@ import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import type { OwnNames } from './own-names.ts';
-import {
-  DROP_CLIENT_GONE,
-  DROP_FAULT,
-  DROP_OUTSIDER_MALFORMED,
-  DROP_OWN_ADDRESS,
-  DROP_PLUGIN,
-  DROP_PORT_ZERO,
-  DROP_RESPONSE,
-  DROP_SHORT,
-  QueryCounters,
-} from './query-counters.ts';
+import { QueryCounters } from './query-counters.ts';
 import type { ReplyRoute } from './routes.ts';
 import { type Effort, NO_ROOM, type Source, type Waiters } from './source.ts';
 import type { SuspendedQueries } from './suspended.ts';

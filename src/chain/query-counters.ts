@@ -1,27 +1,7 @@
 /** What the chain counts about queries, as a whole: transports, response codes, cache, drops, latency. */
 import type { Histogram, Metrics } from '../metrics/registry.ts';
 import { FLAG_TC, RCODE, rcodeName } from '../wire/constants.ts';
-import { CACHE_RESULTS, COOKIE_STATES, type Query, TRANSPORTS, UDP } from '../wire/query.ts';
-
-/** Why a packet got no answer, as the label of `sekisho_drops_total`. */
-export const DROP_REASONS = [
-  'short',
-  'response',
-  'port-zero',
-  'own-address',
-  'outsider-malformed',
-  'plugin',
-  'fault',
-  'client-gone',
-] as const;
-export const DROP_SHORT = 0;
-export const DROP_RESPONSE = 1;
-export const DROP_PORT_ZERO = 2;
-export const DROP_OWN_ADDRESS = 3;
-export const DROP_OUTSIDER_MALFORMED = 4;
-export const DROP_PLUGIN = 5;
-export const DROP_FAULT = 6;
-export const DROP_CLIENT_GONE = 7;
+import { CACHE_RESULTS, COOKIE_STATES, DROP_REASONS, type Query, TRANSPORTS, UDP } from '../wire/query.ts';
 
 /** Upper bounds of the latency histogram, in seconds. */
 const LATENCY_BOUNDS = [0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];

@@ -71,14 +71,52 @@ import type { Clock } from '../time/clock.ts';
 import type { Query } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 
+// --- What plugins build with: the built-in ones use nothing else of the server. ---
+export {
+  AddressError,
+  addressText,
+  addressWords,
+  isMapped,
+  parsePrefix,
+  prefixContains,
+  prefixText,
+} from '../address/address.ts';
+export { PrefixSet } from '../address/prefix-set.ts';
 export type { AuditEntry, Auditor } from '../audit/entry.ts';
+export { errorText, SekishoError } from '../errors/errors.ts';
+export { CONSENT_PURPOSES, type ListCategory } from '../grounds/categories.ts';
+export { expiryMs, GROUND_TERMS, type Ground, ground } from '../grounds/ground.ts';
+export { issueText, missing, readGround, type StatedGround } from '../grounds/stated.ts';
+export { halfSipHash, hashHigh, hashLow } from '../hash/siphash.ts';
+export { ADDRESS_TRIGGER, type AddressTrigger } from '../lists/formats/sink.ts';
+export { publicSuffixRules } from '../lists/guard/public-suffix-rules.ts';
+export type { ListFacts, ListsInForce, LoadedLists, PolicyOverride, PolicyZoneFacts } from '../lists/in-force.ts';
+export { type NetworkIndex, NetworkName } from '../lists/index/network-index.ts';
+export type { PolicyIndex } from '../lists/index/policy-index.ts';
+export {
+  ACTION_DROP,
+  ACTION_LISTED,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_PASSTHRU,
+  ACTION_TCP_ONLY,
+  DATA_RDATA_AT,
+  DATA_TTL_AT,
+  MAX_LISTS,
+} from '../lists/index/rules.ts';
+export { SuffixHash, type SuffixKey } from '../lists/index/suffix-hash.ts';
+export type { MetricSample } from '../metrics/prometheus.ts';
 export type { MeasureCarrier } from '../rules/desk.ts';
 export type { PluginMeasures } from '../rules/in-force.ts';
 export type { Measure, MeasureMatch, MeasureProposal } from '../rules/measure.ts';
 export { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 export type { NoticeDesk, NoticeRecord } from '../subscribers/consent/notice-desk.ts';
-export type { Clock } from '../time/clock.ts';
-export { CLASS, EDE, RCODE, TYPE, typeFromName } from '../wire/constants.ts';
+export { categoryBit, PURPOSE_MASKS } from '../subscribers/consent/purposes.ts';
+export type { SubscribersInForce } from '../subscribers/in-force.ts';
+export { version } from '../system/version.ts';
+export { type Clock, systemClock } from '../time/clock.ts';
+export { CLASS, EDE, RCODE, rcodeName, TYPE, typeFromName, typeName } from '../wire/constants.ts';
 export { MessageName } from '../wire/message-name.ts';
 export { NameError, nameToText, textToName } from '../wire/name.ts';
 export {
@@ -86,13 +124,16 @@ export {
   CACHE_HIT,
   CACHE_MISS,
   CACHE_NOT_ASKED,
+  CACHE_RESULTS,
   CACHE_STALE,
   COOKIE_BAD,
   COOKIE_CLIENT_ONLY,
   COOKIE_GOOD,
   COOKIE_NONE,
+  DROP_REASONS,
   Query,
   TCP,
+  TRANSPORTS,
   UDP,
 } from '../wire/query.ts';
 export type { Question } from '../wire/question.ts';

@@ -36,6 +36,26 @@ export const COOKIE_BAD = 2;
 export const COOKIE_GOOD = 3;
 export const COOKIE_STATES = ['none', 'client-only', 'bad', 'good'] as const;
 
+/** Why a packet got no answer, as the label of `sekisho_drops_total`. */
+export const DROP_REASONS = [
+  'short',
+  'response',
+  'port-zero',
+  'own-address',
+  'outsider-malformed',
+  'plugin',
+  'fault',
+  'client-gone',
+] as const;
+export const DROP_SHORT = 0;
+export const DROP_RESPONSE = 1;
+export const DROP_PORT_ZERO = 2;
+export const DROP_OWN_ADDRESS = 3;
+export const DROP_OUTSIDER_MALFORMED = 4;
+export const DROP_PLUGIN = 5;
+export const DROP_FAULT = 6;
+export const DROP_CLIENT_GONE = 7;
+
 /** Bytes kept of the way back: a sockaddr_in6 and the local address of a wildcard socket. */
 export const PEER_BYTES = 28;
 export const LOCAL_BYTES = 20;
@@ -126,7 +146,7 @@ export class Query {
   edeText: Uint8Array = NO_BYTES;
   /** CACHE_… */
   cacheResult = CACHE_NOT_ASKED;
-  /** Why nothing was sent: index of a drop reason (chain.ts DROP_REASONS), or -1. */
+  /** Why nothing was sent: index of a drop reason (DROP_REASONS), or -1. */
   dropReason = -1;
   /** Index of the plugin whose verdict decided, or -1. */
   decidedBy = -1;
