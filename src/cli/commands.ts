@@ -364,4 +364,22 @@ every entry), and give it here: the chain must still lead through it.`,
     words: [1, 2],
     load: async () => (await import('./audit.ts')).audit,
   },
+  {
+    name: 'plugin',
+    usage: 'new NAME | test [FOLDER]',
+    summary: 'write a plugin of your own, and test it',
+    help: `new writes the folder NAME with a plugin that works: code, README, test and package.json.
+Nothing that exists is overwritten. Change it, test it, and name it in the configuration
+with \`module: ./NAME\`. docs/plugins.md is the guide.
+
+test runs the tests of FOLDER (this one unless given) with Node’s own test runner; in them
+\`sekisho/plugin\` and \`sekisho/testing\` are those of this installation.`,
+    examples: [
+      ['sekisho plugin new my-plugin', 'begin'],
+      ['sekisho plugin test my-plugin', 'and see that it works'],
+    ],
+    options: [],
+    words: [1, 2],
+    load: async () => (await import('./plugin.ts')).plugin,
+  },
 ];

@@ -151,6 +151,12 @@ export {
 } from '../wire/writer.ts';
 export { z };
 
+/**
+ * Version of this contract. It goes up when a plugin made for the version before would no longer work; a plugin that says for
+ * which it was made (`Plugin.contract`) is refused with SEKISHO_PLUGIN_CONTRACT by a server of another.
+ */
+export const CONTRACT_VERSION = 1;
+
 export const CONTINUE = 0;
 export const ANSWER = 1;
 export const DROP = 2;
@@ -361,8 +367,7 @@ export interface ControlContext<Options> {
   onClose(close: () => void | Promise<void>): void;
 }
 
-/** Takes what is to be told to subscribers. */
-
+/** What the control half hands over. */
 export interface Control {
   /** Structured-cloneable; handed to `data` in every worker. */
   readonly shared?: unknown;
@@ -371,6 +376,8 @@ export interface Control {
 export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   /** Lower-case, dashes; the key in the configuration and the label in metrics. */
   readonly name: string;
+  /** The CONTRACT_VERSION that it was written for, as a number; `sekisho plugin new` writes it. Without it: this one. */
+  readonly contract?: number;
   readonly stage: Stage;
   /** One line for `sekisho check` and the plugin list. */
   readonly summary: string;
@@ -399,12 +406,24 @@ export interface Problem {
 
 const PLUGIN_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
+/** The plugin was made for another version of the contract. */
+export class ContractError extends TypeError {
+  constructor(name: string, made: unknown) {
+    super(
+      `plugin ${name} was made for version ${String(made)} of the plugin contract, and this server has version ${CONTRACT_VERSION}`,
+    );
+    this.name = 'ContractError';
+  }
+}
+
 /** Declare a plugin. Throws where the declaration itself is wrong. */
 export function definePlugin<Schema extends z.ZodObject>(plugin: Plugin<Schema>): Plugin<Schema> {
   if (!PLUGIN_NAME.test(plugin.name))
     throw new TypeError(`plugin name '${plugin.name}' is not of the form ${PLUGIN_NAME.source}`);
   if (!STAGES.includes(plugin.stage))
     throw new TypeError(`plugin ${plugin.name}: stage '${plugin.stage}' is none of ${STAGES.join(', ')}`);
+  if (plugin.contract !== undefined && plugin.contract !== CONTRACT_VERSION)
+    throw new ContractError(plugin.name, plugin.contract);
   if (!(plugin.options instanceof z.ZodObject))
     throw new TypeError(`plugin ${plugin.name}: options must be a z.strictObject`);
   // Without this a misspelt option would be dropped in silence.

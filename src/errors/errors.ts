@@ -37,6 +37,11 @@ export const ERRORS = {
     meaning: 'A module was loaded but exports no plugin as src/contract/plugin.ts asks for, or one with an async hook.',
     remedy: 'Export the result of `definePlugin` as the default; take `async` off its data hooks.',
   },
+  SEKISHO_PLUGIN_CONTRACT: {
+    exitCode: 1,
+    meaning: 'A plugin was made for another version of the plugin contract than this server has.',
+    remedy: 'Install the plugin’s release for this version of Sekisho; its author finds what changed in CHANGELOG.md.',
+  },
   SEKISHO_PLUGIN_FAILED: {
     exitCode: 1,
     meaning: 'A plugin threw while it was set up, so the server did not start or the reload was refused.',

@@ -1,10 +1,11 @@
 /**
- * Where the module of a third-party plugin is: a file relative to the configuration, or a package installed beside it.
+ * Where the module of a third-party plugin is: a file or a folder relative to the configuration, or a package installed beside it.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { isAbsolute, join, resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { withCode } from './third-party.ts';
 
 /**
  * The module's URL, or undefined where nothing is found. Takes a URL that it has made itself, so that a module already
@@ -12,17 +13,43 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
  */
 export function moduleUrl(specifier: string, baseFolder: string): string | undefined {
   if (/^\.{1,2}\//.test(specifier) || isAbsolute(specifier)) {
-    const file = resolve(baseFolder, specifier);
-    return existsSync(file) ? pathToFileURL(file).href : undefined;
+    return fileOrFolder(resolve(baseFolder, specifier));
   }
-  if (specifier.startsWith('file:')) return existsSync(fileOf(specifier)) ? specifier : undefined;
+  if (specifier.startsWith('file:')) return fileOrFolder(fileOf(specifier));
   const require = createRequire(join(baseFolder, 'sekisho.yaml'));
   try {
     const file = require.resolve(specifier);
     // A bare name such as `fs` is no plugin.
-    return isAbsolute(file) ? pathToFileURL(file).href : undefined;
+    return isAbsolute(file) ? urlOf(file) : undefined;
   } catch {
     return packageOfModulesOnly(specifier, require.resolve.paths(specifier) ?? []);
+  }
+}
+
+/** A file; or a folder with a package.json that names its entry, or with an index.js or index.mjs. */
+function fileOrFolder(path: string): string | undefined {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat) return undefined;
+  if (!stat.isDirectory()) return urlOf(path);
+  for (const entry of [manifestEntry(path), 'index.js', 'index.mjs'])
+    if (entry !== undefined && statSync(join(path, entry), { throwIfNoEntry: false })?.isFile())
+      return urlOf(join(path, entry));
+  return undefined;
+}
+
+/** With the version of the code as it lies on disk now, so that a reload takes what changed (third-party.ts). */
+function urlOf(file: string): string {
+  return withCode(pathToFileURL(file).href);
+}
+
+/** `exports` or `main` of a folder's package.json. */
+function manifestEntry(folder: string): string | undefined {
+  try {
+    const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Record<string, unknown> | null;
+    const main = manifest?.['main'];
+    return entryPoint(manifest?.['exports']) ?? (typeof main === 'string' ? main : undefined);
+  } catch {
+    return undefined;
   }
 }
 
@@ -39,9 +66,8 @@ function packageOfModulesOnly(name: string, folders: readonly string[]): string 
   for (const folder of folders) {
     const root = join(folder, name);
     try {
-      const manifest: unknown = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-      const entry = entryPoint((manifest as { exports?: unknown } | null)?.exports);
-      if (entry !== undefined && existsSync(join(root, entry))) return pathToFileURL(join(root, entry)).href;
+      const entry = manifestEntry(root);
+      if (entry !== undefined && existsSync(join(root, entry))) return urlOf(join(root, entry));
     } catch {
       // Not in this folder, or no readable package.json: the next folder up may have it.
     }

@@ -4,12 +4,13 @@
  */
 import { builtInPlugins } from '../../plugins/index.ts';
 import type { MountedPlugin } from '../chain/hooks.ts';
-import { type DataContext, definePlugin, type Hooks, type Plugin, STAGES } from '../contract/plugin.ts';
+import { ContractError, type DataContext, definePlugin, type Hooks, type Plugin, STAGES } from '../contract/plugin.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { MeasuresInForce } from '../rules/in-force.ts';
 import { moduleUrl } from './module-path.ts';
 import type { PluginConfig } from './plugin-config.ts';
+import { importPlugin, withoutCode } from './third-party.ts';
 
 /** A plugin as every thread resolves it. */
 export interface PluginReference {
@@ -43,29 +44,30 @@ export async function loadPlugin({ name, module }: PluginReference): Promise<Plu
   }
   let loaded: { default?: unknown };
   try {
-    loaded = await import(module);
+    loaded = await importPlugin(module);
   } catch (error) {
     throw new SekishoError(
       'SEKISHO_PLUGIN_INVALID',
-      `cannot load ${module}: ${error instanceof Error ? error.message : String(error)}`,
+      `cannot load ${withoutCode(module)}: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
   const plugin = loaded.default as Plugin | undefined;
   if (typeof plugin !== 'object' || plugin === null || typeof plugin.name !== 'string') {
     throw new SekishoError(
       'SEKISHO_PLUGIN_INVALID',
-      `${module} has no plugin as its default export (export default definePlugin({ … }))`,
+      `${withoutCode(module)} has no plugin as its default export (export default definePlugin({ … }))`,
     );
   }
   if (plugin.name !== name)
     throw new SekishoError(
       'SEKISHO_PLUGIN_INVALID',
-      `${module} is the plugin '${plugin.name}'; its key must be that, not '${name}'`,
+      `${withoutCode(module)} is the plugin '${plugin.name}'; its key must be that, not '${name}'`,
     );
   try {
     return definePlugin(plugin);
   } catch (error) {
-    throw new SekishoError('SEKISHO_PLUGIN_INVALID', error instanceof Error ? error.message : String(error));
+    const code = error instanceof ContractError ? 'SEKISHO_PLUGIN_CONTRACT' : 'SEKISHO_PLUGIN_INVALID';
+    throw new SekishoError(code, error instanceof Error ? error.message : String(error));
   }
 }
 

@@ -1,0 +1,70 @@
+/** `sekisho plugin new NAME` and `sekisho plugin test FOLDER`: a way in for plugins that are written elsewhere. */
+import { spawn } from 'node:child_process';
+import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { SekishoError } from '../errors/errors.ts';
+import type { Args } from './args.ts';
+import { pluginFiles } from './plugin-scaffold.ts';
+import type { Terminal } from './terminal.ts';
+
+const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+export async function plugin(args: Args, terminal: Terminal): Promise<number> {
+  const [verb, subject] = args.positionals;
+  if (verb === 'new' && subject !== undefined) return create(subject, args, terminal);
+  if (verb === 'test') return test(subject ?? '.', terminal);
+  throw new SekishoError(
+    'SEKISHO_USAGE',
+    `plugin knows 'new NAME' and 'test [FOLDER]', not '${args.positionals.join(' ')}'`,
+  );
+}
+
+function create(name: string, { json }: Args, terminal: Terminal): number {
+  if (!NAME.test(name))
+    throw new SekishoError('SEKISHO_USAGE', `'${name}' is no plugin name: lower-case letters, digits and dashes`);
+  const folder = resolve(name);
+  if (existsSync(folder) && !(statSync(folder).isDirectory() && readdirSync(folder).length === 0))
+    throw new SekishoError('SEKISHO_USAGE', `'${name}' exists already and is not an empty folder; nothing was written`);
+  mkdirSync(folder, { recursive: true });
+  const files = pluginFiles(name);
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text, { flag: 'wx' });
+  if (json) {
+    terminal.out(`${JSON.stringify({ folder, files: Object.keys(files) }, null, 2)}\n`);
+    return 0;
+  }
+  terminal.out(`Wrote ${Object.keys(files).join(', ')} to ${name}/.
+
+Test it:      sekisho plugin test ${name}
+Load it:      add to the configuration, then \`sekisho check\` and \`sekisho reload\`:
+
+plugins:
+  access: {}
+  amp-shaper: {}
+  sinkhole: {}
+  ${name}: { module: ./${name} }
+`);
+  return 0;
+}
+
+/** Node's own test runner, with `sekisho/plugin` and `sekisho/testing` leading to this installation. */
+function test(folder: string, terminal: Terminal): Promise<number> {
+  const place = resolve(folder);
+  if (!existsSync(place)) throw new SekishoError('SEKISHO_USAGE', `there is no folder '${folder}'`);
+  const files = readdirSync(place)
+    .filter((file) => /\.test\.(?:js|mjs)$/.test(file))
+    .map((file) => join(place, file));
+  if (files.length === 0)
+    throw new SekishoError('SEKISHO_USAGE', `'${folder}' holds no test: files are called NAME.test.js`);
+  const register = fileURLToPath(new URL('../loading/register.js', import.meta.url));
+  const child = spawn(process.execPath, ['--import', register, '--test', ...files], {
+    cwd: place,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  child.stdout.on('data', (chunk: Buffer) => terminal.out(chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => terminal.err(chunk.toString()));
+  return new Promise((done, failed) => {
+    child.once('error', failed);
+    child.once('close', (code) => done(code === 0 ? 0 : 1));
+  });
+}
