@@ -36,7 +36,7 @@ export interface FloodOptions {
 
 /** Run it to its end. Resolves with the packets sent. Build first. */
 export function flood({ core, ...options }: FloodOptions): Promise<number> {
-  const main = join(repositoryRoot(), 'dist', 'test', 'harness', 'flooder.js');
+  const main = join(repositoryRoot(), 'dist', 'test', 'support', 'flooder.js');
   if (!existsSync(main)) throw new Error('dist/test/support/flooder.js does not exist: run `npm run build` first');
   const command = [process.execPath, main, JSON.stringify(options)];
   const pinned = core === undefined ? command : ['taskset', '-c', String(core), ...command];

@@ -1,12 +1,7 @@
 /** Plugins as somebody outside would write them: a file beside the configuration that imports only the contract. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { temporaryFolder } from './process.ts';
-import { repositoryRoot } from './root.ts';
-
-/** URL of the contract as built, which a package outside would import as `sekisho/plugin`. */
-const CONTRACT = pathToFileURL(join(repositoryRoot(), 'dist', 'src', 'plugin.js')).href;
 
 /**
  * Write the plugin `name` to a file and return its path. `hooks`: what stands between the braces of what `data` returns;
@@ -16,7 +11,7 @@ export function writePlugin(name: string, hooks: string, more: { stage?: string;
   const file = join(temporaryFolder('plugin'), `${name}.mjs`);
   writeFileSync(
     file,
-    `import * as sekisho from '${CONTRACT}';
+    `import * as sekisho from 'sekisho/plugin';
 const { ADDITIONAL, ANSWER, ANSWER_SECTION, CONTINUE, DEFER, DROP, FAIL, RCODE, REFUSE, TRUNCATE, TYPE } = sekisho;
 const { addRecord, beginReply, textToName, z } = sekisho;
 const names = new Map();
