@@ -10,6 +10,14 @@ export interface RadiusConfig {
   /** Networks in CIDR notation. */
   readonly clients: readonly string[];
   readonly subscriber: 'user-name' | 'calling-station-id' | 'chargeable-user-identity' | 'class';
+  /** Bits of the shortest IPv6 prefix that is taken. IPv4 comes as single addresses. */
+  readonly shortestIpv6: number;
+}
+
+/** What the API may lease. */
+export interface ProvisioningConfig {
+  readonly shortestIpv4: number;
+  readonly shortestIpv6: number;
 }
 
 export interface SubscribersConfig {
@@ -23,4 +31,5 @@ export interface SubscribersConfig {
   /** Leases from before a restart are believed so long after the last that was heard. */
   readonly leaseAfterRestartMs: number;
   readonly radius?: RadiusConfig;
+  readonly provisioning: ProvisioningConfig;
 }

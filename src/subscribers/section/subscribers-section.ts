@@ -11,6 +11,9 @@ import { PURPOSES } from '../consent/purposes.ts';
 import type { SubscribersConfig } from '../subscribers-config.ts';
 import { isGroup, isSubscriberNumber } from '../table/directory.ts';
 
+/** Bits of a prefix: one subscriber's, so never everybody's. */
+const shortest = (width: number, usual: number) => z.int().min(8).max(width).default(usual);
+
 const purposes = () => z.array(z.enum(PURPOSES)).max(PURPOSES.length);
 
 export const radiusSchema = z.strictObject({
@@ -32,6 +35,14 @@ export const radiusSchema = z.strictObject({
     .enum(['user-name', 'calling-station-id', 'chargeable-user-identity', 'class'])
     .default('user-name')
     .describe('Attribute that holds the subscriber number.'),
+  'shortest-ipv6': shortest(128, 48).describe(
+    'Shortest IPv6 prefix that is taken; a shorter one is refused and counted. IPv4 comes as single addresses.',
+  ),
+});
+
+export const provisioningSchema = z.strictObject({
+  'shortest-ipv4': shortest(32, 32).describe('Shortest IPv4 prefix that is taken.'),
+  'shortest-ipv6': shortest(128, 48).describe('Shortest IPv6 prefix that is taken.'),
 });
 
 export const subscribersSchema = z.strictObject({
@@ -83,6 +94,7 @@ export const subscribersSchema = z.strictObject({
       'After a restart a lease from before is believed so long, counted from the last that was heard before it; then a message has to confirm it. 0: not at all.',
     ),
   radius: radiusSchema.optional().describe('RADIUS accounting: leases of addresses to subscribers.'),
+  provisioning: provisioningSchema.prefault({}).describe('What `POST /v1/leases` may lease.'),
 });
 
 type Section = z.output<typeof subscribersSchema>;
@@ -139,8 +151,13 @@ export function subscribersConfig(
         secretFile: resolve(baseFolder, radius['secret-file']),
         clients: radius.clients,
         subscriber: radius.subscriber,
+        shortestIpv6: radius['shortest-ipv6'],
       },
     }),
+    provisioning: {
+      shortestIpv4: section.provisioning['shortest-ipv4'],
+      shortestIpv6: section.provisioning['shortest-ipv6'],
+    },
   };
 }
 
