@@ -18,7 +18,8 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
 import { problemText } from './config/yaml-source.ts';
-import { makeDataFolder } from './data-folder.ts';
+import { closeDataFolder, makeDataFolder } from './data-folder.ts';
+import { lockDataFolder } from './data-folder-lock.ts';
 import { errorText, SekishoError } from './errors.ts';
 import { Explainer } from './explain.ts';
 import { Generation, type ProcessParts } from './generation.ts';
@@ -55,6 +56,8 @@ export interface RunOptions {
 
 /** Run the server until SIGTERM or SIGINT. Resolves with the exit code; rejects with SekishoError where it cannot start. */
 export async function runServer(options: RunOptions): Promise<number> {
+  // What is kept is for the server's own user alone, whatever makes the file.
+  process.umask(0o077);
   const config = await load(options);
   const server = await Server.start(config, options);
   return server.stopped;
@@ -124,9 +127,14 @@ class Server {
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
-    makeDataFolder(config.server.dataFolder);
+    closeDataFolder(config.server.dataFolder, log);
+    lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
+      log.warn({ reason }, 'the data folder cannot be locked: see that no other server uses it'),
+    );
+    const { anchorsFolder } = config.server;
+    if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
 
-    const audit = new AuditLog(config.server.dataFolder, systemClock, log);
+    const audit = new AuditLog(config.server.dataFolder, systemClock, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
     let listsVersion = 0;
@@ -309,10 +317,10 @@ class Server {
       version: this.#report.version,
       log: this.#log,
       metricsText: () => {
-        this.#generation.subscribers?.measure();
+        this.#generation.measure();
         return metricsReport(this.#generation, this.#report);
       },
-      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
+      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report, this.#damages()),
       explain: (question) => this.#explainer.explain(question),
       reload: () => this.reload(),
       audit: this.#process.audit,
@@ -327,6 +335,21 @@ class Server {
       },
       report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
     };
+  }
+
+  /** What stands until a person accepts it. */
+  #damages(): string[] {
+    const { audit, subscribers } = this.#process;
+    return [
+      ...(subscribers?.damage === undefined
+        ? []
+        : [
+            `the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${subscribers.damage}`,
+          ]),
+      ...(audit.damage === undefined
+        ? []
+        : [`the audit log is damaged, personal data cannot be read (sekisho audit acknowledge): ${audit.damage}`]),
+    ];
   }
 
   #transparencyReport(span: ReportSpan): TransparencyReport {
@@ -388,6 +411,8 @@ function needsRestart(before: Config, after: Config): string[] {
   if (before.server.udp.io !== after.server.udp.io) changed.push('server.udp.io: can only be changed by a restart');
   if (before.server.dataFolder !== after.server.dataFolder)
     changed.push('server.data: the folder can only be changed by a restart');
+  if (before.server.anchorsFolder !== after.server.anchorsFolder)
+    changed.push('server.anchors: the folder can only be changed by a restart');
   if (endpointText(before.admin.listen) !== endpointText(after.admin.listen))
     changed.push('admin.listen: the address can only be changed by a restart');
   return changed;

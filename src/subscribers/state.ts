@@ -5,19 +5,19 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
-import { makeDataFolder } from '../data-folder.ts';
 import { errorText } from '../errors.ts';
 import { AddressTable, type AddressTableMemory } from './address-table.ts';
+import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './guarded-ledger.ts';
 import { LEASES_FILE, LeaseArchive } from './lease-archive.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { type LeaseWriter, threadWriter } from './lease-writer.ts';
 import { Leases } from './leases.ts';
-import { Ledger } from './ledger.ts';
-import { Notices } from './notices.ts';
+import type { Ledger } from './ledger.ts';
+import type { Notices } from './notices.ts';
 import { Register } from './register.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 
-export const LEDGER_FILE = 'consent.db';
+export { LEDGER_FILE };
 
 export interface LeaseKeeping {
   /** After the last that was heard before a restart. */
@@ -28,39 +28,49 @@ export interface LeaseKeeping {
 
 export class SubscriberState {
   readonly register = new Register();
-  readonly ledger: Ledger;
-  readonly notices: Notices;
+  /** The ledger, what guards it, and its damage. */
+  readonly consent: GuardedLedger;
   readonly leases: Leases;
   readonly clock: Clock;
-  /** Why the ledger does not hold; then nobody is inspected until it is mended. */
-  readonly damage: string | undefined;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
   /** Numbers of those who report leases, which sessions carry. */
   readonly #reporters = new Map<string, number>();
   #leaseSeconds = 7200;
   #termsInForce = '';
+  #config: SubscribersConfig | undefined;
 
   /**
-   * Throws SekishoError where the ledger cannot be opened. `keep`: leases are kept over restarts, and those from before
-   * believed so long; without it they end with the process.
+   * Throws SekishoError where the folder cannot be made. `keep`: leases are kept over restarts, and those from before believed so
+   * long; without it they end with the process.
    */
-  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping) {
+  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping, anchors: LedgerAnchors = {}) {
     this.clock = clock;
-    const folder = join(dataFolder, 'subscribers');
-    makeDataFolder(folder);
-    this.ledger = new Ledger(join(folder, LEDGER_FILE), () => clock.wallMs());
-    this.damage = this.ledger.verify();
-    if (this.damage !== undefined)
-      log.error({ problem: this.damage }, 'the consent ledger does not hold: nobody is inspected');
-    this.notices = new Notices(this.ledger.db);
+    const sound = () => {
+      this.#termsInForce = '';
+      if (this.#config) this.putInForce(this.#config);
+    };
+    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, sound });
     const table = new AddressTable({
       replaced: async (memory) => {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
       },
     });
     this.leases = new Leases(table, () => this.#leaseSeconds);
-    if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
+    if (keep) this.#keepLeases(join(dataFolder, 'subscribers', LEASES_FILE), keep, log);
+  }
+
+  get ledger(): Ledger {
+    return this.consent.ledger;
+  }
+
+  get notices(): Notices {
+    return this.consent.notices;
+  }
+
+  /** Why the ledger does not hold; then nobody is inspected. */
+  get damage(): string | undefined {
+    return this.consent.damage;
   }
 
   /** Resolves when what was reported so far outlives the process. */
@@ -85,10 +95,13 @@ export class SubscriberState {
   }
 
   /** From now on these terms, groups and times hold. */
-  putInForce({ terms, groups, leaseMs }: SubscribersConfig): void {
+  putInForce(config: SubscribersConfig): void {
+    const { terms, groups, leaseMs } = config;
+    this.#config = config;
     this.#leaseSeconds = Math.round(leaseMs / 1000);
     if (this.damage !== undefined) {
       this.register.withdrawAll();
+      this.#termsInForce = '';
       return;
     }
     // A million entries take seconds to read: only where they mean something else than before.
@@ -99,7 +112,7 @@ export class SubscriberState {
   }
 
   async close(): Promise<void> {
-    this.ledger.close();
+    await this.consent.close();
     await this.leases.keeper?.close();
   }
 
