@@ -293,8 +293,10 @@ class Server {
     await this.#notice.close();
     await this.#admin?.close();
     this.#process.measures.close();
-    this.#process.audit.close();
+    // Each notes its end in the other's file.
+    this.#process.audit.look();
     await this.#process.subscribers?.close();
+    this.#process.audit.close();
     this.#log.info('stopped');
     this.#finish(0);
   }

@@ -148,8 +148,7 @@ export class GuardedLedger {
   /** An entry is on the disk. */
   apply(entry: LedgerEntry): void {
     const { register } = this.#around;
-    // A ledger that does not hold lets nobody be inspected, whatever is added to it.
-    if (this.damage === undefined) register.apply(entry);
+    register.apply(entry);
     if (entry.action === 'opt-out' && isPurpose(entry.purpose)) register.release(entry.subscriber, entry.purpose);
   }
 

@@ -56,14 +56,18 @@ export class Register {
     return holder;
   }
 
-  /** Put other terms and groups into force, with everything that the ledger says. */
-  putInForce(terms: Terms, groups: readonly ContractGroup[], entries: Iterable<LedgerEntry>): void {
+  /**
+   * Put other terms and groups into force, with everything that the ledger says. `holds`: it is to be relied upon; else what it says
+   * is known, and nobody is inspected.
+   */
+  putInForce(terms: Terms, groups: readonly ContractGroup[], entries: Iterable<LedgerEntry>, holds = true): void {
     this.#terms = terms;
+    if (!holds) this.withdrawAll();
     this.#groups = groups;
     this.#said.fill(0);
     // Said first, put into force then: no byte may allow for a moment what a later entry withdraws.
     for (const entry of entries) this.#hear(entry);
-    this.#inForce = true;
+    this.#inForce = holds;
     for (let holder = 0; holder < this.directory.count; holder++)
       this.#derive(holder, this.directory.numberOf(holder)!);
   }

@@ -99,15 +99,11 @@ export class SubscriberState {
     const { terms, groups, leaseMs } = config;
     this.#config = config;
     this.#leaseSeconds = Math.round(leaseMs / 1000);
-    if (this.damage !== undefined) {
-      this.register.withdrawAll();
-      this.#termsInForce = '';
-      return;
-    }
+    const holds = this.damage === undefined;
     // A million entries take seconds to read: only where they mean something else than before.
-    const text = JSON.stringify([terms, groups]);
+    const text = JSON.stringify([terms, groups, holds]);
     if (text === this.#termsInForce) return;
-    this.register.putInForce(terms, groups, this.ledger.read());
+    this.register.putInForce(terms, groups, this.ledger.read(), holds);
     this.#termsInForce = text;
   }
 
