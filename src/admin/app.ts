@@ -18,7 +18,15 @@ import { listRoutes } from './lists.ts';
 import { measureRoutes } from './measures.ts';
 import { readOf } from './personal-read.ts';
 import { reportRoutes } from './report.ts';
-import { auditSchema, explainSchema, healthSchema, readySchema, reloadSchema, statusSchema } from './status.ts';
+import {
+  auditSchema,
+  explainSchema,
+  healthSchema,
+  readySchema,
+  reloadSchema,
+  statedReason,
+  statusSchema,
+} from './status.ts';
 import type { Identity, Tokens } from './tokens.ts';
 
 declare module 'fastify' {
@@ -226,6 +234,20 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     async ({ query }) => deps.audit.verify(query.anchor),
   );
 
+  app.post<{ Body: { reason: string } }>(
+    '/v1/audit/acknowledge',
+    {
+      config: { roles: ['privacy'] },
+      schema: {
+        summary: 'Accept the damage that the audit log was found with, so that personal data can be read again',
+        body: statedReason,
+        response: { 200: responseSchema(auditSchema), ...failures },
+      },
+    },
+    async ({ body: { reason }, identity }) =>
+      deps.audit.acknowledge({ who: identity?.name ?? '', role: identity?.roles.join(' ') ?? '', reason }),
+  );
+
   const reload = responseSchema(reloadSchema);
   for (const path of ['/v1/reload', '/reload']) {
     app.post(
@@ -272,6 +294,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_NO_SUBSCRIBERS: 409,
   SEKISHO_CONSENT_REFUSED: 422,
   SEKISHO_LEDGER_FAILED: 503,
+  SEKISHO_LEDGER_UNUSABLE: 503,
   SEKISHO_LIST_NOTHING_HELD: 409,
   SEKISHO_LIST_NO_PREVIOUS: 409,
   SEKISHO_LIST_REFUSED: 422,
@@ -287,6 +310,8 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_MEASURE_STORE: 503,
   SEKISHO_DIAGNOSIS_UNKNOWN: 404,
   SEKISHO_AUDIT_FAILED: 503,
+  SEKISHO_AUDIT_DAMAGED: 503,
+  SEKISHO_LEDGER_SOUND: 409,
   SEKISHO_HISTORY_CLOSED: 409,
   SEKISHO_HISTORY_EMPTY: 404,
 };

@@ -19,7 +19,7 @@ export interface AdminDeps {
   status(): Status | Promise<Status>;
   explain(question: ExplainQuestion): Promise<ExplainResult>;
   reload(): Promise<ReloadResult>;
-  readonly audit: Pick<AuditLog, 'record' | 'verify'>;
+  readonly audit: Pick<AuditLog, 'record' | 'verify' | 'acknowledge'>;
   readonly measures: MeasureDesk;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];

@@ -17,5 +17,6 @@ export function readOf(
     action,
     purpose: reason.trim() === '' ? NO_REASON : reason,
     detail,
+    personal: true,
   };
 }

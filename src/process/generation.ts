@@ -71,6 +71,8 @@ export class Generation {
   readonly desk: ListDesk;
   /** Undefined where the configuration knows no subscribers. */
   readonly subscribers: SubscriberDesk | undefined;
+  /** Brings the numbers of the main thread up to date that are not counted as things happen. */
+  readonly measure: () => void;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
 
@@ -85,6 +87,7 @@ export class Generation {
     subscribers: SubscriberDesk | undefined,
     controls: Controls,
     retired: RetiredMetrics,
+    audit: AuditLog,
   ) {
     this.config = config;
     this.plugins = plugins;
@@ -97,6 +100,11 @@ export class Generation {
     this.desk = desk;
     this.subscribers = subscribers;
     this.pluginRoutes = controls.routes;
+    const auditHolds = controls.auditHolds;
+    this.measure = () => {
+      controls.metrics.values[auditHolds] = audit.damage === undefined ? 1 : 0;
+      subscribers?.measure();
+    };
     this.#closers = controls.closers;
     this.#retired = retired;
   }
@@ -154,6 +162,7 @@ export class Generation {
         subscribers,
         controls,
         parts.retired,
+        parts.audit,
       );
     } catch (error) {
       await closeAll(controls.closers, parts.log);
@@ -243,9 +252,11 @@ async function openSubscribers(
   if (!parts.subscribers) {
     // Brings SQLite along, which a server without subscribers need not load.
     const { SubscriberState } = await import('../subscribers/state.ts');
-    parts.subscribers = new SubscriberState(config.server.dataFolder, clock, log, {
-      leaseMs: config.subscribers.leaseMs,
-      believedMs: config.subscribers.leaseAfterRestartMs,
+    const { dataFolder, anchorsFolder } = config.server;
+    const keep = { leaseMs: config.subscribers.leaseMs, believedMs: config.subscribers.leaseAfterRestartMs };
+    parts.subscribers = new SubscriberState(dataFolder, clock, log, keep, {
+      audit: parts.audit,
+      outside: anchorsFolder,
     });
   }
   const desk = await SubscriberDesk.open({
@@ -267,6 +278,10 @@ class Controls {
   readonly routes: PluginRoutes[] = [];
   readonly closers: (() => void | Promise<void>)[] = [];
   readonly carriers = new Map<string, MeasureCarrier>();
+  readonly auditHolds = this.metrics.gauge(
+    'sekisho_audit_log_holds',
+    '0 where the audit log was found damaged and nobody has acknowledged it: reads of personal data are refused.',
+  );
 
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
     const context: ControlContext<never> = {

@@ -26,7 +26,8 @@ import { type ReportSpan, type TransparencyReport, transparencyReport } from '..
 import { TallyLog } from '../report/tally-log.ts';
 import { openMeasures } from '../rules/open.ts';
 import { problemText } from '../settings/yaml-source.ts';
-import { makeDataFolder } from '../system/data-folder.ts';
+import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
+import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { version } from '../system/version.ts';
 import { systemClock } from '../time/clock.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
@@ -55,6 +56,8 @@ export interface RunOptions {
 
 /** Run the server until SIGTERM or SIGINT. Resolves with the exit code; rejects with SekishoError where it cannot start. */
 export async function runServer(options: RunOptions): Promise<number> {
+  // What is kept is for the server's own user alone, whatever makes the file.
+  process.umask(0o077);
   const config = await load(options);
   const server = await Server.start(config, options);
   return server.stopped;
@@ -124,9 +127,14 @@ class Server {
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
-    makeDataFolder(config.server.dataFolder);
+    closeDataFolder(config.server.dataFolder, log);
+    lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
+      log.warn({ reason }, 'the data folder cannot be locked: see that no other server uses it'),
+    );
+    const { anchorsFolder } = config.server;
+    if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
 
-    const audit = new AuditLog(config.server.dataFolder, systemClock, log);
+    const audit = new AuditLog(config.server.dataFolder, systemClock, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
     let listsVersion = 0;
@@ -285,8 +293,10 @@ class Server {
     await this.#notice.close();
     await this.#admin?.close();
     this.#process.measures.close();
-    this.#process.audit.close();
+    // Each notes its end in the other's file.
+    this.#process.audit.look();
     await this.#process.subscribers?.close();
+    this.#process.audit.close();
     this.#log.info('stopped');
     this.#finish(0);
   }
@@ -309,10 +319,10 @@ class Server {
       version: this.#report.version,
       log: this.#log,
       metricsText: () => {
-        this.#generation.subscribers?.measure();
+        this.#generation.measure();
         return metricsReport(this.#generation, this.#report);
       },
-      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
+      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report, this.#damages()),
       explain: (question) => this.#explainer.explain(question),
       reload: () => this.reload(),
       audit: this.#process.audit,
@@ -327,6 +337,21 @@ class Server {
       },
       report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
     };
+  }
+
+  /** What stands until a person accepts it. */
+  #damages(): string[] {
+    const { audit, subscribers } = this.#process;
+    return [
+      ...(subscribers?.damage === undefined
+        ? []
+        : [
+            `the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${subscribers.damage}`,
+          ]),
+      ...(audit.damage === undefined
+        ? []
+        : [`the audit log is damaged, personal data cannot be read (sekisho audit acknowledge): ${audit.damage}`]),
+    ];
   }
 
   #transparencyReport(span: ReportSpan): TransparencyReport {
@@ -388,6 +413,8 @@ function needsRestart(before: Config, after: Config): string[] {
   if (before.server.udp.io !== after.server.udp.io) changed.push('server.udp.io: can only be changed by a restart');
   if (before.server.dataFolder !== after.server.dataFolder)
     changed.push('server.data: the folder can only be changed by a restart');
+  if (before.server.anchorsFolder !== after.server.anchorsFolder)
+    changed.push('server.anchors: the folder can only be changed by a restart');
   if (endpointText(before.admin.listen) !== endpointText(after.admin.listen))
     changed.push('admin.listen: the address can only be changed by a restart');
   return changed;

@@ -5,11 +5,11 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { errorText } from '../errors/errors.ts';
-import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
-import { Ledger } from './consent/ledger.ts';
-import { Notices } from './consent/notices.ts';
+import type { Ledger } from './consent/ledger.ts';
+import type { Notices } from './consent/notices.ts';
 import { Register } from './consent/register.ts';
+import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './guarded-ledger.ts';
 import { LEASES_FILE, LeaseArchive } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
 import { type LeaseWriter, threadWriter } from './leases/lease-writer.ts';
@@ -17,7 +17,7 @@ import { Leases } from './leases/leases.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 import { AddressTable, type AddressTableMemory } from './table/address-table.ts';
 
-export const LEDGER_FILE = 'consent.db';
+export { LEDGER_FILE };
 
 export interface LeaseKeeping {
   /** `subscribers.lease` of the configuration that starts: what is kept is judged by it. */
@@ -30,30 +30,27 @@ export interface LeaseKeeping {
 
 export class SubscriberState {
   readonly register = new Register();
-  readonly ledger: Ledger;
-  readonly notices: Notices;
+  /** The ledger, what guards it, and its damage. */
+  readonly consent: GuardedLedger;
   readonly leases: Leases;
   readonly clock: Clock;
-  /** Why the ledger does not hold; then nobody is inspected until it is mended. */
-  readonly damage: string | undefined;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
   #leaseSeconds = 7200;
   #termsInForce = '';
+  #config: SubscribersConfig | undefined;
 
   /**
-   * Throws SekishoError where the ledger cannot be opened. `keep`: leases are kept over restarts, and those from before
-   * believed so long; without it they end with the process.
+   * Throws SekishoError where the folder cannot be made. `keep`: leases are kept over restarts, and those from before believed so
+   * long; without it they end with the process.
    */
-  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping) {
+  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping, anchors: LedgerAnchors = {}) {
     this.clock = clock;
-    const folder = join(dataFolder, 'subscribers');
-    makeDataFolder(folder);
-    this.ledger = new Ledger(join(folder, LEDGER_FILE), () => clock.wallMs());
-    this.damage = this.ledger.verify();
-    if (this.damage !== undefined)
-      log.error({ problem: this.damage }, 'the consent ledger does not hold: nobody is inspected');
-    this.notices = new Notices(this.ledger.db);
+    const sound = () => {
+      this.#termsInForce = '';
+      if (this.#config) this.putInForce(this.#config);
+    };
+    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, sound });
     const table = new AddressTable({
       replaced: async (memory) => {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
@@ -65,7 +62,20 @@ export class SubscriberState {
       () => this.#leaseSeconds,
       () => this.nowSeconds(),
     );
-    if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
+    if (keep) this.#keepLeases(join(dataFolder, 'subscribers', LEASES_FILE), keep, log);
+  }
+
+  get ledger(): Ledger {
+    return this.consent.ledger;
+  }
+
+  get notices(): Notices {
+    return this.consent.notices;
+  }
+
+  /** Why the ledger does not hold; then nobody is inspected. */
+  get damage(): string | undefined {
+    return this.consent.damage;
   }
 
   /** Resolves when what was reported so far outlives the process. */
@@ -79,21 +89,20 @@ export class SubscriberState {
   }
 
   /** From now on these terms, groups and times hold. */
-  putInForce({ terms, groups, leaseMs }: SubscribersConfig): void {
+  putInForce(config: SubscribersConfig): void {
+    const { terms, groups, leaseMs } = config;
+    this.#config = config;
     this.#leaseSeconds = Math.round(leaseMs / 1000);
-    if (this.damage !== undefined) {
-      this.register.withdrawAll();
-      return;
-    }
+    const holds = this.damage === undefined;
     // A million entries take seconds to read: only where they mean something else than before.
-    const text = JSON.stringify([terms, groups]);
+    const text = JSON.stringify([terms, groups, holds]);
     if (text === this.#termsInForce) return;
-    this.register.putInForce(terms, groups, this.ledger.read());
+    this.register.putInForce(terms, groups, this.ledger.read(), holds);
     this.#termsInForce = text;
   }
 
   async close(): Promise<void> {
-    this.ledger.close();
+    await this.consent.close();
     await this.leases.keeper?.close();
   }
 

@@ -27,11 +27,11 @@ export interface NoticeRecord {
 }
 
 export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[]): NoticeDesk {
-  const { register, notices, clock } = state;
+  const { register, clock } = state;
   return {
     record(records) {
       const lastMs = clock.wallMs();
-      notices.add(
+      state.notices.add(
         records.flatMap(({ holder, list, count, name }) => {
           const config = lists[list];
           const subscriber = register.directory.numberOf(holder);
@@ -53,10 +53,10 @@ export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[])
       );
     },
     deleteOlderThan(ms) {
-      notices.deleteBefore(clock.wallMs() - ms);
+      state.notices.deleteBefore(clock.wallMs() - ms);
     },
     deleteNamesOlderThan(ms) {
-      notices.deleteNamesBefore(clock.wallMs() - ms);
+      state.notices.deleteNamesBefore(clock.wallMs() - ms);
     },
   };
 }
