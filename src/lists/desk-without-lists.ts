@@ -8,6 +8,7 @@ import { ListDesk } from './desk.ts';
 
 export function deskWithoutLists(config: Config): Promise<ListDesk> {
   return ListDesk.open({
+    audit: { record: () => {} },
     config: { ...config, lists: [], transfer: {} },
     folder: config.server.dataFolder,
     log: pino({ level: 'silent' }),
