@@ -97,7 +97,7 @@ export const subscribersSchema = z.strictObject({
           'The portal recognises subscribers by such leases too. Whoever holds a token of the role provisioning can then see and change the consent of any subscriber from an address in these networks.',
         ),
     })
-    .prefault({})
+    .optional()
     .describe('Leases over the API (`POST /v1/leases`), written by the role provisioning.'),
   radius: radiusSchema.optional().describe('RADIUS accounting: leases of addresses to subscribers.'),
 });
@@ -124,7 +124,7 @@ export function subscriberFindings(section: Section, listen: readonly Endpoint[]
     else if (listen && !listen.some((each) => endpointText(each) === endpointText(endpoint)))
       complain(['unfiltered', i], `${endpointText(endpoint)} is none of server.listen`);
   });
-  section.provisioning.prefixes?.forEach((text, i) => {
+  section.provisioning?.prefixes?.forEach((text, i) => {
     const prefix = attempt(() => parsePrefix(text));
     if (typeof prefix === 'string') complain(['provisioning', 'prefixes', i], prefix);
     else if (prefix.bits === 0 || prefix.bits === 96)
@@ -156,10 +156,12 @@ export function subscribersConfig(
     unfiltered: listen.map((endpoint) => unfiltered.includes(endpointText(endpoint))),
     leaseMs: section.lease,
     leaseAfterRestartMs: section['lease-after-restart'],
-    provisioning: {
-      ...(provisioning.prefixes !== undefined && { prefixes: provisioning.prefixes }),
-      portal: provisioning.portal,
-    },
+    ...(provisioning && {
+      provisioning: {
+        ...(provisioning.prefixes !== undefined && { prefixes: provisioning.prefixes }),
+        portal: provisioning.portal,
+      },
+    }),
     ...(radius && {
       radius: {
         listen: parseEndpoint(radius.listen, { defaultPort: 1813 }),
