@@ -18,4 +18,6 @@ export interface Auditor {
    * was to be audited must not happen.
    */
   record(entry: AuditEntry): void;
+  /** The same for several at once: all of them, or none. */
+  recordAll?(entries: readonly AuditEntry[]): void;
 }

@@ -14,6 +14,7 @@ import { errorText, SekishoError } from '../errors/errors.ts';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
+import { noteAudited } from './scope.ts';
 
 export const AUDIT_FILE = 'audit.db';
 
@@ -82,14 +83,22 @@ export class AuditLog implements Auditor {
   }
 
   record(entry: AuditEntry): void {
-    let row: Row;
+    this.recordAll([entry]);
+  }
+
+  /** One transaction for all of them. */
+  recordAll(entries: readonly AuditEntry[]): void {
+    let rows: Row[];
     try {
-      row = this.#append(entry);
+      rows = this.#append(entries);
     } catch (error) {
       const message = `the audit log cannot be written, so this is refused: ${errorText(error)}`;
       throw new SekishoError('SEKISHO_AUDIT_FAILED', message, { cause: error });
     }
-    this.#log.info({ audit: `${row.sequence}:${row.hash}`, who: row.who, action: row.action }, 'audited');
+    for (const row of rows) {
+      this.#log.info({ audit: `${row.sequence}:${row.hash}`, who: row.who, action: row.action }, 'audited');
+      noteAudited(row.action);
+    }
   }
 
   /** Recompute the chain; with `anchor`, `SEQUENCE:HASH` as noted earlier, see that it leads through that entry. */
@@ -142,30 +151,32 @@ export class AuditLog implements Auditor {
     this.#database = undefined;
   }
 
-  #append(entry: AuditEntry): Row {
+  #append(entries: readonly AuditEntry[]): Row[] {
     const database = this.#open();
     // One transaction, and a lock from its beginning: two writers cannot both continue the same entry.
-    return inTransaction(database, (): Row => {
-      const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
-        | Row
-        | undefined;
-      const content = {
-        sequence: (last?.sequence ?? 0) + 1,
-        at: new Date(this.#clock.wallMs()).toISOString(),
-        who: entry.who.slice(0, LONGEST_TEXT),
-        role: entry.role.slice(0, LONGEST_TEXT),
-        action: entry.action.slice(0, LONGEST_TEXT),
-        purpose: entry.purpose.slice(0, LONGEST_TEXT),
-        detail: JSON.stringify(entry.detail ?? {}),
-      };
-      const row: Row = { ...content, hash: hashOf(content, last?.hash ?? NOTHING) };
-      database
-        .prepare(
-          'INSERT INTO audit (sequence, at, who, role, action, purpose, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-        )
-        .run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
-      return row;
-    });
+    return inTransaction(database, () => entries.map((entry) => this.#appendOne(database, entry)));
+  }
+
+  #appendOne(database: Database, entry: AuditEntry): Row {
+    const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
+      | Row
+      | undefined;
+    const content = {
+      sequence: (last?.sequence ?? 0) + 1,
+      at: new Date(this.#clock.wallMs()).toISOString(),
+      who: entry.who.slice(0, LONGEST_TEXT),
+      role: entry.role.slice(0, LONGEST_TEXT),
+      action: entry.action.slice(0, LONGEST_TEXT),
+      purpose: entry.purpose.slice(0, LONGEST_TEXT),
+      detail: JSON.stringify(entry.detail ?? {}),
+    };
+    const row: Row = { ...content, hash: hashOf(content, last?.hash ?? NOTHING) };
+    database
+      .prepare(
+        'INSERT INTO audit (sequence, at, who, role, action, purpose, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      )
+      .run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
+    return row;
   }
 
   #open(): Database {

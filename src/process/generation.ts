@@ -215,6 +215,7 @@ async function openDesk(config: Config, parts: ProcessParts, controls: Controls)
   const folder = join(config.server.dataFolder, 'lists');
   makeDataFolder(folder);
   const desk = await ListDesk.open({
+    audit: parts.audit,
     config,
     folder,
     log,
@@ -248,6 +249,7 @@ async function openSubscribers(
     });
   }
   const desk = await SubscriberDesk.open({
+    audit: parts.audit,
     config: config.subscribers,
     state: parts.subscribers,
     log,

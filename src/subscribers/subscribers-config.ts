@@ -12,6 +12,14 @@ export interface RadiusConfig {
   readonly subscriber: 'user-name' | 'calling-station-id' | 'chargeable-user-identity' | 'class';
 }
 
+/** What leases over the API may do (`POST /v1/leases`, role provisioning). */
+export interface ProvisioningConfig {
+  /** Networks in CIDR notation; absent: those of server.access. */
+  readonly prefixes?: readonly string[];
+  /** The portal recognises a subscriber by such a lease. */
+  readonly portal: boolean;
+}
+
 export interface SubscribersConfig {
   /** Absolute. */
   readonly rangesFile?: string;
@@ -23,4 +31,5 @@ export interface SubscribersConfig {
   /** Leases from before a restart are believed so long after the last that was heard. */
   readonly leaseAfterRestartMs: number;
   readonly radius?: RadiusConfig;
+  readonly provisioning?: ProvisioningConfig;
 }

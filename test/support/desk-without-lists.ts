@@ -8,6 +8,7 @@ import { systemClock } from '../../src/time/clock.ts';
 
 export function deskWithoutLists(config: Config): Promise<ListDesk> {
   return ListDesk.open({
+    audit: { record: () => {} },
     config: { ...config, lists: [], transfer: {} },
     folder: config.server.dataFolder,
     log: pino({ level: 'silent' }),

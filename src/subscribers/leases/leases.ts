@@ -6,6 +6,8 @@
  * expiry less the lifetime). Where two sessions claim one address and nothing tells which is right, nobody holds it: unknown
  * is not inspected, and the next message that is certain ends it.
  */
+
+import type { Source } from '../in-force.ts';
 import type { AddressTable, PortPrefix } from '../table/address-table.ts';
 import { NOBODY, UNKNOWN } from '../table/prefix-table.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
@@ -31,10 +33,13 @@ export interface LeaseEvent {
 export const LEASE_RESULTS = ['taken', 'ended', 'late', 'not-the-holder', 'conflict', 'full'] as const;
 export type LeaseResult = (typeof LEASE_RESULTS)[number];
 
+const ADDRESS_BITS = 128;
 /** Bits of the session word that say who reported it: a NAS, or the API. */
 const REPORTER_SHIFT = 24;
 const REPORTER_MASK = 0xff << REPORTER_SHIFT;
 export const MAX_REPORTERS = 255;
+/** Reports over the API are one reporter, apart from those of RADIUS. */
+export const API_REPORTER = MAX_REPORTERS - 1;
 
 /** `reporter` 0–254, `hash` of what the reporter calls the session. */
 export function sessionWord(reporter: number, hash: number): number {
@@ -97,6 +102,21 @@ export class Leases {
     if (kind === 'interim' && before >= 0 && !(event.beganSeconds !== undefined && event.beganSeconds >= lastSeconds))
       return put(NOBODY, 'conflict');
     return put(holder, 'taken');
+  }
+
+  /**
+   * Was the lease by which somebody was found reported over the API? `bits`: of its prefix, above 128 with those of the port.
+   * Yes also where there is no such lease any more: by what has just gone nobody is recognised.
+   */
+  isOfApi({ clientWords, port }: Pick<Source, 'clientWords' | 'port'>, bits: number): boolean {
+    const prefix = {
+      words: clientWords,
+      bits: Math.min(bits, ADDRESS_BITS),
+      port,
+      portBits: Math.max(0, bits - ADDRESS_BITS),
+    };
+    if (this.table.holderOf(prefix) === UNKNOWN) return true;
+    return this.table.session >>> REPORTER_SHIFT === API_REPORTER;
   }
 
   /** RFC 2866 §5.1, Accounting-On and -Off: the reporter has begun anew and holds none of its sessions any more. */

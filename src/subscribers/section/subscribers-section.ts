@@ -82,6 +82,23 @@ export const subscribersSchema = z.strictObject({
     .describe(
       'After a restart a lease from before is believed so long, counted from the last that was heard before it; then a message has to confirm it. 0: not at all.',
     ),
+  provisioning: z
+    .strictObject({
+      prefixes: z
+        .array(z.string())
+        .min(1)
+        .max(1000)
+        .optional()
+        .describe('Networks in which leases may be written over the API; without this key those of `server.access`.'),
+      portal: z
+        .boolean()
+        .default(false)
+        .describe(
+          'The portal recognises subscribers by such leases too. Whoever holds a token of the role provisioning can then see and change the consent of any subscriber from an address in these networks.',
+        ),
+    })
+    .optional()
+    .describe('Leases over the API (`POST /v1/leases`), written by the role provisioning.'),
   radius: radiusSchema.optional().describe('RADIUS accounting: leases of addresses to subscribers.'),
 });
 
@@ -107,6 +124,12 @@ export function subscriberFindings(section: Section, listen: readonly Endpoint[]
     else if (listen && !listen.some((each) => endpointText(each) === endpointText(endpoint)))
       complain(['unfiltered', i], `${endpointText(endpoint)} is none of server.listen`);
   });
+  section.provisioning?.prefixes?.forEach((text, i) => {
+    const prefix = attempt(() => parsePrefix(text));
+    if (typeof prefix === 'string') complain(['provisioning', 'prefixes', i], prefix);
+    else if (prefix.bits === 0 || prefix.bits === 96)
+      complain(['provisioning', 'prefixes', i], 'is every address there is: name the networks that are handed out');
+  });
   if (section.radius) {
     const endpoint = attempt(() => parseEndpoint(section.radius?.listen ?? '', { defaultPort: 1813 }));
     if (typeof endpoint === 'string') complain(['radius', 'listen'], endpoint);
@@ -125,7 +148,7 @@ export function subscribersConfig(
   baseFolder: string,
 ): SubscribersConfig {
   const unfiltered = section.unfiltered.map((text) => endpointText(parseEndpoint(text, { defaultPort: 53 })));
-  const { radius } = section;
+  const { radius, provisioning } = section;
   return {
     ...(section.ranges !== undefined && { rangesFile: resolve(baseFolder, section.ranges) }),
     terms: { version: section.terms, covers: section.covers },
@@ -133,6 +156,12 @@ export function subscribersConfig(
     unfiltered: listen.map((endpoint) => unfiltered.includes(endpointText(endpoint))),
     leaseMs: section.lease,
     leaseAfterRestartMs: section['lease-after-restart'],
+    ...(provisioning && {
+      provisioning: {
+        ...(provisioning.prefixes !== undefined && { prefixes: provisioning.prefixes }),
+        portal: provisioning.portal,
+      },
+    }),
     ...(radius && {
       radius: {
         listen: parseEndpoint(radius.listen, { defaultPort: 1813 }),
