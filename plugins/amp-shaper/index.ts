@@ -15,10 +15,12 @@ import {
   EDE,
   PrefixSet,
   type Problem,
+  PURPOSE,
   parsePrefix,
   prefixText,
   type Query,
   RCODE,
+  readOf,
   sizeBytes,
   TRUNCATE,
   typeFromName,
@@ -136,7 +138,7 @@ export default definePlugin({
     });
     return problems;
   },
-  control({ options, routes, clock, log }) {
+  control({ options, routes, clock, audit }) {
     const memory = createBudgetMemory(options.memory);
     // The key decides only where an entry lies, so reading needs none: the whole table is walked.
     const table = tableOf(options, memory, [0, 0]);
@@ -145,19 +147,22 @@ export default definePlugin({
       app.get(
         '/networks',
         {
-          config: { roles: ['operator', 'security'] },
+          config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['amp-shaper.networks'] } },
           schema: {
-            summary: 'Networks that owe the most now; kept in memory only',
+            summary: 'Networks that owe the most now; kept in memory only. Audited',
             querystring: {
               type: 'object',
               additionalProperties: false,
-              properties: { limit: { type: 'integer', minimum: 1, maximum: SHOWN, default: 20 } },
+              properties: {
+                limit: { type: 'integer', minimum: 1, maximum: SHOWN, default: 20 },
+                reason: PURPOSE,
+              },
             },
           },
         },
         async ({ query, identity }) => {
-          const { limit = 20 } = query as { limit?: number };
-          log.info({ by: identity?.name }, 'networks that owe the most were looked at');
+          const { limit = 20, reason } = query as { limit?: number; reason?: string };
+          audit.record(readOf(identity, 'amp-shaper.networks', reason, { limit }));
           return { networks: table.heaviest(limit, tableTime(clock.nowMs())).map((entry) => described(entry, all)) };
         },
       );

@@ -64,7 +64,10 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
   app.get(
     '/state',
     {
-      config: { roles: ['viewer', 'operator', 'security', 'privacy'] },
+      config: {
+        roles: ['viewer', 'operator', 'security', 'privacy'],
+        noAudit: 'whether the history is open, and what was deleted of it: no name and no source',
+      },
       schema: {
         summary: 'Whether an overload is open, what is kept for how long, what was deleted; no name and no source',
         response: { 200: responseSchema(stateSchema) },
@@ -92,7 +95,7 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
   app.post<{ Body: { reason: string } }>(
     '/overload',
     {
-      config: { roles: ['operator'] },
+      config: { roles: ['operator'], audit: { of: 'change', actions: ['overload.declare'] } },
       schema: {
         summary: 'Declare an overload: opens the history for an hour',
         body: { type: 'object', required: ['reason'], additionalProperties: false, properties: { reason } },
@@ -105,7 +108,7 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
   app.delete(
     '/overload',
     {
-      config: { roles: ['operator'] },
+      config: { roles: ['operator'], audit: { of: 'change', actions: ['overload.close'] } },
       schema: {
         summary: 'Say that the overload is over: closes the history',
         response: { 200: responseSchema(z.strictObject({ closed: z.int() })) },
@@ -117,7 +120,7 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
   app.post<{ Body: { reason?: string; windowSeconds: number } }>(
     '/diagnose',
     {
-      config: { roles: ['operator'] },
+      config: { roles: ['operator'], audit: { of: 'read', actions: ['history.diagnose'] } },
       schema: {
         summary: 'What explains the overload, and which narrow rule would end it; audited',
         body: { type: 'object', additionalProperties: false, properties: { reason, windowSeconds } },
@@ -130,7 +133,7 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
   app.post<{ Body: Application }>(
     '/apply',
     {
-      config: { roles: ['operator', 'security'] },
+      config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['measure.apply'] } },
       schema: {
         summary: 'Put a proposal of a diagnosis in force, for a while; answered when every worker acts on it. Audited',
         body: applyBody,
@@ -143,7 +146,7 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
   app.post<{ Body: { reason?: string; windowSeconds: number; top: number } }>(
     '/read',
     {
-      config: { roles: ['operator'] },
+      config: { roles: ['operator'], audit: { of: 'read', actions: ['history.read'] } },
       schema: {
         summary: 'Top names, domains, patterns and sources over a window, beside the normal; audited',
         body: {

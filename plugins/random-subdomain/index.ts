@@ -16,12 +16,14 @@ import {
   FAIL,
   NameError,
   nameToText,
+  PURPOSE,
   type Question,
   RESOLVED_ANSWER,
   RESOLVED_FAILURE,
   RESOLVED_NODATA,
   RESOLVED_NOT_ASKED,
   RESOLVED_UNREACHABLE,
+  readOf,
   sizeBytes,
   textToName,
   z,
@@ -120,7 +122,7 @@ export default definePlugin({
       }
     });
   },
-  control({ options, server, dataFolder, clock, log, routes, onClose }) {
+  control({ options, server, dataFolder, clock, log, audit, routes, onClose }) {
     const { size, keep } = options['known-names'];
     const file = join(dataFolder(), 'known-names.bin');
     const seconds = () => Math.floor(clock.wallMs() / 1000);
@@ -153,24 +155,30 @@ export default definePlugin({
 
     const zones = Array.from({ length: server.workers }, () => createZoneMemory(options.zones));
     routes((app) => {
-      app.get(
+      app.get<{ Querystring: { reason?: string } }>(
         '/zones',
         {
-          config: { roles: ['operator', 'security'] },
-          schema: { summary: 'Registered domains in trouble now, as each worker sees them; kept in memory only' },
+          config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['random-subdomain.zones'] } },
+          schema: {
+            summary: 'Registered domains in trouble now, as each worker sees them; kept in memory only. Audited',
+            querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
+          },
         },
-        async () => ({
-          zones: zones.flatMap((one, worker) =>
-            tableOf(options, one, server.workers, [0, 0])
-              .troubled()
-              .map(({ name, outstanding, failedShare }) => ({
-                zone: nameToText(name),
-                worker,
-                outstanding,
-                failedShare,
-              })),
-          ),
-        }),
+        async ({ query, identity }) => {
+          audit.record(readOf(identity, 'random-subdomain.zones', query.reason, {}));
+          return {
+            zones: zones.flatMap((one, worker) =>
+              tableOf(options, one, server.workers, [0, 0])
+                .troubled()
+                .map(({ name, outstanding, failedShare }) => ({
+                  zone: nameToText(name),
+                  worker,
+                  outstanding,
+                  failedShare,
+                })),
+            ),
+          };
+        },
       );
     });
     return { shared: { zones, known: memory } satisfies Shared };

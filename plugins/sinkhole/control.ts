@@ -45,7 +45,7 @@ export async function control(context: ControlContext<unknown>, rules: readonly 
   context.onClose(await desk.attach({ rules, publish, log }));
   showNumbers(context, desk);
   context.carryMeasures(sinkholeCarrier(desk));
-  context.routes((app) => registerRoutes(app, desk, clock));
+  context.routes((app) => registerRoutes(app, desk, clock, audit));
   return { shared: { hits: desk.slots.buffer } satisfies SharedHits };
 }
 

@@ -215,8 +215,19 @@ export class Desk {
 
   /** In the audit log first: what cannot be recorded there does not happen. Throws SekishoError. */
   #record(action: Action, rule: DeskRule, who: string, role: string, reason: string): void {
-    this.#audit.record({ who, role, ...auditOf(action, rule, reason) });
-    this.store.record(action, rule, who, reason, this.#clock.wallMs());
+    const entry = { who, role, ...auditOf(action, rule, reason) };
+    this.#audit.record(entry);
+    try {
+      this.store.record(action, rule, who, reason, this.#clock.wallMs());
+    } catch (error) {
+      // As it went: the entry before must not stand for something that was not done.
+      try {
+        this.#audit.record({ ...entry, action: `${entry.action}.failed` });
+      } catch (unrecorded) {
+        this.#log.error({ action: entry.action, err: unrecorded }, 'that it failed is not in the audit log');
+      }
+      throw error;
+    }
   }
 
   /** Time does not wait for a log: what has ended has ended. */

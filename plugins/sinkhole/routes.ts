@@ -4,8 +4,10 @@
  */
 
 import type { FastifyInstance } from 'fastify';
+import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/admin/personal-read.ts';
+import type { RouteAudit } from '../../src/admin/route-audit.ts';
 import { errorSchema, type Role, responseSchema } from '../../src/contract/admin.ts';
-import { type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
+import { type Auditor, type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
 import type { Desk } from './desk.ts';
 import { preview } from './preview.ts';
 import { refused } from './request.ts';
@@ -59,28 +61,49 @@ const nameParams = { type: 'object', required: ['name'], properties: { name: tex
 
 type NameParams = { Params: { name: string } };
 
-export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): void {
+/** What was stated may name an attacker's address: then looking at it is a read of personal data. */
+const READ: RouteAudit = { of: 'read', actions: ['sinkhole.read'], unless: NO_ADDRESS };
+const changed = (action: string): RouteAudit => ({ of: 'change', actions: [`sinkhole.${action}`] });
+
+export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock, audit: Auditor): void {
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
   const who = (identity: { readonly name: string } | null) => identity?.name ?? 'unknown';
   const role = (identity: { readonly roles: readonly string[] } | null) => identity?.roles.join(' ') ?? '';
-  const route = (roles: readonly Role[], summary: string, answer: Record<string, unknown>, more: object = {}) => ({
-    config: { roles },
+  const route = (
+    roles: readonly Role[],
+    trace: RouteAudit,
+    summary: string,
+    answer: Record<string, unknown>,
+    more: object = {},
+  ) => ({
+    config: { roles, audit: trace },
     schema: { summary, ...more, response: { 200: answer, ...failures } },
   });
   const applied = responseSchema(appliedSchema);
 
-  app.get('/rules', route(LOOK, 'Rules of the sinkhole, with their rates', responseSchema(rulesSchema)), async () => ({
-    rules: desk.entries().map((entry) => ruleView(entry, clock)),
-    limit: MAX_RULES,
-    warnings:
-      desk.store.movedAside === undefined
-        ? []
-        : [`the store was damaged and moved aside at the start: ${desk.store.movedAside}`],
-  }));
+  app.get<{ Querystring: { reason?: string } }>(
+    '/rules',
+    route(
+      LOOK,
+      READ,
+      'Rules of the sinkhole, with their rates; audited where an address is among what was stated',
+      responseSchema(rulesSchema),
+      { querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } } },
+    ),
+    async ({ query, identity }) =>
+      readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, {
+        rules: desk.entries().map((entry) => ruleView(entry, clock)),
+        limit: MAX_RULES,
+        warnings:
+          desk.store.movedAside === undefined
+            ? []
+            : [`the store was damaged and moved aside at the start: ${desk.store.movedAside}`],
+      }),
+  );
 
   app.post(
     '/rules',
-    route(KEEP, 'Add a rule; answered when every worker holds it', applied, { body: draftBody }),
+    route(KEEP, changed('add'), 'Add a rule; answered when every worker holds it', applied, { body: draftBody }),
     async ({ body, identity }) => {
       const { entry, appliedInMs } = await desk.add(body, who(identity), role(identity));
       return { rule: ruleView(entry, clock), appliedInMs };
@@ -89,7 +112,10 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): 
 
   app.post<NameParams>(
     '/rules/:name/renew',
-    route(KEEP, 'Another term for a rule, on fresh evidence', applied, { params: nameParams, body: renewalBody }),
+    route(KEEP, changed('renew'), 'Another term for a rule, on fresh evidence', applied, {
+      params: nameParams,
+      body: renewalBody,
+    }),
     async ({ params, body, identity }) => {
       const { entry, appliedInMs } = await desk.renew(named(params.name), body, who(identity), role(identity));
       return { rule: ruleView(entry, clock), appliedInMs };
@@ -98,7 +124,7 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): 
 
   app.delete<NameParams & { Body: { reason?: string } | null }>(
     '/rules/:name',
-    route(KEEP, 'Lift a rule; answered when no worker has it any more', applied, {
+    route(KEEP, changed('remove'), 'Lift a rule; answered when no worker has it any more', applied, {
       params: nameParams,
       body: reasonBody,
     }),
@@ -113,22 +139,38 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock): 
     },
   );
 
-  app.post(
+  app.post<{ Querystring: { reason?: string } }>(
     '/preview',
-    route(KEEP, 'What adding a rule would do, without adding it', responseSchema(previewSchema), { body: draftBody }),
-    async ({ body }) => preview(desk, body, clock),
+    route(
+      KEEP,
+      READ,
+      'What adding a rule would do, without adding it; audited where an address is among what was stated',
+      responseSchema(previewSchema),
+      {
+        body: draftBody,
+        querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
+      },
+    ),
+    async ({ body, query, identity }) =>
+      readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, preview(desk, body, clock)),
   );
 
-  app.get<{ Querystring: { limit?: number } }>(
+  app.get<{ Querystring: { limit?: number; reason?: string } }>(
     '/changes',
-    route(LOOK, 'Every change to the rules, the latest first', responseSchema(changesSchema), {
+    route(LOOK, READ, 'Every change to the rules, the latest first', responseSchema(changesSchema), {
       querystring: {
         type: 'object',
         additionalProperties: false,
-        properties: { limit: { type: 'integer', minimum: 1, maximum: MAX_CHANGES, default: 100 } },
+        properties: {
+          limit: { type: 'integer', minimum: 1, maximum: MAX_CHANGES, default: 100 },
+          reason: PURPOSE,
+        },
       },
     }),
-    async ({ query }) => ({ changes: desk.changes(query.limit ?? 100).map(changeView) }),
+    async ({ query, identity }) =>
+      readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, {
+        changes: desk.changes(query.limit ?? 100).map(changeView),
+      }),
   );
 }
 

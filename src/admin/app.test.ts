@@ -4,9 +4,12 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
 import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import type { AuditEntry } from '../audit/entry.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
+import { recordHere } from '../audit/scope.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { emptyReport } from '../report/empty-report.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
@@ -238,6 +241,7 @@ describe('/openapi.json', () => {
     expect(Object.keys(api.paths).sort()).toEqual([
       '/healthz',
       '/metrics',
+      '/openapi.json',
       '/readyz',
       '/reload',
       '/v1/audit/acknowledge',
@@ -275,6 +279,50 @@ describe('/openapi.json', () => {
   });
 });
 
+const READ = { of: 'read' as const, actions: ['test.read'] };
+
+describe('a route that declares an entry of the audit log', () => {
+  const answering = async (handler: (audit: () => void) => unknown) => {
+    const written: string[] = [];
+    const record = (entry: AuditEntry) => recordHere({ record: ({ action }) => void written.push(action) }, entry);
+    const { app: admin } = await app({
+      pluginRoutes: [
+        {
+          plugin: 'own',
+          register: (scope) =>
+            void scope.get('/x', { config: { roles: ['viewer'], audit: READ } }, async () =>
+              handler(() => record({ who: 'x', role: 'viewer', action: 'test.read', purpose: 'a test' })),
+            ),
+        },
+      ],
+    });
+    const answer = await admin.inject({ url: '/v1/own/x', headers: bearer(tokenOf('viewer')) });
+    return { answer, written };
+  };
+
+  it('answers when the entry was written, however far from the route', async () => {
+    const { answer, written } = await answering(async (audit) => {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+      audit();
+      return { secret: 'x' };
+    });
+    expect([answer.statusCode, answer.json(), written]).toEqual([200, { secret: 'x' }, ['test.read']]);
+  });
+
+  it('withholds its answer where it was not', async () => {
+    const { answer } = await answering(() => ({ secret: 'x' }));
+    expect([answer.statusCode, answer.json().error.code]).toEqual([500, 'SEKISHO_INTERNAL']);
+    expect(answer.body).not.toContain('secret');
+  });
+
+  it('tells of its own failures as ever', async () => {
+    const { answer } = await answering(() => {
+      throw new SekishoError('SEKISHO_AUDIT_FAILED', 'the disk is full');
+    });
+    expect([answer.statusCode, answer.json().error.code]).toEqual([503, 'SEKISHO_AUDIT_FAILED']);
+  });
+});
+
 describe("plugins' routes", () => {
   it('stand below /v1/<plugin>/ with the roles that they name', async () => {
     const { app: admin } = await app({
@@ -282,9 +330,13 @@ describe("plugins' routes", () => {
         {
           plugin: 'sinkhole',
           register: (scope) =>
-            void scope.get('/rules', { config: { roles: ['security'] } }, async ({ identity }) => ({
-              by: identity?.name,
-            })),
+            void scope.get(
+              '/rules',
+              { config: { roles: ['security'], noAudit: 'the rules of a test' } },
+              async ({ identity }) => ({
+                by: identity?.name,
+              }),
+            ),
         },
       ],
     });
@@ -298,7 +350,14 @@ describe("plugins' routes", () => {
     [{ roles: [] }, 'names no role'],
     [{ open: true }, 'cannot be open'],
     [{ roles: ['king' as Role] }, "the role 'king'"],
-  ])('with %j are refused when they are registered', async (config, message) => {
+    [{ roles: ['viewer' as Role], noAudit: undefined }, 'must say what it leaves in the audit log'],
+    [{ roles: ['viewer' as Role], noAudit: 'none' }, 'in a sentence why'],
+    [{ roles: ['viewer' as Role], audit: READ }, 'must say what it leaves in the audit log'],
+    [{ roles: ['viewer' as Role], noAudit: undefined, audit: { ...READ, actions: [] } }, 'names no action'],
+    [{ roles: ['viewer' as Role], noAudit: undefined, audit: { ...READ, unless: '-' } }, 'in a sentence why'],
+  ])('with %j are refused when they are registered', async (declared, message) => {
+    const { noAudit, ...rest } = { noAudit: 'nothing but an x', ...declared };
+    const config = { ...rest, ...(noAudit !== undefined && { noAudit }) };
     const register = (scope: FastifyInstance) => void scope.get('/x', { config }, async () => 'x');
     await expect(app({ pluginRoutes: [{ plugin: 'bad', register }] })).rejects.toThrow(message);
   });

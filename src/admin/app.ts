@@ -1,27 +1,32 @@
 /**
- * One Fastify application with all routes of the admin API. Every route says which roles it admits; one that does not is
- * refused when it is registered, so that forgetting it cannot open anything.
+ * One Fastify application with all routes of the admin API. Every route says which roles it admits and what it leaves in the
+ * audit log (route-audit.ts); one that does not is refused when it is registered, so that forgetting it cannot open anything.
  */
 import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { asItWent, type Went } from '../audit/as-it-went.ts';
 import { ROLES, type Role, STAFF } from '../audit/roles.ts';
+import { recordHere } from '../audit/scope.ts';
 import { type ErrorBody, errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
+import { typeName } from '../wire/constants.ts';
 import { consentRoutes } from './consent.ts';
 import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
 import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
 import { measureRoutes } from './measures.ts';
-import { readOf } from './personal-read.ts';
+import { actorOf, changeBy, PURPOSE, readOf } from './personal-read.ts';
 import { reportRoutes } from './report.ts';
+import { holdToAudit } from './route-audit.ts';
 import {
   auditSchema,
   explainSchema,
   healthSchema,
+  type ReloadResult,
   readySchema,
   reloadSchema,
   statedReason,
@@ -63,6 +68,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
     if (unknown !== undefined)
       throw new TypeError(`admin route ${url} names the role '${unknown}', which does not exist`);
   });
+  holdToAudit(app);
   app.addHook('onRequest', async (request, reply) => {
     const { open, roles = [] } = request.routeOptions.config;
     reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
@@ -94,14 +100,20 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
     },
+    // Whoever reads the description, or compares it with a table, sees who may do it and what it leaves behind.
+    transform: ({ schema, url, route }) => {
+      const { open, roles = [], audit, noAudit } = route.config ?? {};
+      const trace = audit === undefined ? { 'x-no-audit': noAudit } : { 'x-audit': audit };
+      return { schema: { ...schema, 'x-roles': open === true ? ['anyone'] : roles, ...trace }, url };
+    },
   });
   // A scope of its own, so that the routes are registered after swagger has begun to listen for them.
   await app.register(async (scope) => openRoutes(scope, deps));
   await app.register(async (scope) => tokenRoutes(scope, deps));
   await app.register(async (scope) => listRoutes(scope, deps.lists));
-  await app.register(async (scope) => measureRoutes(scope, deps.measures));
-  await app.register(async (scope) => consentRoutes(scope, deps.subscribers, deps.audit));
-  await app.register(async (scope) => leaseRoutes(scope, deps.subscribers));
+  await app.register(async (scope) => measureRoutes(scope, deps.measures, deps.audit));
+  await app.register(async (scope) => consentRoutes(scope, deps));
+  await app.register(async (scope) => leaseRoutes(scope, deps));
   await app.register(async (scope) => reportRoutes(scope, deps.report));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
@@ -120,7 +132,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
 
 /** For monitoring: no token, and nothing in the answer that would need one. */
 function openRoutes(app: FastifyInstance, deps: AdminDeps): void {
-  const config = { open: true };
+  const config = { open: true, noAudit: 'numbers and states of the server: no name, no address, no subscriber' };
   const security: [] = [];
   app.get(
     '/healthz',
@@ -145,21 +157,38 @@ function openRoutes(app: FastifyInstance, deps: AdminDeps): void {
 
 function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
   const failures = { '4xx': responseSchema(errorSchema) };
-  app.get('/openapi.json', { config: { roles: ROLES }, schema: { hide: true } }, async () => app.swagger());
+  app.get(
+    '/openapi.json',
+    {
+      config: { roles: ROLES, noAudit: 'the description of this API' },
+      schema: {
+        summary: 'This description',
+        response: { 200: { description: 'OpenAPI 3.1', type: 'object', additionalProperties: true } },
+      },
+    },
+    async () => app.swagger(),
+  );
 
   app.get(
     '/v1/status',
     {
-      config: { roles: STAFF },
+      config: { roles: STAFF, noAudit: 'the state of the server: no name, no address of a client, no subscriber' },
       schema: { summary: 'State of the server', response: { 200: responseSchema(statusSchema), ...failures } },
     },
     async () => deps.status(),
   );
 
-  app.get<{ Querystring: { name: string; type?: string; client: string; reason: string } }>(
+  app.get<{ Querystring: { name: string; type?: string; client: string; reason?: string } }>(
     '/v1/explain',
     {
-      config: { roles: ['operator', 'security', 'privacy'] },
+      config: {
+        roles: ['operator', 'security', 'privacy'],
+        audit: {
+          of: 'read',
+          actions: ['subscriber.explain'],
+          unless: 'the configuration knows no subscribers, and so nothing here is about one',
+        },
+      },
       schema: {
         summary:
           'What would happen to a query, and why; nothing is sent or counted. Where subscribers are known, the look at one is audited',
@@ -176,7 +205,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
               maxLength: 64,
               description: 'IP address of the client that would ask.',
             },
-            reason: { type: 'string', maxLength: 500, default: '', description: 'Why; recorded.' },
+            reason: PURPOSE,
           },
         },
         response: { 200: responseSchema(explainSchema), ...failures },
@@ -186,7 +215,14 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       const question = parseExplainQuestion(query.name, query.type ?? 'A', query.client);
       // R14: it says whose the address is and what that subscriber consents to. Without subscribers it says neither.
       if (deps.subscribers)
-        deps.audit.record(readOf(identity, 'subscriber.explain', query.reason, { client: question.client }));
+        recordHere(
+          deps.audit,
+          readOf(identity, 'subscriber.explain', query.reason, {
+            client: question.client,
+            name: question.name,
+            type: typeName(question.type),
+          }),
+        );
       return deps.explain(question);
     },
   );
@@ -194,7 +230,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
   app.get<{ Querystring: { format: Ip53bFormat } }>(
     '/v1/export/ip53b',
     {
-      config: { roles: STAFF },
+      config: { roles: STAFF, noAudit: 'a filter made of the configuration: nothing of anybody’s communication' },
       schema: {
         summary: 'Router filters against open resolvers on dynamic addresses, from the configuration in force',
         querystring: {
@@ -220,7 +256,10 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
   app.get<{ Querystring: { anchor?: string } }>(
     '/v1/audit/verify',
     {
-      config: { roles: ['privacy', 'operator', 'security'] },
+      config: {
+        roles: ['privacy', 'operator', 'security'],
+        noAudit: 'it says whether the chain holds and how long it is, and nothing of what stands in it',
+      },
       schema: {
         summary: 'Recompute the hash chain of the audit log; with an anchor, see that it leads through that entry',
         querystring: {
@@ -237,7 +276,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
   app.post<{ Body: { reason: string } }>(
     '/v1/audit/acknowledge',
     {
-      config: { roles: ['privacy'] },
+      config: { roles: ['privacy'], audit: { of: 'change', actions: ['audit.acknowledge'] } },
       schema: {
         summary: 'Accept the damage that the audit log was found with, so that personal data can be read again',
         body: statedReason,
@@ -249,18 +288,38 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
   );
 
   const reload = responseSchema(reloadSchema);
+  const error = responseSchema(errorSchema);
+  const reloadFailures = { 400: error, 401: error, 403: error, 503: error };
   for (const path of ['/v1/reload', '/reload']) {
-    app.post(
+    app.post<{ Body: { reason?: string } | null }>(
       path,
       {
-        config: { roles: ['operator'] },
+        config: {
+          roles: ['operator'],
+          audit: { of: 'change', actions: ['configuration.reload'] },
+        },
         schema: {
-          summary: 'Read the configuration again; a bad one is refused and the old one runs on',
-          response: { 200: reload, 422: reload, 401: responseSchema(errorSchema), 403: responseSchema(errorSchema) },
+          summary:
+            'Read the configuration again; a bad one is refused and the old one runs on. What changed is audited',
+          body: {
+            type: ['object', 'null'],
+            additionalProperties: false,
+            properties: { reason: { type: 'string', maxLength: 500, description: 'Why; recorded.' } },
+          },
+          response: { 200: reload, 422: reload, ...reloadFailures },
         },
       },
-      async ({ identity }, reply) => {
-        const result = await deps.reload();
+      async ({ identity, body }, reply) => {
+        const asked = changeBy(
+          identity,
+          'configuration.reload',
+          body?.reason,
+          'to put the configuration file in force',
+          {
+            over: 'admin API',
+          },
+        );
+        const result = await asItWent(deps.audit, asked, () => deps.reload(actorOf(identity)), reloadWent);
         deps.log.info(
           { by: identity?.name, ok: result.ok, problems: result.problems.length },
           'reload over the admin API',
@@ -269,6 +328,11 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       },
     );
   }
+}
+
+/** What came of a reload, for the audit log; the problems may hold what stands in the file, their number does not. */
+export function reloadWent({ ok, problems }: ReloadResult): Went {
+  return { outcome: ok ? 'succeeded' : 'refused', detail: { problems: problems.length } };
 }
 
 /** A handler threw, or Fastify refused the request. */
@@ -293,6 +357,8 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_LIST_UNKNOWN: 404,
   SEKISHO_NO_SUBSCRIBERS: 409,
   SEKISHO_CONSENT_REFUSED: 422,
+  SEKISHO_LEASE_REFUSED: 422,
+  SEKISHO_PURPOSE_MISSING: 400,
   SEKISHO_LEDGER_FAILED: 503,
   SEKISHO_LEDGER_UNUSABLE: 503,
   SEKISHO_LIST_NOTHING_HELD: 409,

@@ -4,14 +4,16 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Auditor } from '../audit/entry.ts';
 import type { Role } from '../audit/roles.ts';
+import { recordHere } from '../audit/scope.ts';
 import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
+import { AuditedConsents } from '../subscribers/audited-consents.ts';
 import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent/consent-desk.ts';
 import { PURPOSES, type Purpose } from '../subscribers/consent/purposes.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
-import { readOf } from './personal-read.ts';
+import type { AdminDeps } from './deps.ts';
+import { actorOf as askerOf, PURPOSE, readOf } from './personal-read.ts';
 import { statedReason } from './status.ts';
 import type { Identity } from './tokens.ts';
 
@@ -84,7 +86,17 @@ interface Why {
   readonly channel: string;
 }
 
-export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undefined, audit: Auditor): void {
+/** Of a look: a purpose is needed, and what is missing is told by name (personal-read.ts). */
+interface WhyRead {
+  readonly reason?: string;
+  readonly channel: string;
+}
+
+export function consentRoutes(
+  app: FastifyInstance,
+  { subscribers: desk, audit, log }: Pick<AdminDeps, 'subscribers' | 'audit' | 'log'>,
+): void {
+  const audited = () => new AuditedConsents(needed(desk).state, audit, log);
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
   const one = responseSchema(consentSchema);
   const why = {
@@ -92,39 +104,45 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
     additionalProperties: false,
     properties: { reason: REASON, channel: CHANNEL },
   } as const;
+  const whyRead = { ...why, properties: { reason: PURPOSE, channel: CHANNEL } } as const;
   const params = { type: 'object', properties: { subscriber: SUBSCRIBER } } as const;
 
-  app.get<{ Params: { subscriber: string }; Querystring: Why }>(
+  app.get<{ Params: { subscriber: string }; Querystring: WhyRead }>(
     '/v1/consent/subscribers/:subscriber',
     {
-      config: { roles: ONE_SUBSCRIBER },
+      config: { roles: ONE_SUBSCRIBER, audit: { of: 'read', actions: ['consent.show'] } },
       schema: {
         summary: 'The consent of a subscriber; the look is recorded',
         params,
-        querystring: why,
+        querystring: whyRead,
         response: { 200: one, ...failures },
       },
     },
     async ({ params: { subscriber }, query, identity }) => {
-      audit.record(readOf(identity, 'consent.show', query.reason, { subscriber, channel: query.channel }));
-      return viewOf(await consents(desk).show(subscriber, actorOf(query, identity)));
+      const entry = readOf(identity, 'consent.show', query.reason, { subscriber, channel: query.channel });
+      const state = needed(desk).state;
+      recordHere(audit, entry);
+      return viewOf(await new ConsentDesk(state).show(subscriber, readerOf(query, entry.purpose, identity)));
     },
   );
 
-  app.get<{ Params: { subscriber: string }; Querystring: Why }>(
+  app.get<{ Params: { subscriber: string }; Querystring: WhyRead }>(
     '/v1/consent/subscribers/:subscriber/export',
     {
-      config: { roles: ONE_SUBSCRIBER },
+      config: { roles: ONE_SUBSCRIBER, audit: { of: 'read', actions: ['consent.export'] } },
       schema: {
         summary: 'Everything that is kept of a subscriber, for the subscriber’s own request; recorded',
         params,
-        querystring: why,
+        querystring: whyRead,
         response: { 200: responseSchema(exportSchema), ...failures },
       },
     },
     async ({ params: { subscriber }, query, identity }): Promise<ConsentExport> => {
-      audit.record(readOf(identity, 'consent.export', query.reason, { subscriber, channel: query.channel }));
-      const { consent, history, notices, names } = await consents(desk).export(subscriber, actorOf(query, identity));
+      const entry = readOf(identity, 'consent.export', query.reason, { subscriber, channel: query.channel });
+      const state = needed(desk).state;
+      recordHere(audit, entry);
+      const reader = readerOf(query, entry.purpose, identity);
+      const { consent, history, notices, names } = await new ConsentDesk(state).export(subscriber, reader);
       return {
         consent: viewOf(consent),
         history: history.map(({ atMs, subscriber: _, ...entry }) => ({ ...entry, at: iso(atMs) })),
@@ -149,7 +167,14 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
   app.post<{ Params: { subscriber: string; action: 'opt-out' | 'opt-in' }; Body: Why & { purpose: Purpose } }>(
     '/v1/consent/subscribers/:subscriber/:action',
     {
-      config: { roles: ONE_SUBSCRIBER },
+      config: {
+        roles: ONE_SUBSCRIBER,
+        audit: {
+          of: 'change',
+          actions: ['consent.opt-out', 'consent.opt-in'],
+          unless: 'an opt-out acts also where the audit log cannot be written: it protects whoever asks for it',
+        },
+      },
       schema: {
         summary:
           'Opt out or in; 200 when it is on the disk and acts in every worker, 202 when an opt-out acts that cannot be written yet',
@@ -170,7 +195,8 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
       },
     },
     async ({ params: { subscriber, action }, body, identity }, reply) => {
-      const consent = await consents(desk).change(subscriber, body.purpose, action, actorOf(body, identity));
+      const actor = actorOf(body, identity);
+      const consent = await audited().change(subscriber, body.purpose, action, actor, askerOf(identity));
       return reply.code(consent.durable ? 200 : 202).send(viewOf(consent));
     },
   );
@@ -179,7 +205,7 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
   app.get<{ Params: { id: string } }>(
     '/v1/consent/import/:id',
     {
-      config: { roles: ['privacy'] },
+      config: { roles: ['privacy'], noAudit: 'how many rows of a file were taken: nothing of whom' },
       schema: {
         summary: 'How far an import has come',
         params: id,
@@ -195,7 +221,7 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
   app.post<{ Params: { id: string }; Body: { from: number; rows: ImportRow[]; reason: string } }>(
     '/v1/consent/import/:id',
     {
-      config: { roles: ['privacy'] },
+      config: { roles: ['privacy'], audit: { of: 'change', actions: ['consent.import'] } },
       bodyLimit: IMPORT_BODY_BYTES,
       schema: {
         summary: 'Take rows of consents from another system; rows that were taken before are left out',
@@ -218,13 +244,19 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
       },
     },
     async ({ params: { id: of }, body, identity }) =>
-      consents(desk).import(of, body.from, body.rows, actorOf({ reason: body.reason, channel: 'import' }, identity)),
+      audited().import(
+        of,
+        body.from,
+        body.rows,
+        actorOf({ reason: body.reason, channel: 'import' }, identity),
+        askerOf(identity),
+      ),
   );
 
   app.get(
     '/v1/consent/ledger',
     {
-      config: { roles: ['privacy'] },
+      config: { roles: ['privacy'], noAudit: 'whether the chain holds and how long it is: nothing of whom' },
       schema: {
         summary: 'Verify the whole chain of the consent ledger',
         response: { 200: responseSchema(ledgerSchema), ...failures },
@@ -241,7 +273,7 @@ export function consentRoutes(app: FastifyInstance, desk: SubscriberDesk | undef
   app.post<{ Body: { reason: string } }>(
     '/v1/consent/ledger/accept-damage',
     {
-      config: { roles: ['privacy'] },
+      config: { roles: ['privacy'], audit: { of: 'change', actions: ['consent.accept-damage'] } },
       schema: {
         summary: 'Accept the damage of the consent ledger: inspection goes on with what it says now. Recorded',
         body: statedReason,
@@ -262,14 +294,14 @@ export function needed(desk: SubscriberDesk | undefined): SubscriberDesk {
   throw new SekishoError('SEKISHO_NO_SUBSCRIBERS', 'the configuration in force has no subscribers');
 }
 
-function consents(desk: SubscriberDesk | undefined): ConsentDesk {
-  return new ConsentDesk(needed(desk).state);
-}
-
 function actorOf({ reason, channel }: Why, identity: Identity | null): Actor {
   // A portal's token speaks for the portal, whatever it says.
   const isPortal = identity?.roles.length === 1 && identity.roles[0] === 'portal';
   return { who: identity?.name ?? '', channel: isPortal ? 'portal' : channel, reason };
+}
+
+function readerOf({ channel }: WhyRead, reason: string, identity: Identity | null): Actor {
+  return actorOf({ reason, channel }, identity);
 }
 
 function viewOf(consent: Awaited<ReturnType<ConsentDesk['show']>>): ConsentView {

@@ -1,6 +1,7 @@
 /** What the admin API needs of the server that it belongs to. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { AuditEntry } from '../audit/entry.ts';
 import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
 import type { MeasureDesk } from '../rules/desk.ts';
@@ -18,8 +19,9 @@ export interface AdminDeps {
   metricsText(): string;
   status(): Status | Promise<Status>;
   explain(question: ExplainQuestion): Promise<ExplainResult>;
-  reload(): Promise<ReloadResult>;
-  readonly audit: Pick<AuditLog, 'record' | 'verify' | 'acknowledge'>;
+  /** Who asked is recorded with what changed. */
+  reload(by: Pick<AuditEntry, 'who' | 'role'>): Promise<ReloadResult>;
+  readonly audit: Pick<AuditLog, 'record' | 'verify' | 'acknowledge'> & Partial<Pick<AuditLog, 'recordAll'>>;
   readonly measures: MeasureDesk;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];

@@ -1,61 +1,96 @@
-/** `/v1/leases`: what a DHCP server or BNG without RADIUS reports (R10). Written only: nobody reads here who holds what. */
+/**
+ * `/v1/leases`: what a DHCP server or BNG without RADIUS reports (R10). Written only: nobody reads here who holds what. It is a
+ * role of its own, within networks of its own: whoever runs the network must not be able to become a subscriber by it.
+ */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { AddressError, addressWords, type Prefix, prefixText } from '../address/address.ts';
+import type { AuditEntry } from '../audit/entry.ts';
+import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
-import type { SubscriberDesk } from '../subscribers/desk.ts';
 import { type LeaseRefusal, refusalOf, withoutHostBits } from '../subscribers/leases/lease-bounds.ts';
 import { LEASE_RESULTS } from '../subscribers/leases/leases.ts';
 import { namedReporter, sessionName } from '../subscribers/session-name.ts';
 import { isGroup, isSubscriberNumber } from '../subscribers/table/directory.ts';
 import { needed } from './consent.ts';
+import type { AdminDeps } from './deps.ts';
+import { changeBy } from './personal-read.ts';
 
 const resultSchema = z.strictObject({ result: z.enum(LEASE_RESULTS) });
+const EVENTS = ['start', 'interim', 'stop'] as const;
 const REFUSALS: Readonly<Record<LeaseRefusal, string>> = {
-  'too-short': 'address: the prefix is shorter than subscribers.provisioning allows',
-  mapped: 'address: an IPv6 prefix that stands for IPv4 or spans it is not leased; write it as IPv4',
-  reserved: 'address: that is nobody’s address',
-  'outside-access': 'address: not, or not all of it, in server.access',
-  unreadable: 'address: no address or prefix',
+  'too-short': 'the prefix is shorter than subscribers.provisioning allows',
+  mapped: 'an IPv6 prefix that stands for IPv4 or spans it is not leased; write it as IPv4',
+  reserved: 'that is nobody’s address',
+  'outside-access':
+    'it is outside the networks in which leases may be written: not, or not all of it, in server.access',
+  'outside-prefixes':
+    'it is outside the networks in which leases may be written: not, or not all of it, in subscribers.provisioning.prefixes',
+  unreadable: 'no address or prefix',
 };
 
 interface Report {
-  readonly event: 'start' | 'interim' | 'stop';
+  readonly event: (typeof EVENTS)[number];
   readonly address: string;
   readonly subscriber: string;
+  readonly reason?: string;
 }
 
-export function leaseRoutes(app: FastifyInstance, desk: SubscriberDesk | undefined): void {
+export function leaseRoutes(
+  app: FastifyInstance,
+  { subscribers: desk, audit }: Pick<AdminDeps, 'subscribers' | 'audit'>,
+): void {
   app.post<{ Body: Report }>(
     '/v1/leases',
     {
-      config: { roles: ['operator'] },
+      config: {
+        roles: ['provisioning'],
+        audit: { of: 'change', actions: EVENTS.map((event) => `lease.${event}`) },
+      },
       schema: {
-        summary: 'Report that a lease begins, goes on or ends',
+        summary: 'Report that a lease begins, goes on or ends; within subscribers.provisioning.prefixes. Audited',
         body: {
           type: 'object',
           additionalProperties: false,
           required: ['event', 'address', 'subscriber'],
           properties: {
-            event: { type: 'string', enum: ['start', 'interim', 'stop'] },
+            event: { type: 'string', enum: EVENTS },
             address: { type: 'string', maxLength: 64, description: 'Address or prefix.' },
             subscriber: { type: 'string', maxLength: 64 },
+            reason: { type: 'string', maxLength: 500, description: 'Why; recorded.' },
           },
         },
-        response: { 200: responseSchema(resultSchema), '4xx': responseSchema(errorSchema) },
+        response: {
+          200: responseSchema(resultSchema),
+          '4xx': responseSchema(errorSchema),
+          '5xx': responseSchema(errorSchema),
+        },
       },
     },
-    async ({ body: { event, address, subscriber }, identity }) => {
+    async ({ body: { event, address, subscriber, reason }, identity }) => {
       const { state, provisioning, doubts } = needed(desk);
       if (!isSubscriberNumber(subscriber) || isGroup(subscriber))
         throw invalid('subscriber: that is no subscriber number');
       const prefix = prefixOf(address);
+      // The address alone: together with the number, the log would keep for good who had which address when.
+      const detail = { address: prefixText(prefix) };
+      const entry: AuditEntry = changeBy(
+        identity,
+        `lease.${event}`,
+        reason,
+        'an address was handed out or taken back',
+        detail,
+      );
       const refusal = refusalOf(prefix, !address.includes(':'), provisioning);
-      if (refusal !== undefined) {
+      // To end what one has written is always allowed: nobody is inspected by it.
+      if (refusal !== undefined && event !== 'stop') {
         doubts.refused(refusal);
-        throw invalid(REFUSALS[refusal]);
+        const why = REFUSALS[refusal];
+        await recordTogether(audit, { ...entry, action: `${entry.action}.refused`, detail: { ...detail, why } });
+        throw new SekishoError('SEKISHO_LEASE_REFUSED', `address: ${why}`);
       }
+      await recordTogether(audit, entry);
       const holder = state.register.holderFor(subscriber);
       if (holder < 0) return { result: 'full' as const };
       // Each of those who hold a token is a reporter of its own; what it says of one address and subscriber is a session.

@@ -4,6 +4,7 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { asItWent } from '../audit/as-it-went.ts';
 import type { Auditor } from '../audit/entry.ts';
 import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
@@ -12,7 +13,7 @@ import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
 import { sourceText } from '../lists/section/lists-section.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
-import type { Identity } from './tokens.ts';
+import { changeBy } from './personal-read.ts';
 
 const count = z.number().min(0);
 const instant = z.string().describe('ISO 8601, UTC.');
@@ -92,16 +93,19 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
   app.get(
     '/v1/lists',
     {
-      config: { roles: ['viewer', 'operator', 'security', 'privacy'] },
+      config: {
+        roles: ['viewer', 'operator', 'security', 'privacy'],
+        noAudit: 'what lists hold, where from, and how often they hit: nothing of whom',
+      },
       schema: { summary: 'State of every list', response: { 200: responseSchema(listsSchema), ...failures } },
     },
     async (): Promise<ListsStatus> => ({ lists: desk.lists.map((list) => statusOf(list, deps)) }),
   );
 
-  app.post<{ Params: { name: string }; Body: { again?: boolean } | null }>(
+  app.post<{ Params: { name: string }; Body: { again?: boolean; reason?: string } | null }>(
     '/v1/lists/:name/reload',
     {
-      config: { roles: ['operator', 'security'] },
+      config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['list.reload'] } },
       schema: {
         summary: 'Ask the source of a list for a new version now',
         params: NAME,
@@ -110,19 +114,32 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
           additionalProperties: false,
           properties: {
             again: { type: 'boolean', description: 'Even what was brought before, or is older by its serial.' },
+            reason: { type: 'string', maxLength: 1000, description: 'Why; recorded.' },
           },
         },
         response: { 200: responseSchema(reloadSchema), ...failures },
       },
     },
-    async ({ params, body }): Promise<ListReload> => {
+    async ({ params, body, identity }): Promise<ListReload> => {
       const list = desk.named(params.name);
-      const result = await desk.reload(list, body?.again === true);
-      if (result.kind === 'failed') throw new SekishoError('SEKISHO_LIST_FAILED', `${params.name}: ${result.reason}`);
-      if (list.refusal && result.kind === 'content') {
-        const findings = list.refusal.findings.map(({ message }) => message).join(' ');
-        throw new SekishoError('SEKISHO_LIST_REFUSED', `${params.name}: ${findings}`);
-      }
+      const again = body?.again === true;
+      const purpose = 'to have the newest version of the list in force';
+      const asked = changeBy(identity, 'list.reload', body?.reason, purpose, { ...versions(list, undefined), again });
+      const result = await asItWent(
+        deps.audit,
+        asked,
+        async () => {
+          const fetched = await desk.reload(list, again);
+          if (fetched.kind === 'failed')
+            throw new SekishoError('SEKISHO_LIST_FAILED', `${params.name}: ${fetched.reason}`);
+          if (list.refusal && fetched.kind === 'content') {
+            const findings = list.refusal.findings.map(({ message }) => message).join(' ');
+            throw new SekishoError('SEKISHO_LIST_REFUSED', `${params.name}: ${findings}`);
+          }
+          return fetched;
+        },
+        ({ kind }) => ({ detail: { result: kind === 'content' ? 'accepted' : 'unchanged', to: shaOf(list) } }),
+      );
       return { result: result.kind === 'content' ? 'accepted' : 'unchanged', list: statusOf(list, deps) };
     },
   );
@@ -130,7 +147,7 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
   app.post<{ Params: { name: string }; Body: { approver: string; reason: string } }>(
     '/v1/lists/:name/override',
     {
-      config: { roles: ['security'] },
+      config: { roles: ['security'], audit: { of: 'change', actions: ['list.override'] } },
       schema: {
         summary: 'Put the version into force that the guard holds back; who and why are recorded',
         params: NAME,
@@ -145,8 +162,16 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
     async ({ params, body, identity }) => {
       const list = desk.named(params.name);
-      record('list.override', list, body, identity, list.refusal?.findings.map(({ message }) => message) ?? []);
-      await desk.acceptRefused(list, body);
+      await asItWent(
+        deps.audit,
+        changeBy(identity, 'list.override', body.reason, '', {
+          ...versions(list, list.store.refused),
+          approver: body.approver,
+          findings: list.refusal?.findings.map(({ message }) => message) ?? [],
+        }),
+        () => desk.acceptRefused(list, body),
+        () => ({ detail: { to: shaOf(list) } }),
+      );
       return statusOf(list, deps);
     },
   );
@@ -154,7 +179,7 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
   app.post<{ Params: { name: string }; Body: { approver: string; reason: string } }>(
     '/v1/lists/:name/rollback',
     {
-      config: { roles: ['operator', 'security'] },
+      config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['list.rollback'] } },
       schema: {
         summary: 'Take a list back to the version before; a second time undoes it',
         params: NAME,
@@ -169,35 +194,27 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
     async ({ params, body, identity }) => {
       const list = desk.named(params.name);
-      record('list.rollback', list, body, identity, []);
-      await desk.rollback(list, body);
+      await asItWent(
+        deps.audit,
+        changeBy(identity, 'list.rollback', body.reason, '', {
+          ...versions(list, list.store.previous),
+          approver: body.approver,
+        }),
+        () => desk.rollback(list, body),
+        () => ({ detail: { to: shaOf(list) } }),
+      );
       return statusOf(list, deps);
     },
   );
+}
 
-  function record(
-    action: string,
-    list: DeskList,
-    { approver, reason }: { approver: string; reason: string },
-    identity: Identity | null,
-    findings: readonly string[],
-  ): void {
-    const { current, refused, previous } = list.store;
-    const version = action === 'list.override' ? refused : previous;
-    deps.audit.record({
-      who: identity?.name ?? '',
-      role: identity?.roles.join(' ') ?? '',
-      action,
-      purpose: reason,
-      detail: {
-        list: list.config.name,
-        approver,
-        findings,
-        from: current?.provenance.sha256 ?? null,
-        to: version?.provenance.sha256 ?? null,
-      },
-    });
-  }
+/** Which version is in force, and which is asked for; by the hash of its content. */
+function versions(list: DeskList, to: StoredVersion | undefined) {
+  return { list: list.config.name, from: shaOf(list), to: to?.provenance.sha256 ?? null };
+}
+
+function shaOf({ store }: DeskList): string | null {
+  return store.current?.provenance.sha256 ?? null;
 }
 
 function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {

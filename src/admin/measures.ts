@@ -1,5 +1,6 @@
 /** The measures that are in force, below /v1/measures: who may see and lift them. They are put in force where they are proposed. */
 import type { FastifyInstance } from 'fastify';
+import type { Auditor } from '../audit/entry.ts';
 import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import type { MeasureDesk } from '../rules/desk.ts';
 import {
@@ -11,34 +12,38 @@ import {
   measuresSchema,
   measureView,
 } from '../rules/measure-view.ts';
+import { NO_ADDRESS, PURPOSE, readWhereAddresses } from './personal-read.ts';
 
 const MAX_CHANGES = 1000;
 const LOOK = ['operator', 'security', 'privacy'] as const;
 
-export function measureRoutes(app: FastifyInstance, desk: MeasureDesk): void {
+export function measureRoutes(app: FastifyInstance, desk: MeasureDesk, audit: Auditor): void {
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
 
-  app.get(
+  const read = { of: 'read', actions: ['measure.read'], unless: NO_ADDRESS } as const;
+  app.get<{ Querystring: { reason?: string } }>(
     '/v1/measures',
     {
-      config: { roles: LOOK },
+      config: { roles: LOOK, audit: read },
       schema: {
-        summary: 'Measures in force, and those that ended within the last day',
+        summary: 'Measures in force, and those that ended within the last day; audited where an address is among them',
+        querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
         response: { 200: responseSchema(measuresSchema), ...failures },
       },
     },
-    async (): Promise<MeasuresView> => ({
-      measures: desk.list().map(({ measure, held, counted }) => measureView(measure, held, counted)),
-      warnings: desk.store?.movedAside
-        ? [`the store was damaged and moved aside at the start: ${desk.store.movedAside}`]
-        : [],
-    }),
+    async ({ query, identity }): Promise<MeasuresView> =>
+      readWhereAddresses(audit, identity, 'measure.read', query.reason, {
+        measures: desk.list().map(({ measure, held, counted }) => measureView(measure, held, counted)),
+        warnings: desk.store?.movedAside
+          ? [`the store was damaged and moved aside at the start: ${desk.store.movedAside}`]
+          : [],
+      }),
   );
 
   app.delete<{ Params: { id: string }; Body: { reason?: string } | null }>(
     '/v1/measures/:id',
     {
-      config: { roles: ['operator', 'security'] },
+      config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['measure.lift'] } },
       schema: {
         summary: 'Lift a measure; answered when no worker acts on it any more. Audited',
         params: { type: 'object', required: ['id'], properties: { id: { type: 'string', maxLength: 20 } } },
@@ -56,28 +61,33 @@ export function measureRoutes(app: FastifyInstance, desk: MeasureDesk): void {
       ),
   );
 
-  app.get<{ Querystring: { limit?: number } }>(
+  app.get<{ Querystring: { limit?: number; reason?: string } }>(
     '/v1/measures/changes',
     {
-      config: { roles: LOOK },
+      config: { roles: LOOK, audit: read },
       schema: {
-        summary: 'Every measure that was put in force, lifted or ended; the latest first',
+        summary:
+          'Every measure that was put in force, lifted or ended; the latest first. Audited where an address is among them',
         querystring: {
           type: 'object',
           additionalProperties: false,
-          properties: { limit: { type: 'integer', minimum: 1, maximum: MAX_CHANGES, default: 100 } },
+          properties: {
+            limit: { type: 'integer', minimum: 1, maximum: MAX_CHANGES, default: 100 },
+            reason: PURPOSE,
+          },
         },
         response: { 200: responseSchema(measureChangesSchema), ...failures },
       },
     },
-    async ({ query }): Promise<MeasureChangesView> => ({
-      changes: desk.changes(query.limit ?? 100).map(({ at, who, action, reason, measure }) => ({
-        at: iso(at),
-        who,
-        action,
-        reason,
-        measure: measureView(measure),
-      })),
-    }),
+    async ({ query, identity }): Promise<MeasureChangesView> =>
+      readWhereAddresses(audit, identity, 'measure.read', query.reason, {
+        changes: desk.changes(query.limit ?? 100).map(({ at, who, action, reason, measure }) => ({
+          at: iso(at),
+          who,
+          action,
+          reason,
+          measure: measureView(measure),
+        })),
+      }),
   );
 }

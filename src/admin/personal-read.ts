@@ -1,22 +1,70 @@
-/** Reads of personal data over the API, as the audit log is told of them (R14: no read without a trace). */
-import type { AuditEntry } from '../audit/entry.ts';
+/** Who acts over the API, and what for, as the audit log is told of it (R14: no read without a purpose, none without a trace). */
+import type { AuditEntry, Auditor } from '../audit/entry.ts';
+import { recordHere } from '../audit/scope.ts';
+import { SekishoError } from '../errors/errors.ts';
+import { anyAddress } from './addresses-in-text.ts';
 import type { Identity } from './tokens.ts';
 
-/** Where nobody said why, the entry says just that. */
-const NO_REASON = 'not stated';
+/** Fewer letters say nothing, nor does one that is repeated. */
+const LEAST_CHARACTERS = 4;
 
+/** The schema of a purpose that a read needs. Absent is told by `statedPurpose`, with a code of its own. */
+export const PURPOSE = {
+  type: 'string',
+  maxLength: 500,
+  description: 'What for, in a sentence; recorded in the audit log. A read of personal data without it is refused.',
+} as const;
+
+/** Throws SekishoError SEKISHO_PURPOSE_MISSING. */
+export function statedPurpose(reason: string | undefined): string {
+  const purpose = (reason ?? '').trim();
+  if (purpose.length >= LEAST_CHARACTERS && new Set(purpose).size > 1) return purpose;
+  throw new SekishoError(
+    'SEKISHO_PURPOSE_MISSING',
+    `reason: this reads personal data; say in a sentence what for (at least ${LEAST_CHARACTERS} characters)`,
+  );
+}
+
+/** Throws SekishoError SEKISHO_PURPOSE_MISSING. */
 export function readOf(
   identity: Identity | null,
   action: string,
-  reason: string,
+  reason: string | undefined,
   detail: NonNullable<AuditEntry['detail']>,
 ): AuditEntry {
-  return {
-    who: identity?.name ?? '',
-    role: identity?.roles.join(' ') ?? '',
-    action,
-    purpose: reason.trim() === '' ? NO_REASON : reason,
-    detail,
-    personal: true,
-  };
+  return { ...actorOf(identity), action, purpose: statedPurpose(reason), detail, personal: true };
+}
+
+/**
+ * Before `answer` leaves, which may hold somebody's address or not: where it does, it is a read of personal data. One that
+ * states a purpose is recorded in any case. Throws SekishoError SEKISHO_PURPOSE_MISSING.
+ */
+export function readWhereAddresses<Answer>(
+  audit: Auditor,
+  identity: Identity | null,
+  action: string,
+  reason: string | undefined,
+  answer: Answer,
+): Answer {
+  if ((reason ?? '').trim() !== '' || anyAddress(answer)) recordHere(audit, readOf(identity, action, reason, {}));
+  return answer;
+}
+
+/** Why such a route may leave no entry. */
+export const NO_ADDRESS = 'what is shown holds the address of nobody and no purpose was stated';
+
+/** `purpose` where whoever asked stated none. */
+export function changeBy(
+  identity: Identity | null,
+  action: string,
+  reason: string | undefined,
+  purpose: string,
+  detail: NonNullable<AuditEntry['detail']>,
+): AuditEntry {
+  const stated = (reason ?? '').trim();
+  return { ...actorOf(identity), action, purpose: stated === '' ? purpose : stated, detail };
+}
+
+export function actorOf(identity: Identity | null): Pick<AuditEntry, 'who' | 'role'> {
+  return { who: identity?.name ?? 'unknown', role: identity?.roles.join(' ') ?? '' };
 }

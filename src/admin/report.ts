@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
+import { recordHere } from '../audit/scope.ts';
 import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from '../report/report.ts';
@@ -55,7 +56,7 @@ export function reportRoutes(app: FastifyInstance, { audit, report }: ReportRout
   app.get<{ Querystring: ReportSpan }>(
     '/v1/report',
     {
-      config: { roles: ['privacy'] },
+      config: { roles: ['privacy'], audit: { of: 'read', actions: ['report.read'] } },
       schema: {
         summary: 'The transparency report: what was done, how often, what was deleted; names nobody',
         querystring: {
@@ -69,7 +70,7 @@ export function reportRoutes(app: FastifyInstance, { audit, report }: ReportRout
     },
     async ({ query, identity }) => {
       const span = checkedSpan(query.from, query.to);
-      audit.record({
+      recordHere(audit, {
         who: identity?.name ?? '',
         role: identity?.roles.join(', ') ?? '',
         action: 'report.read',

@@ -20,4 +20,6 @@ export interface Auditor {
    * SEKISHO_AUDIT_DAMAGED for a `personal` read while the log is damaged: then what was to be audited must not happen.
    */
   record(entry: AuditEntry): void;
+  /** The same for several at once: all of them, or none. */
+  recordAll?(entries: readonly AuditEntry[]): void;
 }

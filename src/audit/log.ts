@@ -30,6 +30,7 @@ import { tableAnchor } from '../store/table-anchor.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
+import { noteAudited } from './scope.ts';
 
 export const AUDIT_FILE = 'audit.db';
 /** Folder of the anchors below the data folder. */
@@ -150,22 +151,30 @@ export class AuditLog implements Auditor {
   }
 
   record(entry: AuditEntry): void {
-    let row: Row;
+    this.recordAll([entry]);
+  }
+
+  /** One transaction for all of them. */
+  recordAll(entries: readonly AuditEntry[]): void {
+    let rows: Row[];
     try {
       // What is written into a file that is no longer at its place is lost: then a new one is begun, and the damage stands.
       if (this.#guard.look() !== undefined && this.#guard.isElsewhere) this.#reopen();
-      if (entry.personal !== true || this.damage === undefined) row = this.#append(entry);
-      else
+      if (this.damage !== undefined && entries.some(({ personal }) => personal === true))
         throw new SekishoError(
           'SEKISHO_AUDIT_DAMAGED',
           `personal data is not shown while the audit log is damaged (${this.damage}); a person of the role privacy has to run sekisho audit acknowledge --reason …`,
         );
+      rows = this.#append(entries);
     } catch (error) {
       if (error instanceof SekishoError && error.code === 'SEKISHO_AUDIT_DAMAGED') throw error;
       const message = `the audit log cannot be written, so this is refused: ${errorText(error)}`;
       throw new SekishoError('SEKISHO_AUDIT_FAILED', message, { cause: error });
     }
-    this.#log.info({ audit: `${row.sequence}:${row.hash}`, who: row.who, action: row.action }, 'audited');
+    for (const row of rows) {
+      this.#log.info({ audit: `${row.sequence}:${row.hash}`, who: row.who, action: row.action }, 'audited');
+      noteAudited(row.action);
+    }
   }
 
   /**
@@ -252,10 +261,10 @@ export class AuditLog implements Auditor {
     this.#database = undefined;
   }
 
-  #append(entry: AuditEntry): Row {
+  #append(entries: readonly AuditEntry[]): Row[] {
     const database = this.#open();
     // One transaction, and a lock from its beginning: two writers cannot both continue the same entry.
-    const written = inTransaction(database, (): Row => {
+    const written = inTransaction(database, (): Row[] => {
       const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
         | Row
         | undefined;
@@ -265,26 +274,31 @@ export class AuditLog implements Auditor {
         );
         [this.#sequence, this.#hash] = [last?.sequence ?? 0, last?.hash ?? NOTHING];
       }
-      const content = {
-        sequence: this.#sequence + 1,
-        at: new Date(this.#clock.wallMs()).toISOString(),
-        who: entry.who.slice(0, LONGEST_TEXT),
-        role: entry.role.slice(0, LONGEST_TEXT),
-        action: entry.action.slice(0, LONGEST_TEXT),
-        purpose: entry.purpose.slice(0, LONGEST_TEXT),
-        detail: JSON.stringify(entry.detail ?? {}),
-      };
-      const row: Row = { ...content, hash: hashOf(content, this.#hash) };
-      database
-        .prepare(
-          'INSERT INTO audit (sequence, at, who, role, action, purpose, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-        )
-        .run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
-      return row;
+      const insert = database.prepare(
+        'INSERT INTO audit (sequence, at, who, role, action, purpose, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
+      );
+      let [sequence, hash] = [this.#sequence, this.#hash];
+      return entries.map((entry) => {
+        const content = {
+          sequence: sequence + 1,
+          at: new Date(this.#clock.wallMs()).toISOString(),
+          who: entry.who.slice(0, LONGEST_TEXT),
+          role: entry.role.slice(0, LONGEST_TEXT),
+          action: entry.action.slice(0, LONGEST_TEXT),
+          purpose: entry.purpose.slice(0, LONGEST_TEXT),
+          detail: JSON.stringify(entry.detail ?? {}),
+        };
+        const row: Row = { ...content, hash: hashOf(content, hash) };
+        insert.run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
+        [sequence, hash] = [row.sequence, row.hash];
+        return row;
+      });
     });
-    [this.#sequence, this.#hash] = [written.sequence, written.hash];
-    // Before the audited thing happens its entry is noted elsewhere too; where that fails it does not happen.
-    this.#guard.grown(written.sequence, written.hash);
+    for (const { sequence, hash } of written.slice(-1)) {
+      [this.#sequence, this.#hash] = [sequence, hash];
+      // Before the audited thing happens its entry is noted elsewhere too; where that fails it does not happen.
+      this.#guard.grown(sequence, hash);
+    }
     return written;
   }
 

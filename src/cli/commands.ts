@@ -21,7 +21,11 @@ export interface Command {
   /** How many words may follow the name. */
   readonly words: readonly [least: number, most: number];
   readonly load: () => Promise<Action>;
+  /** What it leaves in the audit log of the server: actions of the entries, by verb where it has verbs; or why nothing. */
+  readonly trace: Trace;
 }
+
+export type Trace = { readonly [verb: string]: readonly string[] | { readonly none: string } };
 
 export const COMMANDS: readonly Command[] = [
   {
@@ -41,6 +45,7 @@ the first start a token for the admin API is written to <data>/admin.token.`,
     ],
     options: [],
     words: [0, 0],
+    trace: { '': ['configuration.start'] },
     load: async () => async (args) => {
       const { runServer } = await import('../process/server.ts');
       return runServer(args.config === undefined ? {} : { configPath: args.config });
@@ -63,6 +68,7 @@ Exit code 0: nothing wrong. 1: at least one problem.`,
     ],
     options: [],
     words: [0, 0],
+    trace: { '': { none: 'it reads the configuration file and asks no server' } },
     load: async () => (await import('./check.ts')).check,
   },
   {
@@ -81,6 +87,7 @@ SEKISHO_TOKEN, else from <data>/admin.token, which the server's own user may rea
     ],
     options: [],
     words: [0, 0],
+    trace: { '': { none: 'the state of the server: no name, no address of a client, no subscriber' } },
     load: async () => (await import('./status.ts')).status,
   },
   {
@@ -89,14 +96,16 @@ SEKISHO_TOKEN, else from <data>/admin.token, which the server's own user may rea
     summary: 'say who would decide a query, and why',
     help: `Walks a query through the chain of the running server and shows what each part would
 say, up to the one that decides. Nothing is sent or counted. Where subscribers are
-known, that somebody looked is in the audit log, with --reason. TYPE is A unless
-given; HTTPS, TYPE65 and the like are understood.`,
+known, that somebody looked is in the audit log, with the name and with --reason, or
+that it was \`sekisho explain\`. TYPE is A unless given; HTTPS, TYPE65 and the like are
+understood.`,
     examples: [
       ['sekisho explain example.com --client 192.0.2.7', 'why does this subscriber get no answer?'],
       ['sekisho explain example.com AAAA --client 2001:db8::7 --json', 'the same for a program'],
     ],
     options: ['client', 'reason'],
     words: [1, 2],
+    trace: { '': ['subscriber.explain'] },
     load: async () => (await import('./explain.ts')).explain,
   },
   {
@@ -124,6 +133,11 @@ rollback takes NAME back to the version before. A second rollback undoes the fir
     ],
     options: ['again', 'override', 'approver', 'reason'],
     words: [0, 2],
+    trace: {
+      status: { none: 'what lists hold, where from, and how often they hit: nothing of whom' },
+      reload: ['list.reload', 'list.override'],
+      rollback: ['list.rollback'],
+    },
     load: async () => (await import('./lists.ts')).lists,
   },
   {
@@ -147,8 +161,9 @@ an attack looks up, so that other names on the same server stay reachable.
   remove NAME   lifts the rule; --reason is kept.
   changes       who did what, when, on which ground; the latest first.
 
-When a command returns, every worker acts on it, and it is on the disk. Rules survive a
-restart and end by themselves. Roles: operator or security; privacy may look.`,
+list, changes and preview show what was stated, which may name somebody's address: that
+somebody looked is in the audit log, with --reason. When a command returns, every worker
+acts on it, and it is on the disk. Rules survive a restart and end by themselves. Roles: operator or security; privacy may look.`,
     examples: [
       [
         'sinkhole add www.victim.example --dry-run --ground self-defence --effect "floods resolver 2" --evidence "ticket 4711" --approver "shift lead" --expires 1h',
@@ -167,6 +182,14 @@ restart and end by themselves. Roles: operator or security; privacy may look.`,
     ].map(([line, purpose]) => [`sekisho ${line}`, purpose ?? ''] as const),
     options: ['ground', ...STATEMENTS, 'subtree', 'dry-run', 'reason'],
     words: [1, 2],
+    trace: {
+      add: ['sinkhole.add'],
+      preview: ['sinkhole.read'],
+      renew: ['sinkhole.renew'],
+      remove: ['sinkhole.remove'],
+      list: ['sinkhole.read'],
+      changes: ['sinkhole.read'],
+    },
     load: async () => (await import('./sinkhole.ts')).sinkhole,
   },
   {
@@ -187,6 +210,7 @@ nftables: for \`nft -f\`. iptables: a shell script for iptables and ip6tables. j
     ],
     options: ['format'],
     words: [1, 1],
+    trace: { ip53b: { none: 'a filter made of the configuration: nothing of anybody’s communication' } },
     load: async () => (await import('./export.ts')).exportFilter,
   },
   {
@@ -207,6 +231,7 @@ world sees.`,
     ],
     options: ['rate'],
     words: [1, 1],
+    trace: { '': { none: 'it asks devices itself, from this machine, and no server for what is kept' } },
     load: async () => (await import('./open-resolver-scan.ts')).openResolverScan,
   },
   {
@@ -215,7 +240,8 @@ world sees.`,
     summary: "show or change a subscriber's consent",
     help: `show tells what a subscriber's consent is, purpose by purpose. opt-out and opt-in change it:
 the change is on the disk and acts in every worker when the command returns. Each of them
-is recorded in the consent ledger with who, when and why, a look too.
+is recorded in the consent ledger with who, when and why, a look too, and all of it in
+the audit log. show and export read personal data and need --reason.
 
 export writes everything that is kept of a subscriber, for the subscriber's own request.
 import takes a CSV file of another system, \`subscriber,purpose,opt-out|opt-in[,terms]\` a
@@ -226,16 +252,25 @@ A ledger that is missing, cut, replaced or older than it was is damaged: nobody 
 inspected. accept-damage (role privacy) lets inspection go on with what the ledger says
 now; import withdrawals that it may lack first.`,
     examples: [
-      ['sekisho consent show 4711', 'for the call centre'],
+      ['sekisho consent show 4711 --reason "asked by telephone, ticket 815"', 'for the call centre'],
       ['sekisho consent opt-out 4711 --reason "by telephone, ticket 815"', 'recorded with the reason'],
-      ['sekisho consent opt-in 4711 --purpose malware-warning', 'another purpose'],
+      ['sekisho consent opt-in 4711 --purpose malware-warning --reason "by mail"', 'another purpose'],
       ['sekisho consent import crm.csv --reason "moved from the CRM"', 'a million rows, resumable'],
-      ['sekisho consent export 4711 --json > 4711.json', 'for the subscriber'],
+      ['sekisho consent export 4711 --reason "own request of 3 May" --json > 4711.json', 'for the subscriber'],
       ['sekisho consent verify', 'does the ledger hold?'],
       ['sekisho consent accept-damage --reason "disk replaced, opt-outs imported, ticket 9"', 'go on after damage'],
     ],
     options: ['purpose', 'reason'],
     words: [1, 2],
+    trace: {
+      show: ['consent.show'],
+      'opt-out': ['consent.opt-out'],
+      'opt-in': ['consent.opt-in'],
+      export: ['consent.export'],
+      import: ['consent.import'],
+      verify: { none: 'whether the chain of the ledger holds and how long it is: nothing of whom' },
+      'accept-damage': ['consent.accept-damage'],
+    },
     load: async () => (await import('./consent.ts')).consent,
   },
   {
@@ -255,6 +290,10 @@ and named as notice.templates. \`sekisho check\` says what a page lacks.`,
     ],
     options: ['language'],
     words: [1, 2],
+    trace: {
+      preview: { none: 'a page with made-up content; no server is asked' },
+      copy: { none: 'texts that come along; no server is asked' },
+    },
     load: async () => (await import('./notice.ts')).notice,
   },
   {
@@ -277,6 +316,7 @@ declares one, for an hour. Every reading lands in the audit log with who and why
     ],
     options: ['reason', 'window', 'top'],
     words: [0, 0],
+    trace: { '': ['overload.declare', 'history.read'] },
     load: async () => (await import('./history.ts')).history,
   },
   {
@@ -312,6 +352,7 @@ minutes. A whole zone needs --escalate. \`sekisho measures\` shows what is in fo
     ],
     options: ['reason', 'window', 'apply', 'diagnosis', 'ground', ...STATEMENTS, 'escalate', 'dry-run'],
     words: [0, 0],
+    trace: { '': ['overload.declare', 'history.diagnose', 'measure.apply'] },
     load: async () => (await import('./diagnose.ts')).diagnose,
   },
   {
@@ -323,6 +364,7 @@ queries it matched and limited, the rate now and the rate below which it lifts i
 when it ends, on which ground, who approved it. Ended ones are shown for another day.
 
 lift ID takes one back at once; --reason is kept. changes: who did what, when and why.
+What a measure is on may be somebody's address: looks are in the audit log, with --reason.
 Roles: operator or security; privacy may look.`,
     examples: [
       ['sekisho measures', 'what is in force'],
@@ -330,6 +372,7 @@ Roles: operator or security; privacy may look.`,
     ],
     options: ['reason'],
     words: [0, 2],
+    trace: { list: ['measure.read'], lift: ['measure.lift'], changes: ['measure.read'] },
     load: async () => (await import('./measures.ts')).measures,
   },
   {
@@ -349,6 +392,7 @@ from elsewhere, made to be published. Making it lands in the audit log.`,
     ],
     options: ['from', 'to', 'format'],
     words: [0, 0],
+    trace: { '': ['report.read'] },
     load: async () => (await import('./report.ts')).report,
   },
   {
@@ -372,6 +416,10 @@ a person of the role privacy has looked into it: acknowledge records why it goes
     ],
     options: ['reason'],
     words: [1, 2],
+    trace: {
+      verify: { none: 'whether the chain holds and how long it is, and nothing of what stands in it' },
+      acknowledge: ['audit.acknowledge'],
+    },
     load: async () => (await import('./audit.ts')).audit,
   },
   {
@@ -390,6 +438,10 @@ test runs the tests of FOLDER (this one unless given) with Node’s own test run
     ],
     options: [],
     words: [1, 2],
+    trace: {
+      new: { none: 'it writes files of a new plugin and asks no server' },
+      test: { none: 'it runs tests on this machine and asks no server' },
+    },
     load: async () => (await import('./plugin.ts')).plugin,
   },
 ];

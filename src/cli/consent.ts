@@ -20,7 +20,7 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
     throw usage('--purpose belongs to opt-out and opt-in');
   switch (verb) {
     case 'show': {
-      const query = new URLSearchParams({ reason, channel: CHANNEL });
+      const query = new URLSearchParams({ reason: purposeOf(verb, subject, reason), channel: CHANNEL });
       const view = await getJson<ConsentView>(`${pathOf(subject, verb)}?${query}`, args.config, terminal);
       return shown(view, args, terminal);
     }
@@ -31,7 +31,7 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       return shown(await sendJson<ConsentView>('POST', path, body, args.config, terminal), args, terminal);
     }
     case 'export': {
-      const query = new URLSearchParams({ reason, channel: CHANNEL });
+      const query = new URLSearchParams({ reason: purposeOf(verb, subject, reason), channel: CHANNEL });
       const all = await getJson<ConsentExport>(`${pathOf(subject, verb)}/export?${query}`, args.config, terminal);
       terminal.out(args.json ? `${JSON.stringify(all, null, 2)}\n` : exportText(all, terminal));
       return 0;
@@ -63,6 +63,13 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       );
     }
   }
+}
+
+/** R14: personal data is read for a purpose or not at all. */
+function purposeOf(verb: string, subject: string | undefined, reason: string): string {
+  if (subject !== undefined && reason.trim() === '')
+    throw usage(`sekisho consent ${verb} reads personal data: say what for with --reason TEXT; it is recorded`);
+  return reason;
 }
 
 function pathOf(subscriber: string | undefined, verb: string): string {

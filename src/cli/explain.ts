@@ -7,18 +7,17 @@ import type { Args } from './args.ts';
 import { table } from './layout.ts';
 import { bold, type Terminal } from './terminal.ts';
 
+/** The command works without a reason, as it always has; the audit log is told that it was used, and what it is for. */
+const DEFAULT_PURPOSE = 'to see why a query of this client is answered as it is (sekisho explain)';
+
 export async function explain(args: Args, terminal: Terminal): Promise<number> {
   const [name = '', type = 'A'] = args.positionals;
   if (args.options.client === undefined) {
     throw new SekishoError('SEKISHO_USAGE', 'explain needs --client IP: what a query meets depends on who asks');
   }
   refuseNonsense(name, type, args.options.client);
-  const query = new URLSearchParams({
-    name,
-    type,
-    client: args.options.client,
-    reason: args.options.reason ?? '',
-  });
+  const { client, reason = DEFAULT_PURPOSE } = args.options;
+  const query = new URLSearchParams({ name, type, client, reason });
   const result = await getJson<ExplainResult>(`/v1/explain?${query}`, args.config, terminal);
   terminal.out(args.json ? `${JSON.stringify(result, null, 2)}\n` : explainText(result, terminal));
   return 0;

@@ -64,6 +64,7 @@ async function reload(name: string | undefined, args: Args, terminal: Terminal):
     name === undefined
       ? (await getJson<ListsStatus>('/v1/lists', args.config, terminal)).lists.map((list) => list.name)
       : [name];
+  const { reason } = args.options;
   const done: ListReload[] = [];
   let failure: SekishoError | undefined;
   for (const each of names) {
@@ -72,7 +73,7 @@ async function reload(name: string | undefined, args: Args, terminal: Terminal):
         sendJson<ListReload>(
           'POST',
           `/v1/lists/${encodeURIComponent(each)}/reload`,
-          { again: args.flags.has('again') },
+          { again: args.flags.has('again'), ...(reason !== undefined && { reason }) },
           args.config,
           terminal,
           RELOAD_TIMEOUT_MS,

@@ -13,7 +13,6 @@ export async function measures(args: Args, terminal: Terminal): Promise<number> 
   const [verb = 'list', id, ...more] = args.positionals;
   if (!VERBS.includes(verb)) throw usage(`measures takes ${VERBS.join(', ')}, not '${verb}'`);
   if (more.length > 0 || (id !== undefined && verb !== 'lift')) throw usage(`one word too many for measures ${verb}`);
-  if (verb !== 'lift' && args.options.reason !== undefined) throw usage(`measures ${verb} does not take --reason`);
   const { answer, text } = await answered(verb, id, args, terminal);
   terminal.out(args.json ? `${JSON.stringify(answer, null, 2)}\n` : text);
   return 0;
@@ -21,11 +20,15 @@ export async function measures(args: Args, terminal: Terminal): Promise<number> 
 
 async function answered(verb: string, id: string | undefined, args: Args, terminal: Terminal) {
   if (verb === 'list') {
-    const answer = await getJson<MeasuresView>('/v1/measures', args.config, terminal);
+    const answer = await getJson<MeasuresView>(withReason('/v1/measures', verb, args), args.config, terminal);
     return { answer, text: measuresText(answer, terminal) };
   }
   if (verb === 'changes') {
-    const answer = await getJson<MeasureChangesView>('/v1/measures/changes', args.config, terminal);
+    const answer = await getJson<MeasureChangesView>(
+      withReason('/v1/measures/changes', verb, args),
+      args.config,
+      terminal,
+    );
     return { answer, text: measureChangesText(answer, terminal) };
   }
   if (id === undefined) throw usage('which measure? sekisho measures lift ID --reason TEXT');
@@ -33,6 +36,12 @@ async function answered(verb: string, id: string | undefined, args: Args, termin
   const path = `/v1/measures/${encodeURIComponent(id)}`;
   const answer = await sendJson<MeasureView>('DELETE', path, body, args.config, terminal);
   return { answer, text: `${answer.id} is lifted on every worker: ${printable(answer.text)}\n` };
+}
+
+/** What they are on may be somebody's address: looking at them is recorded, with what it is for. */
+function withReason(path: string, verb: string, { options }: Args): string {
+  const reason = options.reason ?? `to see which measures there are (sekisho measures ${verb})`;
+  return `${path}?${new URLSearchParams({ reason })}`;
 }
 
 /** The measures for people. */

@@ -36,9 +36,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   preview: {
     takesName: true,
-    options: DRAFT,
+    options: [...DRAFT, 'reason'],
     run: async (name, args, terminal) => {
-      const answer = await send<PreviewView>('POST', '/v1/sinkhole/preview', draft(name, args), args, terminal);
+      const path = withReason('/v1/sinkhole/preview', 'preview', args);
+      const answer = await send<PreviewView>('POST', path, draft(name, args), args, terminal);
       return { answer, text: previewText(answer, terminal) };
     },
   },
@@ -65,17 +66,18 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   list: {
     takesName: false,
-    options: [],
+    options: ['reason'],
     run: async (_, args, terminal) => {
-      const answer = await send<RulesView>('GET', RULES, undefined, args, terminal);
+      const answer = await send<RulesView>('GET', withReason(RULES, 'list', args), undefined, args, terminal);
       return { answer, text: rulesText(answer, terminal) };
     },
   },
   changes: {
     takesName: false,
-    options: [],
+    options: ['reason'],
     run: async (_, args, terminal) => {
-      const answer = await send<ChangesView>('GET', '/v1/sinkhole/changes', undefined, args, terminal);
+      const path = withReason('/v1/sinkhole/changes', 'changes', args);
+      const answer = await send<ChangesView>('GET', path, undefined, args, terminal);
       return { answer, text: changesText(answer, terminal) };
     },
   },
@@ -103,6 +105,12 @@ function send<Body>(
   terminal: Terminal,
 ): Promise<Body> {
   return sendJson<Body>(method, path, body, args.config, terminal);
+}
+
+/** What was stated with a rule may name somebody's address: looking at it is recorded, with what it is for. */
+function withReason(path: string, verb: string, { options }: Args): string {
+  const reason = options.reason ?? `to see which rules there are (sekisho sinkhole ${verb})`;
+  return `${path}?${new URLSearchParams({ reason })}`;
 }
 
 function draft(name: string, args: Args): object {

@@ -82,6 +82,9 @@ export {
   prefixText,
 } from '../address/address.ts';
 export { PrefixSet } from '../address/prefix-set.ts';
+/** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
+export { PURPOSE, readOf } from '../admin/personal-read.ts';
+export type { RouteAudit } from '../admin/route-audit.ts';
 export type { AuditEntry, Auditor } from '../audit/entry.ts';
 export { errorText, SekishoError } from '../errors/errors.ts';
 export { CONSENT_PURPOSES, type ListCategory } from '../grounds/categories.ts';
@@ -361,7 +364,13 @@ export interface ControlContext<Options> {
   counter(name: string, help: string, labels?: Record<string, string>): number;
   gauge(name: string, help: string, labels?: Record<string, string>): number;
   readonly numbers: Float64Array;
-  /** Add admin routes; they appear below `/v1/<plugin>/` and need a token with a role the route names. */
+  /**
+   * Add admin routes; they appear below `/v1/<plugin>/` and need a token with a role the route names. Each says what it leaves
+   * in the audit log, or the server does not start: `config: { roles, audit: { of: 'change', actions: ['<plugin>.<verb>'] } }`
+   * for a change of what is enforced or kept, `of: 'read'` for one that shows names, addresses or subscribers (take its
+   * purpose as PURPOSE and write `audit.record(readOf(identity, action, reason, detail))` first), or `noAudit: '<why>'`. An answer
+   * of success without the entry never leaves.
+   */
   routes(register: (app: FastifyInstance) => void): void;
   /** Runs when the plugin is replaced by a reload or the server stops. */
   onClose(close: () => void | Promise<void>): void;

@@ -141,6 +141,12 @@ export const ERRORS = {
       'A change of consent could not be written to the ledger; a withdrawal acts all the same until the next start.',
     remedy: 'Free the disk or mend the file, then ask again.',
   },
+  SEKISHO_LEASE_REFUSED: {
+    exitCode: 1,
+    meaning:
+      'A lease over the API is outside the networks that leases may be written in (HTTP 422); nothing was changed.',
+    remedy: 'Compare the address with `subscribers.provisioning.prefixes`; without that key it is `server.access`.',
+  },
   // ── admin API ─────────────────────────────────────────────────────────────────────────────────────────────────────
   SEKISHO_SERVER_UNREACHABLE: {
     exitCode: 1,
@@ -247,6 +253,11 @@ export const ERRORS = {
     exitCode: 1,
     meaning: 'The audit log was found damaged, so reads of personal data are refused (HTTP 503).',
     remedy: 'Find out what happened; then a person of the role privacy runs `sekisho audit acknowledge --reason …`.',
+  },
+  SEKISHO_PURPOSE_MISSING: {
+    exitCode: 1,
+    meaning: 'A read of personal data was asked for without a purpose (HTTP 400), so nothing was read.',
+    remedy: 'Say in a sentence why: `--reason TEXT` on the command line, `reason` over the API. It is recorded.',
   },
   SEKISHO_AUDIT_BROKEN: {
     exitCode: 1,

@@ -9,6 +9,7 @@
  */
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
+import type { Auditor } from '../audit/entry.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
@@ -46,6 +47,8 @@ export interface DeskParts {
   /** Resolves when every worker holds them. */
   readonly publish: (compiled: CompiledLists) => Promise<void>;
   readonly timers?: Timers;
+  /** Told of each version that is about to come into force by itself: what it cannot record stays out. */
+  readonly audit: Auditor;
 }
 
 /** Who overrides, and why. */
@@ -298,16 +301,60 @@ export class ListDesk {
       this.#discard(result);
       return this.#update(passed);
     }
-    for (const { list, path, provenance } of passed) {
-      const { parsed, scan } = readOf(result, list);
-      await list.store.install(path, { provenance, counts: countsOf(parsed, scan), verdict: 'passed' });
-      list.refusal = undefined;
-      this.#metrics.heldBack(list.index, false);
+    try {
+      for (const { list, provenance } of passed) this.#record(list, provenance, readOf(result, list).scan.names);
+    } catch (error) {
+      this.#discard(result);
+      throw error;
     }
-    await this.#putInForce(
-      passed.map(({ list }) => list),
-      result,
-    );
+    try {
+      for (const { list, path, provenance } of passed) {
+        const { parsed, scan } = readOf(result, list);
+        await list.store.install(path, { provenance, counts: countsOf(parsed, scan), verdict: 'passed' });
+        list.refusal = undefined;
+        this.#metrics.heldBack(list.index, false);
+      }
+      await this.#putInForce(
+        passed.map(({ list }) => list),
+        result,
+      );
+    } catch (error) {
+      for (const { list, provenance } of passed) this.#recordFailure(list, provenance, error);
+      throw error;
+    }
+  }
+
+  /** R14: what is enforced changes. Throws SekishoError where that cannot be recorded; then what is in force stays. */
+  #record({ config, store }: DeskList, provenance: Provenance, names: number): void {
+    this.#parts.audit.record({
+      who: 'server',
+      role: 'server',
+      action: 'list.update',
+      purpose: 'a new version of the list passed the guard',
+      detail: {
+        list: config.name,
+        from: store.current?.provenance.sha256 ?? null,
+        to: provenance.sha256,
+        names,
+        source: sourceText(config.source),
+      },
+    });
+  }
+
+  /** As it went: the entry before must not stand for what is not in force. */
+  #recordFailure({ config }: DeskList, { sha256 }: Provenance, error: unknown): void {
+    try {
+      this.#parts.audit.record({
+        who: 'server',
+        role: 'server',
+        action: 'list.update.failed',
+        purpose: 'a new version of the list passed the guard',
+        detail: { list: config.name, to: sha256 },
+      });
+    } catch (unrecorded) {
+      const fields = { list: config.name, reason: errorText(unrecorded), failure: errorText(error) };
+      this.#parts.log.error(fields, 'that an update of the list failed is not in the audit log');
+    }
   }
 
   async #refuse({ list, path, provenance }: Incoming, verdict: Verdict, result: CompileResult): Promise<void> {

@@ -16,6 +16,9 @@ import { PortalMemory } from './portal-memory.ts';
 import { loadTemplates } from './templates.ts';
 
 const SUBSCRIBER = '192.0.2.1';
+/** Without a socket there is no port of the visitor; a proxy tells it. */
+const PROXY = '192.0.2.80';
+const from = { 'x-forwarded-for': `${SUBSCRIBER}:40000` };
 const closers: (() => void)[] = [];
 afterEach(() => {
   for (const close of closers.splice(0)) close();
@@ -31,7 +34,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
     unfiltered: [],
     leaseMs: 60_000,
     leaseAfterRestartMs: 0,
-    provisioning: { shortestIpv4: 32, shortestIpv6: 48 },
+    provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
   });
   const ranges = new AddressTable();
   ranges.set({ ...parsePrefix(SUBSCRIBER), port: 0, portBits: 0 }, state.register.holderFor('4711'), NEVER);
@@ -61,7 +64,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
       languages: ['ja', 'en'],
       templatesFolder: undefined,
       operator: { name: undefined, contact: undefined },
-      proxies: [],
+      proxies: [`${PROXY}/32`],
       portal: { url, isPublic: true, hosts: [new URL(url).hostname], line: true, link: undefined },
     },
     templates: templates!,
@@ -70,6 +73,8 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
     links: undefined,
     memory: new PortalMemory(Date.now()),
     counters: new NoticeCounters(metrics),
+    apiLeases: false,
+    audit: { record: vi.fn() },
     clock: systemClock,
     log,
   });
@@ -85,7 +90,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
         metrics.cells.findIndex((cell) => cell.name === name && Object.values(cell.labels).includes(label))
       ],
     get: async (path = '/') => {
-      const page = await app.inject({ url: path, headers: { host, cookie }, remoteAddress: SUBSCRIBER });
+      const page = await app.inject({ url: path, headers: { host, cookie, ...from }, remoteAddress: PROXY });
       cookie = String(page.headers['set-cookie'] ?? cookie).split(';')[0] ?? '';
       return page;
     },
@@ -94,8 +99,8 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
         method: 'POST',
         url: '/consent',
         payload: new URLSearchParams(form).toString(),
-        headers: { host, cookie, 'content-type': 'application/x-www-form-urlencoded' },
-        remoteAddress: SUBSCRIBER,
+        headers: { host, cookie, ...from, 'content-type': 'application/x-www-form-urlencoded' },
+        remoteAddress: PROXY,
       }),
   };
 }

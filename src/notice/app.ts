@@ -12,7 +12,7 @@ import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, ty
 import { errorText } from '../errors/errors.ts';
 import type { PagesDeps } from './deps.ts';
 import { portalRoutes } from './portal-routes.ts';
-import { isProxy, type Visitor, visitorOf } from './recognition.ts';
+import { type Visitor, visitorOf } from './recognition.ts';
 import { Pages } from './respond.ts';
 
 /** A form of the portal with a signed link in it; everything else is shorter. */
@@ -28,7 +28,6 @@ export async function createPagesApp(deps: PagesDeps): Promise<FastifyInstance> 
     // No line of a log says who came, and for which name.
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
-    trustProxy: config.proxies.length > 0 ? [...config.proxies] : false,
   });
   // A form is all that is read: what a script of another site could send otherwise is refused before it is looked at.
   app.removeAllContentTypeParsers();
@@ -90,8 +89,7 @@ function notice(
 /** Where a request comes from; undefined where it cannot be told. */
 function visitor({ config }: PagesDeps, request: FastifyRequest): Visitor | undefined {
   const { remoteAddress: peerAddress, remotePort: peerPort } = request.socket;
-  const proxied = isProxy(peerAddress, config.proxies);
-  return visitorOf({ peerAddress, peerPort, address: request.ip, headers: request.headers, proxied });
+  return visitorOf({ peerAddress, peerPort, headers: request.headers, proxies: config.proxies });
 }
 
 /** The name or the bracketed address of a Host header in lower case, without port and final dot. */

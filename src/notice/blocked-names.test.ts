@@ -3,11 +3,14 @@ import { addressWords, parsePrefix } from '../address/address.ts';
 import { listsInForce } from '../lists/compile-for-tests.ts';
 import { purposeBit } from '../subscribers/consent/purposes.ts';
 import { Register } from '../subscribers/consent/register.ts';
+import { Leases } from '../subscribers/leases/leases.ts';
+import { namedReporter, type Reporter, reporterOf, sessionName } from '../subscribers/session-name.ts';
 import { AddressTable } from '../subscribers/table/address-table.ts';
 import { portBlocks } from '../subscribers/table/ports.ts';
 import { NEVER } from '../subscribers/table/prefix-table.ts';
 import { BlockedNames } from './blocked-names.ts';
-import { isProxy, recognise, visitorOf } from './recognition.ts';
+import { isProxy } from './forwarded.ts';
+import { recognise, visitorOf } from './recognition.ts';
 
 const feeds = listsInForce(
   { category: 'c2', tier: 'confirmed', format: 'domains', text: 'c2.example\n*.bots.example\n', name: 'c2' },
@@ -38,18 +41,23 @@ function setUp() {
   const consents = new Uint8Array(register.consents);
   consents[register.directory.find('in')] = purposeBit('c2');
   consents[register.directory.find('warned')] = purposeBit('malware-warning');
+  const leases = new Leases(
+    new AddressTable(),
+    () => 3600,
+    () => 1,
+  );
   const names = new BlockedNames(feeds.facts);
   names.lists.current = feeds.current;
   names.subscribers.take({
-    leases: new AddressTable().memory,
+    leases: leases.table.memory,
     ranges: ranges.memory,
     consents: register.consents,
     unfiltered: [],
   });
-  return { names, register };
+  return { names, register, leases };
 }
 
-const at = (address: string, port?: number) => ({ words: addressWords(address), port });
+const at = (address: string, port = 40_000) => ({ words: addressWords(address), port });
 
 test.each([
   ['192.0.2.1', 'c2.example', 'c2'],
@@ -68,21 +76,20 @@ test.each([
 
 test('who has not consented, or is not known, is not looked up in any list', () => {
   const { names } = setUp();
-  for (const visitor of [at('192.0.2.2', 1), at('198.51.100.1', 1), at('192.0.2.4', 1), at('192.0.2.5'), undefined])
+  for (const visitor of [at('192.0.2.2', 1), at('198.51.100.1', 1), at('192.0.2.4', 1), at('192.0.2.5', 80), undefined])
     expect(names.verdict('c2.example', visitor, 0)).toBe('not-inspected');
   expect(names.lookups).toBe(0);
 });
 
 test.each([
   ['192.0.2.1', 40_000, 'in', '192.0.2.1/128'],
-  ['192.0.2.1', undefined, 'in', '192.0.2.1/128'],
   ['192.0.2.5', 1500, 'left', '192.0.2.5/134'],
   ['192.0.2.5', 3000, 'right', '192.0.2.5/133'],
-  ['2001:db8:1:7::9', undefined, 'six', '2001:db8:1::/56'],
+  ['2001:db8:1:7::9', 9, 'six', '2001:db8:1::/56'],
   ['2001:db8:2::1', 5, 'sixLeft', '2001:db8:2::1/138'],
 ])('%s from port %s is %s', (address, port, subscriber, line) => {
-  const { names, register } = setUp();
-  expect(recognise(at(address, port), names.subscribers, register, 0)).toEqual({
+  const { names, register, leases } = setUp();
+  expect(recognise(at(address, port), names.subscribers, { register, leases }, false, 0)).toEqual({
     kind: 'subscriber',
     subscriber,
     line,
@@ -92,51 +99,74 @@ test.each([
 test.each([
   ['192.0.2.4', 1, 'group'],
   ['192.0.2.5', 80, 'shared'],
-  ['192.0.2.5', undefined, 'shared'],
   // A query from there would count as the one around; nobody may change a consent on that.
   ['192.0.2.6', 8, 'shared'],
-  ['192.0.2.6', undefined, 'shared'],
-  ['2001:db8:2::1', undefined, 'shared'],
+  ['2001:db8:2::1', 60_000, 'shared'],
   ['198.51.100.1', 1, 'unknown'],
 ] as const)('%s from port %s is nobody alone: %s', (address, port, kind) => {
-  const { names, register } = setUp();
-  expect(recognise(at(address, port), names.subscribers, register, 0)).toEqual({ kind });
+  const { names, register, leases } = setUp();
+  expect(recognise(at(address, port), names.subscribers, { register, leases }, false, 0)).toEqual({ kind });
 });
 
 test('a lease that has ended, or was given on, is nobody’s', () => {
-  const { names, register } = setUp();
-  const leases = new AddressTable();
+  const { names, register, leases } = setUp();
   const line = { ...parsePrefix('192.0.2.1'), port: 0, portBits: 0 };
-  leases.set(line, register.holderFor('leased'), 100);
-  names.subscribers.take({
-    leases: leases.memory,
-    ranges: new AddressTable().memory,
-    consents: register.consents,
-    unfiltered: [],
+  leases.report({
+    kind: 'start',
+    session: sessionName('1', reporterOf({ source: addressWords('192.0.2.250') })),
+    prefixes: [line],
+    holder: register.holderFor('leased'),
+    atSeconds: 1,
   });
-  const who = (nowMs: number) => recognise(at('192.0.2.1', 1), names.subscribers, register, nowMs);
-  expect(who(99_000)).toMatchObject({ subscriber: 'leased' });
-  expect(who(100_000)).toEqual({ kind: 'unknown' });
+  const who = (nowMs: number) => recognise(at('192.0.2.1', 1), names.subscribers, { register, leases }, false, nowMs);
+  expect(who(3_600_000)).toMatchObject({ subscriber: 'leased' });
+  expect(who(3_601_000)).toEqual({ kind: 'unknown' });
 });
 
-test('a listed proxy speaks for visitors, and for nobody itself', () => {
+test('a lease that was reported over the API makes nobody a subscriber, unless that is allowed', () => {
+  const { names, register, leases } = setUp();
+  const report = (reporter: Reporter, number: string, address: string) =>
+    leases.report({
+      kind: 'start',
+      prefixes: [{ ...parsePrefix(address), port: 0, portBits: 0 }],
+      holder: register.holderFor(number),
+      session: sessionName(`${number} ${address}`, reporter),
+      atSeconds: 1,
+    });
+  const who = (address: string, allowed: boolean) =>
+    recognise(at(address, 1), names.subscribers, { register, leases }, allowed, 2000);
+  report(reporterOf({ source: addressWords('192.0.2.250') }), 'by-radius', '192.0.2.9');
+  expect(who('192.0.2.9', false)).toMatchObject({ subscriber: 'by-radius' });
+  report(namedReporter('provisioning'), 'victim', '198.51.100.9');
+  expect(who('198.51.100.9', false)).toEqual({ kind: 'unknown' });
+  expect(who('198.51.100.9', true)).toMatchObject({ subscriber: 'victim' });
+  // Over a static range too: whose line it was before counts no more.
+  report(namedReporter('provisioning'), 'victim', '192.0.2.1');
+  expect(who('192.0.2.1', false)).toEqual({ kind: 'unknown' });
+  report(namedReporter('provisioning'), 'victim', '2001:db8:1::/56');
+  expect(who('2001:db8:1:7::9', false)).toEqual({ kind: 'unknown' });
+  // One around a line that somebody else speaks for makes two who claim it: nobody holds it.
+  report(namedReporter('provisioning'), 'victim', '192.0.2.0/28');
+  expect(who('192.0.2.9', true)).toEqual({ kind: 'unknown' });
+});
+
+test('a listed proxy is known by its address', () => {
   const proxies = ['192.0.2.80/32', '2001:db8:80::/64'];
-  expect(
-    ['192.0.2.80', '::ffff:192.0.2.80', '2001:db8:80::1', '192.0.2.81', undefined].map((at) => isProxy(at, proxies)),
-  ).toEqual([true, true, true, false, false]);
-  const way = { peerAddress: '192.0.2.80', peerPort: 5, address: '198.51.100.7', proxied: true };
-  const forwarded = { 'x-forwarded-for': '198.51.100.7' };
-  expect(visitorOf({ ...way, headers: forwarded })).toMatchObject({ port: undefined });
-  expect(visitorOf({ ...way, headers: { ...forwarded, 'x-client-port': '77' } })).toMatchObject({ port: 77 });
-  for (const port of ['-1', '70000', '7x', '', ' 7'])
-    expect(visitorOf({ ...way, headers: { ...forwarded, 'x-client-port': port } })?.port).toBeUndefined();
-  expect(visitorOf({ ...way, headers: {} })).toBeUndefined();
-  expect(visitorOf({ ...way, address: '192.0.2.80', headers: forwarded })).toBeUndefined();
-  expect(visitorOf({ ...way, address: 'unknown', headers: forwarded })).toBeUndefined();
-  // Without a proxy the header is a stranger's word.
-  const direct = { ...way, address: '192.0.2.80', proxied: false };
-  expect(visitorOf({ ...direct, headers: { ...forwarded, 'x-client-port': '77' } })).toEqual({
-    words: addressWords('192.0.2.80'),
-    port: 5,
-  });
+  const connections = ['192.0.2.80', '::ffff:192.0.2.80', '2001:db8:80::1', '192.0.2.81', 'fe80::1%eth0', undefined];
+  expect(connections.map((peer) => isProxy(peer, proxies))).toEqual([true, true, true, false, false, false]);
+});
+
+test('of somebody who is no listed proxy the connection alone counts', () => {
+  const headers = { 'x-forwarded-for': '198.51.100.7', 'x-client-port': '77', forwarded: 'for="198.51.100.7:77"' };
+  for (const proxies of [[], ['192.0.2.80/32']])
+    expect(visitorOf({ peerAddress: '192.0.2.81', peerPort: 5, headers, proxies })).toEqual({
+      words: addressWords('192.0.2.81'),
+      port: 5,
+    });
+  for (const half of [
+    { peerAddress: '192.0.2.81', peerPort: undefined },
+    { peerAddress: undefined, peerPort: 5 },
+    { peerAddress: 'fe80::1%eth0', peerPort: 5 },
+  ])
+    expect(visitorOf({ ...half, headers, proxies: [] })).toBeUndefined();
 });

@@ -1,5 +1,5 @@
 /** What the pages need of the server that they belong to: everything of one configuration. */
-
+import type { Auditor } from '../audit/entry.ts';
 import type { SubscriberState } from '../subscribers/state.ts';
 import type { Clock } from '../time/clock.ts';
 import type { BlockedNames } from './blocked-names.ts';
@@ -18,6 +18,9 @@ export interface PagesDeps {
   readonly links: SignedLinks | undefined;
   readonly memory: PortalMemory;
   readonly counters: NoticeCounters;
+  /** The portal recognises subscribers also by leases that were reported over the API. */
+  readonly apiLeases: boolean;
+  readonly audit: Auditor;
   readonly clock: Clock;
   readonly log: { error(fields: object, text: string): void };
 }

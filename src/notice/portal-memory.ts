@@ -12,13 +12,14 @@ const CHANGES_MS = 10 * 60_000;
 const MAX_SUBSCRIBERS = 20_000;
 
 export class PortalMemory {
-  readonly tickets = new Tickets();
+  readonly tickets: Tickets;
   readonly usedLinks: UsedLinks;
   readonly #looks: LRUCache<string, true>;
   readonly #changes: LRUCache<string, { count: number }>;
 
   /** `nowMs`: wall clock at the start of the process. */
   constructor(nowMs: number, clock: { now(): number } = performance) {
+    this.tickets = new Tickets(clock);
     this.usedLinks = new UsedLinks(nowMs);
     this.#looks = new LRUCache({ max: MAX_SUBSCRIBERS, ttl: SAME_LOOK_MS, perf: clock });
     this.#changes = new LRUCache({ max: MAX_SUBSCRIBERS, ttl: CHANGES_MS, perf: clock });

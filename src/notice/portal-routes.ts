@@ -4,11 +4,12 @@
  *   GET /          recognised by a session (signed link) or by the line ─▶ consent, history, forms with a ticket
  *   POST /consent  from our own page, same subscriber, same line ─▶ ledger, then every worker ─▶ 303 to /
  *   GET, POST /link?token=   a signed link of the member site ─▶ session ─▶ 303 to /
- *   POST /leave    ends the session
+ *   POST /leave    ends the session, in the browser and here
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { errorText, SekishoError } from '../errors/errors.ts';
+import { AuditedConsents } from '../subscribers/audited-consents.ts';
 import { type Actor, ConsentDesk } from '../subscribers/consent/consent-desk.ts';
 import { isPurpose } from '../subscribers/consent/purposes.ts';
 import type { Refusal } from './counters.ts';
@@ -69,7 +70,7 @@ export function portalRoutes(
     if (!config.portal.line) return 'link-required';
     const visitor = visitorOf(request);
     if (!visitor || !state) return 'line-unknown';
-    const found = recognise(visitor, names.subscribers, state.register, clock.nowMs());
+    const found = recognise(visitor, names.subscribers, state, deps.apiLeases, clock.nowMs());
     return found.kind === 'subscriber'
       ? { subscriber: found.subscriber, by: 'line', binding: found.line }
       : `line-${found.kind}`;
@@ -123,7 +124,9 @@ export function portalRoutes(
       return refuse(request, reply, 'bad-request');
     if (!memory.mayChange(who.subscriber)) return refuse(request, reply, 'too-often');
     try {
-      const { durable } = await new ConsentDesk(state).change(who.subscriber, purpose, action, actorOf(who, deps));
+      const asker = { who: 'subscriber', role: 'subscriber' };
+      const consents = new AuditedConsents(state, deps.audit, deps.log);
+      const { durable } = await consents.change(who.subscriber, purpose, action, actorOf(who, deps), asker);
       if (!durable) {
         counters.request('opted-out');
         return pages.message(request, reply, 'notDurable', 202);
@@ -154,7 +157,11 @@ export function portalRoutes(
   app.post('/link', takeLink);
 
   app.post('/leave', async (request, reply) => {
+    // On the server: a copy of the cookie is worth nothing from now on, and forms of this browser neither.
+    const session = cookieOf(request, SESSION_COOKIE);
+    if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());
     setCookie(reply, SESSION_COOKIE, '', secure, 0);
+    setCookie(reply, BROWSER_COOKIE, '', secure, 0);
     counters.request('message');
     return pages.message(request, reply, 'left', 200);
   });

@@ -2,32 +2,27 @@
  * Who a visitor of the pages is, by the line: the same look-up as for a query (subscribers/in-force.ts), but stricter where
  * somebody's consent would be shown or changed.
  *
- *   connection ─▶ address (of a listed proxy: X-Forwarded-For) and port ─▶ lease or range ─▶ subscriber
+ *   connection ─▶ address and port (of a listed proxy: forwarded.ts) ─▶ lease or range ─▶ subscriber
  *                                                                            └─▶ group, shared or unknown: nobody alone
  */
 import type { IncomingHttpHeaders } from 'node:http';
-import { AddressError, addressText, addressWords, isMapped, parsePrefix, prefixContains } from '../address/address.ts';
-import type { Register } from '../subscribers/consent/register.ts';
+import { addressText, isMapped } from '../address/address.ts';
 import type { Source, SubscribersInForce } from '../subscribers/in-force.ts';
+import type { SubscriberState } from '../subscribers/state.ts';
 import { isGroup } from '../subscribers/table/directory.ts';
+import { forwardedOrigin, isProxy, type Origin, wordsOf } from './forwarded.ts';
 
-/** Where a visitor comes from. */
-export interface Visitor {
-  readonly words: Int32Array;
-  /** Undefined behind a proxy that does not tell it. */
-  readonly port: number | undefined;
-}
+/** Where a visitor comes from: both, or nobody knows who it is. */
+export type Visitor = Origin;
 
 /** What a request says about its way here. */
 export interface RequestWay {
   /** Of the connection. */
   readonly peerAddress: string | undefined;
   readonly peerPort: number | undefined;
-  /** The visitor's, as X-Forwarded-For of listed proxies tells; the connection's where no proxy is listed. */
-  readonly address: string;
   readonly headers: IncomingHttpHeaders;
-  /** The connection comes from a listed proxy. */
-  readonly proxied: boolean;
+  /** Networks of the listed proxies. */
+  readonly proxies: readonly string[];
 }
 
 /**
@@ -40,26 +35,17 @@ export type Recognised =
   | { readonly kind: 'subscriber'; readonly subscriber: string; readonly line: string }
   | { readonly kind: 'group' | 'shared' | 'unknown' };
 
-const MAX_PORT = 65_535;
 const ADDRESS_BITS = 128;
 
-/** Undefined where it cannot be told: a listed proxy says nothing, or nothing that can be read. */
-export function visitorOf({ peerAddress, peerPort, address, headers, proxied }: RequestWay): Visitor | undefined {
-  // What comes from the proxy itself is nobody's line.
-  if (proxied && (headers['x-forwarded-for'] === undefined || address === peerAddress)) return undefined;
-  try {
-    return { words: addressWords(address), port: proxied ? portOf(headers['x-client-port']) : peerPort };
-  } catch (error) {
-    if (error instanceof AddressError) return undefined;
-    throw error;
-  }
-}
-
-/** Is the other end of a connection one of the listed proxies? */
-export function isProxy(peerAddress: string | undefined, proxies: readonly string[]): boolean {
-  if (peerAddress === undefined || proxies.length === 0) return false;
-  const words = addressWords(peerAddress);
-  return proxies.some((network) => prefixContains(parsePrefix(network), words));
+/**
+ * Undefined where it cannot be told. What a listed proxy says counts, of anybody else the connection alone: headers that a
+ * visitor sends are looked at by nobody.
+ */
+export function visitorOf({ peerAddress, peerPort, headers, proxies }: RequestWay): Visitor | undefined {
+  if (isProxy(peerAddress, proxies)) return forwardedOrigin(headers, proxies);
+  if (peerAddress === undefined || peerPort === undefined) return undefined;
+  const words = wordsOf(peerAddress);
+  return words && { words, port: peerPort };
 }
 
 /** The holder of the line, exactly as for a query from there; negative where there is none. */
@@ -67,11 +53,12 @@ export function holderOf(visitor: Visitor, subscribers: SubscribersInForce, nowM
   return subscribers.holderOf(sourceOf(visitor, nowMs));
 }
 
-/** Who may see and change a consent from this line. */
+/** Who may see and change a consent from this line. `apiLeases`: also by leases that were reported over the API. */
 export function recognise(
   visitor: Visitor,
   subscribers: SubscribersInForce,
-  register: Register,
+  { register, leases }: Pick<SubscriberState, 'register' | 'leases'>,
+  apiLeases: boolean,
   nowMs: number,
 ): Recognised {
   const source = sourceOf(visitor, nowMs);
@@ -79,9 +66,11 @@ export function recognise(
   const number = register.directory.numberOf(holder);
   const bits = subscribers.matchedBits;
   const byPorts = holder >= 0 && bits > ADDRESS_BITS;
-  // R10: no guessing. Without the port, or where no block holds it, any of those who share the address may have come.
-  if ((visitor.port === undefined || !byPorts) && subscribers.sharedByPorts(source)) return { kind: 'shared' };
+  // R10: no guessing. Where no block holds the port, any of those who share the address may have come.
+  if (!byPorts && subscribers.sharedByPorts(source)) return { kind: 'shared' };
   if (number === undefined) return { kind: 'unknown' };
+  // Who writes leases over the API must not thereby become a subscriber, unless the operator allows it.
+  if (!apiLeases && subscribers.byLease && leases.isOfApi(source, bits)) return { kind: 'unknown' };
   if (isGroup(number)) return { kind: 'group' };
   return { kind: 'subscriber', subscriber: number, line: lineText(visitor.words, bits) };
 }
@@ -98,10 +87,5 @@ function lineText(words: Int32Array, bits: number): string {
 
 function sourceOf({ words, port }: Visitor, nowMs: number): Source {
   // No listening address for queries: `subscribers.unfiltered` does not speak of pages.
-  return { clientWords: words, family: isMapped(words) ? 4 : 6, port: port ?? 0, listener: -1, nowMs };
-}
-
-function portOf(header: string | string[] | undefined): number | undefined {
-  const port = typeof header === 'string' && /^\d{1,5}$/.test(header) ? Number(header) : undefined;
-  return port !== undefined && port <= MAX_PORT ? port : undefined;
+  return { clientWords: words, family: isMapped(words) ? 4 : 6, port, listener: -1, nowMs };
 }

@@ -14,7 +14,7 @@ import { type Endpoint, endpointText } from '../address/address.ts';
 import { listenError, type SekishoError } from '../errors/errors.ts';
 import { createPagesApp } from './app.ts';
 import type { PagesDeps } from './deps.ts';
-import { isProxy } from './recognition.ts';
+import { isProxy } from './forwarded.ts';
 
 /** Longest that a request may take to arrive: its header, and all of it. */
 const HEADERS_MS = 5_000;

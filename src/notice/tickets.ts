@@ -6,9 +6,13 @@
  *
  * A form's ticket says whose consent the page showed. So whoever comes from the line by the time it is sent can change only
  * what they saw themselves: a new holder of the address never inherits a form of the one before.
+ *
+ * A signature alone would be good until it expires. So the sessions that go on are remembered here, and one that was left, or
+ * that had to give way because there are too many, is over: whoever kept its cookie has nothing.
  */
 import { randomBytes } from 'node:crypto';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import { LRUCache } from 'lru-cache';
 
 const ALGORITHM = 'HS256';
 /** After that a form has to be loaded again. */
@@ -16,6 +20,8 @@ export const FORM_SECONDS = 30 * 60;
 /** How long a link of the member site lasts once it was used. */
 export const SESSION_SECONDS = 15 * 60;
 const MAX_TICKET_CHARACTERS = 1024;
+/** Sessions at once; beyond, the one that began or was used longest ago ends early. */
+const MAX_SESSIONS = 20_000;
 
 /** How the subscriber was recognised, and by what exactly: the line's prefix, or the session. */
 export interface Recognition {
@@ -26,19 +32,30 @@ export interface Recognition {
 
 export class Tickets {
   readonly #key = randomBytes(32);
+  /** Ids of the sessions that go on. */
+  readonly #sessions: LRUCache<string, true>;
+
+  constructor(clock: { now(): number } = performance) {
+    this.#sessions = new LRUCache({ max: MAX_SESSIONS, ttl: SESSION_SECONDS * 1000, perf: clock });
+  }
 
   async session(subscriber: string, nowMs: number): Promise<string> {
-    return this.#sign(
-      { use: 'session', sub: subscriber, jti: randomBytes(9).toString('base64url') },
-      SESSION_SECONDS,
-      nowMs,
-    );
+    const jti = randomBytes(16).toString('base64url');
+    this.#sessions.set(jti, true);
+    return this.#sign({ use: 'session', sub: subscriber, jti }, SESSION_SECONDS, nowMs);
+  }
+
+  /** From now on it is nobody's, whoever shows it. */
+  async endSession(text: string, nowMs: number): Promise<void> {
+    const session = await this.readSession(text, nowMs);
+    if (session) this.#sessions.delete(session.binding);
   }
 
   async readSession(text: string, nowMs: number): Promise<Recognition | undefined> {
     const payload = await this.#read(text, nowMs);
     if (typeof payload !== 'object' || payload['use'] !== 'session' || payload.sub === undefined) return undefined;
-    return { subscriber: payload.sub, by: 'link', binding: payload.jti ?? '' };
+    if (payload.jti === undefined || !this.#sessions.has(payload.jti)) return undefined;
+    return { subscriber: payload.sub, by: 'link', binding: payload.jti };
   }
 
   /** `browser`: what the cookie of this browser holds. */

@@ -224,6 +224,7 @@ async function openDesk(config: Config, parts: ProcessParts, controls: Controls)
   const folder = join(config.server.dataFolder, 'lists');
   makeDataFolder(folder);
   const desk = await ListDesk.open({
+    audit: parts.audit,
     config,
     folder,
     log,
@@ -260,6 +261,7 @@ async function openSubscribers(
     });
   }
   const desk = await SubscriberDesk.open({
+    audit: parts.audit,
     config: config.subscribers,
     access: config.server.access,
     state: parts.subscribers,

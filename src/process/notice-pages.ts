@@ -15,7 +15,7 @@ import type { Generation, ProcessParts } from './generation.ts';
  */
 export async function pagesDeps(
   generation: Generation,
-  { clock, log }: Pick<ProcessParts, 'clock' | 'log'>,
+  { clock, log, audit }: Pick<ProcessParts, 'clock' | 'log' | 'audit'>,
   memory: PortalMemory,
 ): Promise<PagesDeps> {
   const { config, publications, metrics, subscribers } = generation;
@@ -33,6 +33,8 @@ export async function pagesDeps(
     links: await linksOf(notice, memory),
     memory,
     counters: new NoticeCounters(metrics),
+    apiLeases: config.subscribers?.provisioning?.portal ?? false,
+    audit,
     clock,
     log,
   };

@@ -10,9 +10,13 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';
+import { reloadWent } from '../admin/app.ts';
 import type { AdminDeps } from '../admin/deps.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
+import { asItWent } from '../audit/as-it-went.ts';
+import { ConfigurationLog } from '../audit/configuration-log.ts';
+import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
 import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
@@ -49,6 +53,9 @@ import type { IoKind } from './worker-messages.ts';
 /** Queries that wait get so long to be answered when the server stops or a configuration is replaced. */
 const DRAIN_MS = 5_000;
 
+/** Who asks for a reload. */
+type Asker = Pick<AuditEntry, 'who' | 'role'>;
+
 export interface RunOptions {
   /** The file named with `--config`; without it the default places are looked at. */
   readonly configPath?: string | undefined;
@@ -80,6 +87,7 @@ class Server {
   readonly #tallies: TallyLog;
   #generation: Generation;
   #explainer: Explainer;
+  readonly #configurations: ConfigurationLog;
   #configuredAtMs = Date.now();
   #admin: Admin | undefined;
   readonly #notice = new NoticeServer();
@@ -110,9 +118,9 @@ class Server {
     this.#report = { ...report, retiring };
     this.#generation = generation;
     this.#explainer = explainer;
-    this.#tallies = new TallyLog(generation.config.server.dataFolder, parts.clock, log, () =>
-      measureCounters(this.#generation, this.#report),
-    );
+    const { dataFolder } = generation.config.server;
+    this.#configurations = new ConfigurationLog(dataFolder, parts.audit, log);
+    this.#tallies = new TallyLog(dataFolder, parts.clock, log, () => measureCounters(this.#generation, this.#report));
     this.stopped = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -173,6 +181,7 @@ class Server {
         throw error;
       });
       pages.commit();
+      server.#configurations.started(config);
       server.#listenToSignals();
       server.#announce('serving');
       return server;
@@ -186,22 +195,22 @@ class Server {
    * Bring the configuration file into force again. Whatever is wrong with it, what runs now runs on. Resolves when the new
    * one is in force. One that is asked for while another is under way comes after it, and reads the file then.
    */
-  reload(): Promise<ReloadResult> {
-    if (!this.#reloading) return this.#beginReload();
-    this.#nextReload ??= this.#reloading.then(() => this.#beginReload());
+  reload(by: Asker): Promise<ReloadResult> {
+    if (!this.#reloading) return this.#beginReload(by);
+    this.#nextReload ??= this.#reloading.then(() => this.#beginReload(by));
     return this.#nextReload;
   }
 
-  #beginReload(): Promise<ReloadResult> {
+  #beginReload(by: Asker): Promise<ReloadResult> {
     this.#nextReload = undefined;
-    const reloading = this.#reload().finally(() => {
+    const reloading = this.#reload(by).finally(() => {
       if (this.#reloading === reloading) this.#reloading = undefined;
     });
     this.#reloading = reloading;
     return reloading;
   }
 
-  async #reload(): Promise<ReloadResult> {
+  async #reload(by: Asker): Promise<ReloadResult> {
     const refused = (problems: readonly string[]): ReloadResult => {
       this.#log.error({ problems }, 'reload refused; the configuration in force stays');
       return { ok: false, problems: [...problems] };
@@ -213,6 +222,12 @@ class Server {
     if (this.#stopping) return refused(['the server is stopping']);
     const fixed = [...needsRestart(old.config, config), ...impossibleWith(this.#process.io, config)];
     if (fixed.length > 0) return refused(fixed);
+    let inForce: ReturnType<ConfigurationLog['change']>;
+    try {
+      inForce = this.#configurations.change(config, by);
+    } catch (error) {
+      return refused([errorText(error)]);
+    }
     // Two desks must not write the same files: the new one opens them when the old one is at rest.
     await old.deactivate();
     let next: Generation;
@@ -220,6 +235,7 @@ class Server {
       next = await this.#startBeside(old, config);
     } catch (error) {
       await this.#reactivateDesk();
+      inForce(errorText(error));
       return refused([errorText(error)]);
     }
     try {
@@ -235,8 +251,10 @@ class Server {
     } catch (error) {
       await next.discard(this.#log);
       await this.#reactivateDesk();
+      inForce(errorText(error));
       return refused([errorText(error)]);
     }
+    inForce();
     this.#generation = next;
     this.#configuredAtMs = Date.now();
     this.#log.level = config.server.logLevel;
@@ -289,6 +307,7 @@ class Server {
     await this.#reloading;
     await this.#generation.stopReceiving(DRAIN_MS);
     this.#tallies.close();
+    this.#configurations.close();
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#notice.close();
     await this.#admin?.close();
@@ -302,7 +321,7 @@ class Server {
   }
 
   #listenToSignals(): void {
-    process.on('SIGHUP', () => void this.reload());
+    process.on('SIGHUP', () => void this.#reloadBySignal());
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.stop());
     // Nothing that goes wrong in the control plane may take the packet threads along.
     process.on('uncaughtException', (error) =>
@@ -310,6 +329,15 @@ class Server {
     );
     process.on('unhandledRejection', (error) =>
       this.#log.error({ err: error }, 'unhandled rejection in the main thread; serving goes on'),
+    );
+  }
+
+  async #reloadBySignal(): Promise<void> {
+    const by = { who: 'server', role: 'server' };
+    const purpose = 'to put the configuration file in force';
+    const asked = { ...by, action: 'configuration.reload', purpose, detail: { over: 'SIGHUP' } };
+    await asItWent(this.#process.audit, asked, () => this.reload(by), reloadWent).catch((error: unknown) =>
+      this.#log.error({ reason: errorText(error) }, 'reload by signal: not in the audit log as it went'),
     );
   }
 
@@ -324,7 +352,7 @@ class Server {
       },
       status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report, this.#damages()),
       explain: (question) => this.#explainer.explain(question),
-      reload: () => this.reload(),
+      reload: (by) => this.reload(by),
       audit: this.#process.audit,
       measures: this.#process.measures,
       ready: () => !this.#stopping && this.#generation.workers.serving,

@@ -5,6 +5,7 @@
 import { type FSWatcher, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
+import type { Auditor } from '../audit/entry.ts';
 import { errorText } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { PublishedSubscribers } from './in-force.ts';
@@ -33,6 +34,8 @@ export interface SubscriberDeskParts {
   readonly state: SubscriberState;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Told of a file of ranges that comes into force while the server runs. */
+  readonly audit: Auditor;
   /** Resolves when every worker holds it. */
   readonly publish: (published: PublishedSubscribers) => Promise<void>;
 }
@@ -155,7 +158,9 @@ export class SubscriberDesk {
     if (seenOf(this.config.rangesFile) === this.#seen) return;
     this.#loading = this.#loading.then(async () => {
       if (seenOf(this.config.rangesFile) === this.#seen) return;
-      if (await this.#load()) await this.#publish();
+      if (!(await this.#load())) return;
+      this.#record();
+      await this.#publish();
     });
     this.#loading = this.#loading.catch((error: unknown) => {
       this.#parts.log.error({ err: error }, 'new subscriber ranges could not be put into force everywhere');
@@ -183,6 +188,24 @@ export class SubscriberDesk {
       log.warn({ rows, rejected, first: findings.slice(0, LOGGED_ROWS) }, 'subscriber ranges: some rows were left out');
     else log.info({ rows }, 'subscriber ranges are in force');
     return true;
+  }
+
+  /**
+   * R14: who is known changes. Nobody waits for it: lines that have changed hands must not be taken for their former holders'
+   * because a log cannot be written.
+   */
+  #record(): void {
+    const { rows = 0, rejected = 0 } = this.ranges ?? {};
+    const purpose = 'the file of static ranges has changed';
+    const detail = { file: this.config.rangesFile, rows, rejected };
+    try {
+      this.#parts.audit.record({ who: 'server', role: 'server', action: 'ranges.update', purpose, detail });
+    } catch (error) {
+      this.#parts.log.error(
+        { reason: errorText(error) },
+        'new subscriber ranges are in force, but not in the audit log',
+      );
+    }
   }
 
   #publish(leases = this.state.leases.table.memory): Promise<void> {

@@ -25,7 +25,7 @@ afterEach(async () => {
 
 const ACTOR = { who: 'portal', channel: 'portal', reason: 'test' };
 const OFFICER = { who: 'officer', role: 'privacy', reason: 'ticket 4711' };
-const PROVISIONING = { shortestIpv4: 32, shortestIpv6: 48 };
+const PROVISIONING = { shortestIpv4: 32, shortestIpv6: 48, portal: false };
 const TERMS = {
   terms: { version: 't', covers: ['c2' as const] },
   groups: [],

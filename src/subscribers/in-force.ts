@@ -38,6 +38,8 @@ export class SubscribersInForce {
   reason: 0 | 1 | 2 | 3 = NO_SUBSCRIBERS;
   /** Set by `holderOf` where it returns a holder: bits of the prefix that says so; above 128 a block of ports. */
   matchedBits = 0;
+  /** Set likewise: a lease says so, and not a static range. */
+  byLease = false;
   #leases: AddressReader | undefined;
   #ranges: AddressReader | undefined;
   #consents: Uint8Array = new Uint8Array(0);
@@ -83,6 +85,7 @@ export class SubscribersInForce {
     if (holder < 0) return this.#none(NOT_KNOWN);
     this.reason = KNOWN;
     this.matchedBits = leased ? leases.length : ranges.length;
+    this.byLease = leased;
     return holder;
   }
 

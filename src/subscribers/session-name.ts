@@ -41,6 +41,11 @@ export function namedReporter(name: string): Reporter {
   return Int32Array.of(0, 0, 0, hashOfText(`\0${name}`, SEED) || 1);
 }
 
+/** It is no RADIUS client but somebody at the API. */
+export function isNamed(reporter: Reporter): boolean {
+  return reporter[SOURCE] === 0;
+}
+
 export function sessionName(id: string, reporter: Reporter): SessionName {
   const name = new Int32Array(NAME_WORDS);
   name[0] = hashOfText(id, SEED);

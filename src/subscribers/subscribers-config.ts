@@ -14,10 +14,15 @@ export interface RadiusConfig {
   readonly shortestIpv6: number;
 }
 
-/** What the API may lease. */
+/** What leases over the API may do (`POST /v1/leases`, role provisioning). */
 export interface ProvisioningConfig {
+  /** Bits of the shortest prefixes that are taken, IPv4 as 0–32. */
   readonly shortestIpv4: number;
   readonly shortestIpv6: number;
+  /** Networks in CIDR notation; absent: those of server.access. */
+  readonly prefixes?: readonly string[];
+  /** The portal recognises a subscriber by such a lease. */
+  readonly portal: boolean;
 }
 
 export interface SubscribersConfig {

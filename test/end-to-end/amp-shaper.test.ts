@@ -77,7 +77,9 @@ describe.skipIf(missing.size > 0)('a flood that amplifies', () => {
     const url = `http://127.0.0.1:${server.adminPort}/v1/amp-shaper/networks`;
     expect((await fetch(url)).status).toBe(401);
     const token = readFileSync(join(server.folder, 'data', 'admin.token'), 'utf8').trim();
-    const answer = await fetch(`${url}?limit=1`, { headers: { authorization: `Bearer ${token}` } });
+    const answer = await fetch(`${url}?limit=1&reason=ticket+4711`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
     const { networks } = (await answer.json()) as { networks: Record<string, unknown>[] };
     expect(networks).toMatchObject([{ network: '127.0.0.1/32', over: true, budgetBytesPerSecond: 65_536 }]);
     // Addresses live in that table alone.

@@ -135,7 +135,7 @@ describe('who is blocked', () => {
 
   it('is told by explain with subscriber, consent and list, or why nobody looks', async () => {
     const explain = async (client: string) =>
-      (await place.json<ExplainResult>('GET', `/v1/explain?name=c2.example&client=${client}`)).body;
+      (await place.json<ExplainResult>('GET', `/v1/explain?name=c2.example&client=${client}&reason=ticket+815`)).body;
     const blocked = await explain(OTHER);
     expect(blocked).toMatchObject({ decidedBy: 'c2-block', lists: [{ list: 'feed', rule: 'c2.example', line: 1 }] });
     expect(JSON.stringify(blocked.steps)).toContain('subscriber 4712, terms 2026-04; c2: covered by the contract');
@@ -151,7 +151,19 @@ describe('who is blocked', () => {
     await place.json('GET', `/v1/explain?name=c2.example&client=${OTHER}&reason=ticket%20815`);
     await place.cli('explain', 'c2.example', '--client', OTHER, '--reason', 'asked by telephone');
     await place.cli('consent', 'show', '4712', '--reason', 'asked by mail');
-    await place.cli('consent', 'export', '4712');
+    await place.cli('explain', 'c2.example', 'AAAA', '--client', OTHER);
+    // R14: no read of personal data without a purpose, over neither way.
+    for (const path of [
+      `/v1/explain?name=c2.example&client=${OTHER}`,
+      '/v1/consent/subscribers/4712',
+      '/v1/consent/subscribers/4712/export?reason=aaaaa',
+    ]) {
+      const { status, body } = await place.json<{ error: { code: string } }>('GET', path);
+      expect([path, status, body.error.code]).toEqual([path, 400, 'SEKISHO_PURPOSE_MISSING']);
+    }
+    const unstated = await place.cli('consent', 'export', '4712');
+    expect([unstated.code, unstated.stdout]).toEqual([2, '']);
+    expect(unstated.stderr).toContain('--reason');
     const { database } = openDatabase(join(place.folder, 'data', AUDIT_FILE), { durability: 'full', schema: '' }, 0);
     const looks = database.prepare(
       'SELECT who, role, action, purpose, detail FROM audit ORDER BY sequence DESC LIMIT 4',
@@ -159,10 +171,14 @@ describe('who is blocked', () => {
     const rows = (looks.all() as Record<string, string>[]).reverse();
     database.close();
     expect(rows.map(({ action, purpose, detail }) => [action, purpose, JSON.parse(detail ?? '')])).toEqual([
-      ['subscriber.explain', 'ticket 815', { client: OTHER }],
-      ['subscriber.explain', 'asked by telephone', { client: OTHER }],
+      ['subscriber.explain', 'ticket 815', { client: OTHER, name: 'c2.example', type: 'A' }],
+      ['subscriber.explain', 'asked by telephone', { client: OTHER, name: 'c2.example', type: 'A' }],
       ['consent.show', 'asked by mail', { subscriber: '4712', channel: 'command-line' }],
-      ['consent.export', 'not stated', { subscriber: '4712', channel: 'command-line' }],
+      [
+        'subscriber.explain',
+        'to see why a query of this client is answered as it is (sekisho explain)',
+        { client: OTHER, name: 'c2.example', type: 'AAAA' },
+      ],
     ]);
     expect(rows.every(({ who, role }) => who !== '' && role?.includes('privacy'))).toBe(true);
     expect(JSON.parse((await place.cli('audit', 'verify', '--json')).stdout)).toMatchObject({ ok: true });
@@ -206,7 +222,7 @@ describe('who is blocked', () => {
       reason: 'own request',
     });
     expect(JSON.stringify(found)).not.toContain('maybe.example');
-    expect((await place.cli('consent', 'export', '4711')).stdout).toContain('by telephone');
+    expect((await place.cli('consent', 'export', '4711', '--reason', 'own request')).stdout).toContain('by telephone');
     expect((await place.cli('consent', 'verify')).stdout).toContain('the ledger holds');
   });
 
@@ -322,7 +338,7 @@ describe('who opted out or is unknown', () => {
     expect(metrics.total('sekisho_c2_block_lookups_total')).toBe(0);
     expect(metrics.total('sekisho_c2_block_hits_total')).toBe(0);
     expect(metrics.total('sekisho_c2_block_not_inspected_total')).toBeGreaterThan(100);
-    const { body } = await place.json<ConsentExport>('GET', '/v1/consent/subscribers/4711/export');
+    const { body } = await place.json<ConsentExport>('GET', '/v1/consent/subscribers/4711/export?reason=own+request');
     expect(body.notices).toEqual([]);
     expect(place.server.stdout()).not.toMatch(/example|127\.0\.0\.1[145]|4711/);
     // And the counter does count, where somebody consents.
@@ -359,7 +375,7 @@ describe('kill -9', () => {
     const verified = await again.cli('consent', 'verify', '--json');
     expect(JSON.parse(verified.stdout)).toMatchObject({ holds: true, problem: null });
     for (const subscriber of acknowledged) {
-      const { body } = await again.json<ConsentView>('GET', `/v1/consent/subscribers/${subscriber}`);
+      const { body } = await again.json<ConsentView>('GET', `/v1/consent/subscribers/${subscriber}?reason=a+test`);
       expect([subscriber, body.purposes[0]?.state]).toEqual([subscriber, 'opted-out']);
     }
   });
@@ -379,7 +395,8 @@ describe('an import', () => {
     expect(first.stderr).toContain('row 1201: no subscriber number');
     expect(first.code).toBe(1);
     const state = async (subscriber: string) =>
-      (await place.json<ConsentView>('GET', `/v1/consent/subscribers/${subscriber}`)).body.purposes[0]?.state;
+      (await place.json<ConsentView>('GET', `/v1/consent/subscribers/${subscriber}?reason=a+test`)).body.purposes[0]
+        ?.state;
     expect([await state('i2498'), await state('i2499'), await state('i1201')]).toEqual([
       'opted-out',
       'individual',
@@ -414,7 +431,7 @@ describe('an import', () => {
     expect((await place.json<Progress>('POST', '/v1/consent/import/part', chunk(0, 3))).body.rows).toBe(3);
     expect((await place.json<Progress>('POST', '/v1/consent/import/part', chunk(1, 4))).body.rows).toBe(5);
     expect((await place.json<Progress>('POST', '/v1/consent/import/part', chunk(9, 1))).status).toBe(422);
-    const { body } = await place.json<ConsentExport>('GET', '/v1/consent/subscribers/p2/export');
+    const { body } = await place.json<ConsentExport>('GET', '/v1/consent/subscribers/p2/export?reason=own+request');
     expect(body.history.filter(({ action }) => action === 'opt-out')).toHaveLength(1);
   });
 });

@@ -85,6 +85,8 @@ async function start(notice: Record<string, unknown> | null = {}, tokens: string
       terms: '2026-04',
       covers: ['c2', 'malware-warning'],
       groups: [{ name: '@home', covers: ['c2'] }],
+      // Leases over the API stand for those of RADIUS here.
+      provisioning: { portal: true },
     },
     lists: [list('c2-feed', 'c2', 'c2.txt'), list('spreaders', 'malware', 'malware.txt')],
     plugins: { access: {}, 'c2-block': { action: notice === null ? 'nodata' : 'notice' } },
@@ -271,7 +273,7 @@ describe('the portal', () => {
     const back = await after.send('opt-in');
     expect(back.status).toBe(303);
     expect(await place.resolves(CONTRACT)).toBe('blocked: 127.0.0.1');
-    const { body } = await place.api<ConsentExport>('/v1/consent/subscribers/4711/export');
+    const { body } = await place.api<ConsentExport>('/v1/consent/subscribers/4711/export?reason=own+request');
     const said = body.history.filter(({ action }) => action.startsWith('opt-'));
     expect(said.map(({ action, who, channel, terms, reason }) => [action, who, channel, terms, reason])).toEqual([
       ['opt-out', 'subscriber', 'portal', '2026-04', 'recognised by the line'],
@@ -348,7 +350,9 @@ describe('the portal', () => {
     expect(await refusals(place, 'line-changed')).toBeGreaterThanOrEqual(1);
     expect(await place.resolves(LEASED)).toBe('blocked: 127.0.0.1');
     for (const subscriber of ['first', 'second']) {
-      const { body } = await place.api<ConsentExport>(`/v1/consent/subscribers/${subscriber}/export`);
+      const { body } = await place.api<ConsentExport>(
+        `/v1/consent/subscribers/${subscriber}/export?reason=own+request`,
+      );
       expect(body.history.filter(({ action }) => action.startsWith('opt-'))).toEqual([]);
     }
     await lease('stop', 'second');
@@ -375,15 +379,28 @@ describe('the portal', () => {
   it('believes a listed proxy, and nobody else, about where a visitor comes from', async () => {
     const through = (from: string, headers: Record<string, string>) =>
       place.visitor(from).visit({ host: PORTAL, headers });
-    expect((await through(PROXY, { 'x-forwarded-for': OTHER })).text).toContain('<strong>4712</strong>');
-    expect((await through(PROXY, { 'x-forwarded-for': `${CONTRACT}, ${OTHER}` })).text).toContain(
-      '<strong>4712</strong>',
-    );
-    expect((await through(CONTRACT, { 'x-forwarded-for': OTHER })).text).toContain('<strong>4711</strong>');
-    for (const headers of [{}, { 'x-forwarded-for': 'nonsense' }, { 'x-forwarded-for': '' }])
-      expect((await through(PROXY, headers as Record<string, string>)).status).toBe(403);
-    // The proxy's connection has a port of its own, which says nothing.
-    expect((await through(PROXY, { 'x-forwarded-for': OWN_PORTS })).text).toContain('特定できませんでした');
+    const port = { 'x-client-port': '40000' };
+    const other = '<strong>4712</strong>';
+    for (const headers of [
+      { 'x-forwarded-for': OTHER, ...port },
+      { 'x-forwarded-for': `${CONTRACT}, ${OTHER}`, ...port },
+      { 'x-forwarded-for': `${OTHER}:40000` },
+      { forwarded: `for="${OTHER}:40000"` },
+    ])
+      expect((await through(PROXY, headers as unknown as Record<string, string>)).text).toContain(other);
+    expect((await through(CONTRACT, { 'x-forwarded-for': OTHER, ...port })).text).toContain('<strong>4711</strong>');
+    // Half of it, or what contradicts itself, is nobody; the proxy's own connection says nothing.
+    for (const headers of [
+      {},
+      port,
+      { 'x-forwarded-for': 'nonsense', ...port },
+      { 'x-forwarded-for': '', ...port },
+      { 'x-forwarded-for': OTHER },
+      { 'x-forwarded-for': OWN_PORTS },
+      { 'x-forwarded-for': OTHER, 'x-client-port': '40000, 40001' },
+      { 'x-forwarded-for': OTHER, forwarded: `for="${CONTRACT}:40000"` },
+    ])
+      expect((await through(PROXY, headers as unknown as Record<string, string>)).status).toBe(403);
     const named = await through(PROXY, { 'x-forwarded-for': OWN_PORTS, 'x-client-port': '4000' });
     expect(named.text).toContain('<strong>4720</strong>');
   });
@@ -415,7 +432,7 @@ describe('a signed link of the member site', () => {
     expect(page.text).toContain('会員サイトから確認しました');
     expect((await send('opt-out')).status).toBe(303);
     expect(await place.resolves(CONTRACT)).toBe('truth');
-    const { body } = await place.api<ConsentExport>('/v1/consent/subscribers/4711/export');
+    const { body } = await place.api<ConsentExport>('/v1/consent/subscribers/4711/export?reason=own+request');
     expect(body.history.at(-2)).toMatchObject({
       action: 'opt-out',
       channel: 'portal',
@@ -432,6 +449,30 @@ describe('a signed link of the member site', () => {
     expect((await openPortal(visitor)).page.status).toBe(200);
     await visitor.visit({ host: PORTAL, path: '/leave', form: { lang: 'ja' } });
     expect((await openPortal(visitor)).page.status).toBe(403);
+  });
+
+  it('ends on the server when it is left: whoever kept the cookies has nothing', async () => {
+    const visitor = place.visitor(STRANGER);
+    await follow(visitor, await link({ sub: '4712' }));
+    const { page } = await openPortal(visitor);
+    const form = formOf(page.text, 'opt-out');
+    const thief = place.visitor(STRANGER);
+    for (const [name, value] of visitor.cookies) thief.cookies.set(name, value);
+    expect((await openPortal(thief)).page.text).toContain('<strong>4712</strong>');
+    // Another session of the same subscriber goes on.
+    const elsewhere = place.visitor(STRANGER);
+    await follow(elsewhere, await link({ sub: '4712' }));
+
+    const left = await visitor.visit({ host: PORTAL, path: '/leave', form: { lang: 'ja' } });
+    expect(left.status).toBe(200);
+    expect([...visitor.cookies]).toEqual([]);
+    expect((await openPortal(thief)).page.status).toBe(403);
+    expect((await thief.visit({ host: PORTAL, path: '/consent', form })).status).toBe(403);
+    expect(await place.resolves(OTHER)).toBe('blocked: 127.0.0.1');
+    expect((await openPortal(elsewhere)).page.text).toContain('<strong>4712</strong>');
+    // Neither does a reload bring it back.
+    expect((await place.api<{ ok: boolean }>('/v1/reload', 'POST')).body.ok).toBe(true);
+    expect((await openPortal(thief)).page.status).toBe(403);
   });
 
   it('may come as a form, so that it stands in no address', async () => {
@@ -484,12 +525,12 @@ describe('the call centre', () => {
       const as = (path: string, method = 'GET', body?: object) =>
         place.api<{ error?: { code: string } }>(`/v1/consent/subscribers/4711${path}`, method, body, `token-${role}`);
       expect([role, (await as('?reason=ticket')).status]).toEqual([role, allowed]);
-      expect([role, (await as('/export')).status]).toEqual([role, allowed]);
+      expect([role, (await as('/export?reason=own+request')).status]).toEqual([role, allowed]);
       const change = { reason: 'by telephone', channel: 'call-centre' };
       expect([role, (await as('/opt-out', 'POST', change)).status]).toEqual([role, allowed]);
       expect([role, (await as('/opt-in', 'POST', change)).status]).toEqual([role, allowed]);
     }
-    const { body } = await place.api<ConsentExport>('/v1/consent/subscribers/4711/export');
+    const { body } = await place.api<ConsentExport>('/v1/consent/subscribers/4711/export?reason=own+request');
     const changes = body.history.filter(({ action }) => action === 'opt-out');
     expect(changes.map(({ who, channel, reason }) => [who, channel, reason])).toEqual([
       ['privacy', 'call-centre', 'by telephone'],

@@ -9,6 +9,7 @@ import { systemClock } from '../../src/time/clock.ts';
 
 export function deskWithoutLists({ server: { dataFolder }, popularNamesFile }: Config): Promise<ListDesk> {
   return ListDesk.open({
+    audit: { record: () => {} },
     config: { lists: [], transfer: {} },
     folder: dataFolder,
     log: pino({ level: 'silent' }),

@@ -30,7 +30,7 @@ function start(data: string, clock: ManualClock, believedMs = 15 * MINUTE, wrap 
     unfiltered: [],
     leaseMs: LIFETIME,
     leaseAfterRestartMs: believedMs,
-    provisioning: { shortestIpv4: 32, shortestIpv6: 48 },
+    provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
   });
   const report = async (kind: LeaseEvent['kind'], address: string, subscriber: string, id: string, agoMs = 0) => {
     const result = state.leases.report({

@@ -14,12 +14,14 @@
  * known, and `heard` when that was heard; a lease runs from the earlier, a claim in the way of others from the later.
  */
 import { isMapped } from '../../address/address.ts';
+import type { Source } from '../in-force.ts';
 import { IntRecords, NONE } from '../int-records.ts';
 import { NestedPrefixes } from '../nested-prefixes.ts';
-import { isSameReporter, mayBeOne, type Reporter, type SessionName } from '../session-name.ts';
+import { isNamed, isSameReporter, mayBeOne, type Reporter, type SessionName } from '../session-name.ts';
 import { DOUBTED, SESSION, Sessions, UNNAMED, USED } from '../sessions.ts';
 import type { AddressTable, PortPrefix } from '../table/address-table.ts';
 import { NOBODY, UNKNOWN } from '../table/prefix-table.ts';
+import { withoutHostBits } from './lease-bounds.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 
 /** What somebody reported. */
@@ -61,6 +63,7 @@ export interface ClaimRecord {
   readonly doubted: boolean;
 }
 
+const ADDRESS_BITS = 128;
 /** Words of a claim: four of the address, then these. Links + 1, so that 0 is none. */
 const SHAPE = 4;
 const OF_SESSION = 5;
@@ -285,6 +288,16 @@ export class Leases {
       if (others.length > 0) this.#settle(inner);
     }
     return standing;
+  }
+
+  /**
+   * Is the lease by which somebody was found one of the API's alone? `bits`: of its prefix, above 128 with those of the port.
+   * Yes also where there is no such lease any more: by what has just gone nobody is recognised.
+   */
+  isOfApi({ clientWords, port }: Pick<Source, 'clientWords' | 'port'>, bits: number): boolean {
+    const prefix = withoutHostBits(clientWords, Math.min(bits, ADDRESS_BITS));
+    const claims = this.#claimsOn({ ...prefix, port, portBits: Math.max(0, bits - ADDRESS_BITS) });
+    return claims.every((claim) => isNamed(this.#sessions.reporterOf(this.#claims.get(claim, OF_SESSION))));
   }
 
   /** Another message of a session about what it claims. */

@@ -62,7 +62,7 @@ function setUp() {
     unfiltered: [],
     leaseMs: 3_600_000,
     leaseAfterRestartMs: 0,
-    provisioning: { shortestIpv4: 32, shortestIpv6: 48 },
+    provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
   });
   const results: string[] = [];
   const config = {

@@ -43,6 +43,18 @@ export const radiusSchema = z.strictObject({
 export const provisioningSchema = z.strictObject({
   'shortest-ipv4': shortest(32, 32).describe('Shortest IPv4 prefix that is taken.'),
   'shortest-ipv6': shortest(128, 48).describe('Shortest IPv6 prefix that is taken.'),
+  prefixes: z
+    .array(z.string())
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('Networks in which leases may be written over the API; without this key those of `server.access`.'),
+  portal: z
+    .boolean()
+    .default(false)
+    .describe(
+      'The portal recognises subscribers by such leases too. Whoever holds a token of the role provisioning can then see and change the consent of any subscriber from an address in these networks.',
+    ),
 });
 
 export const subscribersSchema = z.strictObject({
@@ -94,7 +106,9 @@ export const subscribersSchema = z.strictObject({
       'After a restart a lease from before is believed so long, counted from the last that was heard before it; then a message has to confirm it. 0: not at all.',
     ),
   radius: radiusSchema.optional().describe('RADIUS accounting: leases of addresses to subscribers.'),
-  provisioning: provisioningSchema.prefault({}).describe('What `POST /v1/leases` may lease.'),
+  provisioning: provisioningSchema
+    .prefault({})
+    .describe('Leases over the API (`POST /v1/leases`), written by the role provisioning.'),
 });
 
 type Section = z.output<typeof subscribersSchema>;
@@ -119,6 +133,12 @@ export function subscriberFindings(section: Section, listen: readonly Endpoint[]
     else if (listen && !listen.some((each) => endpointText(each) === endpointText(endpoint)))
       complain(['unfiltered', i], `${endpointText(endpoint)} is none of server.listen`);
   });
+  section.provisioning.prefixes?.forEach((text, i) => {
+    const prefix = attempt(() => parsePrefix(text));
+    if (typeof prefix === 'string') complain(['provisioning', 'prefixes', i], prefix);
+    else if (prefix.bits === 0 || prefix.bits === 96)
+      complain(['provisioning', 'prefixes', i], 'is every address there is: name the networks that are handed out');
+  });
   if (section.radius) {
     const endpoint = attempt(() => parseEndpoint(section.radius?.listen ?? '', { defaultPort: 1813 }));
     if (typeof endpoint === 'string') complain(['radius', 'listen'], endpoint);
@@ -137,7 +157,7 @@ export function subscribersConfig(
   baseFolder: string,
 ): SubscribersConfig {
   const unfiltered = section.unfiltered.map((text) => endpointText(parseEndpoint(text, { defaultPort: 53 })));
-  const { radius } = section;
+  const { radius, provisioning } = section;
   return {
     ...(section.ranges !== undefined && { rangesFile: resolve(baseFolder, section.ranges) }),
     terms: { version: section.terms, covers: section.covers },
@@ -155,8 +175,10 @@ export function subscribersConfig(
       },
     }),
     provisioning: {
-      shortestIpv4: section.provisioning['shortest-ipv4'],
-      shortestIpv6: section.provisioning['shortest-ipv6'],
+      shortestIpv4: provisioning['shortest-ipv4'],
+      shortestIpv6: provisioning['shortest-ipv6'],
+      ...(provisioning.prefixes !== undefined && { prefixes: provisioning.prefixes }),
+      portal: provisioning.portal,
     },
   };
 }

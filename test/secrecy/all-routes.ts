@@ -1,0 +1,57 @@
+/** Every route of a running server, as its OpenAPI describes it, and a configuration in which every plugin has its routes. */
+
+import type { RouteAudit } from '../../src/admin/route-audit.ts';
+import type { Role } from '../../src/audit/roles.ts';
+import type { World } from './world.ts';
+
+/** Plugins besides those that every world has. */
+export const ALL_PLUGINS: Readonly<Record<string, unknown>> = {
+  sinkhole: { ipv4: '192.0.2.1', ipv6: '2001:db8::1' },
+  'amp-shaper': {},
+  'random-subdomain': {},
+  'query-history': {},
+  rpz: {},
+  whoami: { name: 'whoami.example' },
+};
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+
+export interface Operation {
+  /** METHOD and path, as a table names it. */
+  readonly operation: string;
+  readonly method: Method;
+  readonly path: string;
+  /** The path with something in the place of its parameters. */
+  readonly example: string;
+  readonly roles: readonly (Role | 'anyone')[];
+  readonly audit: RouteAudit | undefined;
+  readonly noAudit: string | undefined;
+}
+
+interface Described {
+  readonly 'x-roles'?: readonly Role[];
+  readonly 'x-audit'?: RouteAudit;
+  readonly 'x-no-audit'?: string;
+}
+
+const EXAMPLES: Readonly<Record<string, string>> = {
+  action: 'opt-out',
+  id: 'x1',
+  name: 'nothing',
+  subscriber: 'nobody',
+};
+
+export async function operationsOf(world: World): Promise<Operation[]> {
+  const { body } = await world.json<{ paths: Record<string, Record<string, Described>> }>('GET', '/openapi.json');
+  return Object.entries(body.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, described]) => ({
+      operation: `${method.toUpperCase()} ${path}`,
+      method: method.toUpperCase() as Method,
+      path,
+      example: path.replaceAll(/\{(\w+)\}/g, (_, name: string) => EXAMPLES[name] ?? 'x'),
+      roles: described['x-roles'] ?? [],
+      audit: described['x-audit'],
+      noAudit: described['x-no-audit'],
+    })),
+  );
+}
