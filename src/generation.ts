@@ -15,6 +15,7 @@ import type { Clock } from './clock.ts';
 import { type Config, serverFacts } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
+import type { Approval } from './grounds/approval.ts';
 import type { LastingParts } from './lasting.ts';
 import { threadCompiler } from './lists/compiler.ts';
 import { ListDesk } from './lists/desk.ts';
@@ -29,6 +30,9 @@ import { LISTS_TOPIC, MEASURES_TOPIC, Publications, pluginTopic, SUBSCRIBERS_TOP
 import { SubscriberDesk } from './subscribers/desk.ts';
 import { noticeDesk } from './subscribers/notice-desk.ts';
 import type { SubscriberState } from './subscribers/state.ts';
+import { markEndedGrounds } from './time/configured-grounds.ts';
+import type { LatestTime } from './time/latest-time.ts';
+import type { TimeStore } from './time/time-store.ts';
 import type { IoKind } from './worker-messages.ts';
 import { Workers } from './workers.ts';
 
@@ -37,6 +41,9 @@ export interface ProcessParts {
   readonly io: IoKind;
   readonly log: Logger;
   readonly clock: Clock;
+  /** The same clock, as what it is. */
+  readonly time: LatestTime;
+  readonly timeStore: TimeStore;
   readonly hashKey: readonly [number, number];
   readonly cookieSecret: Uint8Array;
   readonly failures: FailureMemory;
@@ -106,6 +113,9 @@ export class Generation {
     const plugins = await Promise.all(config.plugins.map(loadPlugin));
     const listeners = parts.io === 'mmsg' ? openListeners(config, old) : undefined;
     const controls = new Controls();
+    markEndedGrounds(config, parts.timeStore);
+    parts.measures.approval = approvalOf(config);
+    controls.showTime(parts.time);
     try {
       const cache =
         old?.config.cache.sizeBytes === config.cache.sizeBytes
@@ -258,6 +268,10 @@ async function openSubscribers(
   return desk;
 }
 
+function approvalOf({ admin }: Config): Approval {
+  return { singleApproverReason: admin.singleApproverReason };
+}
+
 /** The plugins' halves in the main thread. */
 class Controls {
   readonly publications = new Publications();
@@ -265,6 +279,27 @@ class Controls {
   readonly routes: PluginRoutes[] = [];
   readonly closers: (() => void | Promise<void>)[] = [];
   readonly carriers = new Map<string, MeasureCarrier>();
+
+  /** How the system's clock stands to the server's time. */
+  showTime(time: LatestTime): void {
+    const behind = this.metrics.gauge(
+      'sekisho_clock_behind_seconds',
+      "How far the system's clock is behind the server's time.",
+    );
+    const doubt = this.metrics.gauge(
+      'sekisho_clock_in_doubt',
+      '1 while nothing with a term acts, because the time is not known.',
+    );
+    const show = () => {
+      const { behindMs, inDoubt } = time.state;
+      this.metrics.values[behind] = behindMs / 1000;
+      this.metrics.values[doubt] = inDoubt ? 1 : 0;
+    };
+    show();
+    const timer = setInterval(show, 1_000);
+    timer.unref();
+    this.closers.push(() => clearInterval(timer));
+  }
 
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
     const context: ControlContext<never> = {
@@ -283,6 +318,8 @@ class Controls {
       workers: config.server.workers,
       audit: parts.audit,
       measures: parts.measures,
+      approval: approvalOf(config),
+      beforeTimeIsSetBack: (record) => void this.closers.push(parts.time.onAccept(record)),
       carryMeasures: (carrier) => void this.carriers.set(plugin.name, carrier),
       samples: parts.samples,
       dataFolder: () => {

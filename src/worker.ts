@@ -26,6 +26,7 @@ import { LISTS_TOPIC, MEASURES_TOPIC, type Publication, pluginTopic, SUBSCRIBERS
 import { TCP, UDP } from './query.ts';
 import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
 import { SuspendedQueries } from './suspended.ts';
+import { SharedTime } from './time/shared-time.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from './upstream/forward.ts';
 import { randomPool } from './upstream/random.ts';
 import { ServerCookies } from './wire/server-cookies.ts';
@@ -40,7 +41,7 @@ const SWEEP_MS = 100;
 
 const setup = workerData as WorkerSetup;
 const main = parentPort!;
-const clock = new RoundClock(systemClock);
+const clock = new RoundClock(new SharedTime(systemClock, setup.time));
 const heartbeat = new Int32Array(setup.heartbeat);
 
 /** The shape of pino's logger, as far as the packet threads use it; the main thread writes the lines. */
@@ -252,7 +253,7 @@ async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<Tc
   const server = new TcpServer({
     handle: (query) => chain.handle(query),
     // Each chunk that libuv brings is a round of its own.
-    clock: { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs() },
+    clock: { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs(), termMs: () => clock.termMs() },
     metrics,
     limits: {
       maxConnections: Math.max(1, Math.ceil(tcp.maxConnections / workers)),

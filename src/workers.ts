@@ -17,6 +17,7 @@ import { libc } from './net/libc.ts';
 import type { Listeners } from './net/listeners.ts';
 import { segmentsWork } from './net/self-test.ts';
 import type { Publication, Publications } from './publications.ts';
+import type { LatestTime } from './time/latest-time.ts';
 import {
   type ChainEntry,
   type FromWorker,
@@ -44,6 +45,7 @@ export interface WorkersParts {
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
   readonly hashKey: readonly [number, number];
+  readonly time: LatestTime;
   readonly cookieSecret: Uint8Array;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
@@ -198,7 +200,7 @@ export class Workers {
 
   #launch(place: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { config, io, listeners, cache, failures, hashKey, cookieSecret, shared, publications } = this.#parts;
+      const { config, io, listeners, cache, failures, hashKey, time, cookieSecret, shared, publications } = this.#parts;
       const serial = this.#parts.nextSerial();
       const heartbeat = new SharedArrayBuffer(8);
       const descriptors = new SharedArrayBuffer(MAX_DESCRIPTORS * 4);
@@ -214,6 +216,7 @@ export class Workers {
         cache,
         failures,
         hashKey,
+        time: time.shared.memory,
         cookieSecret,
         shared,
         published: publications.latest(),

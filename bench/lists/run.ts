@@ -17,6 +17,7 @@ import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { memory } from '../../test/harness/cpu.ts';
+import { NEXT_REVIEW } from '../../test/harness/dates.ts';
 import { ensurePackages } from '../../test/harness/debian.ts';
 import { startNsd } from '../../test/harness/nsd.ts';
 import { startPdnsRecursor } from '../../test/harness/pdns-recursor.ts';
@@ -88,7 +89,7 @@ const ground = {
   necessity: 'nothing else would measure it',
   proportionality: 'nobody else is concerned',
   approver: 'bench',
-  review: '2099-12-31',
+  review: NEXT_REVIEW,
 };
 
 function sekishoWith(upstreamPort: number, probeName: string) {

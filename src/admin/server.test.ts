@@ -4,15 +4,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { systemClock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { definePlugin, type Plugin, z } from '../plugin.ts';
 import { emptyReport } from '../report/empty-report.ts';
+import { LatestTime } from '../time/latest-time.ts';
 import type { AdminDeps } from './deps.ts';
 import { type Admin, startAdmin } from './server.ts';
 import { ensureAdminToken, readAdminToken } from './tokens.ts';
+
+const approval = { singleApproverReason: undefined };
+const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 let folder = '';
 let running: Admin[] = [];
@@ -53,8 +58,9 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     reload: unused,
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
+    lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} }, approval },
     measures: measuresWithoutStore(),
+    time: new LatestTime(systemClock, noMark),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,

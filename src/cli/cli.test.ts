@@ -8,13 +8,18 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
+import { systemClock } from '../clock.ts';
 import { loadConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { measuresWithoutStore } from '../measures/desk-without-store.ts';
 import { resolvePlugin } from '../plugins.ts';
 import { emptyReport } from '../report/empty-report.ts';
+import { LatestTime } from '../time/latest-time.ts';
 import { main } from './cli.ts';
 import { COMMANDS } from './commands.ts';
+
+const approval = { singleApproverReason: undefined };
+const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 let folder = '';
 let admin: Admin;
@@ -99,8 +104,9 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
+    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
     measures: measuresWithoutStore(),
+    time: new LatestTime(systemClock, noMark),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,

@@ -347,6 +347,26 @@ from elsewhere, made to be published. Making it lands in the audit log.`,
     load: async () => (await import('./report.ts')).report,
   },
   {
+    name: 'time',
+    usage: '[show | accept --reason TEXT]',
+    summary: 'the server’s time beside the system’s clock',
+    help: `What has ended never returns: the server's time never runs behind the latest time that the
+data folder has seen, whatever the system's clock says. show (the default) compares the two.
+
+Where the clock is behind at a start, the time is in doubt and nothing with a term acts
+until the clock has caught up. Where the clock ran ahead by mistake (the year 2099), set
+it right and say so with accept: terms are judged by the clock again. What has ended by
+then stays ended and has to be stated anew. Recorded with the reason; roles: operator,
+privacy.`,
+    examples: [
+      ['sekisho time', 'is the clock trusted?'],
+      ['sekisho time accept --reason "NTP server sent 2099, mended at 04:10, ticket 4711"', 'take the clock as right'],
+    ],
+    options: ['reason'],
+    words: [0, 1],
+    load: async () => (await import('./time.ts')).time,
+  },
+  {
     name: 'audit',
     usage: 'verify [SEQUENCE:HASH]',
     summary: 'check that nothing in the audit log was changed or taken away',

@@ -141,6 +141,8 @@ export interface AdminConfig {
   readonly listen: Endpoint;
   /** What `admin.tokens-file` holds. */
   readonly tokens: readonly TokenEntry[];
+  /** Why whoever asks may also approve; absent where two people are needed. */
+  readonly singleApproverReason?: string;
 }
 
 export function serverConfig(
@@ -233,5 +235,6 @@ export function serverFacts(
 }
 
 export function adminConfig(section: z.infer<typeof adminSchema>, tokens: readonly TokenEntry[]): AdminConfig {
-  return { listen: section.listen, tokens };
+  const reason = section['single-approver'] ? section['single-approver-reason']?.trim() : undefined;
+  return { listen: section.listen, tokens, ...(reason !== undefined && { singleApproverReason: reason }) };
 }

@@ -234,6 +234,17 @@ export const adminSchema = z
       .min(1)
       .optional()
       .describe('YAML list of `{name, role, token-sha256}`: who may use the admin API besides `<data>/admin.token`.'),
+    'single-approver': z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whoever asks for a measure over the API may also approve it. Otherwise `approver` has to differ from the name of the token.',
+      ),
+    'single-approver-reason': z
+      .string()
+      .max(500)
+      .optional()
+      .describe('Why one person is enough, in a sentence; required with `single-approver`, recorded and shown.'),
   })
   .prefault({})
   .describe('The admin API.');

@@ -11,7 +11,9 @@
 import type { Auditor } from '../audit/entry.ts';
 import type { Clock } from '../clock.ts';
 import { errorText, SekishoError } from '../errors.ts';
+import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { readGround } from '../grounds/stated.ts';
+import { statementProblem } from '../grounds/statement.ts';
 import { compileMatch, MAX_MEASURES, MatchError, published } from './compile.ts';
 import { LIMITED, MATCHED, type PublishedMeasures } from './in-force.ts';
 import { isRunning, type Measure, type MeasureProposal, matchText, sameMatch } from './measure.ts';
@@ -56,8 +58,8 @@ export interface Statement {
 export interface Held {
   measure: Measure;
   readonly slot: number;
-  /** Monotonic milliseconds. */
-  readonly endsMs: number;
+  /** Monotonic milliseconds; made anew where the clock jumps. */
+  endsMs: number;
   readonly recovery: Recovery;
   /** Counters as they stood when it took the slot. */
   readonly base: { readonly matched: number; readonly limited: number };
@@ -66,12 +68,15 @@ export interface Held {
 const LAST_MS = 7 * 86_400_000;
 /** An ended measure stays in sight so long. */
 const KEEP_ENDED_MS = 86_400_000;
-const LEAST_WORDS = 8;
+/** The clocks of a machine drift apart by less in a second. */
+const JUMP_MS = 500;
 const SERVER = 'server';
 
 export class MeasureDesk {
   /** Where a damaged store was put; monitoring shows it. */
   readonly store: MeasureStore | undefined;
+  /** Of the configuration in force. */
+  approval: Approval = { singleApproverReason: undefined };
   readonly #clock: Clock;
   readonly #audit: Auditor;
   readonly #log: MeasuresLog;
@@ -82,6 +87,9 @@ export class MeasureDesk {
   readonly #ended: Measure[] = [];
   readonly #attached = new Set<MeasuresAttachment>();
   #tickFailed = false;
+  /** As the ends were made with: wall clock less monotonic clock, and whether the time was known. */
+  #offsetMs: number;
+  #timeKnown: boolean;
   /** One change after the other: each sees what the one before left. */
   #queue: Promise<unknown> = Promise.resolve();
   #ticking = false;
@@ -97,6 +105,8 @@ export class MeasureDesk {
     this.#clock = parts.clock;
     this.#audit = parts.audit;
     this.#log = parts.log;
+    this.#offsetMs = parts.clock.wallMs() - parts.clock.nowMs();
+    this.#timeKnown = Number.isFinite(parts.clock.termMs());
     for (const measure of this.store?.measures ?? []) {
       if (isRunning(measure)) this.#hold(measure);
       else this.#ended.push(measure);
@@ -144,7 +154,7 @@ export class MeasureDesk {
     const { store } = this;
     if (!store) throw new SekishoError('SEKISHO_MEASURE_STORE', 'there is no store for measures; the log says why');
     const wallMs = this.#clock.wallMs();
-    const stated = this.#checked(proposal, statement, wallMs);
+    const stated = this.#checked(proposal, statement, who, wallMs);
     const before = this.#conflicting(proposal, statement);
     const measure: Measure = {
       ...proposal,
@@ -208,7 +218,7 @@ export class MeasureDesk {
     if (this.#ticking) return;
     this.#ticking = true;
     try {
-      for (const held of [...this.#held.values()]) await this.#inTurn(() => this.#look(held, this.#clock.nowMs()));
+      await this.recordEnds();
       this.#forgetOld();
       this.#tickFailed = false;
     } catch (error) {
@@ -221,6 +231,12 @@ export class MeasureDesk {
     }
   }
 
+  /** What has ended by now is on record when this resolves. Rejects where the disk takes it not. */
+  async recordEnds(): Promise<void> {
+    await this.#inTurn(() => this.#followClock());
+    for (const held of [...this.#held.values()]) await this.#inTurn(() => this.#look(held, this.#clock.nowMs()));
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#queue.then(work);
     this.#queue = done.catch(() => {});
@@ -231,8 +247,20 @@ export class MeasureDesk {
     this.store?.close();
   }
 
+  /** The wall clock was set, or the time is known again: ends lie elsewhere on the monotonic clock now. */
+  async #followClock(): Promise<void> {
+    const offsetMs = this.#clock.wallMs() - this.#clock.nowMs();
+    const known = Number.isFinite(this.#clock.termMs());
+    if (known === this.#timeKnown && Math.abs(offsetMs - this.#offsetMs) < JUMP_MS) return;
+    this.#offsetMs = offsetMs;
+    this.#timeKnown = known;
+    for (const held of this.#held.values()) held.endsMs = held.measure.endsAtMs - offsetMs;
+    await this.#publish();
+  }
+
   async #look(held: Held, nowMs: number): Promise<void> {
-    if (!this.#held.has(held.measure.id)) return;
+    // While the time is in doubt nothing acts, and nothing has ended for certain.
+    if (!this.#held.has(held.measure.id) || !this.#timeKnown) return;
     if (nowMs >= held.endsMs) {
       this.#recordQuietly('measure.expire', 'its term was over', held.measure);
       await this.#end(held, 'expired', SERVER, 'its term was over');
@@ -256,9 +284,14 @@ export class MeasureDesk {
   #checked(
     proposal: MeasureProposal,
     { ground: given, escalate }: Statement,
+    who: string,
     wallMs: number,
   ): { ground: Measure['ground']; endsAtMs: number } {
     const problems: string[] = [];
+    if (!Number.isFinite(this.#clock.termMs()))
+      problems.push(
+        'the clock is in doubt: it is behind the latest time that the data folder has seen. Set it right, or say that it is: sekisho time accept --reason TEXT',
+      );
     try {
       compileMatch(proposal.match);
     } catch (error) {
@@ -270,9 +303,11 @@ export class MeasureDesk {
         `${proposal.plugin} is not in the configuration, so nothing would act on it: add \`${proposal.plugin}: {}\` below plugins, and reload`,
       );
     // R5: the narrowest first; a whole zone only where somebody says why.
-    if (proposal.escalation && escalate.trim().length < LEAST_WORDS)
+    if (proposal.escalation && statementProblem(escalate) !== undefined)
       problems.push('escalate: this is on a whole zone; say in a sentence why nothing narrower does');
     const stated = readGround(given, wallMs, problems);
+    const onePerson = stated && approverProblem(stated.ground.approver, who, this.approval);
+    if (onePerson !== undefined) problems.push(onePerson);
     const endsAtMs = stated?.endsAtMs ?? stated?.reviewAtMs ?? 0;
     if (stated?.ground.kind === 'legitimate-business' && endsAtMs > wallMs + LAST_MS + 1000)
       problems.push('review: a measure of a diagnosis is temporary, whatever its ground: at most 7d');
@@ -341,7 +376,9 @@ export class MeasureDesk {
   }
 
   #published(): PublishedMeasures {
-    const measures = [...this.#held.values()].map(({ measure, endsMs, slot }) => published(measure, endsMs, slot));
+    const measures = [...this.#held.values()].map(({ measure, endsMs, slot }) =>
+      published(measure, this.#timeKnown ? endsMs : Number.NEGATIVE_INFINITY, slot),
+    );
     return { measures, counters: this.#counters };
   }
 

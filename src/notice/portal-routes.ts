@@ -138,7 +138,7 @@ export function portalRoutes(
       return pages.message(request, reply, 'notFound', 404);
     }
     if (token === undefined) return refuse(request, reply, 'link-forged');
-    const redeemed = await links.redeem(token, clock.wallMs());
+    const redeemed = await links.redeem(token, clock.termMs());
     if ('fault' in redeemed) return refuse(request, reply, redeemed.fault);
     const session = await memory.tickets.session(redeemed.subscriber, clock.wallMs());
     setCookie(reply, SESSION_COOKIE, session, secure, SESSION_SECONDS);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { ListStatus, ListsStatus } from '../../src/admin/lists.ts';
 import type { ExplainResult } from '../../src/admin/status.ts';
+import { NEXT_REVIEW } from '../harness/dates.ts';
 import { findProgram } from '../harness/debian.ts';
 import { sekisho } from '../harness/field.ts';
 import { freePort } from '../harness/free-port.ts';
@@ -275,7 +276,7 @@ describe.skipIf(findProgram('named') === undefined)('a policy zone of a BIND pri
     necessity: 'no other way is open',
     proportionality: 'single names only',
     approver: 'legal',
-    review: '2099-12-31',
+    review: NEXT_REVIEW,
   };
 
   it('comes signed by AXFR, follows NOTIFY by IXFR, and outlives the primary and a wrong key', async () => {

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { NEXT_REVIEW } from '../harness/dates.ts';
 import { ensurePackages, findProgram } from '../harness/debian.ts';
 import { askTcp, askUdp, dataOf } from '../harness/dns-client.ts';
 import { dig, type Field, sekisho, startField } from '../harness/field.ts';
@@ -27,7 +28,7 @@ const ground = {
   necessity: 'nothing milder helps',
   proportionality: 'single names only',
   approver: 'K. Sato',
-  review: '2099-12-31',
+  review: NEXT_REVIEW,
 };
 
 const soa = '$TTL 60\n@ SOA ns.rpz.test. hostmaster.rpz.test. 7 3600 600 86400 30\n@ NS ns.rpz.test.\n';

@@ -1,6 +1,7 @@
 /** Who is answered, and what: access, sinkhole, and plugins written by somebody else. */
 import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { EMERGENCY_END } from '../harness/dates.ts';
 import { ensurePackages } from '../harness/debian.ts';
 import { askTcp, askUdp, dataOf, queryBytes, readReply, TcpConnection } from '../harness/dns-client.ts';
 import { dig, sekisho } from '../harness/field.ts';
@@ -36,7 +37,7 @@ const ground = {
   effect: 'the resolver itself',
   evidence: 'ticket 4711',
   approver: 'somebody',
-  expires: '2099-12-31',
+  expires: EMERGENCY_END,
 };
 
 describe('access', () => {

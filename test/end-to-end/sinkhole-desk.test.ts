@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { EMERGENCY_END } from '../harness/dates.ts';
 import { ensurePackages } from '../harness/debian.ts';
 import { askUdp, dataOf, exchangeDatagram, queryBytes } from '../harness/dns-client.ts';
 import { runDnsperf } from '../harness/dnsperf.ts';
@@ -376,7 +377,7 @@ describe('rules outlive', () => {
     const config = parse(server.config) as { plugins: { sinkhole: Section } };
     const write = (sinkhole: Section) =>
       writeFileSync(server.configFile, stringify({ ...config, plugins: { sinkhole } }));
-    const ground = { ...SELF_DEFENCE, expires: '2099-01-01' };
+    const ground = { ...SELF_DEFENCE, expires: EMERGENCY_END };
     write({ ...config.plugins.sinkhole, rules: [{ name: 'written.example.test', ground }] });
     expect((await call(server, 'POST', '/v1/reload')).status).toBe(200);
     write({ rules: 'nonsense' });
