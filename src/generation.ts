@@ -15,10 +15,12 @@ import type { Clock } from './clock.ts';
 import { type Config, serverFacts } from './config/config.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
+import { faultOf, faultText } from './fault-text.ts';
 import type { Approval } from './grounds/approval.ts';
 import type { LastingParts } from './lasting.ts';
 import { threadCompiler } from './lists/compiler.ts';
 import { ListDesk } from './lists/desk.ts';
+import type { CompiledLists } from './lists/in-force.ts';
 import { listFacts } from './lists/list-config.ts';
 import type { MeasureCarrier, MeasureDesk } from './measures/desk.ts';
 import type { MetricSample, RetiredMetrics } from './metrics/prometheus.ts';
@@ -115,6 +117,7 @@ export class Generation {
     const controls = new Controls();
     markEndedGrounds(config, parts.timeStore);
     parts.measures.approval = approvalOf(config);
+    parts.measures.keepMs = config.measures.keepMs;
     controls.showTime(parts.time);
     try {
       const cache =
@@ -280,6 +283,14 @@ class Controls {
   readonly closers: (() => void | Promise<void>)[] = [];
   readonly carriers = new Map<string, MeasureCarrier>();
 
+  /** Different names on the list, as compiled last; undefined while nothing is. */
+  #namesOf(list: number): number | undefined {
+    const compiled = this.publications.latest().find(({ topic }) => topic === LISTS_TOPIC)?.value as
+      | CompiledLists
+      | undefined;
+    return compiled?.names.lists[list]?.names;
+  }
+
   /** How the system's clock stands to the server's time. */
   showTime(time: LatestTime): void {
     const behind = this.metrics.gauge(
@@ -308,7 +319,10 @@ class Controls {
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
-      notices: config.subscribers && parts.subscribers && noticeDesk(parts.subscribers, config.lists),
+      notices:
+        config.subscribers &&
+        parts.subscribers &&
+        noticeDesk(parts.subscribers, config.lists, (list) => this.#namesOf(list)),
       hashKey: parts.hashKey,
       lasting: (make) => {
         const { value, release } = parts.lasting.take(plugin.name, make);
@@ -348,7 +362,8 @@ async function closeAll(closers: (() => void | Promise<void>)[], log: Logger): P
     try {
       await close();
     } catch (error) {
-      log.error({ err: error }, 'a plugin failed to close');
+      log.error({ fault: faultOf(error) }, 'a plugin failed to close');
+      log.debug({ message: faultText(error) }, 'a plugin failed to close: message');
     }
   }
 }

@@ -2,6 +2,7 @@
  * The plugins' hooks as the chain runs them: flat lists in chain order, one counter per plugin and verdict, a share of the
  * queries with the time taken, and one place that knows whose hook is running when something throws.
  */
+import { faultOf, faultText } from './fault-text.ts';
 import type { Metrics } from './metrics/registry.ts';
 import {
   ANSWER,
@@ -32,6 +33,7 @@ export interface MountedPlugin {
 /** The part of a logger that is needed here. */
 export interface FaultLog {
   error(fields: object, text: string): void;
+  debug?(fields: object, text: string): void;
 }
 
 /** Hooks of one kind, and the plugin that each belongs to. */
@@ -250,7 +252,9 @@ export class PluginHooks {
       this.#lastFaultLogMs[owner] = nowMs;
     }
     const plugin = this.#names[owner] ?? 'server';
-    this.#log.error({ plugin, err: error }, 'a hook failed; its query is answered SERVFAIL');
+    // Its text is the plugin's, and may hold what the query held.
+    this.#log.error({ plugin, fault: faultOf(error) }, 'a hook failed; its query is answered SERVFAIL');
+    this.#log.debug?.({ plugin, message: faultText(error) }, 'a hook failed: message');
   }
 
   /** Run one hook; the verdict is checked, counted and, over TCP, TRUNCATE made CONTINUE. */

@@ -21,6 +21,7 @@ import { problemText } from './config/yaml-source.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { errorText, SekishoError } from './errors.ts';
 import { Explainer } from './explain.ts';
+import { faultOf, faultText } from './fault-text.ts';
 import { Generation, type ProcessParts } from './generation.ts';
 import { LastingParts } from './lasting.ts';
 import { openMeasures } from './measures/open.ts';
@@ -215,6 +216,13 @@ class Server {
       this.#log.error({ problems }, 'reload refused; the configuration in force stays');
       return { ok: false, problems: [...problems] };
     };
+    // What a plugin threw is told to whoever asked for the reload; the log gets its kind.
+    const failed = (error: unknown): ReloadResult => {
+      if (!saysPluginsWords(error)) return refused([errorText(error)]);
+      this.#log.error({ fault: faultOf(error) }, 'reload refused; the configuration in force stays');
+      this.#log.debug({ message: faultText(error) }, 'reload refused: message');
+      return { ok: false, problems: [errorText(error)] };
+    };
     const old = this.#generation;
     const loaded = await loadConfig({ path: this.#options.configPath, resolvePlugin });
     if (!loaded.ok) return refused(loaded.problems.map(problemText));
@@ -229,7 +237,7 @@ class Server {
       next = await this.#startBeside(old, config);
     } catch (error) {
       await this.#reactivateDesk();
-      return refused([errorText(error)]);
+      return failed(error);
     }
     try {
       await next.activate();
@@ -245,7 +253,7 @@ class Server {
     } catch (error) {
       await next.discard(this.#log);
       await this.#reactivateDesk();
-      return refused([errorText(error)]);
+      return failed(error);
     }
     this.#generation = next;
     this.#configuredAtMs = Date.now();
@@ -288,7 +296,11 @@ class Server {
 
   async #reactivateDesk(): Promise<void> {
     await this.#generation.activate().catch((error: unknown) => {
-      this.#log.error({ err: error }, 'something of the former configuration could not be taken up again');
+      this.#log.error({ fault: faultOf(error) }, 'something of the former configuration could not be taken up again');
+      this.#log.debug(
+        { message: faultText(error) },
+        'something of the former configuration could not be taken up again: message',
+      );
     });
   }
 
@@ -363,12 +375,14 @@ class Server {
     process.on('SIGHUP', () => void this.reload());
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.stop());
     // Nothing that goes wrong in the control plane may take the packet threads along.
-    process.on('uncaughtException', (error) =>
-      this.#log.error({ err: error }, 'uncaught error in the main thread; serving goes on'),
-    );
-    process.on('unhandledRejection', (error) =>
-      this.#log.error({ err: error }, 'unhandled rejection in the main thread; serving goes on'),
-    );
+    for (const [event, what] of [
+      ['uncaughtException', 'uncaught error'],
+      ['unhandledRejection', 'unhandled rejection'],
+    ] as const)
+      process.on(event, (error: unknown) => {
+        this.#log.error({ fault: faultOf(error) }, `${what} in the main thread; serving goes on`);
+        this.#log.debug({ message: faultText(error) }, `${what} in the main thread: message`);
+      });
   }
 
   #adminDeps(generation: Generation): AdminDeps {
@@ -418,7 +432,7 @@ class Server {
       })),
       tallies: this.#tallies.between(span.from, span.to),
       actions: audit.summary(begin, end),
-      deletions: audit.details('history.delete', begin, end),
+      deletions: [...audit.details('history.delete', begin, end), ...audit.details('measures.delete', begin, end)],
       consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
       audit: audit.verify(),
     });
@@ -450,6 +464,15 @@ class Server {
       what,
     );
   }
+}
+
+/** Its text is not ours: a plugin's half in the main thread threw it, or a worker's did. */
+function saysPluginsWords(error: unknown): boolean {
+  return (
+    !(error instanceof SekishoError) ||
+    error.code === 'SEKISHO_PLUGIN_FAILED' ||
+    error.code === 'SEKISHO_WORKERS_FAILED'
+  );
 }
 
 /** Settings that a reload cannot change, where they differ: what the operator asked for must not be half done in silence. */

@@ -9,6 +9,7 @@ import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from './cache
 import { Chain } from './chain.ts';
 import { RoundClock, systemClock } from './clock.ts';
 import { serverFacts } from './config/config.ts';
+import { faultOf, faultText } from './fault-text.ts';
 import { type CompiledLists, ListsInForce } from './lists/in-force.ts';
 import { listFacts } from './lists/list-config.ts';
 import { MeasuresInForce, type PublishedMeasures } from './measures/in-force.ts';
@@ -220,8 +221,11 @@ function hold(publication: Publication, take: (publication: Publication) => void
     take(publication);
     tell({ type: 'holds', serial });
   } catch (error) {
-    log.error({ topic: publication.topic, err: error }, 'a publication could not be taken; the one before stays');
-    tell({ type: 'holds', serial, problem: error instanceof Error ? error.message : String(error) });
+    const { topic } = publication;
+    log.error({ topic, fault: faultOf(error) }, 'a publication could not be taken; the one before stays');
+    log.debug({ topic, message: faultText(error) }, 'a publication could not be taken: message');
+    // What somebody who waits for it is told ends up in logs and answers: the kind of the error is enough there.
+    tell({ type: 'holds', serial, problem: faultOf(error).error });
   }
 }
 
@@ -277,18 +281,24 @@ function say(level: LogLevel, fields: object, text: string): void {
   tell({ type: 'log', level, fields: plain(fields), text });
 }
 
-/** What a plugin throws may hold anything, also what cannot be sent to another thread: only its words are. */
+/**
+ * What a plugin throws may hold anything, also what cannot be sent to another thread, or what nobody may read: only the kind of an error
+ * and its places are.
+ */
 function plain(fields: object): Record<string, unknown> {
-  const entries = Object.entries(fields).map(([key, value]) => [key, typeof value === 'object' ? words(value) : value]);
+  const entries = Object.entries(fields).map(([key, value]) => [
+    key,
+    value instanceof Error ? faultOf(value) : sendable(value),
+  ]);
   return Object.fromEntries(entries.filter(([, value]) => typeof value !== 'function' && typeof value !== 'symbol'));
 }
 
-function words(thrown: unknown): unknown {
+function sendable(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
   try {
-    if (thrown instanceof Error) return { type: thrown.name, message: thrown.message, stack: thrown.stack };
-    return String(thrown);
+    return structuredClone(value);
   } catch {
-    return 'something that has no text';
+    return 'something that cannot be sent to another thread';
   }
 }
 

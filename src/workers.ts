@@ -11,6 +11,7 @@ import { releaseLocksOf } from './cache/cache.ts';
 import type { FailureMemory } from './cache/failures.ts';
 import type { CacheMemory } from './cache/memory.ts';
 import type { Config } from './config/config.ts';
+import { faultOf, faultText } from './fault-text.ts';
 import type { MetricsSource, RetiredMetrics } from './metrics/prometheus.ts';
 import type { MetricsSnapshot } from './metrics/registry.ts';
 import { libc } from './net/libc.ts';
@@ -308,7 +309,10 @@ export class Workers {
     member.started(failure);
     for (const held of member.awaited.values()) held();
     if (this.#closing) return;
-    if (served) log.error({ worker: member.place, err: failure }, 'a worker died and is replaced');
+    if (served) {
+      log.error({ worker: member.place, fault: faultOf(failure) }, 'a worker died and is replaced');
+      log.debug({ worker: member.place, message: faultText(failure) }, 'a worker died: message');
+    }
     if (served) this.#replace(member.place);
   }
 
@@ -318,7 +322,11 @@ export class Workers {
       () => this.#parts.log.info({ worker: place }, 'the replacement serves'),
       (error) => {
         if (this.#closing) return;
-        this.#parts.log.error({ worker: place, err: error }, 'the replacement could not start; trying again');
+        this.#parts.log.error(
+          { worker: place, fault: faultOf(error) },
+          'the replacement could not start; trying again',
+        );
+        this.#parts.log.debug({ worker: place, message: faultText(error) }, 'the replacement could not start: message');
         setTimeout(() => !this.#closing && this.#replace(place), RESTART_PAUSE_MS);
       },
     );

@@ -6,6 +6,7 @@
  *
  * Names stand behind all rings, in a place for each entry, and only where the operator has a ground for it.
  */
+import { faultOf } from '../../src/fault-text.ts';
 import { type Clock, type NoticeDesk, nameToText, type Question } from '../../src/plugin.ts';
 
 const HEADER = 4;
@@ -115,7 +116,7 @@ export function drainEvery(
       deletedMs = clock.nowMs();
       desk.deleteOld();
     } catch (error) {
-      log.error({ err: error }, 'notices could not be recorded');
+      log.error({ fault: faultOf(error) }, 'notices could not be recorded');
     }
   };
   const timer = setInterval(drain, DRAIN_MS);

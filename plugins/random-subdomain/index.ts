@@ -3,8 +3,10 @@
  * guideline (エ), R7): only misses, only of the zone whose authority is in trouble, never what is known to exist. How:
  * README.md; when a zone is in trouble: zone-table.ts.
  */
+
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
+import { faultOf } from '../../src/fault-text.ts';
 import {
   CACHE_STALE,
   CONTINUE,
@@ -137,7 +139,7 @@ export default definePlugin({
     const save = () => {
       saving = saving
         .then(() => saveKnownNames(file, kept))
-        .catch((error: unknown) => log.error({ err: error }, 'the known names could not be saved'));
+        .catch((error: unknown) => log.error({ fault: faultOf(error) }, 'the known names could not be saved'));
       return saving;
     };
     const timers = [

@@ -41,6 +41,8 @@ export interface Config {
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;
   readonly notice: NoticeConfig;
+  /** How long changes of measures are kept. */
+  readonly measures: { readonly keepMs: number };
   readonly ip53b: Ip53bConfig;
 }
 

@@ -157,6 +157,7 @@ describe('a configuration without any key', () => {
             link: undefined,
           },
         },
+        measures: { keepMs: 90 * 86_400_000 },
         ip53b: { dynamic: [], fixed: [], servers: [], inbound: [53, 123], outbound: [53] },
       },
     });

@@ -36,6 +36,7 @@ import {
   configSchema,
   DEFAULT_ACCESS,
   ip53bSchema,
+  measuresSchema,
   serverSchema,
   upstreamSchema,
 } from './schema.ts';
@@ -98,6 +99,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const cacheSection = section(cacheSchema, 'cache');
   const adminSection = section(adminSchema, 'admin');
   const ip53b = section(ip53bSchema, 'ip53b');
+  const measures = section(measuresSchema, 'measures');
 
   const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
   const secrets = await loadCookieSecrets(serverSection?.cookies['secret-file'], found, source, problems);
@@ -144,7 +146,17 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     endedFindings(own, ['plugins', name], wallMs),
   );
 
-  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !notice || !ip53b)
+  if (
+    problems.length > 0 ||
+    !server ||
+    !upstreamSection ||
+    !servers ||
+    !cache ||
+    !admin ||
+    !notice ||
+    !ip53b ||
+    !measures
+  )
     return fail();
   const warnings = [
     ...dangers(sections),
@@ -167,6 +179,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     plugins: plugins.plugins,
     admin,
     notice,
+    measures: { keepMs: measures.keep },
     ip53b,
   };
   return { ok: true, config };

@@ -249,6 +249,17 @@ export const adminSchema = z
   .prefault({})
   .describe('The admin API.');
 
+export const measuresSchema = z
+  .strictObject({
+    keep: durationMs({ min: '1d', max: '366d' })
+      .prefault('90d')
+      .describe(
+        'How long it is kept what was put in force, by whom, on which ground and evidence, and when it ended. Deletion is recorded.',
+      ),
+  })
+  .prefault({})
+  .describe('Measures that a diagnosis proposed (`sekisho measures`).');
+
 /** Router filters that are made from the configuration (router-filters/ip53b.ts). */
 export const ip53bSchema = z
   .strictObject({
@@ -301,6 +312,7 @@ export const configSchema = z.strictObject({
     ),
   admin: adminSchema,
   notice: noticeSchema,
+  measures: measuresSchema,
   ip53b: ip53bSchema,
 });
 

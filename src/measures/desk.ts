@@ -15,6 +15,7 @@ import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { readGround } from '../grounds/stated.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import { compileMatch, MAX_MEASURES, MatchError, published } from './compile.ts';
+import { discreet, discreetGround, discreetMatch, discreetText } from './discreet.ts';
 import { LIMITED, MATCHED, type PublishedMeasures } from './in-force.ts';
 import { isRunning, type Measure, type MeasureProposal, matchText, sameMatch } from './measure.ts';
 import { Recovery } from './recovery.ts';
@@ -68,6 +69,7 @@ export interface Held {
 const LAST_MS = 7 * 86_400_000;
 /** An ended measure stays in sight so long. */
 const KEEP_ENDED_MS = 86_400_000;
+const DELETE_EVERY_MS = 3_600_000;
 /** The clocks of a machine drift apart by less in a second. */
 const JUMP_MS = 500;
 const SERVER = 'server';
@@ -77,6 +79,9 @@ export class MeasureDesk {
   readonly store: MeasureStore | undefined;
   /** Of the configuration in force. */
   approval: Approval = { singleApproverReason: undefined };
+  /** How long changes are kept (`measures.keep`). */
+  keepMs = 90 * 86_400_000;
+  #deletedMs = Number.NEGATIVE_INFINITY;
   readonly #clock: Clock;
   readonly #audit: Auditor;
   readonly #log: MeasuresLog;
@@ -154,13 +159,14 @@ export class MeasureDesk {
     const { store } = this;
     if (!store) throw new SekishoError('SEKISHO_MEASURE_STORE', 'there is no store for measures; the log says why');
     const wallMs = this.#clock.wallMs();
-    const stated = this.#checked(proposal, statement, who, wallMs);
+    const checked = this.#checked(proposal, statement, who, wallMs);
+    const stated = { ...checked, ground: discreetGround(checked.ground, proposal.match) };
     const before = this.#conflicting(proposal, statement);
     const measure: Measure = {
       ...proposal,
       id: `m${store.nextNumber()}`,
       ground: stated.ground,
-      escalated: proposal.escalation ? statement.escalate.trim() : '',
+      escalated: proposal.escalation ? discreetText(statement.escalate.trim(), proposal.match) : '',
       dryRun: statement.dryRun,
       appliedBy: who,
       appliedAtMs: wallMs,
@@ -175,7 +181,7 @@ export class MeasureDesk {
       who,
       role,
       action: 'measure.apply',
-      purpose: `${stated.ground.kind}: ${matchText(measure.match)}`,
+      purpose: `${stated.ground.kind}: ${matchText(discreetMatch(measure.match))}`,
       detail: { ...fields, ground: stated.ground, escalated: measure.escalated, until: iso(endsAtMs) },
     });
     // A dry run gives way to the measure that follows from it.
@@ -209,7 +215,13 @@ export class MeasureDesk {
     const held = this.#held.get(id);
     if (!held)
       throw new SekishoError('SEKISHO_MEASURE_UNKNOWN', `no measure '${id.slice(0, 20)}' is in force; see the list`);
-    this.#audit.record({ who, role, action: 'measure.lift', purpose: reason || 'no reason was given', detail: { id } });
+    this.#audit.record({
+      who,
+      role,
+      action: 'measure.lift',
+      purpose: discreetText(reason, held.measure.match) || 'no reason was given',
+      detail: { id },
+    });
     return this.#end(held, 'lifted', who, reason);
   }
 
@@ -325,7 +337,8 @@ export class MeasureDesk {
     if (before && (dryRun || !before.measure.dryRun))
       throw conflict(`${before.measure.id} is on the very same already; lift it first`);
     // R1: no silent renewal. A diagnosis is the evidence, and carries one term.
-    const again = this.#ended.find((measure) => sameMatch(measure, proposal) && !measure.dryRun);
+    const kept = { ...proposal, match: discreetMatch(proposal.match) };
+    const again = this.#ended.find((measure) => sameMatch(measure, kept) && !measure.dryRun);
     if (again?.diagnosis === proposal.diagnosis)
       throw conflict(
         `diagnosis ${proposal.diagnosis} has carried ${again.id} already; diagnose again for fresh evidence`,
@@ -342,7 +355,7 @@ export class MeasureDesk {
     if (state === 'lifted') await this.#carrier(measure.plugin)?.take(measure, who, why);
     this.store?.record(state === 'lifted' ? 'lift' : 'expire', ended, who, why, wallMs);
     this.#held.delete(measure.id);
-    this.#ended.unshift(ended);
+    this.#ended.unshift(discreet(ended));
     await this.#publish();
     this.#log.warn({ measure: measure.id, plugin: measure.plugin, by: who, why }, `measure ${state}`);
     return ended;
@@ -391,6 +404,7 @@ export class MeasureDesk {
 
   #forgetOld(): void {
     const wallMs = this.#clock.wallMs();
+    this.#deleteOld(wallMs);
     for (
       let last = this.#ended.at(-1);
       last && wallMs - (last.endedAtMs ?? 0) > KEEP_ENDED_MS;
@@ -398,6 +412,23 @@ export class MeasureDesk {
     ) {
       this.store?.forget(last);
       this.#ended.pop();
+    }
+  }
+
+  /** Once an hour: changes whose retention is over go, and that they went is recorded. */
+  #deleteOld(wallMs: number): void {
+    const nowMs = this.#clock.nowMs();
+    if (!this.store || nowMs - this.#deletedMs < DELETE_EVERY_MS) return;
+    this.#deletedMs = nowMs;
+    const before = Math.floor(wallMs - this.keepMs);
+    const rows = this.store.deleteChanges(before, wallMs);
+    if (rows === 0) return;
+    const detail = { deletions: [{ dataset: 'measures/changes', before, rows }] };
+    this.#log.info(detail, 'changes of measures deleted: their retention is over');
+    try {
+      this.#audit.record({ who: SERVER, role: SERVER, action: 'measures.delete', purpose: 'retention', detail });
+    } catch (error) {
+      this.#log.error({ action: 'measures.delete', reason: errorText(error) }, 'not in the audit log');
     }
   }
 

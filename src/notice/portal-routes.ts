@@ -8,7 +8,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { errorText, SekishoError } from '../errors.ts';
+import { SekishoError } from '../errors.ts';
+import { faultOf, faultText } from '../fault-text.ts';
 import { type Actor, ConsentDesk } from '../subscribers/consent-desk.ts';
 import { isPurpose } from '../subscribers/purposes.ts';
 import type { Refusal } from './counters.ts';
@@ -160,7 +161,11 @@ export function portalRoutes(
       counters.refused('bad-request');
       return pages.message(request, reply, 'refused', 422);
     }
-    deps.log.error({ reason: errorText(error) }, 'the portal could not record a look or a change of consent');
+    deps.log.error({ fault: faultOf(error) }, 'the portal could not record a look or a change of consent');
+    deps.log.debug?.(
+      { message: faultText(error) },
+      'the portal could not record a look or a change of consent: message',
+    );
     return refuse(request, reply, 'failed');
   }
 }
