@@ -7,7 +7,7 @@
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
-import { MIN_LINES, STEP } from './disclosure.ts';
+import { MIN_LINES } from './disclosure.ts';
 import { ATTRIBUTES, KINDS, type Kind } from './layout.ts';
 import { byKind, type Entry, emptySlice, mergeSlices, type Slice } from './slice.ts';
 import type { Totals } from './totals.ts';
@@ -185,7 +185,7 @@ export class Archive {
  */
 function withCoarseNetworks(slice: Slice): Slice {
   const network = slice.tops.network
-    .filter(({ count, distinct }) => distinct >= MIN_LINES || count >= slice.totals.queries * STEP)
+    .filter(({ distinct }) => distinct >= MIN_LINES)
     .map(({ key, count, distinct }): Entry => {
       const power = 4 ** Math.round(Math.log(Math.max(1, count)) / Math.log(4));
       return { key, count: power, attributes: ATTRIBUTES.map(() => 0), distinct: Math.min(distinct, MIN_LINES) };

@@ -37,6 +37,8 @@ export interface Cause {
   readonly side: 'names' | 'sources' | 'neither';
   /** The same without a single address: for records, and for whoever may see none. */
   readonly discreet: Words;
+  /** The same without even the network. */
+  readonly nameless: Words;
 }
 
 interface Words {
@@ -45,12 +47,9 @@ interface Words {
 }
 
 /** A cause whose words hold no address, and so can be kept as they are. */
-function ofNames(cause: Omit<Cause, 'side' | 'discreet'>): Cause {
-  return {
-    ...cause,
-    side: cause.about === '' ? 'neither' : 'names',
-    discreet: { text: cause.text, signs: cause.signs },
-  };
+function ofNames(cause: Omit<Cause, 'side' | 'discreet' | 'nameless'>): Cause {
+  const words = { text: cause.text, signs: cause.signs };
+  return { ...cause, side: cause.about === '' ? 'neither' : 'names', discreet: words, nameless: words };
 }
 
 const percent = (share: number) => `${Math.round(Math.min(1, Math.max(0, share)) * 100)} %`;
@@ -161,6 +160,7 @@ function brokenClient(rise: Rise): Cause | undefined {
     about: address.key,
     side: 'sources',
     discreet: words(`one client in ${networkAround(address.key)}`),
+    nameless: words('one client'),
   };
 }
 

@@ -2,14 +2,12 @@
  * What of the two marginals leaves the server together. Names are exact; sources are coarse, so that nobody puts the two
  * together again by comparing numbers (docs/history-privacy.md has the argument and its limit).
  *
- * - **Dominant**: a source that makes at least a quarter of the load is shown, with its share rounded down to quarters: whoever makes so much
- *   of the load has to be found, and what is asked so often is his whatever is hidden.
- * - **Many**: over a quarter of an hour or more a network is shown where at least MIN_LINES lines asked; without a number, in the order
- *   of addresses.
- * - **Single addresses** never stand beside names. They are shown in place of them, dominant ones alone, while an overload is
- *   *detected*, or where a second person approves.
+ * - **Beside names** stand networks of at least MIN_LINES lines alone: those that make a quarter of the load, with their share rounded down
+ *   to quarters; over a quarter of an hour and more also the others, without a number, in the order of addresses.
+ * - **Single addresses**, and networks of fewer lines, which are no better, never stand beside names. They are shown in place of
+ *   names, those that make a quarter of the load, while an overload is *detected* or where a second person approves.
  */
-import { networkAround } from '../../src/net/network-around.ts';
+import { addressWords, parsePrefix, prefixContains } from '../../src/net/address.ts';
 import type { Cause } from './causes.ts';
 import type { Kind, NAME_KINDS } from './layout.ts';
 import type { DiagnosisReport, HistoryEntry, HistoryReport } from './reading.ts';
@@ -30,18 +28,27 @@ export function banded(share: number): number {
 export function roundedRate(perSecond: number): number {
   if (perSecond <= 0) return 0;
   const digit = 10 ** Math.floor(Math.log10(perSecond));
-  return Math.ceil(perSecond / digit) * digit;
+  return Number((Math.ceil(perSecond / digit) * digit).toPrecision(1));
 }
 
 /** `addresses`: single ones may be shown. */
 export function disclosedDiagnosis(report: DiagnosisReport, addresses: boolean): DiagnosisReport {
   const { explains, rate } = report;
   const [first] = report.causes;
+  /** The network of many lines that holds `source`; empty where there is none. */
+  const manyLines = (source: string): string => {
+    const words = addressWords(source);
+    const network = explains.network.find(
+      ({ key, lines = 0 }) => lines >= MIN_LINES && prefixContains(parsePrefix(key), words),
+    );
+    return network?.key ?? '';
+  };
   // One or the other: where the likeliest cause is a source, names are left out for it.
   const single = addresses && first?.side === 'sources';
   const named = (kind: (typeof NAME_KINDS)[number]) => (single ? [] : explains[kind]);
-  const dominant = (parts: readonly Part[]) =>
+  const dominant = (parts: readonly Part[], leastLines: number) =>
     parts.flatMap((part): Part[] => {
+      if ((part.lines ?? 0) < leastLines) return [];
       const load = banded(part.now / Math.max(1e-9, rate.now));
       const share = banded(part.share);
       if (load === 0 && share === 0) return [];
@@ -61,25 +68,24 @@ export function disclosedDiagnosis(report: DiagnosisReport, addresses: boolean):
       name: named('name'),
       domain: named('domain'),
       pattern: named('pattern'),
-      network: dominant(explains.network),
-      address: single ? dominant(explains.address) : [],
+      network: dominant(explains.network, single ? 0 : MIN_LINES),
+      address: single ? dominant(explains.address, 0) : [],
     },
     causes: report.causes.flatMap((cause): Cause[] => {
       if (single && cause.side === 'names') return [];
       if (single || cause.side !== 'sources') return [cause];
-      return [{ ...cause, ...cause.discreet, about: networkAround(cause.about) }];
+      const around = manyLines(cause.about);
+      const { text, signs } = around === '' ? cause.nameless : cause.discreet;
+      return [{ ...cause, text, signs, about: around }];
     }),
     proposals: report.proposals.map((proposal) => {
       const { source } = proposal.match;
       if (source === undefined) return proposal;
-      const shown = single
-        ? proposal
-        : {
-            ...proposal,
-            match: { ...proposal.match, source: networkAround(source) },
-            text: proposal.text.replaceAll(source, `one client in ${networkAround(source)}`),
-          };
-      return { ...shown, removes: banded(shown.removes) };
+      if (single) return { ...proposal, removes: banded(proposal.removes) };
+      const around = manyLines(source);
+      const who = around === '' ? 'one client (--approver WHO shows which)' : `one client in ${around}`;
+      const match = { ...proposal.match, source: around === '' ? 'one client' : around };
+      return { ...proposal, match, text: proposal.text.replaceAll(source, who), removes: banded(proposal.removes) };
     }),
   };
 }
@@ -107,11 +113,15 @@ export function disclosedHistory(report: HistoryReport, addresses: boolean): His
   const named = <K extends Kind>(kind: K) => (addresses ? [] : tops[kind]);
   const many =
     window.seconds >= LEAST_WINDOW_SECONDS - 60 ? tops.network.filter(({ distinct }) => distinct >= MIN_LINES) : [];
-  const first = dominant(tops.network);
-  const others = many
-    .filter(({ key }) => !first.some((entry) => entry.key === key))
-    .map(({ key }): HistoryEntry => ({ key, queries: null, rate: 0, normal: 0, distinct: 0, counted: {} }))
-    .sort((one, other) => (one.key < other.key ? -1 : 1));
+  const first = addresses
+    ? dominant(tops.network)
+    : dominant(tops.network.filter(({ distinct }) => distinct >= MIN_LINES));
+  const others = addresses
+    ? []
+    : many
+        .filter(({ key }) => !first.some((entry) => entry.key === key))
+        .map(({ key }): HistoryEntry => ({ key, queries: null, rate: 0, normal: 0, distinct: 0, counted: {} }))
+        .sort((one, other) => (one.key < other.key ? -1 : 1));
   return {
     ...report,
     tops: {

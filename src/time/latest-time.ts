@@ -46,6 +46,8 @@ export class LatestTime implements Clock {
   #offsetMs: number;
   #inDoubt: boolean;
   #flushedMs: number;
+  /** The mark on the disk, as far as this process knows. */
+  #flushedWallMs = Number.NEGATIVE_INFINITY;
   readonly #endings = new Set<() => void | Promise<void>>();
 
   constructor(system: Clock, store: MarkStore) {
@@ -88,15 +90,16 @@ export class LatestTime implements Clock {
 
   /** To be called every second or so: brings the time to the packet threads, and the mark to the disk. Throws what the store does. */
   tick(): void {
-    this.wallMs();
-    if (this.#system.nowMs() - this.#flushedMs >= FLUSH_MS) this.flush();
+    const jumped = this.wallMs() - this.#flushedWallMs >= 2 * FLUSH_MS;
+    if (jumped || this.#system.nowMs() - this.#flushedMs >= FLUSH_MS) this.flush();
   }
 
   /** Bring the mark to the disk: also to be called when an end is recorded. Throws what the store does. */
   flush(): void {
     // Until it is known to be later, the time has not moved on from what was seen.
     if (this.#inDoubt) return;
-    this.#store.keepMark(this.wallMs());
+    this.#flushedWallMs = this.wallMs();
+    this.#store.keepMark(this.#flushedWallMs);
     this.#flushedMs = this.#system.nowMs();
   }
 
@@ -119,6 +122,7 @@ export class LatestTime implements Clock {
       const toMs = this.#system.wallMs();
       this.#store.accepted(this.wallMs(), toMs, who, reason);
       this.#offsetMs = toMs - this.#system.nowMs();
+      this.#flushedWallMs = toMs;
     } catch (error) {
       this.#inDoubt = doubted;
       throw error;
