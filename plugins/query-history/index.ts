@@ -37,7 +37,14 @@ export default definePlugin({
       .max(24)
       .default(24)
       .describe('Length of the IPv4 networks that sources are kept by. Single addresses are never written to disk.'),
-    'ipv6-prefix': z.int().min(16).max(56).default(56).describe('The same for IPv6.'),
+    'ipv6-prefix': z
+      .int()
+      .min(16)
+      .max(48)
+      .default(40)
+      .describe(
+        'The same for IPv6. A /48 or /56 may be one household: networks of fewer than five lines are not kept.',
+      ),
     retention: z
       .strictObject({
         minutes: durationMs({ min: '1h', max: '7d' }).prefault('1d').describe('How long rows of one minute are kept.'),

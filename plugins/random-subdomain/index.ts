@@ -3,6 +3,7 @@
  * guideline (エ), R7): only misses, only of the zone whose authority is in trouble, never what is known to exist. How:
  * README.md; when a zone is in trouble: zone-table.ts.
  */
+
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import {
@@ -25,6 +26,7 @@ import {
   textToName,
   z,
 } from '../../src/contract/plugin.ts';
+import { faultOf } from '../../src/fault-text.ts';
 import { createKnownMemory, KnownNames, knownMemoryBytes } from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';
 import { ZoneFinder } from './zone-finder.ts';
@@ -137,7 +139,7 @@ export default definePlugin({
     const save = () => {
       saving = saving
         .then(() => saveKnownNames(file, kept))
-        .catch((error: unknown) => log.error({ err: error }, 'the known names could not be saved'));
+        .catch((error: unknown) => log.error({ fault: faultOf(error) }, 'the known names could not be saved'));
       return saving;
     };
     const timers = [

@@ -45,7 +45,8 @@ export function explain(query: Query, lists: LoadedLists | undefined, parts: Exp
   if (all.length === 0) return { verdict: CONTINUE, reason: 'no list of category policy is configured' };
   if (lists === undefined) return { verdict: CONTINUE, reason: 'the lists are not loaded yet' };
   view.readQuestion(query);
-  const nowMs = clock.nowMs();
+  policies.look();
+  const known = Number.isFinite(clock.termMs());
   const said: string[] = [];
   const matches: RuleMatch[] = [];
   let verdict: Verdict = CONTINUE;
@@ -59,7 +60,10 @@ export function explain(query: Query, lists: LoadedLists | undefined, parts: Exp
     const earlier = namesOf(policies, answerHolders & policies.acting & ((1 << policy.list) - 1));
     const what = `list '${policy.facts.name}': ${TRIGGERS[trigger]} rule '${rule}', action ${actionText(policy, action)}`;
     let why = '';
-    if (nowMs >= policy.endsMs) why = ' — does not act: its ground has expired';
+    if ((policies.inForce & (1 << policy.list)) === 0)
+      why = known
+        ? ' — does not act: its ground has expired'
+        : ' — does not act: its ground has an end, and the clock is in doubt (sekisho time)';
     else if (policy.facts.override.action === 'disabled') why = ' — only counted: the list is disabled by its override';
     else if (policy.facts.dryRun) why = ' — only counted: the list is a dry run';
     else if (decider !== undefined) why = ` — does not act: list '${decider.facts.name}' comes first and has decided`;

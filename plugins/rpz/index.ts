@@ -82,7 +82,7 @@ export default definePlugin({
       const lists = inForce.current;
       if (lists === undefined) return undefined;
       // Looked at here: handed to a function on each packet, the time would be boxed.
-      if (query.nowMs >= policies.nextEndMs) policies.at(query.nowMs);
+      if (query.nowMs >= policies.nextLookMs) policies.look();
       // Policy speaks about class IN alone.
       if (policies.inForce === 0 || query.question.class !== CLASS.IN) return undefined;
       if (lists !== known) learn(lists);

@@ -43,6 +43,8 @@ export async function control(context: ControlContext<unknown>, rules: readonly 
     return new RunningDesk(new Desk({ store, clock, hashKey, audit }));
   });
   const publish = (table: TableMemory) => context.publish(table);
+  desk.approval = context.approval;
+  context.beforeTimeIsSetBack(() => desk.tick());
   context.onClose(await desk.attach({ rules, publish, log }));
   showNumbers(context, desk);
   context.carryMeasures(sinkholeCarrier(desk));

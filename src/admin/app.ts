@@ -7,6 +7,7 @@ import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { ROLES, type Role, STAFF } from '../audit/roles.ts';
 import { type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
+import { faultOf, faultText } from '../fault-text.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
 import { consentRoutes } from './consent.ts';
@@ -28,6 +29,7 @@ import {
   responseSchema,
   statusSchema,
 } from './status.ts';
+import { timeRoutes } from './time.ts';
 import type { Identity, Tokens } from './tokens.ts';
 
 declare module 'fastify' {
@@ -104,6 +106,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => consentRoutes(scope, deps.subscribers, deps.audit));
   await app.register(async (scope) => leaseRoutes(scope, deps.subscribers));
   await app.register(async (scope) => reportRoutes(scope, deps.report));
+  await app.register(async (scope) => timeRoutes(scope, deps));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
       async (scope) => {
@@ -266,9 +269,8 @@ function failed(deps: AdminDeps, error: FastifyError, request: FastifyRequest, r
   if (status < 500) return sendError(reply, status, 'SEKISHO_REQUEST_INVALID', errorText(error));
   // The route's pattern, not the URL, and the places, not the message: both may hold a name or an address.
   const route = request.routeOptions.url;
-  const places = error.stack?.split('\n').filter((line) => /^\s+at /.test(line));
-  deps.log.error({ route, error: error.name, places }, 'admin request failed');
-  deps.log.debug({ route, message: errorText(error) }, 'admin request failed: message');
+  deps.log.error({ route, fault: faultOf(error) }, 'admin request failed');
+  deps.log.debug({ route, message: faultText(error) }, 'admin request failed: message');
   return sendError(reply, 500, 'SEKISHO_INTERNAL', 'the server failed at this request; its log says more');
 }
 

@@ -6,6 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { SekishoError } from '../errors/errors.ts';
+import { type Approval, approverProblem } from '../grounds/approval.ts';
+import { statementProblem } from '../grounds/statement.ts';
 import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
@@ -76,6 +78,8 @@ export interface ListRoutesDeps {
   readonly total: (name: string, labels: Record<string, string>) => number;
   /** R14, R15: who lets what in, and why, is written down before it happens. */
   readonly audit: Auditor;
+  /** Whether asker and approver may be one. */
+  readonly approval: Approval;
 }
 
 const RESPONSIBLE = {
@@ -182,6 +186,10 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     identity: Identity | null,
     findings: readonly string[],
   ): void {
+    const onePerson = approverProblem(approver, identity?.name ?? '', deps.approval);
+    if (onePerson !== undefined) throw new SekishoError('SEKISHO_REQUEST_INVALID', onePerson);
+    const idle = statementProblem(reason);
+    if (idle !== undefined) throw new SekishoError('SEKISHO_REQUEST_INVALID', `reason: ${idle}`);
     const { current, refused, previous } = list.store;
     const version = action === 'list.override' ? refused : previous;
     deps.audit.record({

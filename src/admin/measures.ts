@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { GROUND_TERMS } from '../grounds/ground.ts';
 import type { Counted, Held, MeasureDesk } from '../rules/desk.ts';
+import { discreet } from '../rules/discreet.ts';
 import { MEASURE_STATES, type Measure, matchText } from '../rules/measure.ts';
 import { QUIET_MINUTES } from '../rules/recovery.ts';
 import { MEASURE_ACTIONS } from '../rules/store.ts';
@@ -128,7 +129,7 @@ export function measureRoutes(app: FastifyInstance, desk: MeasureDesk): void {
 }
 
 export function measureView(measure: Measure, held?: Held, counted?: Counted): MeasureView {
-  const { match, ground, endedAtMs } = measure;
+  const { match, ground, endedAtMs } = discreet(measure);
   return {
     id: measure.id,
     state: measure.state,

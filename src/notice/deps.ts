@@ -19,5 +19,5 @@ export interface PagesDeps {
   readonly memory: PortalMemory;
   readonly counters: NoticeCounters;
   readonly clock: Clock;
-  readonly log: { error(fields: object, text: string): void };
+  readonly log: { error(fields: object, text: string): void; debug?(fields: object, text: string): void };
 }

@@ -6,6 +6,7 @@ import { type FSWatcher, statSync, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
 import { errorText } from '../errors/errors.ts';
+import { faultOf } from '../fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { PublishedSubscribers } from './in-force.ts';
 import { listenForAccounting } from './radius/listener.ts';
@@ -141,7 +142,7 @@ export class SubscriberDesk {
       if (await this.#load()) await this.#publish();
     });
     this.#loading = this.#loading.catch((error: unknown) => {
-      this.#parts.log.error({ err: error }, 'new subscriber ranges could not be put into force everywhere');
+      this.#parts.log.error({ fault: faultOf(error) }, 'new subscriber ranges could not be put into force everywhere');
     });
   }
 

@@ -7,7 +7,15 @@ import type { SubscriberState } from '../state.ts';
 import { isGroup } from '../table/directory.ts';
 import { isPurpose } from './purposes.ts';
 
-export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[]): NoticeDesk {
+/** Lists of fewer names are told by their category: their own name would say which site it was. */
+export const LEAST_NAMES = 2;
+
+/** `namesOf`: different names on a list now; undefined where that is not known. */
+export function noticeDesk(
+  state: SubscriberState,
+  lists: readonly ListConfig[],
+  namesOf: (list: number) => number | undefined,
+): NoticeDesk {
   const { register, notices, clock } = state;
   return {
     record(records) {
@@ -24,7 +32,7 @@ export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[])
             {
               subscriber,
               category: config.category,
-              list: config.name,
+              list: (namesOf(list) ?? 0) < LEAST_NAMES ? config.category : config.name,
               lastMs,
               count,
               ...(name !== undefined && { name }),

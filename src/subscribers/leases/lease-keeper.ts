@@ -96,7 +96,8 @@ export class LeaseKeeper {
 
   /** Take up what `archive` holds, which is closed when it is not needed any more, until `believedMs` after the last that was heard. Returns how many leases. */
   restore(archive: LeaseArchive, leases: Leases, register: Register, believedMs: number): number {
-    const wallMs = this.#clock.wallMs();
+    // While the time is in doubt nobody knows how old they are: none is believed.
+    const wallMs = this.#clock.termMs();
     const untilMs = archive.heardMs + believedMs;
     // A clock that went back tells nothing of how long ago it was.
     if (archive.heardMs === 0 || wallMs >= untilMs || wallMs < archive.heardMs) {
