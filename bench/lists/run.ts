@@ -17,6 +17,7 @@ import { closeSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { memory } from '../../test/support/cpu.ts';
+import { NEXT_REVIEW } from '../../test/support/dates.ts';
 import { ensurePackages } from '../../test/support/debian.ts';
 import { startNsd } from '../../test/support/nsd.ts';
 import { startPdnsRecursor } from '../../test/support/pdns-recursor.ts';
@@ -88,7 +89,7 @@ const ground = {
   necessity: 'nothing else would measure it',
   proportionality: 'nobody else is concerned',
   approver: 'bench',
-  review: '2099-12-31',
+  review: NEXT_REVIEW,
 };
 
 function sekishoWith(upstreamPort: number, probeName: string) {

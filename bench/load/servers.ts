@@ -1,6 +1,7 @@
 /** The servers that are compared: how each is started, on one core, in front of the authority. */
 import { existsSync } from 'node:fs';
 import { ask } from '../../test/support/ask.ts';
+import { EMERGENCY_END } from '../../test/support/dates.ts';
 import type { Program } from '../../test/support/debian.ts';
 import { startDnsdist } from '../../test/support/dnsdist.ts';
 import { freePort } from '../../test/support/free-port.ts';
@@ -96,5 +97,5 @@ const GROUND = {
   effect: 'nothing: this rule exists to be looked up',
   evidence: 'none: a bench on loopback',
   approver: 'bench',
-  expires: '2099-12-31',
+  expires: EMERGENCY_END,
 };

@@ -7,19 +7,7 @@
  *                 └─────────┴───────────┴──▶ go on: nothing was looked up, nothing is recorded
  */
 
-import {
-  ACTION_PASSTHRU,
-  CLASS,
-  CONTINUE,
-  categoryBit,
-  definePlugin,
-  expiryMs,
-  type Ground,
-  type ListsInForce,
-  PURPOSE_MASKS,
-  type Query,
-  type Verdict,
-} from '../../src/contract/plugin.ts';
+import { ACTION_PASSTHRU, CLASS, CONTINUE, categoryBit, definePlugin, expiryMs, type Ground, type ListsInForce, PURPOSE_MASKS, type Query, type Verdict } from '../../src/contract/plugin.ts';
 import { describe } from './explain.ts';
 import { drainEvery, NoticeRing, noticeRings } from './notice-ring.ts';
 import { checkOptions, options, toldWith } from './options.ts';
@@ -43,7 +31,7 @@ export default definePlugin({
       deleteOld: () => {
         notices.deleteOlderThan(keep);
         // Without a ground that holds none is kept, and those of before go.
-        notices.deleteNamesOlderThan(names && clock.wallMs() < endOf(names.ground) ? names.keep : 0);
+        notices.deleteNamesOlderThan(names && clock.termMs() < endOf(names.ground) ? names.keep : 0);
       },
       lost: (count: number) => {
         numbers[lost]! += count;
@@ -58,6 +46,8 @@ export default definePlugin({
     const responder = new Responder(toldWith(options, server));
     const recordsNames = options['record-names'];
     const namesEndMs = recordsNames ? endOf(recordsNames.ground) : 0;
+    // What has ended by the clock once has ended, also where the clock is set back.
+    let namesEnded = recordsNames === undefined;
     const ring = shared instanceof SharedArrayBuffer && worker >= 0 ? new NoticeRing(shared, worker) : undefined;
     /** For every combination of purposes, the lists that act for one of them. */
     const listsFor = Int32Array.from({ length: PURPOSE_MASKS }, (_, purposes) =>
@@ -106,6 +96,14 @@ export default definePlugin({
         describe(query, { lists, subscribers, listsFor, confirmed, dryRun, responder, describeSubscriber }),
     };
 
+    function namesMayBeKept(): boolean {
+      if (namesEnded) return false;
+      const termMs = clock.termMs();
+      if (termMs < namesEndMs) return true;
+      namesEnded = namesEndMs < Number.POSITIVE_INFINITY && termMs < Number.POSITIVE_INFINITY;
+      return namesEndMs === Number.POSITIVE_INFINITY;
+    }
+
     function act(
       query: Query,
       holder: number,
@@ -119,7 +117,7 @@ export default definePlugin({
         if (names.matchOf(list) && names.action === ACTION_PASSTHRU) continue;
         counters[hits[list]!]! += 1;
         if ((dryRun & (1 << list)) !== 0) continue;
-        ring?.push(holder, list, namesEndMs > 0 && clock.wallMs() < namesEndMs ? query.question : undefined);
+        ring?.push(holder, list, namesMayBeKept() ? query.question : undefined);
         if (blocking < 0 && (confirmed & (1 << list)) !== 0 && responder.actionFor(facts[list]!.category) !== undefined)
           blocking = list;
       }

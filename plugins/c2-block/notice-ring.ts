@@ -6,7 +6,9 @@
  *
  * Names stand behind all rings, in a place for each entry, and only where the operator has a ground for it.
  */
+
 import { type Clock, type NoticeDesk, nameToText, type Question } from '../../src/contract/plugin.ts';
+import { faultOf } from '../../src/errors/fault-text.ts';
 
 const HEADER = 4;
 /** Found names between two looks of the main thread, for each worker. A power of two. */
@@ -115,7 +117,7 @@ export function drainEvery(
       deletedMs = clock.nowMs();
       desk.deleteOld();
     } catch (error) {
-      log.error({ err: error }, 'notices could not be recorded');
+      log.error({ fault: faultOf(error) }, 'notices could not be recorded');
     }
   };
   const timer = setInterval(drain, DRAIN_MS);

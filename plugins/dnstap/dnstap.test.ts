@@ -193,8 +193,8 @@ test.each([
 
 test('copies are made of questions, one in so many, and none once the ground has ended', async () => {
   const rings = [createRing()];
-  const count = async (sample: number, endsMs: number) => {
-    const shared = { rings, endsMs };
+  const count = async (sample: number, endsAtMs: number) => {
+    const shared = { rings, endsAtMs };
     const plugin = mount(dnstap, { file: 'x', ground: GROUND, sample }, { shared });
     for (let i = 0; i < 300; i++) await plugin.ask({ name: `n${i}.example` });
     await plugin.ask({ name: '', bytes: Uint8Array.from([1, 2, 3]) });

@@ -5,26 +5,17 @@
  *     worker: observe ─▶ ring (shared memory) ─▶ writer's thread: pseudonym, encode ─▶ unix socket or file
  */
 
+import { definePlugin, durationMs, expiryMs, ground, type Problem, sizeBytes, version, z } from '../../src/contract/plugin.ts';
 import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import {
-  definePlugin,
-  durationMs,
-  expiryMs,
-  ground,
-  type Problem,
-  sizeBytes,
-  version,
-  z,
-} from '../../src/contract/plugin.ts';
 import { createRing, RingWriter } from './ring.ts';
 
 const MESSAGES = ['client-query', 'client-response'] as const;
 
 interface Shared {
   readonly rings: readonly SharedArrayBuffer[];
-  /** Monotonic milliseconds at which the ground ends. */
-  readonly endsMs: number;
+  /** Wall-clock milliseconds at which the ground ends; Infinity = never. */
+  readonly endsAtMs: number;
 }
 
 const options = z.strictObject({
@@ -55,6 +46,7 @@ const options = z.strictObject({
 });
 
 const PROBLEM_HOLD_MS = 1_000;
+const LOOK_MS = 1_000;
 
 export default definePlugin({
   name: 'dnstap',
@@ -81,8 +73,7 @@ export default definePlugin({
     const place = (path: string | undefined) =>
       path === undefined ? undefined : isAbsolute(path) ? path : join(folder, path);
     const stated = options.ground;
-    const endsAtMs = stated && expiryMs(stated);
-    const endsMs = endsAtMs === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() + endsAtMs - clock.wallMs();
+    const endsAtMs = (stated && expiryMs(stated)) ?? Number.POSITIVE_INFINITY;
     audit.record({
       who: 'server',
       role: 'server',
@@ -90,7 +81,8 @@ export default definePlugin({
       purpose: stated?.kind ?? 'no ground',
       detail: { ground: stated, addresses: options.addresses, sample: options.sample, messages: options.messages },
     });
-    if (clock.nowMs() >= endsMs) log.warn('the ground of dnstap has ended: nothing is written');
+    if (clock.termMs() >= endsAtMs && endsAtMs < Number.POSITIVE_INFINITY)
+      log.warn('the ground of dnstap has ended: nothing is written');
 
     const rings = Array.from({ length: workers }, createRing);
     const keyFile = join(folder, 'pseudonyms.key');
@@ -139,25 +131,37 @@ export default definePlugin({
       clearInterval(rotation);
       await writer.close();
     });
-    return { shared: { rings, endsMs } satisfies Shared };
+    return { shared: { rings, endsAtMs } satisfies Shared };
   },
-  data({ options, shared, worker, random32, counter, counters }) {
+  data({ options, shared, worker, clock, random32, counter, counters }) {
     const recorded = counter('recorded', 'Queries that were copied for the writer.');
     const full = counter('ring_full', 'Queries that were not, because the writer did not keep up.');
-    const { rings, endsMs } = (shared as Shared | undefined) ?? { rings: [], endsMs: 0 };
+    const { rings, endsAtMs } = (shared as Shared | undefined) ?? { rings: [], endsAtMs: 0 };
     const memory = rings[worker];
     // The hooks that only explain have none.
     if (!memory) return {};
     const ring = new RingWriter(memory);
     const { sample } = options;
     let gap = 1;
+    let acts = false;
+    let ended = false;
+    let lookMs = Number.NEGATIVE_INFINITY;
+    /** The ground may end, and the clock may jump: looked at every second. What has ended once has ended. */
+    const look = (nowMs: number) => {
+      const termMs = clock.termMs();
+      acts = !ended && (termMs < endsAtMs || endsAtMs === Number.POSITIVE_INFINITY);
+      ended ||= !acts && termMs < Number.POSITIVE_INFINITY;
+      lookMs = nowMs + Math.min(LOOK_MS, acts ? endsAtMs - termMs : LOOK_MS);
+    };
     return {
       observe(query) {
         if (--gap > 0) return;
         // Uniform from 1 to 2 × sample - 1: nobody who asks in step is always or never seen.
         if (sample > 1) gap = 1 + (random32() % (2 * sample - 1));
         // What could not be read is nobody's question.
-        if (query.question.nameLength === 0 || query.nowMs >= endsMs) return;
+        if (query.question.nameLength === 0) return;
+        if (query.nowMs >= lookMs) look(query.nowMs);
+        if (!acts) return;
         if (ring.put(query)) counters[recorded]! += 1;
         else counters[full]! += 1;
       },

@@ -6,6 +6,7 @@
 import { type ControlContext, type Measure, SekishoError } from '../../src/contract/plugin.ts';
 import type { CauseName } from './causes.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
+import { banded } from './disclosure.ts';
 import type { Proposal } from './proposals.ts';
 import type { Reader } from './reader.ts';
 
@@ -69,15 +70,36 @@ function withEvidence(given: Readonly<Record<string, string>>, kept: KeptDiagnos
   if (given['kind'] !== 'self-defence' && given['kind'] !== 'necessity') return given;
   const { diagnosis, id, wallMs, overload } = kept;
   const { rate, window, baseline, causes } = diagnosis;
+  const [said] = causes;
+  const onSource = proposal.match.source !== undefined;
+  const saysOfThis = said !== undefined && said.side !== (onSource ? 'names' : 'sources');
   const seen = [
     `diagnosis ${id} of ${new Date(wallMs).toISOString()} over ${Math.round(window.seconds)} s (overload ${overload.by}: ${overload.reason})`,
-    causes[0]?.text ?? '',
-    ...(causes[0]?.signs ?? []),
-    `${Math.round(proposal.nowPerSecond)} queries/s match, ${Math.round(proposal.normalPerSecond)} are normal (${baseline.basis}); ${percent(proposal.removes)} of the rise, ${percent(proposal.hits)} of the last day's normal traffic`,
+    // Of one marginal alone, and without a single address: the record must not join who and what.
+    ...(saysOfThis ? [said.discreet.text, ...said.discreet.signs] : []),
+    `${Math.round(proposal.nowPerSecond)} queries/s match, ${Math.round(proposal.normalPerSecond)} are normal (${baseline.basis}); ${onSource ? `at least ${percent(banded(proposal.removes))}` : percent(proposal.removes)} of the rise, ${percent(proposal.hits)} of the last day's normal traffic`,
   ].join('; ');
-  const own = given['evidence']?.trim();
+  const own = ownWords(given['evidence']?.trim(), kept, proposal);
   const effect = `overloads the resolvers: ${Math.round(rate.now)} queries/s, normal are ${Math.round(rate.normal)}`;
   return { effect, ...given, evidence: (own ? `${own}; ${seen}` : seen).slice(0, 2000) };
+}
+
+/**
+ * What the operator adds, without the other marginal: on a source no name that the diagnosis knows. Addresses are left out of all
+ * records of measures (src/rules/discreet.ts).
+ */
+function ownWords(text: string | undefined, { diagnosis }: KeptDiagnosis, { match }: Proposal): string | undefined {
+  if (text === undefined || match.source === undefined) return text;
+  const { name, domain, pattern } = diagnosis.explains;
+  const known = [...name, ...domain, ...pattern].map(({ key }) => key.replace(/^\*\./, '')).filter((key) => key !== '');
+  return known.reduce(
+    (left, key) => left.replaceAll(new RegExp(`(?:[\\w*-]+\\.)*${escaped(key)}\\b`, 'gi'), '(a name)'),
+    text,
+  );
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }
 
 /** The command line that puts proposal `number` in force; what only a person can say stands in it as a word to replace. */

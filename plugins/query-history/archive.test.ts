@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Archive, LEAST_QUERIES, SPAN_MS } from './archive.ts';
+import { MIN_LINES } from './disclosure.ts';
 import { ATTRIBUTE_COUNT, type Kind } from './layout.ts';
 import { byKind, type Entry, emptySlice, type Slice } from './slice.ts';
 import { NO_TOTALS } from './totals.ts';
@@ -71,7 +72,11 @@ test('single addresses, and what was asked a few times only, are not on disk', (
 
 test('each data set is deleted when its own time is over, and the deletion is on record', () => {
   const { archive } = open();
-  const tops = { name: [entry('www.example.com', 50)], network: [entry('192.0.2.0/24', 50)] };
+  const network = [
+    { ...entry('192.0.2.0/24', 50), distinct: MIN_LINES },
+    { ...entry('198.51.100.0/24', 50), distinct: MIN_LINES - 1 },
+  ];
+  const tops = { name: [entry('www.example.com', 50)], network };
   for (const ago of [36 * DAY, 10 * DAY, 2 * DAY, HOUR]) archive.putMinute(minute(NOW - ago, 100, tops), false);
   const deletions = archive.expire(NOW, RETENTION);
   expect(archive.range('minute', 0, NOW).map(({ startMs }) => startMs)).toEqual([NOW - HOUR]);

@@ -8,7 +8,8 @@
 
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/contract/store.ts';
-import { KINDS, type Kind } from './layout.ts';
+import { MIN_LINES } from './disclosure.ts';
+import { ATTRIBUTES, KINDS, type Kind } from './layout.ts';
 import { byKind, type Entry, emptySlice, mergeSlices, type Slice } from './slice.ts';
 import type { Totals } from './totals.ts';
 
@@ -73,9 +74,10 @@ export class Archive {
    */
   putMinute(slice: Slice, incident: boolean): void {
     inTransaction(this.#database, () => {
+      const kept = withCoarseNetworks(slice);
       for (const resolution of ['minute', 'hour'] as const) {
         const start = Math.floor(slice.startMs / SPAN_MS[resolution]) * SPAN_MS[resolution];
-        this.#add(resolution, start, slice, incident);
+        this.#add(resolution, start, kept, incident);
       }
     });
   }
@@ -176,6 +178,20 @@ export class Archive {
       insert.run(resolution, kind, start, Math.max(merged.floors[kind], left), packed(heavy.map(rowOf)));
     }
   }
+}
+
+/**
+ * As networks are kept: those that many lines asked from alone, and in powers of four, so that the file does not tell by equal numbers
+ * which of the names beside them were asked from where.
+ */
+function withCoarseNetworks(slice: Slice): Slice {
+  const network = slice.tops.network
+    .filter(({ distinct }) => distinct >= MIN_LINES)
+    .map(({ key, count, distinct }): Entry => {
+      const power = 4 ** Math.round(Math.log(Math.max(1, count)) / Math.log(4));
+      return { key, count: power, attributes: ATTRIBUTES.map(() => 0), distinct: Math.min(distinct, MIN_LINES) };
+    });
+  return { ...slice, tops: { ...slice.tops, network } };
 }
 
 type PackedEntry = [key: string, count: number, distinct: number, ...attributes: number[]];

@@ -3,8 +3,11 @@
  * failures) its signs cover, and the highest comes first. Nothing here needs to know who asked for what: the signs are
  * those of names and those of sources, each for itself.
  */
+
+import { networkAround } from '../../src/transports/network-around.ts';
 import { type Baseline, servfailShare } from './baseline.ts';
-import { type HeavyPart, liesIn, most, type Rise } from './rise.ts';
+import { banded, roundedRate } from './disclosure.ts';
+import { liesIn, most, type Rise } from './rise.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
 
 export const CAUSES = [
@@ -30,6 +33,23 @@ export interface Cause {
   readonly signs: readonly string[];
   /** The zone, name, type or source that it is about; empty where it is about none. */
   readonly about: string;
+  /** Which of the two marginals its words are made of: never both. */
+  readonly side: 'names' | 'sources' | 'neither';
+  /** The same without a single address: for records, and for whoever may see none. */
+  readonly discreet: Words;
+  /** The same without even the network. */
+  readonly nameless: Words;
+}
+
+interface Words {
+  readonly text: string;
+  readonly signs: readonly string[];
+}
+
+/** A cause whose words hold no address, and so can be kept as they are. */
+function ofNames(cause: Omit<Cause, 'side' | 'discreet' | 'nameless'>): Cause {
+  const words = { text: cause.text, signs: cause.signs };
+  return { ...cause, side: cause.about === '' ? 'neither' : 'names', discreet: words, nameless: words };
 }
 
 const percent = (share: number) => `${Math.round(Math.min(1, Math.max(0, share)) * 100)} %`;
@@ -51,13 +71,13 @@ export function causesOf(now: Slice, normal: Baseline, rise: Rise): Cause[] {
   if (found.length > 0) return found;
   if (rise.risen) return [unexplained(rise)];
   return [
-    {
+    ofNames({
       cause: 'nothing-unusual',
       text: 'Load and failures are within what is normal at this time.',
       score: 1,
       signs: [],
       about: '',
-    },
+    }),
   ];
 }
 
@@ -83,7 +103,7 @@ function randomSubdomain(rise: Rise, normal: Baseline): Cause | undefined {
   const repeated = rise.heavy.name
     .filter(({ key }) => liesIn(key, best.key))
     .reduce((sum, part) => sum + part.share, 0);
-  return {
+  return ofNames({
     cause: 'random-subdomain',
     text: `Random-subdomain attack on ${zone}: ${percent(best.share)} of the rise are names below it that were never asked before. Its authority and the way to it carry the load.`,
     score: best.share - repeated,
@@ -93,7 +113,7 @@ function randomSubdomain(rise: Rise, normal: Baseline): Cause | undefined {
       `${percent(of(best.entry, 'random'))} have a first label that looks made up`,
     ],
     about: best.key,
-  };
+  });
 }
 
 /** Types whose answers are large: what an amplification attack asks for (G (カ), IP53B). */
@@ -106,7 +126,7 @@ function amplification(rise: Rise): Cause | undefined {
   if (share < 0.3 || !name || name.share < share / 4) return undefined;
   const udp = rise.splits.transports.find(({ key }) => key === 'udp')?.share ?? 0;
   const network = most(rise, 'network');
-  return {
+  return ofNames({
     cause: 'amplification',
     text: `Amplification attempt: ${percent(share)} of the rise asks for ${types.map(({ key }) => key).join(', ')}, mostly for ${name.key}. The sources are probably forged: they are the victims.`,
     score: share * Math.min(1, 0.5 + udp / 2),
@@ -114,10 +134,10 @@ function amplification(rise: Rise): Cause | undefined {
       `${percent(name.share)} of the rise is the one name ${name.key}`,
       `${percent(of(name.entry, 'large'))} of its answers were large or did not fit`,
       `${percent(udp)} of the rise came over UDP`,
-      ...(network ? [`${percent(network.share)} of the rise carries addresses of ${network.key}`] : []),
+      ...(network ? [`${coarse(network.share)} of the rise carries addresses of one network`] : []),
     ],
     about: name.key,
-  };
+  });
 }
 
 export function amplifying(entry: Entry): number {
@@ -127,18 +147,27 @@ export function amplifying(entry: Entry): number {
 function brokenClient(rise: Rise): Cause | undefined {
   const address = most(rise, 'address');
   if (!address || address.share < 0.3) return undefined;
-  const name = most(rise, 'name');
+  // In words of sources alone, and coarse ones: what is asked stands elsewhere, in numbers that must not be found here again.
+  const words = (who: string): Words => ({
+    text: `One client in a loop: ${coarse(address.share)} of the rise comes from ${who} alone.`,
+    signs: [`it normally sends ${roundedRate(address.normal)} queries a second at most, or too few to be listed`],
+  });
   return {
     cause: 'broken-client',
-    text: `One client in a loop: ${percent(address.share)} of the rise comes from ${address.key} alone (about ${Math.round(address.now)} queries a second).`,
+    ...words(address.key),
     // Anybody may flood with random names or ANY from one address: what is asked says more than from where.
     score: Math.min(1, address.share) * 0.9,
-    signs: [
-      `${address.key} normally sends ${Math.round(address.normal)} queries a second, or too few to be listed`,
-      ...(name ? [`${percent(name.share)} of the rise, whoever asks, is ${name.key}`] : []),
-    ],
     about: address.key,
+    side: 'sources',
+    discreet: words(`one client in ${networkAround(address.key)}`),
+    nameless: words('one client'),
   };
+}
+
+/** A share of a source, in steps of a quarter. */
+function coarse(share: number): string {
+  const band = banded(share);
+  return band === 0 ? 'less than a quarter' : band >= 1 ? 'nearly all' : `at least ${percent(band)}`;
 }
 
 /**
@@ -164,18 +193,18 @@ function popularEvent(rise: Rise, normal: Baseline): Cause | undefined {
   const network = most(rise, 'network');
   if (oneClientMakes(part.share, rise)) return undefined;
   const usual = normal.keys.name.size > 0 ? 'as the sources of normal traffic are' : 'over many networks';
-  return {
+  return ofNames({
     cause: 'popular-event',
     text: `A popular event: ${percent(part.share)} of the rise asks for ${part.key}, from subscribers all over the network. The answers come from the cache; nothing is attacked.`,
     score: Math.min(1, part.share) * 0.85 * (1 - (network?.share ?? 0) / 2),
     signs: [
       `${percent(1 - of(part.entry, 'misses'))} of its answers came from the cache`,
       network
-        ? `the largest source network explains ${percent(network.share)} of the rise`
+        ? `the largest source network explains ${coarse(network.share)} of the rise`
         : `the sources are spread ${usual}`,
     ],
     about: part.key,
-  };
+  });
 }
 
 interface Failures {
@@ -206,7 +235,7 @@ function failures(now: Slice, normal: Baseline): Failures {
 
 function deadUpstream({ share, unusual, concentration, domain }: Failures): Cause | undefined {
   if (!unusual || share < 0.1 || concentration > 0.4) return undefined;
-  return {
+  return ofNames({
     cause: 'dead-upstream',
     text: `The upstream resolvers do not answer: ${percent(share)} of all answers are SERVFAIL, for names of every kind. What is cached is still served, and clients ask again for the rest.`,
     score: Math.min(1, 0.6 + share),
@@ -217,7 +246,7 @@ function deadUpstream({ share, unusual, concentration, domain }: Failures): Caus
       '`sekisho status` shows the state of each upstream',
     ],
     about: '',
-  };
+  });
 }
 
 /**
@@ -231,7 +260,7 @@ function retryStorm(rise: Rise): Cause | undefined {
   const repeated = names.reduce((sum, { share }) => sum + share, 0);
   if (failed < 0.3 || remembered < 0.3 || repeated < 0.3 || oneClientMakes(repeated, rise)) return undefined;
   const [first, ...others] = names;
-  return {
+  return ofNames({
     cause: 'retry-storm',
     text: `A retry storm after SERVFAIL: ${percent(repeated)} of the rise asks again for ${first?.key}${others.length > 0 ? ` and ${others.length} other name(s)` : ''} that fail. The failures are answered from memory; what has to be mended is why they fail.`,
     score: Math.min(1, repeated) * 0.98,
@@ -241,7 +270,7 @@ function retryStorm(rise: Rise): Cause | undefined {
       'the sources are spread: no client alone makes it',
     ],
     about: first?.key ?? '',
-  };
+  });
 }
 
 function failingAuthority(
@@ -253,7 +282,7 @@ function failingAuthority(
   const samples = Math.max(1, attribute(domain, 'samples'));
   if (domain.distinct >= Math.min(1500, samples / 2) && domain.distinct >= 40) return undefined;
   const part = domain.count / Math.max(1, now.totals.queries);
-  return {
+  return ofNames({
     cause: 'failing-authority',
     text: `The authority of ${domain.key} fails or is slow, and clients ask again. The domain is ${percent(part)} of all queries, and has ${percent(concentration)} of all that fail or take a second and more.`,
     score: weight * Math.min(1, 0.5 + concentration * 0.45),
@@ -262,17 +291,17 @@ function failingAuthority(
       `all in all ${percent(share)} of the answers are SERVFAIL`,
     ],
     about: domain.key,
-  };
+  });
 }
 
 function unexplained(rise: Rise): Cause {
-  const parts: HeavyPart[] = [most(rise, 'domain'), most(rise, 'network')].filter((part) => part !== undefined);
-  const hint = parts.map(({ key, share }) => `${key} ${percent(share)}`).join(', ');
-  return {
+  const domain = most(rise, 'domain');
+  const hint = domain ? ` (largest share: ${domain.key} ${percent(domain.share)})` : '';
+  return ofNames({
     cause: 'unexplained',
-    text: `The load rose, but no single name, zone, type or source explains it${hint ? ` (largest shares: ${hint})` : ''}. It may simply be more of everything.`,
+    text: `The load rose, but no single name, zone, type or source explains it${hint}. It may simply be more of everything.`,
     score: 0.1,
     signs: [],
     about: '',
-  };
+  });
 }

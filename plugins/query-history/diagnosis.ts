@@ -42,8 +42,11 @@ export function diagnose(now: Slice, normal: Baseline, day: Slice | undefined): 
   const first = causes[0];
   const parts = (list: readonly Part[]) =>
     list.slice(0, SHOWN).map(({ key, now, normal, share }) => ({ key, now, normal, share }));
+  const networks = rise.heavy.network
+    .slice(0, SHOWN)
+    .map(({ key, now, normal, share, entry }) => ({ key, now, normal, share, lines: entry.distinct }));
   const explains = Object.fromEntries([
-    ...KINDS.map((kind) => [kind, parts(rise.heavy[kind])]),
+    ...KINDS.map((kind) => [kind, kind === 'network' ? networks : parts(rise.heavy[kind])]),
     ...SPLITS.map((split) => [split, parts(rise.splits[split])]),
   ]) as Record<Kind | Split, Part[]>;
   return {

@@ -5,9 +5,9 @@
  *                                                                             └─▶ reading.ts ─▶ diagnosis.ts
  */
 
+import { definePlugin, durationMs, type SuffixKey, z } from '../../src/contract/plugin.ts';
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
-import { definePlugin, durationMs, type SuffixKey, z } from '../../src/contract/plugin.ts';
 import { Collector } from './collector.ts';
 import { shareDesk } from './desks.ts';
 import { createRecorderMemory, type RecorderMemory } from './layout.ts';
@@ -37,7 +37,14 @@ export default definePlugin({
       .max(24)
       .default(24)
       .describe('Length of the IPv4 networks that sources are kept by. Single addresses are never written to disk.'),
-    'ipv6-prefix': z.int().min(16).max(56).default(56).describe('The same for IPv6.'),
+    'ipv6-prefix': z
+      .int()
+      .min(16)
+      .max(48)
+      .default(40)
+      .describe(
+        'The same for IPv6. A /48 or /56 may be one household: networks of fewer than five lines are not kept.',
+      ),
     retention: z
       .strictObject({
         minutes: durationMs({ min: '1h', max: '7d' }).prefault('1d').describe('How long rows of one minute are kept.'),

@@ -51,7 +51,10 @@ export const DENIED = 14;
 export const RANDOM = 15;
 export const SAMPLES = 16;
 
-/** Words of the bitmap that estimates how many different names lie below a domain or pattern (linear counting). */
+/**
+ * Words of the bitmap that estimates how many different names lie below a domain or pattern, or how many lines of a network asked
+ * (linear counting).
+ */
 export const DISTINCT_WORDS = 16;
 export const DISTINCT_BITS = DISTINCT_WORDS * 32;
 
@@ -73,7 +76,7 @@ export const SHAPES: Readonly<Record<Kind, Shape>> = {
   name: { slots: 2048, width: 65_536, keyBytes: 256, distinct: false },
   domain: { slots: 1024, width: 8_192, keyBytes: 256, distinct: true },
   pattern: { slots: 1024, width: 8_192, keyBytes: 256, distinct: true },
-  network: { slots: 1024, width: 8_192, keyBytes: 16, distinct: false },
+  network: { slots: 1024, width: 8_192, keyBytes: 16, distinct: true },
   address: { slots: 1024, width: 16_384, keyBytes: 16, distinct: false },
 };
 

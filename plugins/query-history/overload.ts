@@ -109,6 +109,11 @@ export class OverloadState {
     return this.#declared ?? this.#detected;
   }
 
+  /** One that was measured, whatever somebody declares. */
+  get detected(): Overload | undefined {
+    return this.#detected;
+  }
+
   /** Those that hold now, whether or not they have held for long enough. */
   get signals(): readonly Signal[] {
     return this.#signals;

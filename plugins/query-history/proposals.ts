@@ -3,8 +3,9 @@
  * would remove, and which share of the last day's normal traffic it would have hit. An operator puts one in
  * force (application.ts).
  */
-import type { MeasureMatch } from '../../src/contract/plugin.ts';
+import { type MeasureMatch } from '../../src/contract/plugin.ts';
 import { amplifying, type Cause } from './causes.ts';
+import { roundedRate } from './disclosure.ts';
 import { TYPE_CLASSES } from './layout.ts';
 import type { HeavyPart, Rise } from './rise.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
@@ -104,12 +105,16 @@ function evaluated(cause: Cause, match: Match, rise: Rise, day: Slice | undefine
       ? 1
       : attribute(entry, match.type as (typeof TYPE_CLASSES)[number]) / Math.max(1, entry.count);
   const before = day ? listed(match, day) : undefined;
-  const now = (part?.now ?? 0) * typeShare(part?.entry);
-  const normal = (part?.normal ?? 0) * typeShare(before);
+  const exact = (part?.now ?? 0) * typeShare(part?.entry);
+  const usual = (part?.normal ?? 0) * typeShare(before);
+  // Rates are kept with the measure. Those of a source to one digit, so that they are not found again among the names.
+  const onSource = match.source !== undefined;
+  const now = onSource ? roundedRate(exact) : exact;
+  const normal = onSource ? roundedRate(usual) : usual;
   const plugin = pluginFor(cause, match);
   const limit = limitFor(plugin, now, normal);
   const removes =
-    rise.rise > 0 ? Math.min(1, Math.max(0, (now - Math.max(normal, limit.limitPerSecond)) / rise.rise)) : 0;
+    rise.rise > 0 ? Math.min(1, Math.max(0, (exact - Math.max(usual, limit.limitPerSecond)) / rise.rise)) : 0;
   const total = Math.max(1, day?.totals.queries ?? 0);
   const count = before ? before.count * typeShare(before) : (day?.floors[kindOf(match)] ?? 0);
   return {

@@ -3,17 +3,14 @@
  * reading is in the audit log before the first number leaves.
  */
 
-import {
-  type Auditor,
-  type Clock,
-  type ControlContext,
-  type Measure,
-  SekishoError,
-} from '../../src/contract/plugin.ts';
+import { type Auditor, type Clock, type ControlContext, type Measure, SekishoError } from '../../src/contract/plugin.ts';
+import { approverProblem } from '../../src/grounds/approval.ts';
+import { nameProblem, statementProblem } from '../../src/grounds/statement.ts';
 import { type Application, applyProposal, commandFor } from './application.ts';
 import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';
 import { type Diagnosis, diagnose } from './diagnosis.ts';
+import { disclosedDiagnosis, disclosedHistory } from './disclosure.ts';
 import { ATTRIBUTES, type Kind } from './layout.ts';
 import type { Overload } from './overload.ts';
 import type { Proposal } from './proposals.ts';
@@ -24,6 +21,10 @@ export interface Request {
   /** Declares an overload. */
   readonly reason?: string | undefined;
   readonly windowSeconds: number;
+  /** A second person, who approves that single addresses are shown although no overload is detected. */
+  readonly approver?: string | undefined;
+  /** `read`: single addresses, and no names. */
+  readonly addresses?: boolean | undefined;
 }
 
 /** Queries a second over time, oldest first. */
@@ -75,7 +76,8 @@ export interface HistoryReport {
 
 export interface HistoryEntry {
   readonly key: string;
-  readonly queries: number;
+  /** null: among those that ask much; how much is not told (disclosure.ts). */
+  readonly queries: number | null;
   /** Queries a second. */
   readonly rate: number;
   readonly normal: number;
@@ -90,6 +92,7 @@ export const LEAST_REASON = 8;
 const IN_MEMORY_SECONDS = 900;
 const MINUTES_SECONDS = 24 * 3600;
 const SERIES_STEPS = 60;
+const MOST_ENTRIES = 300;
 
 export class HistoryReading {
   readonly #desk: HistoryDesk;
@@ -104,6 +107,35 @@ export class HistoryReading {
     this.#clock = clock;
   }
 
+  /** As it leaves the server. Throws SekishoError. */
+  async shownDiagnosis(reader: Reader, request: Request): Promise<DiagnosisReport> {
+    const addresses = this.#mayShowAddresses(reader, request);
+    return disclosedDiagnosis(await this.diagnose(reader, request), addresses);
+  }
+
+  /** As it leaves the server. Throws SekishoError. */
+  async shownHistory(reader: Reader, request: Request, top: number): Promise<HistoryReport> {
+    const addresses = request.addresses === true;
+    if (addresses && !this.#mayShowAddresses(reader, request))
+      throw new SekishoError(
+        'SEKISHO_HISTORY_CLOSED',
+        'single addresses are shown while an overload is detected, or where a second person approves (--approver WHO); this one is only declared',
+      );
+    // What is left out below the networks that many ask from must not depend on how many entries were asked for.
+    const report = disclosedHistory(await this.read(reader, request, MOST_ENTRIES), addresses);
+    return { ...report, tops: byKind((kind) => report.tops[kind].slice(0, top)) };
+  }
+
+  /** While an overload is measured, or where somebody else approves. Throws SekishoError where the approver is who asks. */
+  #mayShowAddresses({ who }: Reader, { approver }: Request): boolean {
+    if (approver === undefined) return this.#desk.overload.detected !== undefined;
+    // Not even where one person may do both otherwise.
+    const problem = nameProblem(approver) ?? approverProblem(approver, who, { singleApproverReason: undefined });
+    if (problem !== undefined) throw new SekishoError('SEKISHO_REQUEST_INVALID', problem);
+    return true;
+  }
+
+  /** Everything that is known, for putting in force and for `shownDiagnosis`. */
   async diagnose(reader: Reader, request: Request): Promise<DiagnosisReport> {
     const overload = this.#admit(reader, 'history.diagnose', request);
     const now = await this.#window(request.windowSeconds);
@@ -130,6 +162,7 @@ export class HistoryReading {
     return applyProposal(this.#desk.diagnoses, this.#measures, reader, application);
   }
 
+  /** Everything that is known, for `shownHistory`. */
   async read(reader: Reader, request: Request, top: number): Promise<HistoryReport> {
     const overload = this.#admit(reader, 'history.read', request);
     const slice = await this.#window(request.windowSeconds);
@@ -170,7 +203,7 @@ export class HistoryReading {
   /** Declare an overload. In the audit log before it opens anything. */
   declare(reader: Reader, reason: string): Overload {
     const purpose = reason.trim();
-    if (purpose.length < LEAST_REASON)
+    if (purpose.length < LEAST_REASON || statementProblem(purpose) !== undefined)
       throw new SekishoError(
         'SEKISHO_REQUEST_INVALID',
         `say the reason in a sentence (at least ${LEAST_REASON} characters)`,
@@ -184,15 +217,26 @@ export class HistoryReading {
     return this.#desk.overload.close().length;
   }
 
-  #admit(reader: Reader, action: string, { reason, windowSeconds }: Request): Overload {
+  #admit(reader: Reader, action: string, { reason, windowSeconds, approver, addresses }: Request): Overload {
     const overload = reason === undefined ? this.#desk.overload.open : this.declare(reader, reason);
     if (!overload)
       throw new SekishoError(
         'SEKISHO_HISTORY_CLOSED',
         'no overload is open, detected or declared, so the history is closed: a reason opens it',
       );
-    const detail = { windowSeconds, by: overload.by };
-    this.#audit.record({ ...reader, action, purpose: overload.reason, detail, personal: true });
+    this.#audit.record({
+      ...reader,
+      action,
+      purpose: overload.reason,
+      detail: {
+        windowSeconds,
+        by: overload.by,
+        detected: this.#desk.overload.detected !== undefined,
+        ...(approver !== undefined && { approver }),
+        ...(addresses && { addresses }),
+      },
+      personal: true,
+    });
     return overload;
   }
 

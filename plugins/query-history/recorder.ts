@@ -60,6 +60,8 @@ for (const [i, name] of TYPE_CLASSES.entries()) {
   if (type !== undefined) CLASS_OF_TYPE[type] = i;
 }
 
+/** Of the second word: /56. */
+const LINE_MASK6 = -1 << 8;
 const SLOW_US = 1_000_000;
 const LARGE_BYTES = 900;
 
@@ -82,6 +84,9 @@ export class Recorder {
   readonly #folded: FoldedName;
   readonly #sampling: Sampling;
   readonly #key: Int32Array;
+  /** Hash of the address that was hashed last. */
+  #low = 0;
+  #high = 0;
   /** Bits of an address that belong to its network, IPv4 (as ::ffff:a.b.c.d) and IPv6. */
   readonly #mask4: Int32Array;
   readonly #mask6: Int32Array;
@@ -204,12 +209,23 @@ export class Recorder {
     const four = query.family === 4;
     const mask = four ? this.#mask4 : this.#mask6;
     for (let i = 0; i < 4; i++) address[i] = from[i]! & mask[i]!;
-    this.#addSource(tables[0]!, four);
+    const network = this.#addSource(tables[0]!, four);
+    if (network >= 0) {
+      // Lines that ask, so that nobody is taken for a network: of IPv6 a /56, because a household has many addresses.
+      for (let i = 0; i < 4; i++) address[i] = from[i]!;
+      if (!four) {
+        address[1]! &= LINE_MASK6;
+        address[2] = 0;
+        address[3] = 0;
+      }
+      this.#hashSource(four);
+      tables[0]!.markDistinct(network, this.#high);
+    }
     for (let i = 0; i < 4; i++) address[i] = from[i]!;
     this.#addSource(tables[1]!, four);
   }
 
-  #addSource(table: HeavyHitters, four: boolean): void {
+  #hashSource(four: boolean): void {
     const address = this.#address;
     const key = this.#key;
     // Multiply and shift, word by word, with secret multipliers: collisions cannot be chosen from outside.
@@ -223,16 +239,23 @@ export class Recorder {
     }
     // Sketch and table take the upper bits of the one and the lower bits of the other: spread both over all bits.
     low = Math.imul(low, 0x85ebca6b);
-    low ^= low >>> 13;
+    this.#low = low ^ (low >>> 13);
     high = Math.imul(high, 0xc2b2ae35 | 0);
-    high ^= high >>> 16;
-    const slot = table.add(low, high, this.#weight);
-    if (slot < 0) return;
+    this.#high = high ^ (high >>> 16);
+  }
+
+  /** The slot, or -1 where it has none. */
+  #addSource(table: HeavyHitters, four: boolean): number {
+    const address = this.#address;
+    this.#hashSource(four);
+    const slot = table.add(this.#low, this.#high, this.#weight);
+    if (slot < 0) return slot;
     if (table.admitted) {
       for (let i = 0; i < 4; i++) table.keyWords[slot * 4 + i] = address[i]!;
       table.lengths[slot] = 16;
     }
     this.#describe(table.attributes, slot);
+    return slot;
   }
 
   #describe(attributes: Int32Array, slot: number): void {

@@ -19,6 +19,8 @@ export interface Part {
   readonly normal: number;
   /** Share of the rise, 0–1; more than 1 where something else fell. */
   readonly share: number;
+  /** Of a network: how many lines asked at once, at least. */
+  readonly lines?: number;
 }
 
 export interface HeavyPart extends Part {

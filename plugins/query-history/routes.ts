@@ -1,8 +1,8 @@
 /** The admin routes of the history, below /v1/query-history/. */
 
+import { z } from '../../src/contract/plugin.ts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { measureSchema, measureView, responseSchema } from '../../src/contract/admin.ts';
-import { z } from '../../src/contract/plugin.ts';
 import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
 import type { Reader } from './reader.ts';
@@ -20,6 +20,14 @@ const windowSeconds = {
   maximum: 35 * 86_400,
   default: 60,
   description: 'How far back, in seconds.',
+} as const;
+
+const approver = {
+  type: 'string',
+  minLength: 1,
+  maxLength: 200,
+  description:
+    'A second person who approves that single addresses are shown; not needed while an overload is detected.',
 } as const;
 
 const text = (description: string) => ({ type: 'string', maxLength: 2000, description });
@@ -117,17 +125,17 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
     async (request) => ({ closed: reading.close(readerOf(request)) }),
   );
 
-  app.post<{ Body: { reason?: string; windowSeconds: number } }>(
+  app.post<{ Body: { reason?: string; windowSeconds: number; approver?: string } }>(
     '/diagnose',
     {
       config: { roles: ['operator'], audit: { of: 'read', actions: ['history.diagnose'] } },
       schema: {
         summary: 'What explains the overload, and which narrow rule would end it; audited',
-        body: { type: 'object', additionalProperties: false, properties: { reason, windowSeconds } },
+        body: { type: 'object', additionalProperties: false, properties: { reason, windowSeconds, approver } },
         response: { 200: responseSchema(report) },
       },
     },
-    async (request) => reading.diagnose(readerOf(request), request.body),
+    async (request) => reading.shownDiagnosis(readerOf(request), request.body),
   );
 
   app.post<{ Body: Application }>(
@@ -143,7 +151,7 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
     async (request) => measureView(await reading.apply(readerOf(request), request.body)),
   );
 
-  app.post<{ Body: { reason?: string; windowSeconds: number; top: number } }>(
+  app.post<{ Body: { reason?: string; windowSeconds: number; top: number; approver?: string; addresses?: boolean } }>(
     '/read',
     {
       config: { roles: ['operator'], audit: { of: 'read', actions: ['history.read'] } },
@@ -152,12 +160,21 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
         body: {
           type: 'object',
           additionalProperties: false,
-          properties: { reason, windowSeconds, top: { type: 'integer', minimum: 1, maximum: 300, default: 10 } },
+          properties: {
+            reason,
+            windowSeconds,
+            approver,
+            addresses: {
+              type: 'boolean',
+              description: 'Single addresses in place of names; only those that make a quarter of the load.',
+            },
+            top: { type: 'integer', minimum: 1, maximum: 300, default: 10 },
+          },
         },
         response: { 200: responseSchema(report) },
       },
     },
-    async (request) => reading.read(readerOf(request), request.body, request.body.top),
+    async (request) => reading.shownHistory(readerOf(request), request.body, request.body.top),
   );
 }
 

@@ -9,7 +9,7 @@ export interface Entry {
   count: number;
   /** In the order of ATTRIBUTES; those of the part that was seen, scaled up to all of `count`. */
   readonly attributes: number[];
-  /** About how many different names; 0 where that is not kept. */
+  /** About how many different names, or of a network how many lines asked at once; 0 where that is not kept. */
   distinct: number;
 }
 
@@ -45,7 +45,7 @@ export function mergeSlices(slices: readonly Slice[], limit: number): Slice {
     const merged = new Map<string, Entry>();
     for (const slice of slices) {
       floors[kind] += slice.floors[kind];
-      for (const entry of slice.tops[kind]) addEntry(merged, entry);
+      for (const entry of slice.tops[kind]) addEntry(merged, entry, kind === 'network');
     }
     const sorted = heaviest(merged, limit);
     if (merged.size > limit) floors[kind] = Math.max(floors[kind], sorted.at(-1)?.count ?? 0);
@@ -60,7 +60,8 @@ export function mergeSlices(slices: readonly Slice[], limit: number): Slice {
   };
 }
 
-export function addEntry(into: Map<string, Entry>, entry: Entry): void {
+/** `lines`: `distinct` counts who asks, and those of two epochs are the same as far as anybody knows. */
+export function addEntry(into: Map<string, Entry>, entry: Entry, lines = false): void {
   const there = into.get(entry.key);
   if (!there) {
     into.set(entry.key, { ...entry, attributes: [...entry.attributes] });
@@ -70,7 +71,9 @@ export function addEntry(into: Map<string, Entry>, entry: Entry): void {
   for (let i = 0; i < there.attributes.length; i++) there.attributes[i]! += entry.attributes[i] ?? 0;
   // Bitmaps are not kept beyond their epoch. The names of two epochs may be the same ones or not: a flood's are not, so
   // both add up as far as the queries allow.
-  there.distinct = Math.min(there.count, there.distinct + entry.distinct);
+  there.distinct = lines
+    ? Math.max(there.distinct, entry.distinct)
+    : Math.min(there.count, there.distinct + entry.distinct);
 }
 
 export function heaviest(entries: ReadonlyMap<string, Entry>, limit: number): Entry[] {

@@ -1,29 +1,6 @@
 /** `sekisho explain`: what the policy lists say about client and name, and why a rule that matches does not act. */
 
-import {
-  ACTION_DROP,
-  ACTION_LOCAL_DATA,
-  ACTION_NODATA,
-  ACTION_NXDOMAIN,
-  ACTION_TCP_ONLY,
-  ADDRESS_TRIGGER,
-  ANSWER,
-  type Clock,
-  COMPLETE,
-  CONTINUE,
-  DROP,
-  type Explanation,
-  GROUND_TERMS,
-  type LoadedLists,
-  MAX_LISTS,
-  NetworkName,
-  nameToText,
-  prefixText,
-  type Query,
-  type RuleMatch,
-  TRUNCATE,
-  type Verdict,
-} from '../../src/contract/plugin.ts';
+import { ACTION_DROP, ACTION_LOCAL_DATA, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_TCP_ONLY, ADDRESS_TRIGGER, ANSWER, type Clock, COMPLETE, CONTINUE, DROP, type Explanation, GROUND_TERMS, type LoadedLists, MAX_LISTS, NetworkName, nameToText, prefixText, type Query, type RuleMatch, TRUNCATE, type Verdict } from '../../src/contract/plugin.ts';
 import type { Matcher } from './matcher.ts';
 import { ACTION_CNAME, actionLabel, CLIENT_IP, type Policies, type Policy, QNAME, TRIGGERS } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';
@@ -43,7 +20,8 @@ export function explain(query: Query, lists: LoadedLists | undefined, parts: Exp
   if (all.length === 0) return { verdict: CONTINUE, reason: 'no list of category policy is configured' };
   if (lists === undefined) return { verdict: CONTINUE, reason: 'the lists are not loaded yet' };
   view.readQuestion(query);
-  const nowMs = clock.nowMs();
+  policies.look();
+  const known = Number.isFinite(clock.termMs());
   const said: string[] = [];
   const matches: RuleMatch[] = [];
   let verdict: Verdict = CONTINUE;
@@ -57,7 +35,10 @@ export function explain(query: Query, lists: LoadedLists | undefined, parts: Exp
     const earlier = namesOf(policies, answerHolders & policies.acting & ((1 << policy.list) - 1));
     const what = `list '${policy.facts.name}': ${TRIGGERS[trigger]} rule '${rule}', action ${actionText(policy, action)}`;
     let why = '';
-    if (nowMs >= policy.endsMs) why = ' — does not act: its ground has expired';
+    if ((policies.inForce & (1 << policy.list)) === 0)
+      why = known
+        ? ' — does not act: its ground has expired'
+        : ' — does not act: its ground has an end, and the clock is in doubt (sekisho time)';
     else if (policy.facts.override.action === 'disabled') why = ' — only counted: the list is disabled by its override';
     else if (policy.facts.dryRun) why = ' — only counted: the list is a dry run';
     else if (decider !== undefined) why = ` — does not act: list '${decider.facts.name}' comes first and has decided`;

@@ -8,18 +8,7 @@
  * What the cache holds is never altered: policy is applied to the reply that is being served.
  */
 
-import {
-  ADDRESS_TRIGGER,
-  CACHE_NOT_ASKED,
-  CLASS,
-  CONTINUE,
-  definePlugin,
-  FAIL,
-  type LoadedLists,
-  type Query,
-  type Verdict,
-  z,
-} from '../../src/contract/plugin.ts';
+import { ADDRESS_TRIGGER, CACHE_NOT_ASKED, CLASS, CONTINUE, definePlugin, FAIL, type LoadedLists, type Query, type Verdict, z } from '../../src/contract/plugin.ts';
 import { explain } from './explain.ts';
 import { asksForAlias, Matcher } from './matcher.ts';
 import { Policies } from './policies.ts';
@@ -82,7 +71,7 @@ export default definePlugin({
       const lists = inForce.current;
       if (lists === undefined) return undefined;
       // Looked at here: handed to a function on each packet, the time would be boxed.
-      if (query.nowMs >= policies.nextEndMs) policies.at(query.nowMs);
+      if (query.nowMs >= policies.nextLookMs) policies.look();
       // Policy speaks about class IN alone.
       if (policies.inForce === 0 || query.question.class !== CLASS.IN) return undefined;
       if (lists !== known) learn(lists);

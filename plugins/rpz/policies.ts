@@ -2,20 +2,7 @@
  * The lists of category `policy` as the hooks need them: which are in force now, which of them only count, what their
  * override makes of a rule's action, and where their hits are counted.
  */
-import {
-  ACTION_DROP,
-  ACTION_LISTED,
-  ACTION_LOCAL_DATA,
-  ACTION_NODATA,
-  ACTION_NXDOMAIN,
-  ACTION_PASSTHRU,
-  ACTION_TCP_ONLY,
-  type Clock,
-  type DataContext,
-  expiryMs,
-  type ListFacts,
-  type PolicyOverride,
-} from '../../src/contract/plugin.ts';
+import { ACTION_DROP, ACTION_LISTED, ACTION_LOCAL_DATA, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_PASSTHRU, ACTION_TCP_ONLY, type Clock, type DataContext, expiryMs, type ListFacts, type PolicyOverride } from '../../src/contract/plugin.ts';
 
 /** Triggers in the order in which they count inside one zone (draft-vixie-dnsop-dns-rpz-04 §5.4). */
 export const CLIENT_IP = 0;
@@ -63,13 +50,17 @@ export interface Policy {
   readonly override: number;
   /** Where the override is a CNAME, its target. */
   readonly target: Uint8Array | undefined;
-  /** Monotonic milliseconds at which its ground expires; Infinity = never. */
-  readonly endsMs: number;
+  /** Wall-clock milliseconds at which its ground expires; Infinity = never. */
+  readonly endsAtMs: number;
+  /** It has: nothing brings it back. */
+  ended: boolean;
   /** Counter of each trigger and action, `hits[trigger * HIT_ACTIONS + action]`; -1 where it cannot occur. */
   readonly hits: Int32Array;
 }
 
 const HIT_ACTIONS = ACTION_CNAME + 1;
+/** The clock may jump: so often at least ends are compared with it. */
+const LOOK_MS = 1_000;
 
 export class Policies {
   /** In the order of the configuration; undefined for lists of another category, which are never looked into here. */
@@ -78,25 +69,34 @@ export class Policies {
   inForce = 0;
   /** Those of them that act rather than count. */
   acting = 0;
-  /** When the next ground expires, monotonic milliseconds: `at` is to be called from then on. */
-  nextEndMs = Number.NEGATIVE_INFINITY;
+  /** When to look again, monotonic milliseconds: `look` is to be called from then on. */
+  nextLookMs = Number.NEGATIVE_INFINITY;
+  readonly #clock: Clock;
 
   constructor(facts: readonly ListFacts[], clock: Clock, counter: DataContext<unknown>['counter']) {
-    this.byList = facts.map((list, i) => (list.category === 'policy' ? policy(list, i, clock, counter) : undefined));
-    this.at(clock.nowMs());
+    this.byList = facts.map((list, i) => (list.category === 'policy' ? policy(list, i, counter) : undefined));
+    this.#clock = clock;
+    this.look();
   }
 
-  /** Bring `inForce` and `acting` up to date. */
-  at(nowMs: number): void {
+  /** Bring `inForce` and `acting` up to date. While the time is in doubt nothing that has an end acts. */
+  look(): void {
     this.inForce = 0;
     this.acting = 0;
-    this.nextEndMs = Number.POSITIVE_INFINITY;
+    const termMs = this.#clock.termMs();
+    const known = termMs < Number.POSITIVE_INFINITY;
+    let nextMs = LOOK_MS;
     for (const policy of this.byList) {
-      if (policy === undefined || nowMs >= policy.endsMs) continue;
+      if (policy === undefined || policy.ended) continue;
+      if (termMs >= policy.endsAtMs && policy.endsAtMs < Number.POSITIVE_INFINITY) {
+        policy.ended = known;
+        continue;
+      }
       this.inForce |= 1 << policy.list;
       if (!policy.counts) this.acting |= 1 << policy.list;
-      if (policy.endsMs < this.nextEndMs) this.nextEndMs = policy.endsMs;
+      nextMs = Math.min(nextMs, policy.endsAtMs - termMs);
     }
+    this.nextLookMs = this.#clock.nowMs() + nextMs;
   }
 
   /** Index of the counter of a trigger and action of the list. */
@@ -115,7 +115,7 @@ export class Policies {
   }
 }
 
-function policy(facts: ListFacts, list: number, clock: Clock, counter: DataContext<unknown>['counter']): Policy {
+function policy(facts: ListFacts, list: number, counter: DataContext<unknown>['counter']): Policy {
   const override = OVERRIDES[facts.override.action];
   const counts = facts.dryRun || facts.override.action === 'disabled';
   const hits = new Int32Array(TRIGGERS.length * HIT_ACTIONS).fill(-1);
@@ -136,8 +136,8 @@ function policy(facts: ListFacts, list: number, clock: Clock, counter: DataConte
     counts,
     override,
     target: facts.override.action === 'cname' ? facts.override.name : undefined,
-    // A step of the wall clock later does not move it.
-    endsMs: wallMs === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() + wallMs - clock.wallMs(),
+    endsAtMs: wallMs ?? Number.POSITIVE_INFINITY,
+    ended: false,
     hits,
   };
 }

@@ -2,7 +2,7 @@
  * The sinkhole's half in the main thread: brings the desk to this configuration's workers, lets it live, and shows it to
  * the admin API and to monitoring.
  */
-import type { Control, ControlContext } from '../../src/contract/plugin.ts';
+import { type Control, type ControlContext } from '../../src/contract/plugin.ts';
 import { Desk } from './desk.ts';
 import { type ConfigurationRule, stateOf } from './entry.ts';
 import { sinkholeCarrier } from './measures.ts';
@@ -42,6 +42,8 @@ export async function control(context: ControlContext<unknown>, rules: readonly 
     return new RunningDesk(new Desk({ store, clock, hashKey, audit }));
   });
   const publish = (table: TableMemory) => context.publish(table);
+  desk.approval = context.approval;
+  context.beforeTimeIsSetBack(() => desk.tick());
   context.onClose(await desk.attach({ rules, publish, log }));
   showNumbers(context, desk);
   context.carryMeasures(sinkholeCarrier(desk));

@@ -9,7 +9,17 @@
  */
 
 import { type Auditor, type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
-import { type ConfigurationRule, configurationEntry, deskEntry, type Entry, stateOf, tableRule } from './entry.ts';
+import { faultOf } from '../../src/errors/fault-text.ts';
+import { type Approval, approverProblem } from '../../src/grounds/approval.ts';
+import {
+  type ConfigurationRule,
+  configurationEntry,
+  deskEntry,
+  type Entry,
+  retime,
+  stateOf,
+  tableRule,
+} from './entry.ts';
 import { staleEvidence } from './evidence.ts';
 import { RateMonitor } from './rates.ts';
 import { type Draft, readDraft, readRenewal, refused } from './request.ts';
@@ -44,6 +54,8 @@ export interface Applied {
 
 /** Hits are sampled this often. */
 const SAMPLE_MS = 5_000;
+/** The clocks of a machine drift apart by less in a second. */
+const JUMP_MS = 500;
 /** Those who write nothing of their own: the desk itself. */
 const DESK = 'sekisho';
 
@@ -53,6 +65,8 @@ export class Desk {
   readonly store: Store;
   /** Changes that monitoring has not counted yet, by action: whoever counts them takes them away. */
   readonly uncounted: Record<Action, number> = { add: 0, renew: 0, remove: 0, expire: 0 };
+  /** Of the configuration that came last. */
+  approval: Approval = { singleApproverReason: undefined };
   readonly #clock: Clock;
   readonly #hashKey: readonly [number, number];
   readonly #audit: Auditor;
@@ -62,6 +76,9 @@ export class Desk {
   readonly #attached = new Map<Attachment, Entry[]>();
   #sampledMs: number;
   #tickFailed = false;
+  /** As the ends of the entries were made with: wall clock less monotonic clock, and whether the time was known. */
+  #offsetMs: number;
+  #timeKnown: boolean;
 
   constructor({ store, clock, hashKey, audit }: DeskParts) {
     this.store = store;
@@ -69,6 +86,8 @@ export class Desk {
     this.#hashKey = hashKey;
     this.#audit = audit;
     this.#sampledMs = clock.nowMs();
+    this.#offsetMs = clock.wallMs() - clock.nowMs();
+    this.#timeKnown = Number.isFinite(clock.termMs());
     for (const rule of store.rules) {
       const entry = deskEntry(rule, this.slots.take(), new RateMonitor(clock.nowMs(), 0), clock);
       entry.ended = store.endRecorded(rule);
@@ -108,7 +127,9 @@ export class Desk {
 
   /** Throws SekishoError; resolves when every worker holds the rule. */
   async add(body: unknown, who: string, role = ''): Promise<Applied> {
+    this.#needsTime('no rule was added');
     const draft = readDraft(body, this.#clock.wallMs());
+    this.#needsTwo(draft.ground.approver, who, 'no rule was added');
     const conflict = this.conflictOf(draft);
     if (conflict) throw conflict;
     const wallMs = this.#clock.wallMs();
@@ -126,8 +147,11 @@ export class Desk {
   /** Another term for a rule, on fresh evidence. Throws SekishoError; resolves when every worker holds it. */
   async renew(name: RuleName, body: unknown, who: string, role = ''): Promise<Applied> {
     const before = this.#known(name);
+    const unchanged = `'${name.text}' was not renewed`;
+    this.#needsTime(unchanged);
     const wallMs = this.#clock.wallMs();
     const renewal = readRenewal(body, before.rule, wallMs);
+    this.#needsTwo(renewal.ground.approver, who, unchanged);
     const stale = staleEvidence(this.store, { ...before.rule, ...renewal });
     if (stale !== undefined) throw refused(`'${name.text}' was not renewed`, [stale]);
     const rule: DeskRule = { ...before.rule, ...renewal, termFromMs: wallMs, renewals: before.rule.renewals + 1 };
@@ -173,13 +197,17 @@ export class Desk {
   /** To be called every second. */
   tick(): void {
     const nowMs = this.#clock.nowMs();
+    this.#followClock();
     if (nowMs - this.#sampledMs >= SAMPLE_MS) this.#sample(nowMs);
+    // In doubt nothing with an end acts, but nothing has ended for certain.
+    if (!this.#timeKnown) return;
     try {
       this.#endRules(nowMs);
       this.#tickFailed = false;
     } catch (error) {
       // Workers have let go of the rule in any case; that it ended is written down when the disk takes it again.
-      if (!this.#tickFailed) this.#log.error({ err: error }, 'the end of a sinkhole rule could not be recorded yet');
+      if (!this.#tickFailed)
+        this.#log.error({ fault: faultOf(error) }, 'the end of a sinkhole rule could not be recorded yet');
       this.#tickFailed = true;
     }
   }
@@ -194,7 +222,22 @@ export class Desk {
       sampleRate(entry, this.slots.read(entry.slot), nowMs, this.#log);
   }
 
+  /** The wall clock was set, or the time is known again: ends lie elsewhere on the monotonic clock now. */
+  #followClock(): void {
+    const offsetMs = this.#clock.wallMs() - this.#clock.nowMs();
+    const known = Number.isFinite(this.#clock.termMs());
+    if (known === this.#timeKnown && Math.abs(offsetMs - this.#offsetMs) < JUMP_MS) return;
+    this.#offsetMs = offsetMs;
+    this.#timeKnown = known;
+    for (const entry of [...[...this.#attached.values()].flat(), ...this.#desk.values()]) retime(entry, this.#clock);
+    this.#publish().catch((error: unknown) =>
+      this.#log.error({ fault: faultOf(error) }, 'sinkhole rules could not be published'),
+    );
+  }
+
   #endRules(nowMs: number): void {
+    // What a configuration states cannot be taken out of it: it is marked, and the configuration's end is on record (src/time).
+    for (const entry of [...this.#attached.values()].flat()) if (nowMs >= entry.endsMs) entry.ended = true;
     let forgotten = false;
     for (const entry of this.#desk.values()) {
       announceEnd(entry, nowMs, this.#log);
@@ -210,7 +253,9 @@ export class Desk {
       forgotten = true;
     }
     if (!forgotten) return;
-    this.#publish().catch((error: unknown) => this.#log.error({ err: error }, 'sinkhole rules could not be published'));
+    this.#publish().catch((error: unknown) =>
+      this.#log.error({ fault: faultOf(error) }, 'sinkhole rules could not be published'),
+    );
   }
 
   /** In the audit log first: what cannot be recorded there does not happen. Throws SekishoError. */
@@ -237,7 +282,10 @@ export class Desk {
     try {
       this.#audit.record({ who: DESK, role: 'server', ...auditOf('expire', rule, reason) });
     } catch (error) {
-      this.#log.error({ rule: rule.name.text, err: error }, 'the end of a sinkhole rule is not in the audit log');
+      this.#log.error(
+        { rule: rule.name.text, fault: faultOf(error) },
+        'the end of a sinkhole rule is not in the audit log',
+      );
     }
   }
 
@@ -297,6 +345,19 @@ export class Desk {
     );
     const desk = [...this.#desk.values()].map((entry) => tableRule(entry, 0));
     return compileTable([...configured, ...desk], this.#hashKey);
+  }
+
+  /** A term that nobody can tell the end of is none. */
+  #needsTime(what: string): void {
+    if (Number.isFinite(this.#clock.termMs())) return;
+    throw refused(what, [
+      'the clock is in doubt: it is behind the latest time that the data folder has seen. Set it right, or say that it is: sekisho time accept --reason TEXT',
+    ]);
+  }
+
+  #needsTwo(approver: string, asker: string, what: string): void {
+    const problem = approverProblem(approver, asker, this.approval);
+    if (problem !== undefined) throw refused(what, [problem]);
   }
 
   /** Of the configuration that came last. */

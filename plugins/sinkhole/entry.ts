@@ -24,9 +24,11 @@ export interface Entry {
   readonly ground: Ground;
   /** Undefined for a rule of the configuration. */
   readonly rule: DeskRule | undefined;
-  /** Monotonic milliseconds; Infinity = never. A step of the wall clock does not move them. */
-  readonly endsMs: number;
-  readonly warnMs: number;
+  /** Monotonic milliseconds; Infinity = never. Where the clock jumps they are made anew (`retimed`). */
+  endsMs: number;
+  warnMs: number;
+  /** Whether it has ended cannot be said: the time is in doubt. It does not act. */
+  suspended: boolean;
   /** Where its hits are counted. */
   readonly slot: number;
   monitor: RateMonitor;
@@ -44,8 +46,7 @@ export function deskEntry(rule: DeskRule, slot: number, monitor: RateMonitor, cl
     dryRun: rule.dryRun,
     ground: rule.ground,
     rule,
-    endsMs: monotonicMs(rule.endsAtMs, clock),
-    warnMs: monotonicMs(warnAtMs(rule), clock),
+    ...timesOf(rule.endsAtMs, warnAtMs(rule), clock),
     slot,
     monitor,
     about: new TextEncoder().encode(aboutText(rule.ground)),
@@ -62,8 +63,7 @@ export function configurationEntry(rule: ConfigurationRule, slot: number, clock:
     dryRun: rule.dryRun,
     ground: rule.ground,
     rule: undefined,
-    endsMs: monotonicMs(expiryMs(rule.ground), clock),
-    warnMs: Number.POSITIVE_INFINITY,
+    ...timesOf(expiryMs(rule.ground), undefined, clock),
     slot,
     monitor: new RateMonitor(clock.nowMs(), 0),
     about: new TextEncoder().encode(aboutText(rule.ground)),
@@ -73,13 +73,30 @@ export function configurationEntry(rule: ConfigurationRule, slot: number, clock:
   };
 }
 
+/** The clock has jumped, or is known again. What has ended stays ended. */
+export function retime(entry: Entry, clock: Clock): void {
+  if (entry.ended) return;
+  const endsAtMs = entry.rule ? entry.rule.endsAtMs : expiryMs(entry.ground);
+  Object.assign(entry, timesOf(endsAtMs, entry.rule && warnAtMs(entry.rule), clock));
+}
+
+function timesOf(endsAtMs: number | undefined, warnAtMs: number | undefined, clock: Clock) {
+  return {
+    endsMs: monotonicMs(endsAtMs, clock),
+    warnMs: monotonicMs(warnAtMs, clock),
+    suspended: endsAtMs !== undefined && !Number.isFinite(clock.termMs()),
+  };
+}
+
 export function stateOf(entry: Entry, nowMs: number): RuleState {
-  if (nowMs >= entry.endsMs) return 'expired';
+  if (entry.ended || (nowMs >= entry.endsMs && !entry.suspended)) return 'expired';
+  if (entry.suspended) return 'suspended';
   return entry.dryRun ? 'dry-run' : 'in-force';
 }
 
 export function tableRule(entry: Entry, place: number): TableRule {
-  const { name, subtree, dryRun, endsMs, slot, about } = entry;
+  const { name, subtree, dryRun, slot, about } = entry;
+  const endsMs = entry.ended || entry.suspended ? Number.NEGATIVE_INFINITY : entry.endsMs;
   return { name: name.wire, subtree, dryRun, endsMs, slot, place, about };
 }
 

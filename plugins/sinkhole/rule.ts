@@ -24,8 +24,9 @@ export interface DeskRule {
   readonly renewals: number;
 }
 
-export type RuleState = 'in-force' | 'dry-run' | 'expired';
-export const RULE_STATES: readonly RuleState[] = ['in-force', 'dry-run', 'expired'];
+/** `suspended`: whether it has ended cannot be said, because the clock is in doubt (`sekisho time`); it does not act. */
+export type RuleState = 'in-force' | 'dry-run' | 'expired' | 'suspended';
+export const RULE_STATES: readonly RuleState[] = ['in-force', 'dry-run', 'expired', 'suspended'];
 
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;

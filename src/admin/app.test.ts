@@ -11,12 +11,16 @@ import { parseConfig } from '../config/load.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
 import { SekishoError } from '../errors/errors.ts';
 import { emptyReport } from '../report/empty-report.ts';
+import { systemClock } from '../time/clock.ts';
+import { LatestTime } from '../time/latest-time.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import type { Status } from './status.ts';
 import { Tokens } from './tokens.ts';
 
 const SOUND = { ok: true, entries: 0, head: null, problem: null };
+const approval = { singleApproverReason: undefined };
+const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 const ADMIN_TOKEN = 'A'.repeat(43);
 const tokenOf = (role: Role) => `token-of-${role}`;
@@ -75,8 +79,9 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
+    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
     measures: measuresWithoutStore(),
+    time: new LatestTime(systemClock, noMark),
     audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
@@ -265,6 +270,8 @@ describe('/openapi.json', () => {
       '/v1/reload',
       '/v1/report',
       '/v1/status',
+      '/v1/time',
+      '/v1/time/accept',
     ]);
     expect(api.paths['/v1/explain'].get.parameters.map(({ name }: { name: string }) => name).sort()).toEqual([
       'client',

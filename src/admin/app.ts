@@ -10,6 +10,7 @@ import { ROLES, type Role, STAFF } from '../audit/roles.ts';
 import { recordHere } from '../audit/scope.ts';
 import { type ErrorBody, errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
+import { faultOf, faultText } from '../errors/fault-text.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
 import { typeName } from '../wire/constants.ts';
@@ -32,6 +33,7 @@ import {
   statedReason,
   statusSchema,
 } from './status.ts';
+import { timeRoutes } from './time.ts';
 import type { Identity, Tokens } from './tokens.ts';
 
 declare module 'fastify' {
@@ -115,6 +117,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => consentRoutes(scope, deps));
   await app.register(async (scope) => leaseRoutes(scope, deps));
   await app.register(async (scope) => reportRoutes(scope, deps.report));
+  await app.register(async (scope) => timeRoutes(scope, deps));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
       async (scope) => {
@@ -343,9 +346,8 @@ function failed(deps: AdminDeps, error: FastifyError, request: FastifyRequest, r
   if (status < 500) return sendError(reply, status, 'SEKISHO_REQUEST_INVALID', errorText(error));
   // The route's pattern, not the URL, and the places, not the message: both may hold a name or an address.
   const route = request.routeOptions.url;
-  const places = error.stack?.split('\n').filter((line) => /^\s+at /.test(line));
-  deps.log.error({ route, error: error.name, places }, 'admin request failed');
-  deps.log.debug({ route, message: errorText(error) }, 'admin request failed: message');
+  deps.log.error({ route, fault: faultOf(error) }, 'admin request failed');
+  deps.log.debug({ route, message: faultText(error) }, 'admin request failed: message');
   return sendError(reply, 500, 'SEKISHO_INTERNAL', 'the server failed at this request; its log says more');
 }
 

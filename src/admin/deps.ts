@@ -9,6 +9,7 @@ import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { ListRoutesDeps } from './lists.ts';
 import type { ReportRoutesDeps } from './report.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
+import type { TimeRoutesDeps } from './time.ts';
 
 /** What the server lends to the admin API. */
 export interface AdminDeps {
@@ -27,6 +28,7 @@ export interface AdminDeps {
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;
   readonly report: ReportRoutesDeps;
+  readonly time: TimeRoutesDeps['time'];
   /** Undefined where the configuration knows no subscribers. */
   readonly subscribers: SubscriberDesk | undefined;
 }

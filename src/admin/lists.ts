@@ -8,12 +8,15 @@ import { asItWent } from '../audit/as-it-went.ts';
 import type { Auditor } from '../audit/entry.ts';
 import { errorSchema, responseSchema } from '../contract/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
+import { type Approval, approverProblem } from '../grounds/approval.ts';
+import { statementProblem } from '../grounds/statement.ts';
 import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
 import { sourceText } from '../lists/section/lists-section.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
 import { changeBy } from './personal-read.ts';
+import type { Identity } from './tokens.ts';
 
 const count = z.number().min(0);
 const instant = z.string().describe('ISO 8601, UTC.');
@@ -77,6 +80,8 @@ export interface ListRoutesDeps {
   readonly total: (name: string, labels: Record<string, string>) => number;
   /** R14, R15: who lets what in, and why, is written down before it happens. */
   readonly audit: Auditor;
+  /** Whether asker and approver may be one. */
+  readonly approval: Approval;
 }
 
 const RESPONSIBLE = {
@@ -162,6 +167,7 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
     async ({ params, body, identity }) => {
       const list = desk.named(params.name);
+      stated(body, identity);
       await asItWent(
         deps.audit,
         changeBy(identity, 'list.override', body.reason, '', {
@@ -194,6 +200,7 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
     async ({ params, body, identity }) => {
       const list = desk.named(params.name);
+      stated(body, identity);
       await asItWent(
         deps.audit,
         changeBy(identity, 'list.rollback', body.reason, '', {
@@ -206,6 +213,14 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
       return statusOf(list, deps);
     },
   );
+
+  /** Two persons, and a reason that says something. Throws SekishoError SEKISHO_REQUEST_INVALID. */
+  function stated({ approver, reason }: { approver: string; reason: string }, identity: Identity | null): void {
+    const onePerson = approverProblem(approver, identity?.name ?? '', deps.approval);
+    if (onePerson !== undefined) throw new SekishoError('SEKISHO_REQUEST_INVALID', onePerson);
+    const idle = statementProblem(reason);
+    if (idle !== undefined) throw new SekishoError('SEKISHO_REQUEST_INVALID', `reason: ${idle}`);
+  }
 }
 
 /** Which version is in force, and which is asked for; by the hash of its content. */

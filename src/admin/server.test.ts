@@ -10,11 +10,15 @@ import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
 import { emptyReport } from '../report/empty-report.ts';
+import { systemClock } from '../time/clock.ts';
+import { LatestTime } from '../time/latest-time.ts';
 import type { AdminDeps } from './deps.ts';
 import { type Admin, startAdmin } from './server.ts';
 import { ensureAdminToken, readAdminToken } from './tokens.ts';
 
 const SOUND = { ok: true, entries: 0, head: null, problem: null };
+const approval = { singleApproverReason: undefined };
+const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 let folder = '';
 let running: Admin[] = [];
@@ -55,8 +59,9 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     reload: unused,
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
+    lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} }, approval },
     measures: measuresWithoutStore(),
+    time: new LatestTime(systemClock, noMark),
     audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,

@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { endpointText } from '../address/address.ts';
 import { listenError } from '../errors/errors.ts';
+import { faultOf } from '../errors/fault-text.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import { ADMIN_TOKEN_FILE, ensureAdminToken, Tokens } from './tokens.ts';
@@ -68,7 +69,7 @@ export async function startAdmin(deps: AdminDeps): Promise<Admin> {
   server.maxHeadersCount = MAX_HEADERS;
   await listening(server, listen.address, listen.port);
   // Such as a lack of file descriptors at accept; without a listener it would end the process.
-  server.on('error', (error) => deps.log.warn({ err: error }, 'admin API: a connection could not be taken'));
+  server.on('error', (error) => deps.log.warn({ fault: faultOf(error) }, 'admin API: a connection could not be taken'));
 
   return {
     port: (server.address() as AddressInfo).port,
@@ -76,7 +77,9 @@ export async function startAdmin(deps: AdminDeps): Promise<Admin> {
       const old = current;
       current = await build(next);
       // Not awaited: a reload that came over this very API is still being answered by the old application.
-      old.close().catch((error: unknown) => next.log.warn({ err: error }, 'closing the old admin routes failed'));
+      old
+        .close()
+        .catch((error: unknown) => next.log.warn({ fault: faultOf(error) }, 'closing the old admin routes failed'));
     },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -15,6 +15,7 @@ import {
   VERDICTS,
   type Verdict,
 } from '../contract/plugin.ts';
+import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { type Query, UDP } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
@@ -33,6 +34,7 @@ export interface MountedPlugin {
 /** The part of a logger that is needed here. */
 export interface FaultLog {
   error(fields: object, text: string): void;
+  debug?(fields: object, text: string): void;
 }
 
 /** Hooks of one kind, and the plugin that each belongs to. */
@@ -251,7 +253,9 @@ export class PluginHooks {
       this.#lastFaultLogMs[owner] = nowMs;
     }
     const plugin = this.#names[owner] ?? 'server';
-    this.#log.error({ plugin, err: error }, 'a hook failed; its query is answered SERVFAIL');
+    // Its text is the plugin's, and may hold what the query held.
+    this.#log.error({ plugin, fault: faultOf(error) }, 'a hook failed; its query is answered SERVFAIL');
+    this.#log.debug?.({ plugin, message: faultText(error) }, 'a hook failed: message');
   }
 
   /** Run one hook; the verdict is checked, counted and, over TCP, TRUNCATE made CONTINUE. */

@@ -13,8 +13,13 @@ import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { emptyReport } from '../report/empty-report.ts';
+import { systemClock } from '../time/clock.ts';
+import { LatestTime } from '../time/latest-time.ts';
 import { main } from './cli.ts';
 import { COMMANDS } from './commands.ts';
+
+const approval = { singleApproverReason: undefined };
+const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 let folder = '';
 let admin: Admin;
@@ -99,8 +104,9 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
+    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
     measures: measuresWithoutStore(),
+    time: new LatestTime(systemClock, noMark),
     audit: {
       record: () => {},
       verify: () => ({ ok: true, entries: 0, head: null, problem: null }),

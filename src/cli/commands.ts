@@ -298,11 +298,16 @@ and named as notice.templates. \`sekisho check\` says what a page lacks.`,
   },
   {
     name: 'history',
-    usage: '[--reason TEXT] [--window SPAN] [--top N]',
+    usage: '[--reason TEXT] [--window SPAN] [--top N] [--addresses [--approver WHO]]',
     summary: 'show who and what was asked most over a time, beside the normal',
     help: `Top names, domains, patterns, source networks and types of the last minutes, hours or
 days, each beside what is normal at this hour of the week. Names and sources are kept
-apart: nothing here says who looked up what.
+apart, and sources are told coarsely: networks that make a quarter of the load, by
+quarters; over a quarter of an hour and more also those that many lines ask from, without
+a number. Nothing here says who looked up what.
+
+--addresses shows single addresses in place of names: those that make a quarter of the
+load, while an overload is detected, or where a second person approves (--approver).
 
 The history can be read while an overload is open, and by nobody otherwise. --reason
 declares one, for an hour. Every reading lands in the audit log with who and why.`,
@@ -314,7 +319,7 @@ declares one, for an hour. Every reading lands in the audit log with who and why
       ['sekisho history --window 1d --top 20', 'a day, while an overload is open'],
       ['sekisho history --json | jq .tops.domain', 'for a program'],
     ],
-    options: ['reason', 'window', 'top'],
+    options: ['reason', 'window', 'top', 'addresses', 'approver'],
     words: [0, 0],
     trace: { '': ['overload.declare', 'history.read'] },
     load: async () => (await import('./history.ts')).history,
@@ -330,7 +335,8 @@ with the share of the rise that it removes and the share of the last day's norma
 traffic that it would have hit.
 
 Without a detected overload --reason declares one, for an hour. Every diagnosis lands in
-the audit log.
+the audit log. A single client is named while an overload is detected, or where a second
+person approves (--approver WHO); else the network around it is.
 
 --apply N puts proposal N in force, on a ground and for a time that you state; what the
 diagnosis saw is its evidence (--evidence adds to it). The screen shows the whole command
@@ -394,6 +400,31 @@ from elsewhere, made to be published. Making it lands in the audit log.`,
     words: [0, 0],
     trace: { '': ['report.read'] },
     load: async () => (await import('./report.ts')).report,
+  },
+  {
+    name: 'time',
+    usage: '[show | accept --reason TEXT]',
+    summary: 'the server’s time beside the system’s clock',
+    help: `What has ended never returns: the server's time never runs behind the latest time that the
+data folder has seen, whatever the system's clock says. show (the default) compares the two.
+
+Where the clock is behind at a start, the time is in doubt and nothing with a term acts
+until the clock has caught up. Where the clock ran ahead by mistake (the year 2099), set
+it right and say so with accept: terms are judged by the clock again. What has ended by
+then stays ended and has to be stated anew. Recorded with the reason; roles: operator,
+privacy.`,
+    examples: [
+      ['sekisho time', 'is the clock trusted?'],
+      ['sekisho time accept --reason "NTP server sent 2099, mended at 04:10, ticket 4711"', 'take the clock as right'],
+    ],
+    options: ['reason'],
+    words: [0, 1],
+    trace: {
+      '': { none: 'the time alone: no name, no address, no subscriber' },
+      show: { none: 'the time alone: no name, no address, no subscriber' },
+      accept: ['time.accept'],
+    },
+    load: async () => (await import('./time.ts')).time,
   },
   {
     name: 'audit',

@@ -16,9 +16,13 @@ export async function diagnose(args: Args, terminal: Terminal): Promise<number> 
   const { apply: number } = args.options;
   if (number !== undefined) return apply(number, args, terminal);
   const given = [...(Object.keys(args.options) as OptionName[]), ...args.flags];
-  const strange = given.find((option) => option !== 'reason' && option !== 'window');
+  const strange = given.find((option) => !['reason', 'window', 'approver'].includes(option));
   if (strange !== undefined) throw usage(`--${strange} belongs to \`sekisho diagnose --apply N\``);
-  const request = readingRequest(args.options.reason, args.options.window, 60);
+  const { approver } = args.options;
+  const request = {
+    ...readingRequest(args.options.reason, args.options.window, 60),
+    ...(approver !== undefined && { approver }),
+  };
   const report = await sendJson<DiagnosisReport>('POST', '/v1/query-history/diagnose', request, args.config, terminal);
   terminal.out(args.json ? `${JSON.stringify(report, null, 2)}\n` : diagnosisText(report, terminal));
   return 0;

@@ -12,7 +12,13 @@ export async function history(args: Args, terminal: Terminal): Promise<number> {
   const top = Number(args.options.top ?? 10);
   if (!Number.isInteger(top) || top < 1 || top > 300)
     throw new SekishoError('SEKISHO_USAGE', `--top takes a whole number from 1 to 300, not '${args.options.top}'`);
-  const request = { ...readingRequest(args.options.reason, args.options.window, 300), top };
+  const { approver } = args.options;
+  const request = {
+    ...readingRequest(args.options.reason, args.options.window, 300),
+    top,
+    ...(approver !== undefined && { approver }),
+    ...(args.flags.has('addresses') && { addresses: true }),
+  };
   const report = await sendJson<HistoryReport>('POST', '/v1/query-history/read', request, args.config, terminal);
   terminal.out(args.json ? `${JSON.stringify(report, null, 2)}\n` : historyText(report, terminal));
   return 0;
@@ -55,11 +61,11 @@ export function historyText(report: HistoryReport, terminal: Terminal): string {
         [title, 'QUERIES', 'PER SECOND', 'NORMAL', 'FAILED', 'NOT CACHED'],
         report.tops[kind].map(({ key, queries, rate, normal, counted }) => [
           key,
-          numberText(queries),
-          rate.toFixed(1),
-          normal.toFixed(1),
-          shareText(counted['servfail'] ?? 0, queries),
-          shareText(counted['misses'] ?? 0, queries),
+          queries === null ? 'not told' : numberText(queries),
+          queries === null ? '–' : rate.toFixed(1),
+          queries === null ? '–' : normal.toFixed(1),
+          counted['samples'] === undefined ? '–' : shareText(counted['servfail'] ?? 0, queries ?? 0),
+          counted['samples'] === undefined ? '–' : shareText(counted['misses'] ?? 0, queries ?? 0),
         ]),
         terminal,
       ),

@@ -35,6 +35,10 @@ export const OPTION_HELP = {
   from: ['--from DATE', 'first day, YYYY-MM-DD (required)'],
   to: ['--to DATE', 'last day, YYYY-MM-DD (required)'],
   rate: ['--rate N', 'addresses a second, 1–1000; 50 unless given'],
+  addresses: [
+    '--addresses',
+    'single addresses in place of names: those that make a quarter of the\nload, in a detected overload or with --approver WHO',
+  ],
   window: ['--window SPAN', 'how far back: 5m, 1h, 7d (default 5m)'],
   top: ['--top N', 'entries of each kind (default 10)'],
   config: [

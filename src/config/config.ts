@@ -42,6 +42,8 @@ export interface Config {
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;
   readonly notice: NoticeConfig;
+  /** How long changes of measures are kept. */
+  readonly measures: { readonly keepMs: number };
   readonly ip53b: Ip53bConfig;
 }
 
@@ -136,6 +138,8 @@ export interface AdminConfig {
   readonly listen: Endpoint;
   /** What `admin.tokens-file` holds. */
   readonly tokens: readonly TokenEntry[];
+  /** Why whoever asks may also approve; absent where two people are needed. */
+  readonly singleApproverReason?: string;
 }
 
 export function serverConfig(
@@ -229,5 +233,6 @@ export function serverFacts(
 }
 
 export function adminConfig(section: z.infer<typeof adminSchema>, tokens: readonly TokenEntry[]): AdminConfig {
-  return { listen: section.listen, tokens };
+  const reason = section['single-approver'] ? section['single-approver-reason']?.trim() : undefined;
+  return { listen: section.listen, tokens, ...(reason !== undefined && { singleApproverReason: reason }) };
 }

@@ -43,6 +43,11 @@ export function dangers({ server, admin }: Sections): Finding[] {
       message: 'is not a loopback address: tokens cross the network unencrypted unless a proxy in front adds TLS',
     });
   }
+  if (admin?.singleApproverReason !== undefined)
+    findings.push({
+      path: ['admin', 'single-approver'],
+      message: `whoever asks for a measure may approve it alone: ${admin.singleApproverReason}`,
+    });
   return findings;
 }
 

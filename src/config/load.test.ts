@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NEXT_REVIEW } from '../../test/support/dates.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
 import { moduleUrl } from '../loading/module-path.ts';
 import { problemText } from '../settings/yaml-source.ts';
@@ -156,6 +157,7 @@ describe('a configuration without any key', () => {
             link: undefined,
           },
         },
+        measures: { keepMs: 90 * 86_400_000 },
         ip53b: { dynamic: [], fixed: [], servers: [], inbound: [53, 123], outbound: [53] },
       },
     });
@@ -248,8 +250,7 @@ admin: { listen: "[::1]:8053" }
   it('puts rpz behind the others where there is a policy list, unless its place is chosen', async () => {
     const list = (category: string, rest: string) =>
       `lists: [{ name: own, category: ${category}, format: rpz, file: x, ${rest} }]`;
-    const ground =
-      'ground: { kind: legitimate-business, purpose: some purpose, necessity: some necessity, proportionality: some measure, approver: NOC, review: 2099-01-01 }';
+    const ground = `ground: { kind: legitimate-business, purpose: some purpose, necessity: some necessity, proportionality: some measure, approver: NOC, review: ${NEXT_REVIEW} }`;
     const names = async (text: string) => (await config(text)).plugins.map(({ name }) => name);
     expect(await names(list('policy', ground))).toEqual(['access', 'amp-shaper', 'sinkhole', 'rpz']);
     expect(await names(`${list('policy', ground)}\nplugins: {}`)).toEqual(['access', 'rpz']);
@@ -363,7 +364,7 @@ notices: {}
       expect.stringMatching(/^x\.yaml:2:3: server\.listen: expected a list, found nothing$/),
     ]);
     expect(await problems('cache: &c { size: 1MiB }\nadmin: *c')).toContain(
-      'x.yaml:1:13: admin.size: unknown key; known here: listen, tokens-file',
+      'x.yaml:1:13: admin.size: unknown key; known here: listen, tokens-file, single-approver, single-approver-reason',
     );
   });
 

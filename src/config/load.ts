@@ -6,7 +6,10 @@
  */
 import { getServers } from 'node:dns';
 import { resolve } from 'node:path';
+import type { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
+import { endedFindings, termFindings } from '../grounds/configured.ts';
+import { statementProblem } from '../grounds/statement.ts';
 import { loadLists } from '../lists/section/load-lists.ts';
 import { loadPlugins, type ResolvePlugin } from '../loading/plugin-options.ts';
 import { loadNotice } from '../notice/section/load-notice.ts';
@@ -36,6 +39,7 @@ import {
   configSchema,
   DEFAULT_ACCESS,
   ip53bSchema,
+  measuresSchema,
   serverSchema,
   upstreamSchema,
 } from './schema.ts';
@@ -51,6 +55,8 @@ export interface LoadOptions {
   readonly workFolder?: string;
   /** The default places, for tests. */
   readonly defaultPaths?: readonly string[];
+  /** The wall clock that terms are compared with, for tests. */
+  readonly wallMs?: () => number;
   /** The system's resolvers as node:dns names them. */
   readonly systemResolvers?: () => readonly string[];
 }
@@ -95,12 +101,15 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const cacheSection = section(cacheSchema, 'cache');
   const adminSection = section(adminSchema, 'admin');
   const ip53b = section(ip53bSchema, 'ip53b');
+  const measures = section(measuresSchema, 'measures');
 
   const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
   const secrets = await loadCookieSecrets(serverSection?.cookies['secret-file'], found, source, problems);
   const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, secrets);
   const tokens = adminSection && (await loadTokens(adminSection['tokens-file'], found, source, problems));
   const admin = adminSection && adminConfig(adminSection, tokens ?? []);
+  const oneApprover = adminSection && singleApproverProblem(adminSection);
+  if (oneApprover !== undefined) problems.push(source.problem(['admin', 'single-approver-reason'], oneApprover));
   const cache = cacheSection && cacheConfig(cacheSection);
   let servers = upstreamSection && upstreamServers(upstreamSection);
   if (servers && upstreamSection?.servers === undefined) {
@@ -116,6 +125,8 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   problems.push(...contradictions(sections).map(report));
 
   const lists = await loadLists(raw, found, source);
+  const wallMs = (options.wallMs ?? Date.now)();
+  problems.push(...termFindings(lists.lists, ['lists'], wallMs).map(report));
   problems.push(...lists.problems);
   const { subscribers, ...subscriberNotes } = loadSubscribers(raw, server?.listen, found, source);
   problems.push(...subscriberNotes.problems);
@@ -131,12 +142,31 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     hasPolicyLists: lists.lists.some(({ category }) => category === 'policy'),
   });
   problems.push(...plugins.problems);
-
-  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !notice || !ip53b)
-    return fail();
-  const warnings = [...dangers(sections), ...lists.dangers, ...subscriberNotes.dangers, ...noticeNotes.dangers].map(
-    (danger) => problemText(placed(report(danger), found)),
+  for (const { name, options: own } of plugins.plugins)
+    problems.push(...termFindings(own, ['plugins', name], wallMs).map(report));
+  const pluginDangers = plugins.plugins.flatMap(({ name, options: own }) =>
+    endedFindings(own, ['plugins', name], wallMs),
   );
+
+  if (
+    problems.length > 0 ||
+    !server ||
+    !upstreamSection ||
+    !servers ||
+    !cache ||
+    !admin ||
+    !notice ||
+    !ip53b ||
+    !measures
+  )
+    return fail();
+  const warnings = [
+    ...dangers(sections),
+    ...lists.dangers,
+    ...pluginDangers,
+    ...subscriberNotes.dangers,
+    ...noticeNotes.dangers,
+  ].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,
     baseFolder: found.baseFolder,
@@ -151,6 +181,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     plugins: plugins.plugins,
     admin,
     notice,
+    measures: { keepMs: measures.keep },
     ip53b,
   };
   return { ok: true, config };
@@ -176,6 +207,15 @@ export async function adminLocation(options: Omit<LoadOptions, 'resolvePlugin'>)
   const listen = pick(adminSchema.unwrap().shape.listen, 'admin', 'listen') as Endpoint;
   const data = pick(serverSchema.unwrap().shape.data, 'server', 'data') as string;
   return { listen, dataFolder: resolve(found.baseFolder, data) };
+}
+
+/** R14: one person is enough only where somebody says why. */
+function singleApproverProblem(section: z.infer<typeof adminSchema>): string | undefined {
+  const reason = section['single-approver-reason'];
+  if (!section['single-approver'])
+    return reason === undefined ? undefined : 'means nothing without single-approver: true';
+  const problem = reason === undefined ? 'is missing' : statementProblem(reason);
+  return problem === undefined ? undefined : `${problem}: say in a sentence why one person may ask and approve`;
 }
 
 /** Keys at the top that are unknown. */

@@ -234,9 +234,31 @@ export const adminSchema = z
       .min(1)
       .optional()
       .describe('YAML list of `{name, role, token-sha256}`: who may use the admin API besides `<data>/admin.token`.'),
+    'single-approver': z
+      .boolean()
+      .default(false)
+      .describe(
+        'Whoever asks for a measure over the API may also approve it. Otherwise `approver` has to differ from the name of the token.',
+      ),
+    'single-approver-reason': z
+      .string()
+      .max(500)
+      .optional()
+      .describe('Why one person is enough, in a sentence; required with `single-approver`, recorded and shown.'),
   })
   .prefault({})
   .describe('The admin API.');
+
+export const measuresSchema = z
+  .strictObject({
+    keep: durationMs({ min: '1d', max: '366d' })
+      .prefault('90d')
+      .describe(
+        'How long it is kept what was put in force, by whom, on which ground and evidence, and when it ended. Deletion is recorded.',
+      ),
+  })
+  .prefault({})
+  .describe('Measures that a diagnosis proposed (`sekisho measures`).');
 
 /** Router filters that are made from the configuration (router-filters/ip53b.ts). */
 export const ip53bSchema = z
@@ -290,6 +312,7 @@ export const configSchema = z.strictObject({
     ),
   admin: adminSchema,
   notice: noticeSchema,
+  measures: measuresSchema,
   ip53b: ip53bSchema,
 });
 

@@ -59,6 +59,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
+import type { Approval } from '../grounds/approval.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
 import type { MetricSample } from '../metrics/prometheus.ts';
@@ -348,6 +349,10 @@ export interface ControlContext<Options> {
   readonly audit: Auditor;
   /** Puts proposals of a diagnosis in force (R5): for plugins that propose. */
   readonly measures: Pick<MeasureDesk, 'apply' | 'carries'>;
+  /** Whether one person may ask for a measure and approve it (grounds/approval.ts). */
+  readonly approval: Approval;
+  /** Runs before an operator sets the server's time back: what has ended by then has to be on record, or it returns. */
+  beforeTimeIsSetBack(record: () => void | Promise<void>): void;
   /** This plugin keeps rules of its own: measures go there. */
   carryMeasures(carrier: MeasureCarrier): void;
   /** What `/metrics` shows under a name at this moment, all workers together: one sample per set of labels. */

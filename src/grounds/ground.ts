@@ -6,14 +6,28 @@
  * Sekisho checks that the ground is stated in full. Whether it holds is the operator's judgement.
  */
 import { z } from 'zod';
+import { LEAST_CHARACTERS, nameProblem, statementProblem } from './statement.ts';
 
 const statement = (what: string) =>
   z
     .string()
     .trim()
-    .min(8, `say it in a sentence: ${what}`)
+    .min(LEAST_CHARACTERS, `say it in a sentence: ${what}`)
+    .superRefine((text, context) => {
+      const problem = text.length < LEAST_CHARACTERS ? undefined : statementProblem(text);
+      if (problem !== undefined)
+        context.addIssue({ code: 'custom', message: `'${text.slice(0, 40)}' ${problem}; say in a sentence: ${what}` });
+    })
     .describe(`${what[0]?.toUpperCase()}${what.slice(1)}.`);
-const approver = z.string().trim().min(1).describe('Who approved the measure.');
+const approver = z
+  .string()
+  .trim()
+  .min(1)
+  .superRefine((text, context) => {
+    const problem = text === '' ? undefined : nameProblem(text);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: `'${text.slice(0, 40)}' ${problem}` });
+  })
+  .describe('Who approved the measure.');
 
 /** `2026-12-31` (the end of that day, UTC) or a full ISO 8601 instant with its zone. */
 const instant = z
@@ -55,7 +69,11 @@ export const legitimateBusiness = z.strictObject({
 
 /** Grounds that a rule of the operator's own may carry; consent belongs to lists and subscribers. */
 export const ground = z.discriminatedUnion('kind', [selfDefence, necessity, legitimateBusiness]);
-export type Ground = z.infer<typeof ground>;
+/**
+ * `ended`: since when its end is on record in the data folder (src/time/configured-grounds.ts), so that it has ended whatever the
+ * clock says. Nobody states this; the server puts it there.
+ */
+export type Ground = z.infer<typeof ground> & { ended?: string };
 
 /** Japanese terms, for people. */
 export const GROUND_TERMS: Readonly<Record<Ground['kind'], string>> = {
@@ -66,6 +84,7 @@ export const GROUND_TERMS: Readonly<Record<Ground['kind'], string>> = {
 
 /** When a measure on this ground ends by itself, in wall-clock milliseconds; undefined where it is only reviewed. */
 export function expiryMs(of: Ground): number | undefined {
+  if (of.ended !== undefined) return 0;
   return of.kind === 'legitimate-business' ? undefined : instantMs(of.expires);
 }
 

@@ -52,7 +52,9 @@ export function readGround(given: unknown, wallMs: number, problems: string[]): 
   const dateKey = ofKind === 'legitimate-business' ? 'review' : 'expires';
   const parsed = ground.safeParse({ ...raw, [dateKey]: asInstant(raw[dateKey], wallMs) });
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) problems.push(issueText(issue, ofKind));
+    // What is too long has been said; what else is wrong with it is no help.
+    const tooLong = (key: unknown) => String(raw[String(key)] ?? '').length > MAX_STATEMENT;
+    for (const issue of parsed.error.issues) if (!tooLong(issue.path[0])) problems.push(issueText(issue, ofKind));
     return undefined;
   }
   const stated = parsed.data;
@@ -66,12 +68,36 @@ export function readGround(given: unknown, wallMs: number, problems: string[]): 
 function termProblem(kind: Ground['kind'], key: string, ms: number): string | undefined {
   if (ms <= 0) return `${key}: lies in the past`;
   if (ms < MIN_DURATION_MS) return `${key}: must be at least a minute ahead`;
+  return tooFar(kind, key, ms);
+}
+
+/** The bound on the term of a ground that ends `ms` from now, wherever it was stated. */
+function tooFar(kind: Ground['kind'], key: string, ms: number): string | undefined {
   const [most, words] =
     kind === 'legitimate-business'
       ? [MAX_REVIEW_MS, 'a standing measure is reviewed at least once a year (366d)']
       : [MAX_EMERGENCY_MS, `${GROUND_TERMS[kind]} answers an attack that is going on: at most 7d, then renew it`];
   // Instants are written to the second.
   return ms > most + 1000 ? `${key}: too far ahead; ${words}` : undefined;
+}
+
+/**
+ * What is wrong with the term of a ground that stands in a configuration: the bounds are those of the API. One that has ended
+ * by itself is no error, because the file outlives it: it acts no more, which is said at every start. A review that is overdue
+ * is one: the measure goes on, so somebody has to look at it.
+ */
+export function configuredTermProblem(of: Ground, wallMs: number): { key: string; message: string } | undefined {
+  const key = of.kind === 'legitimate-business' ? 'review' : 'expires';
+  const ms = instantMs(of.kind === 'legitimate-business' ? of.review : of.expires) - wallMs;
+  if (ms <= 0)
+    return key === 'review'
+      ? {
+          key,
+          message: 'lies in the past: the review is overdue. Review the measure and state when the next one is due',
+        }
+      : undefined;
+  const problem = tooFar(of.kind, key, ms);
+  return problem === undefined ? undefined : { key, message: problem.slice(key.length + 2) };
 }
 
 /** `2h` → the instant in two hours, to the second; anything else as it is. */

@@ -9,7 +9,7 @@
  */
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { errorText } from '../errors/errors.ts';
+import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { PagesDeps } from './deps.ts';
 import { portalRoutes } from './portal-routes.ts';
 import { type Visitor, visitorOf } from './recognition.ts';
@@ -57,7 +57,8 @@ export async function createPagesApp(deps: PagesDeps): Promise<FastifyInstance> 
       return pages.message(request, reply, 'badRequest', status);
     }
     counters.refused('failed');
-    deps.log.error({ reason: errorText(error) }, 'a page could not be shown');
+    deps.log.error({ fault: faultOf(error) }, 'a page could not be shown');
+    deps.log.debug?.({ message: faultText(error) }, 'a page could not be shown: message');
     return pages.message(request, reply, 'failed', status);
   });
   portalRoutes(app, deps, pages, (request) => visitor(deps, request));

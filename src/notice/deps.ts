@@ -22,5 +22,5 @@ export interface PagesDeps {
   readonly apiLeases: boolean;
   readonly audit: Auditor;
   readonly clock: Clock;
-  readonly log: { error(fields: object, text: string): void };
+  readonly log: { error(fields: object, text: string): void; debug?(fields: object, text: string): void };
 }

@@ -12,17 +12,28 @@ const CHANGES_MS = 10 * 60_000;
 const MAX_SUBSCRIBERS = 20_000;
 
 export class PortalMemory {
-  readonly tickets: Tickets;
+  tickets: Tickets;
   readonly usedLinks: UsedLinks;
+  readonly #clock: { now(): number };
   readonly #looks: LRUCache<string, true>;
   readonly #changes: LRUCache<string, { count: number }>;
 
-  /** `nowMs`: wall clock at the start of the process. */
-  constructor(nowMs: number, clock: { now(): number } = performance) {
+  /**
+   * `termMs`: Clock.termMs at the start of the process. `linkUsed` is called when a link was used: the time has to be on the disk, so
+   * that no later start takes the link for a fresh one.
+   */
+  constructor(termMs: number, clock: { now(): number } = performance, linkUsed: () => void = () => {}) {
+    this.#clock = clock;
     this.tickets = new Tickets(clock);
-    this.usedLinks = new UsedLinks(nowMs);
+    this.usedLinks = new UsedLinks(termMs, linkUsed);
     this.#looks = new LRUCache({ max: MAX_SUBSCRIBERS, ttl: SAME_LOOK_MS, perf: clock });
     this.#changes = new LRUCache({ max: MAX_SUBSCRIBERS, ttl: CHANGES_MS, perf: clock });
+  }
+
+  /** The time is set back: sessions and forms that have ended by it must not begin to hold again. */
+  endAll(): void {
+    this.tickets = new Tickets(this.#clock);
+    this.usedLinks.beginAnew();
   }
 
   /** True where a look of this subscriber, recognised in the same way, was recorded shortly before. */

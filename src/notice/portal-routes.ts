@@ -8,7 +8,8 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { SekishoError } from '../errors/errors.ts';
+import { faultOf, faultText } from '../errors/fault-text.ts';
 import { AuditedConsents } from '../subscribers/audited-consents.ts';
 import { type Actor, ConsentDesk } from '../subscribers/consent/consent-desk.ts';
 import { isPurpose } from '../subscribers/consent/purposes.ts';
@@ -145,7 +146,7 @@ export function portalRoutes(
       return pages.message(request, reply, 'notFound', 404);
     }
     if (token === undefined) return refuse(request, reply, 'link-forged');
-    const redeemed = await links.redeem(token, clock.wallMs());
+    const redeemed = await links.redeem(token, clock.termMs());
     if ('fault' in redeemed) return refuse(request, reply, redeemed.fault);
     const session = await memory.tickets.session(redeemed.subscriber, clock.wallMs());
     setCookie(reply, SESSION_COOKIE, session, secure, SESSION_SECONDS);
@@ -171,7 +172,11 @@ export function portalRoutes(
       counters.refused('bad-request');
       return pages.message(request, reply, 'refused', 422);
     }
-    deps.log.error({ reason: errorText(error) }, 'the portal could not record a look or a change of consent');
+    deps.log.error({ fault: faultOf(error) }, 'the portal could not record a look or a change of consent');
+    deps.log.debug?.(
+      { message: faultText(error) },
+      'the portal could not record a look or a change of consent: message',
+    );
     counters.refused('failed');
     const [message, status] = ANSWERS.failed;
     return pages.message(request, reply, message, status, form);

@@ -61,11 +61,25 @@ export async function loadLinkKey({ kind, file }: LinkConfig['key']): Promise<Li
 
 /** Tokens that were used. Belongs to the process: a reload must not make one good again. */
 export class UsedLinks {
-  readonly sinceSeconds: number;
+  /** Older ones are refused. Infinite until the time is known. */
+  sinceSeconds: number;
   readonly #expires = new Map<string, number>();
+  readonly #used: () => void;
 
-  constructor(nowMs: number) {
-    this.sinceSeconds = Math.floor(nowMs / 1000);
+  /** `termMs`: Clock.termMs. `used` is called for each that is used. */
+  constructor(termMs: number, used: () => void = () => {}) {
+    this.sinceSeconds = Math.floor(termMs / 1000);
+    this.#used = used;
+  }
+
+  /** The time is known: what was used before is not. */
+  timeKnown(nowSeconds: number): void {
+    if (!Number.isFinite(this.sinceSeconds)) this.sinceSeconds = nowSeconds;
+  }
+
+  /** The time is set back: every link from before has ended. */
+  beginAnew(): void {
+    this.sinceSeconds = Number.POSITIVE_INFINITY;
   }
 
   /** False where it was used before; undefined where nothing more can be remembered. */
@@ -75,6 +89,7 @@ export class UsedLinks {
       for (const [each, expires] of this.#expires) if (expires < nowSeconds) this.#expires.delete(each);
     if (this.#expires.size >= MAX_REMEMBERED) return undefined;
     this.#expires.set(id, expiresSeconds + CLOCK_TOLERANCE_SECONDS);
+    this.#used();
     return true;
   }
 }
@@ -94,9 +109,11 @@ export class SignedLinks {
     return this.#config.issuer;
   }
 
-  /** The subscriber that the token vouches for; the token is used up. `nowMs`: wall clock. */
+  /** The subscriber that the token vouches for; the token is used up. `nowMs`: Clock.termMs, infinite while in doubt. */
   async redeem(token: string, nowMs: number): Promise<{ readonly subscriber: string } | { readonly fault: LinkFault }> {
     if (token.length > MAX_TOKEN_CHARACTERS) return { fault: 'link-forged' };
+    if (!Number.isFinite(nowMs)) return { fault: 'link-expired' };
+    this.#used.timeKnown(Math.ceil(nowMs / 1000));
     const { issuer, audience, claim, maxAgeMs } = this.#config;
     let payload: JWTPayload;
     try {

@@ -15,8 +15,11 @@ import { type Config, serverFacts } from '../config/config.ts';
 import type { Control, ControlContext, Plugin } from '../contract/plugin.ts';
 import { LISTS_TOPIC, MEASURES_TOPIC, Publications, pluginTopic, SUBSCRIBERS_TOPIC } from '../contract/publications.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
+import { faultOf, faultText } from '../errors/fault-text.ts';
+import type { Approval } from '../grounds/approval.ts';
 import { threadCompiler } from '../lists/compiler.ts';
 import { ListDesk } from '../lists/desk.ts';
+import type { CompiledLists } from '../lists/in-force.ts';
 import { listFacts } from '../lists/list-config.ts';
 import { loadPlugin, metricPrefix } from '../loading/plugins.ts';
 import type { MetricSample, RetiredMetrics } from '../metrics/prometheus.ts';
@@ -27,6 +30,9 @@ import { SubscriberDesk } from '../subscribers/desk.ts';
 import type { SubscriberState } from '../subscribers/state.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
+import { markEndedGrounds } from '../time/configured-grounds.ts';
+import type { LatestTime } from '../time/latest-time.ts';
+import type { TimeStore } from '../time/time-store.ts';
 import { Listeners } from '../transports/listeners.ts';
 import type { LastingParts } from './lasting.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -37,6 +43,9 @@ export interface ProcessParts {
   readonly io: IoKind;
   readonly log: Logger;
   readonly clock: Clock;
+  /** The same clock, as what it is. */
+  readonly time: LatestTime;
+  readonly timeStore: TimeStore;
   readonly hashKey: readonly [number, number];
   readonly cookieSecret: Uint8Array;
   readonly failures: FailureMemory;
@@ -114,6 +123,10 @@ export class Generation {
     const plugins = await Promise.all(config.plugins.map(loadPlugin));
     const listeners = parts.io === 'mmsg' ? openListeners(config, old) : undefined;
     const controls = new Controls();
+    markEndedGrounds(config, parts.timeStore);
+    parts.measures.approval = approvalOf(config);
+    parts.measures.keepMs = config.measures.keepMs;
+    controls.showTime(parts.time);
     try {
       const cache =
         old?.config.cache.sizeBytes === config.cache.sizeBytes
@@ -273,6 +286,10 @@ async function openSubscribers(
   return desk;
 }
 
+function approvalOf({ admin }: Config): Approval {
+  return { singleApproverReason: admin.singleApproverReason };
+}
+
 /** The plugins' halves in the main thread. */
 class Controls {
   readonly publications = new Publications();
@@ -285,6 +302,35 @@ class Controls {
     '0 where the audit log was found damaged and nobody has acknowledged it: reads of personal data are refused.',
   );
 
+  /** Different names on the list, as compiled last; undefined while nothing is. */
+  #namesOf(list: number): number | undefined {
+    const compiled = this.publications.latest().find(({ topic }) => topic === LISTS_TOPIC)?.value as
+      | CompiledLists
+      | undefined;
+    return compiled?.names.lists[list]?.names;
+  }
+
+  /** How the system's clock stands to the server's time. */
+  showTime(time: LatestTime): void {
+    const behind = this.metrics.gauge(
+      'sekisho_clock_behind_seconds',
+      "How far the system's clock is behind the server's time.",
+    );
+    const doubt = this.metrics.gauge(
+      'sekisho_clock_in_doubt',
+      '1 while nothing with a term acts, because the time is not known.',
+    );
+    const show = () => {
+      const { behindMs, inDoubt } = time.state;
+      this.metrics.values[behind] = behindMs / 1000;
+      this.metrics.values[doubt] = inDoubt ? 1 : 0;
+    };
+    show();
+    const timer = setInterval(show, 1_000);
+    timer.unref();
+    this.closers.push(() => clearInterval(timer));
+  }
+
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
     const context: ControlContext<never> = {
       options: options as never,
@@ -292,7 +338,10 @@ class Controls {
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
-      notices: config.subscribers && parts.subscribers && noticeDesk(parts.subscribers, config.lists),
+      notices:
+        config.subscribers &&
+        parts.subscribers &&
+        noticeDesk(parts.subscribers, config.lists, (list) => this.#namesOf(list)),
       hashKey: parts.hashKey,
       lasting: (make) => {
         const { value, release } = parts.lasting.take(plugin.name, make);
@@ -302,6 +351,8 @@ class Controls {
       workers: config.server.workers,
       audit: parts.audit,
       measures: parts.measures,
+      approval: approvalOf(config),
+      beforeTimeIsSetBack: (record) => void this.closers.push(parts.time.onAccept(record)),
       carryMeasures: (carrier) => void this.carriers.set(plugin.name, carrier),
       samples: parts.samples,
       dataFolder: () => {
@@ -330,7 +381,8 @@ async function closeAll(closers: (() => void | Promise<void>)[], log: Logger): P
     try {
       await close();
     } catch (error) {
-      log.error({ err: error }, 'a plugin failed to close');
+      log.error({ fault: faultOf(error) }, 'a plugin failed to close');
+      log.debug({ message: faultText(error) }, 'a plugin failed to close: message');
     }
   }
 }

@@ -22,6 +22,7 @@ import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
+import { faultOf, faultText } from '../errors/fault-text.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
 import { PortalMemory } from '../notice/portal-memory.ts';
@@ -34,6 +35,9 @@ import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
 import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { version } from '../system/version.ts';
 import { systemClock } from '../time/clock.ts';
+import { recordEndedGrounds } from '../time/configured-grounds.ts';
+import { LatestTime, NOTABLE_MS } from '../time/latest-time.ts';
+import { TimeStore } from '../time/time-store.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
 import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
 import { Explainer } from './explain.ts';
@@ -52,6 +56,7 @@ import type { IoKind } from './worker-messages.ts';
 
 /** Queries that wait get so long to be answered when the server stops or a configuration is replaced. */
 const DRAIN_MS = 5_000;
+const TIME_MS = 500;
 
 /** Who asks for a reload. */
 type Asker = Pick<AuditEntry, 'who' | 'role'>;
@@ -92,7 +97,10 @@ class Server {
   #admin: Admin | undefined;
   readonly #notice = new NoticeServer();
   /** What the portal must not forget at a reload. */
-  readonly #portal = new PortalMemory(Date.now());
+  readonly #portal: PortalMemory;
+  #timeTimer: NodeJS.Timeout | undefined;
+  #timeSaid = '';
+  #timeFailed = false;
   #reloading: Promise<ReloadResult> | undefined;
   #nextReload: Promise<ReloadResult> | undefined;
   /** Former generations that still answer what waits, and when that ends. */
@@ -111,6 +119,10 @@ class Server {
     this.#options = options;
     this.#log = log;
     this.#process = parts;
+    this.#portal = new PortalMemory(parts.time.termMs(), performance, () => parts.time.flush());
+    parts.time.onAccept(() => parts.measures.recordEnds());
+    parts.time.onAccept(() => this.#portal.endAll());
+    parts.time.onAccept(() => recordEndedGrounds(this.#generation.config, parts.timeStore, parts.time, log));
     const retiring = () =>
       [...this.#retiring.keys()].flatMap(({ workers, metrics }) =>
         [...workers.metrics, { snapshot: metrics.snapshot() }].map(countersOnly),
@@ -142,14 +154,18 @@ class Server {
     const { anchorsFolder } = config.server;
     if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
 
-    const audit = new AuditLog(config.server.dataFolder, systemClock, log, anchorsFolder);
+    const timeStore = new TimeStore(config.server.dataFolder, log);
+    const time = new LatestTime(systemClock, timeStore);
+    const audit = new AuditLog(config.server.dataFolder, time, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
     let listsVersion = 0;
     const parts: ProcessParts = {
       io,
       log,
-      clock: systemClock,
+      clock: time,
+      time,
+      timeStore,
       hashKey: [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0],
       cookieSecret: Uint8Array.from(randomBytes(COOKIE_SECRET_BYTES)),
       failures: createFailureMemory(),
@@ -159,7 +175,7 @@ class Server {
       replaced: [],
       lasting: new LastingParts(),
       audit,
-      measures: openMeasures(config.server.dataFolder, { clock: systemClock, audit, log }),
+      measures: openMeasures(config.server.dataFolder, { clock: time, audit, log }),
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
     };
     const report = {
@@ -172,9 +188,10 @@ class Server {
     };
     const generation = await Generation.start(config, parts);
     try {
-      const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
+      const explainer = await Explainer.create(generation, time, parts.hashKey);
       server = new Server(options, log, parts, report, generation, explainer);
       await generation.activate();
+      server.#recordSingleApprover(config);
       const pages = await server.#preparePages(generation);
       server.#admin = await startAdmin(server.#adminDeps(generation)).catch((error: unknown) => {
         pages.discard();
@@ -183,6 +200,7 @@ class Server {
       pages.commit();
       server.#configurations.started(config);
       server.#listenToSignals();
+      server.#keepTime();
       server.#announce('serving');
       return server;
     } catch (error) {
@@ -215,6 +233,13 @@ class Server {
       this.#log.error({ problems }, 'reload refused; the configuration in force stays');
       return { ok: false, problems: [...problems] };
     };
+    // What a plugin threw is told to whoever asked for the reload; the log gets its kind.
+    const failed = (error: unknown): ReloadResult => {
+      if (!saysPluginsWords(error)) return refused([errorText(error)]);
+      this.#log.error({ fault: faultOf(error) }, 'reload refused; the configuration in force stays');
+      this.#log.debug({ message: faultText(error) }, 'reload refused: message');
+      return { ok: false, problems: [errorText(error)] };
+    };
     const old = this.#generation;
     const loaded = await loadConfig({ path: this.#options.configPath, resolvePlugin });
     if (!loaded.ok) return refused(loaded.problems.map(problemText));
@@ -235,11 +260,12 @@ class Server {
       next = await this.#startBeside(old, config);
     } catch (error) {
       await this.#reactivateDesk();
-      inForce(errorText(error));
-      return refused([errorText(error)]);
+      inForce(saysPluginsWords(error) ? faultOf(error).error : errorText(error));
+      return failed(error);
     }
     try {
       await next.activate();
+      this.#recordSingleApprover(config);
       const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
       const pages = await this.#preparePages(next);
       await this.#admin?.replace(this.#adminDeps(next)).catch((error: unknown) => {
@@ -251,8 +277,8 @@ class Server {
     } catch (error) {
       await next.discard(this.#log);
       await this.#reactivateDesk();
-      inForce(errorText(error));
-      return refused([errorText(error)]);
+      inForce(saysPluginsWords(error) ? faultOf(error).error : errorText(error));
+      return failed(error);
     }
     inForce();
     this.#generation = next;
@@ -296,7 +322,11 @@ class Server {
 
   async #reactivateDesk(): Promise<void> {
     await this.#generation.activate().catch((error: unknown) => {
-      this.#log.error({ err: error }, 'something of the former configuration could not be taken up again');
+      this.#log.error({ fault: faultOf(error) }, 'something of the former configuration could not be taken up again');
+      this.#log.debug(
+        { message: faultText(error) },
+        'something of the former configuration could not be taken up again: message',
+      );
     });
   }
 
@@ -315,21 +345,73 @@ class Server {
     // Each notes its end in the other's file.
     this.#process.audit.look();
     await this.#process.subscribers?.close();
+    clearInterval(this.#timeTimer);
+    this.#lookAtTime();
     this.#process.audit.close();
+    this.#process.timeStore.close();
     this.#log.info('stopped');
     this.#finish(0);
+  }
+
+  /** The clock is looked at every second: the packet threads hear of jumps, the mark is kept, ends are recorded. */
+  #keepTime(): void {
+    this.#lookAtTime();
+    this.#timeTimer = setInterval(() => this.#lookAtTime(), TIME_MS);
+    this.#timeTimer.unref();
+  }
+
+  #lookAtTime(): void {
+    const { time, timeStore } = this.#process;
+    const { behindMs, inDoubt } = time.state;
+    const said = inDoubt ? 'doubt' : behindMs > NOTABLE_MS ? 'behind' : '';
+    const fields = { behindSeconds: Math.round(behindMs / 1000) };
+    if (said !== this.#timeSaid) {
+      if (said === 'doubt')
+        this.#log.error(
+          fields,
+          'THE CLOCK IS BEHIND the latest time that the data folder has seen: nothing with a term acts. Set the clock right; if it is right, say so: sekisho time accept --reason TEXT',
+        );
+      else if (said === 'behind')
+        this.#log.error(
+          fields,
+          'the clock was set back; terms end as if it had not been. If it is right now: sekisho time accept --reason TEXT',
+        );
+      else this.#log.warn(fields, 'the clock has caught up');
+    }
+    this.#timeSaid = said;
+    try {
+      time.tick();
+      recordEndedGrounds(this.#generation.config, timeStore, time, this.#log);
+      this.#timeFailed = false;
+    } catch (error) {
+      if (!this.#timeFailed) this.#log.error({ reason: errorText(error) }, 'the time could not be kept on the disk');
+      this.#timeFailed = true;
+    }
+  }
+
+  /** One person may do what needs two: said in the audit log whenever such a configuration comes into force. */
+  #recordSingleApprover({ admin }: Config): void {
+    if (admin.singleApproverReason === undefined) return;
+    this.#process.audit.record({
+      who: 'server',
+      role: 'server',
+      action: 'approval.single',
+      purpose: admin.singleApproverReason,
+    });
   }
 
   #listenToSignals(): void {
     process.on('SIGHUP', () => void this.#reloadBySignal());
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void this.stop());
     // Nothing that goes wrong in the control plane may take the packet threads along.
-    process.on('uncaughtException', (error) =>
-      this.#log.error({ err: error }, 'uncaught error in the main thread; serving goes on'),
-    );
-    process.on('unhandledRejection', (error) =>
-      this.#log.error({ err: error }, 'unhandled rejection in the main thread; serving goes on'),
-    );
+    for (const [event, what] of [
+      ['uncaughtException', 'uncaught error'],
+      ['unhandledRejection', 'unhandled rejection'],
+    ] as const)
+      process.on(event, (error: unknown) => {
+        this.#log.error({ fault: faultOf(error) }, `${what} in the main thread; serving goes on`);
+        this.#log.debug({ message: faultText(error) }, `${what} in the main thread: message`);
+      });
   }
 
   async #reloadBySignal(): Promise<void> {
@@ -355,6 +437,7 @@ class Server {
       reload: (by) => this.reload(by),
       audit: this.#process.audit,
       measures: this.#process.measures,
+      time: this.#process.time,
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
       subscribers: generation.subscribers,
@@ -362,6 +445,7 @@ class Server {
         desk: generation.desk,
         total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),
         audit: this.#process.audit,
+        approval: { singleApproverReason: generation.config.admin.singleApproverReason },
       },
       report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
     };
@@ -401,7 +485,7 @@ class Server {
       })),
       tallies: this.#tallies.between(span.from, span.to),
       actions: audit.summary(begin, end),
-      deletions: audit.details('history.delete', begin, end),
+      deletions: [...audit.details('history.delete', begin, end), ...audit.details('measures.delete', begin, end)],
       consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
       audit: audit.verify(),
     });
@@ -433,6 +517,15 @@ class Server {
       what,
     );
   }
+}
+
+/** Its text is not ours: a plugin's half in the main thread threw it, or a worker's did. */
+function saysPluginsWords(error: unknown): boolean {
+  return (
+    !(error instanceof SekishoError) ||
+    error.code === 'SEKISHO_PLUGIN_FAILED' ||
+    error.code === 'SEKISHO_WORKERS_FAILED'
+  );
 }
 
 /** Settings that a reload cannot change, where they differ: what the operator asked for must not be half done in silence. */

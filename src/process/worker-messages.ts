@@ -28,6 +28,8 @@ export interface WorkerSetup {
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
   readonly hashKey: readonly [number, number];
+  /** The server's time (time/shared-time.ts). */
+  readonly time: SharedArrayBuffer;
   /** Makes DNS cookies where the configuration names no secrets: 16 bytes, the same in all workers. */
   readonly cookieSecret: Uint8Array;
   /** What each plugin's `control` returned as `shared`, in the order of `config.plugins`. */

@@ -21,6 +21,7 @@ import {
   pluginTopic,
   SUBSCRIBERS_TOPIC,
 } from '../contract/publications.ts';
+import { faultOf, faultText } from '../errors/fault-text.ts';
 import { type CompiledLists, ListsInForce } from '../lists/in-force.ts';
 import { listFacts } from '../lists/list-config.ts';
 import { mountPlugins } from '../loading/plugins.ts';
@@ -31,6 +32,7 @@ import { randomPool } from '../resolve/forward/random.ts';
 import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
 import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
 import { RoundClock, systemClock } from '../time/clock.ts';
+import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
@@ -46,7 +48,7 @@ const SWEEP_MS = 100;
 
 const setup = workerData as WorkerSetup;
 const main = parentPort!;
-const clock = new RoundClock(systemClock);
+const clock = new RoundClock(new SharedTime(systemClock, setup.time));
 const heartbeat = new Int32Array(setup.heartbeat);
 
 /** The shape of pino's logger, as far as the packet threads use it; the main thread writes the lines. */
@@ -225,8 +227,11 @@ function hold(publication: Publication, take: (publication: Publication) => void
     take(publication);
     tell({ type: 'holds', serial });
   } catch (error) {
-    log.error({ topic: publication.topic, err: error }, 'a publication could not be taken; the one before stays');
-    tell({ type: 'holds', serial, problem: error instanceof Error ? error.message : String(error) });
+    const { topic } = publication;
+    log.error({ topic, fault: faultOf(error) }, 'a publication could not be taken; the one before stays');
+    log.debug({ topic, message: faultText(error) }, 'a publication could not be taken: message');
+    // What somebody who waits for it is told ends up in logs and answers: the kind of the error is enough there.
+    tell({ type: 'holds', serial, problem: faultOf(error).error });
   }
 }
 
@@ -258,7 +263,7 @@ async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<Tc
   const server = new TcpServer({
     handle: (query) => chain.handle(query),
     // Each chunk that libuv brings is a round of its own.
-    clock: { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs() },
+    clock: { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs(), termMs: () => clock.termMs() },
     metrics,
     limits: {
       maxConnections: Math.max(1, Math.ceil(tcp.maxConnections / workers)),
@@ -282,18 +287,24 @@ function say(level: LogLevel, fields: object, text: string): void {
   tell({ type: 'log', level, fields: plain(fields), text });
 }
 
-/** What a plugin throws may hold anything, also what cannot be sent to another thread: only its words are. */
+/**
+ * What a plugin throws may hold anything, also what cannot be sent to another thread, or what nobody may read: only the kind of an error
+ * and its places are.
+ */
 function plain(fields: object): Record<string, unknown> {
-  const entries = Object.entries(fields).map(([key, value]) => [key, typeof value === 'object' ? words(value) : value]);
+  const entries = Object.entries(fields).map(([key, value]) => [
+    key,
+    value instanceof Error ? faultOf(value) : sendable(value),
+  ]);
   return Object.fromEntries(entries.filter(([, value]) => typeof value !== 'function' && typeof value !== 'symbol'));
 }
 
-function words(thrown: unknown): unknown {
+function sendable(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value;
   try {
-    if (thrown instanceof Error) return { type: thrown.name, message: thrown.message, stack: thrown.stack };
-    return String(thrown);
+    return structuredClone(value);
   } catch {
-    return 'something that has no text';
+    return 'something that cannot be sent to another thread';
   }
 }
 

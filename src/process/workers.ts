@@ -12,9 +12,11 @@ import type { FailureMemory } from '../cache/failures.ts';
 import type { CacheMemory } from '../cache/memory.ts';
 import type { Config } from '../config/config.ts';
 import type { Publication, Publications } from '../contract/publications.ts';
+import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { MetricsSource, RetiredMetrics } from '../metrics/prometheus.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
 import { libc } from '../system/libc.ts';
+import type { LatestTime } from '../time/latest-time.ts';
 import type { Listeners } from '../transports/listeners.ts';
 import { segmentsWork } from '../transports/udp/self-test.ts';
 import {
@@ -44,6 +46,7 @@ export interface WorkersParts {
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
   readonly hashKey: readonly [number, number];
+  readonly time: LatestTime;
   readonly cookieSecret: Uint8Array;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
@@ -198,7 +201,7 @@ export class Workers {
 
   #launch(place: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { config, io, listeners, cache, failures, hashKey, cookieSecret, shared, publications } = this.#parts;
+      const { config, io, listeners, cache, failures, hashKey, time, cookieSecret, shared, publications } = this.#parts;
       const serial = this.#parts.nextSerial();
       const heartbeat = new SharedArrayBuffer(8);
       const descriptors = new SharedArrayBuffer(MAX_DESCRIPTORS * 4);
@@ -214,6 +217,7 @@ export class Workers {
         cache,
         failures,
         hashKey,
+        time: time.shared.memory,
         cookieSecret,
         shared,
         published: publications.latest(),
@@ -305,7 +309,10 @@ export class Workers {
     member.started(failure);
     for (const held of member.awaited.values()) held();
     if (this.#closing) return;
-    if (served) log.error({ worker: member.place, err: failure }, 'a worker died and is replaced');
+    if (served) {
+      log.error({ worker: member.place, fault: faultOf(failure) }, 'a worker died and is replaced');
+      log.debug({ worker: member.place, message: faultText(failure) }, 'a worker died: message');
+    }
     if (served) this.#replace(member.place);
   }
 
@@ -315,7 +322,11 @@ export class Workers {
       () => this.#parts.log.info({ worker: place }, 'the replacement serves'),
       (error) => {
         if (this.#closing) return;
-        this.#parts.log.error({ worker: place, err: error }, 'the replacement could not start; trying again');
+        this.#parts.log.error(
+          { worker: place, fault: faultOf(error) },
+          'the replacement could not start; trying again',
+        );
+        this.#parts.log.debug({ worker: place, message: faultText(error) }, 'the replacement could not start: message');
         setTimeout(() => !this.#closing && this.#replace(place), RESTART_PAUSE_MS);
       },
     );

@@ -3,6 +3,7 @@ import { getPublicSuffix } from 'tldts';
 import { AddressError, isMapped, parsePrefix } from '../address/address.ts';
 import { typeFromName } from '../wire/constants.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
+import { discreetMatch } from './discreet.ts';
 import { ANY_NAME, BELOW, EXACT, type PublishedMeasure, SUBTREE } from './in-force.ts';
 import { type Measure, type MeasureMatch, matchText } from './measure.ts';
 
@@ -36,7 +37,7 @@ export function compileMatch(match: MeasureMatch): Compiled {
 /** `endsMs`: monotonic milliseconds. */
 export function published(measure: Measure, endsMs: number, slot: number): PublishedMeasure {
   const { id, plugin, limitPerSecond, dryRun, ground } = measure;
-  const what = `measure ${id}${dryRun ? ' (dry run)' : ''} on ${matchText(measure.match)}`;
+  const what = `measure ${id}${dryRun ? ' (dry run)' : ''} on ${matchText(discreetMatch(measure.match))}`;
   const about = `${what}: ${limitPerSecond} a second pass; ground ${ground.kind}, approved by ${ground.approver}, until ${new Date(measure.endsAtMs).toISOString()}`;
   return { plugin, ...compileMatch(measure.match), limitPerSecond, dryRun, endsMs, slot, about };
 }

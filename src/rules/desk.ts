@@ -10,9 +10,12 @@
  */
 import type { Auditor } from '../audit/entry.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
+import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { readGround } from '../grounds/stated.ts';
+import { statementProblem } from '../grounds/statement.ts';
 import type { Clock } from '../time/clock.ts';
 import { compileMatch, MAX_MEASURES, MatchError, published } from './compile.ts';
+import { discreet, discreetGround, discreetMatch, discreetText } from './discreet.ts';
 import { LIMITED, MATCHED, type PublishedMeasures } from './in-force.ts';
 import { isRunning, type Measure, type MeasureProposal, matchText, sameMatch } from './measure.ts';
 import { Recovery } from './recovery.ts';
@@ -56,8 +59,8 @@ export interface Statement {
 export interface Held {
   measure: Measure;
   readonly slot: number;
-  /** Monotonic milliseconds. */
-  readonly endsMs: number;
+  /** Monotonic milliseconds; made anew where the clock jumps. */
+  endsMs: number;
   readonly recovery: Recovery;
   /** Counters as they stood when it took the slot. */
   readonly base: { readonly matched: number; readonly limited: number };
@@ -66,12 +69,19 @@ export interface Held {
 const LAST_MS = 7 * 86_400_000;
 /** An ended measure stays in sight so long. */
 const KEEP_ENDED_MS = 86_400_000;
-const LEAST_WORDS = 8;
+const DELETE_EVERY_MS = 3_600_000;
+/** The clocks of a machine drift apart by less in a second. */
+const JUMP_MS = 500;
 const SERVER = 'server';
 
 export class MeasureDesk {
   /** Where a damaged store was put; monitoring shows it. */
   readonly store: MeasureStore | undefined;
+  /** Of the configuration in force. */
+  approval: Approval = { singleApproverReason: undefined };
+  /** How long changes are kept (`measures.keep`). */
+  keepMs = 90 * 86_400_000;
+  #deletedMs = Number.NEGATIVE_INFINITY;
   readonly #clock: Clock;
   readonly #audit: Auditor;
   readonly #log: MeasuresLog;
@@ -82,6 +92,9 @@ export class MeasureDesk {
   readonly #ended: Measure[] = [];
   readonly #attached = new Set<MeasuresAttachment>();
   #tickFailed = false;
+  /** As the ends were made with: wall clock less monotonic clock, and whether the time was known. */
+  #offsetMs: number;
+  #timeKnown: boolean;
   /** One change after the other: each sees what the one before left. */
   #queue: Promise<unknown> = Promise.resolve();
   #ticking = false;
@@ -97,6 +110,8 @@ export class MeasureDesk {
     this.#clock = parts.clock;
     this.#audit = parts.audit;
     this.#log = parts.log;
+    this.#offsetMs = parts.clock.wallMs() - parts.clock.nowMs();
+    this.#timeKnown = Number.isFinite(parts.clock.termMs());
     for (const measure of this.store?.measures ?? []) {
       if (isRunning(measure)) this.#hold(measure);
       else this.#ended.push(measure);
@@ -144,13 +159,14 @@ export class MeasureDesk {
     const { store } = this;
     if (!store) throw new SekishoError('SEKISHO_MEASURE_STORE', 'there is no store for measures; the log says why');
     const wallMs = this.#clock.wallMs();
-    const stated = this.#checked(proposal, statement, wallMs);
+    const checked = this.#checked(proposal, statement, who, wallMs);
+    const stated = { ...checked, ground: discreetGround(checked.ground, proposal.match) };
     const before = this.#conflicting(proposal, statement);
     const measure: Measure = {
       ...proposal,
       id: `m${store.nextNumber()}`,
       ground: stated.ground,
-      escalated: proposal.escalation ? statement.escalate.trim() : '',
+      escalated: proposal.escalation ? discreetText(statement.escalate.trim(), proposal.match) : '',
       dryRun: statement.dryRun,
       appliedBy: who,
       appliedAtMs: wallMs,
@@ -165,7 +181,7 @@ export class MeasureDesk {
       who,
       role,
       action: 'measure.apply',
-      purpose: `${stated.ground.kind}: ${matchText(measure.match)}`,
+      purpose: `${stated.ground.kind}: ${matchText(discreetMatch(measure.match))}`,
       detail: { ...fields, ground: stated.ground, escalated: measure.escalated, until: iso(endsAtMs) },
     });
     // A dry run gives way to the measure that follows from it.
@@ -199,7 +215,13 @@ export class MeasureDesk {
     const held = this.#held.get(id);
     if (!held)
       throw new SekishoError('SEKISHO_MEASURE_UNKNOWN', `no measure '${id.slice(0, 20)}' is in force; see the list`);
-    this.#audit.record({ who, role, action: 'measure.lift', purpose: reason || 'no reason was given', detail: { id } });
+    this.#audit.record({
+      who,
+      role,
+      action: 'measure.lift',
+      purpose: discreetText(reason, held.measure.match) || 'no reason was given',
+      detail: { id },
+    });
     return this.#end(held, 'lifted', who, reason);
   }
 
@@ -208,7 +230,7 @@ export class MeasureDesk {
     if (this.#ticking) return;
     this.#ticking = true;
     try {
-      for (const held of [...this.#held.values()]) await this.#inTurn(() => this.#look(held, this.#clock.nowMs()));
+      await this.recordEnds();
       this.#forgetOld();
       this.#tickFailed = false;
     } catch (error) {
@@ -221,6 +243,12 @@ export class MeasureDesk {
     }
   }
 
+  /** What has ended by now is on record when this resolves. Rejects where the disk takes it not. */
+  async recordEnds(): Promise<void> {
+    await this.#inTurn(() => this.#followClock());
+    for (const held of [...this.#held.values()]) await this.#inTurn(() => this.#look(held, this.#clock.nowMs()));
+  }
+
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
     const done = this.#queue.then(work);
     this.#queue = done.catch(() => {});
@@ -231,8 +259,20 @@ export class MeasureDesk {
     this.store?.close();
   }
 
+  /** The wall clock was set, or the time is known again: ends lie elsewhere on the monotonic clock now. */
+  async #followClock(): Promise<void> {
+    const offsetMs = this.#clock.wallMs() - this.#clock.nowMs();
+    const known = Number.isFinite(this.#clock.termMs());
+    if (known === this.#timeKnown && Math.abs(offsetMs - this.#offsetMs) < JUMP_MS) return;
+    this.#offsetMs = offsetMs;
+    this.#timeKnown = known;
+    for (const held of this.#held.values()) held.endsMs = held.measure.endsAtMs - offsetMs;
+    await this.#publish();
+  }
+
   async #look(held: Held, nowMs: number): Promise<void> {
-    if (!this.#held.has(held.measure.id)) return;
+    // While the time is in doubt nothing acts, and nothing has ended for certain.
+    if (!this.#held.has(held.measure.id) || !this.#timeKnown) return;
     if (nowMs >= held.endsMs) {
       this.#recordQuietly('measure.expire', 'its term was over', held.measure);
       await this.#end(held, 'expired', SERVER, 'its term was over');
@@ -256,9 +296,14 @@ export class MeasureDesk {
   #checked(
     proposal: MeasureProposal,
     { ground: given, escalate }: Statement,
+    who: string,
     wallMs: number,
   ): { ground: Measure['ground']; endsAtMs: number } {
     const problems: string[] = [];
+    if (!Number.isFinite(this.#clock.termMs()))
+      problems.push(
+        'the clock is in doubt: it is behind the latest time that the data folder has seen. Set it right, or say that it is: sekisho time accept --reason TEXT',
+      );
     try {
       compileMatch(proposal.match);
     } catch (error) {
@@ -270,9 +315,11 @@ export class MeasureDesk {
         `${proposal.plugin} is not in the configuration, so nothing would act on it: add \`${proposal.plugin}: {}\` below plugins, and reload`,
       );
     // R5: the narrowest first; a whole zone only where somebody says why.
-    if (proposal.escalation && escalate.trim().length < LEAST_WORDS)
+    if (proposal.escalation && statementProblem(escalate) !== undefined)
       problems.push('escalate: this is on a whole zone; say in a sentence why nothing narrower does');
     const stated = readGround(given, wallMs, problems);
+    const onePerson = stated && approverProblem(stated.ground.approver, who, this.approval);
+    if (onePerson !== undefined) problems.push(onePerson);
     const endsAtMs = stated?.endsAtMs ?? stated?.reviewAtMs ?? 0;
     if (stated?.ground.kind === 'legitimate-business' && endsAtMs > wallMs + LAST_MS + 1000)
       problems.push('review: a measure of a diagnosis is temporary, whatever its ground: at most 7d');
@@ -290,7 +337,8 @@ export class MeasureDesk {
     if (before && (dryRun || !before.measure.dryRun))
       throw conflict(`${before.measure.id} is on the very same already; lift it first`);
     // R1: no silent renewal. A diagnosis is the evidence, and carries one term.
-    const again = this.#ended.find((measure) => sameMatch(measure, proposal) && !measure.dryRun);
+    const kept = { ...proposal, match: discreetMatch(proposal.match) };
+    const again = this.#ended.find((measure) => sameMatch(measure, kept) && !measure.dryRun);
     if (again?.diagnosis === proposal.diagnosis)
       throw conflict(
         `diagnosis ${proposal.diagnosis} has carried ${again.id} already; diagnose again for fresh evidence`,
@@ -307,7 +355,7 @@ export class MeasureDesk {
     if (state === 'lifted') await this.#carrier(measure.plugin)?.take(measure, who, why);
     this.store?.record(state === 'lifted' ? 'lift' : 'expire', ended, who, why, wallMs);
     this.#held.delete(measure.id);
-    this.#ended.unshift(ended);
+    this.#ended.unshift(discreet(ended));
     await this.#publish();
     this.#log.warn({ measure: measure.id, plugin: measure.plugin, by: who, why }, `measure ${state}`);
     return ended;
@@ -341,7 +389,9 @@ export class MeasureDesk {
   }
 
   #published(): PublishedMeasures {
-    const measures = [...this.#held.values()].map(({ measure, endsMs, slot }) => published(measure, endsMs, slot));
+    const measures = [...this.#held.values()].map(({ measure, endsMs, slot }) =>
+      published(measure, this.#timeKnown ? endsMs : Number.NEGATIVE_INFINITY, slot),
+    );
     return { measures, counters: this.#counters };
   }
 
@@ -354,6 +404,7 @@ export class MeasureDesk {
 
   #forgetOld(): void {
     const wallMs = this.#clock.wallMs();
+    this.#deleteOld(wallMs);
     for (
       let last = this.#ended.at(-1);
       last && wallMs - (last.endedAtMs ?? 0) > KEEP_ENDED_MS;
@@ -361,6 +412,23 @@ export class MeasureDesk {
     ) {
       this.store?.forget(last);
       this.#ended.pop();
+    }
+  }
+
+  /** Once an hour: changes whose retention is over go, and that they went is recorded. */
+  #deleteOld(wallMs: number): void {
+    const nowMs = this.#clock.nowMs();
+    if (!this.store || nowMs - this.#deletedMs < DELETE_EVERY_MS) return;
+    this.#deletedMs = nowMs;
+    const before = Math.floor(wallMs - this.keepMs);
+    const rows = this.store.deleteChanges(before, wallMs);
+    if (rows === 0) return;
+    const detail = { deletions: [{ dataset: 'measures/changes', before, rows }] };
+    this.#log.info(detail, 'changes of measures deleted: their retention is over');
+    try {
+      this.#audit.record({ who: SERVER, role: SERVER, action: 'measures.delete', purpose: 'retention', detail });
+    } catch (error) {
+      this.#log.error({ action: 'measures.delete', reason: errorText(error) }, 'not in the audit log');
     }
   }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { GROUND_TERMS } from '../grounds/ground.ts';
 import type { Counted, Held } from './desk.ts';
+import { discreet } from './discreet.ts';
 import { MEASURE_STATES, type Measure, matchText } from './measure.ts';
 import { QUIET_MINUTES } from './recovery.ts';
 import { MEASURE_ACTIONS } from './store.ts';
@@ -56,7 +57,7 @@ export const measureChangesSchema = z.strictObject({
 export type MeasureChangesView = z.infer<typeof measureChangesSchema>;
 
 export function measureView(measure: Measure, held?: Held, counted?: Counted): MeasureView {
-  const { match, ground, endedAtMs } = measure;
+  const { match, ground, endedAtMs } = discreet(measure);
   return {
     id: measure.id,
     state: measure.state,

@@ -70,6 +70,7 @@ describe('knownKeys', () => {
       'plugins',
       'admin',
       'notice',
+      'measures',
       'ip53b',
     ]);
     expect(knownKeys(configSchema, ['server', 'log'])).toEqual(['level']);

@@ -7,6 +7,7 @@ import { basename, dirname } from 'node:path';
 import type { Logger } from 'pino';
 import type { Auditor } from '../audit/entry.ts';
 import { errorText } from '../errors/errors.ts';
+import { faultOf } from '../errors/fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { PublishedSubscribers } from './in-force.ts';
 import { type LeaseBounds, leaseBounds } from './leases/lease-bounds.ts';
@@ -163,7 +164,7 @@ export class SubscriberDesk {
       await this.#publish();
     });
     this.#loading = this.#loading.catch((error: unknown) => {
-      this.#parts.log.error({ err: error }, 'new subscriber ranges could not be put into force everywhere');
+      this.#parts.log.error({ fault: faultOf(error) }, 'new subscriber ranges could not be put into force everywhere');
     });
   }
 

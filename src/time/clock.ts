@@ -7,8 +7,10 @@
 export interface Clock {
   /** Monotonic milliseconds since an arbitrary origin common to all threads; fractions are meaningful. */
   nowMs(): number;
-  /** Wall-clock milliseconds since 1970; may step. */
+  /** Wall-clock milliseconds since 1970; may step. The server's own never runs behind what its data folder has seen (time/). */
   wallMs(): number;
+  /** The wall-clock time by which terms are judged; infinite while nobody knows how late it is, so that nothing with a term acts. */
+  termMs(): number;
 }
 
 // performance.now() counts from the start of its own thread; hrtime does not. The difference is fixed for the thread's life.
@@ -17,6 +19,7 @@ const originMs = Number(process.hrtime.bigint() / 1000n) / 1000 - performance.no
 export const systemClock: Clock = {
   nowMs: () => originMs + performance.now(),
   wallMs: () => Date.now(),
+  termMs: () => Date.now(),
 };
 
 /**
@@ -36,6 +39,9 @@ export class RoundClock implements Clock {
   wallMs(): number {
     return this.#clock.wallMs();
   }
+  termMs(): number {
+    return this.#clock.termMs();
+  }
   /** A new round begins. Returns its time. */
   refresh(): number {
     this.#nowMs = this.#clock.nowMs();
@@ -54,6 +60,9 @@ export class ManualClock implements Clock {
   }
   wallMs(): number {
     return 1_760_000_000_000 + this.#nowMs;
+  }
+  termMs(): number {
+    return this.wallMs();
   }
   /** Move time on by `ms` ≥ 0. */
   advance(ms: number): void {

@@ -8,6 +8,7 @@ import type { ListStatus, ListsStatus } from '../../src/admin/lists.ts';
 import type { ExplainResult } from '../../src/admin/status.ts';
 import { startBindPrimary } from '../lists/bind-primary.ts';
 import { KEY, policyZone } from '../lists/primary.ts';
+import { NEXT_REVIEW } from '../support/dates.ts';
 import { findProgram } from '../support/debian.ts';
 import { sekisho } from '../support/field.ts';
 import { freePort } from '../support/free-port.ts';
@@ -275,7 +276,7 @@ describe.skipIf(findProgram('named') === undefined)('a policy zone of a BIND pri
     necessity: 'no other way is open',
     proportionality: 'single names only',
     approver: 'legal',
-    review: '2099-12-31',
+    review: NEXT_REVIEW,
   };
 
   it('comes signed by AXFR, follows NOTIFY by IXFR, and outlives the primary and a wrong key', async () => {

@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { NEXT_REVIEW } from '../support/dates.ts';
 import { ensurePackages } from '../support/debian.ts';
 import { askTcp, askUdp, dataOf, queryBytes, readReply, TcpConnection } from '../support/dns-client.ts';
 import { runDnsperf } from '../support/dnsperf.ts';
@@ -42,7 +43,7 @@ const ground = {
   necessity: 'nothing else would show it',
   proportionality: 'one name that nobody owns',
   approver: 'somebody',
-  review: '2099-12-31',
+  review: NEXT_REVIEW,
 };
 const sinkholeOf = (...names: string[]) => ({
   sinkhole: { ipv4: '198.51.100.1', rules: names.map((name) => ({ name, ground })) },

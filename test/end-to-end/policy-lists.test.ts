@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { startBindPrimary } from '../lists/bind-primary.ts';
 import { KEY } from '../lists/primary.ts';
+import { NEXT_REVIEW } from '../support/dates.ts';
 import { ensurePackages, findProgram } from '../support/debian.ts';
 import { askTcp, askUdp, dataOf } from '../support/dns-client.ts';
 import { dig, type Field, sekisho, startField } from '../support/field.ts';
@@ -27,7 +28,7 @@ const ground = {
   necessity: 'nothing milder helps',
   proportionality: 'single names only',
   approver: 'K. Sato',
-  review: '2099-12-31',
+  review: NEXT_REVIEW,
 };
 
 const soa = '$TTL 60\n@ SOA ns.rpz.test. hostmaster.rpz.test. 7 3600 600 86400 30\n@ NS ns.rpz.test.\n';

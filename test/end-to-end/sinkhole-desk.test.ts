@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { EMERGENCY_END } from '../support/dates.ts';
 import { ensurePackages } from '../support/debian.ts';
 import { askUdp, dataOf, exchangeDatagram, queryBytes } from '../support/dns-client.ts';
 import { runDnsperf } from '../support/dnsperf.ts';
@@ -376,7 +377,7 @@ describe('rules outlive', () => {
     const config = parse(server.config) as { plugins: { sinkhole: Section } };
     const write = (sinkhole: Section) =>
       writeFileSync(server.configFile, stringify({ ...config, plugins: { sinkhole } }));
-    const ground = { ...SELF_DEFENCE, expires: '2099-01-01' };
+    const ground = { ...SELF_DEFENCE, expires: EMERGENCY_END };
     write({ ...config.plugins.sinkhole, rules: [{ name: 'written.example.test', ground }] });
     expect((await call(server, 'POST', '/v1/reload')).status).toBe(200);
     write({ rules: 'nonsense' });

@@ -13,6 +13,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startBind } from '../support/bind.ts';
+import { NEXT_REVIEW } from '../support/dates.ts';
 import { findProgram } from '../support/debian.ts';
 import { freePort } from '../support/free-port.ts';
 import { type DnsServer, startNsd, type Zone } from '../support/nsd.ts';
@@ -205,7 +206,7 @@ const ground = {
   necessity: 'nothing milder helps',
   proportionality: 'single names only',
   approver: 'K. Sato',
-  review: '2099-12-31',
+  review: NEXT_REVIEW,
 };
 
 const needed = (['named', 'nsd'] as const).every((program) => findProgram(program) !== undefined);

@@ -54,7 +54,7 @@ function rulesOf(text: string): string[] {
 
 /** Wall clock that is `aheadMs` ahead. */
 function wrongClock(aheadMs: number): Clock {
-  return { nowMs: () => 0, wallMs: () => Date.now() + aheadMs };
+  return { nowMs: () => 0, wallMs: () => Date.now() + aheadMs, termMs: () => Date.now() + aheadMs };
 }
 
 /** A TCP relay to `port` that does to the primary's bytes what `alter` says; null cuts the connection. */

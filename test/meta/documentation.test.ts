@@ -9,6 +9,7 @@ import { parse } from 'yaml';
 import { builtInPlugins } from '../../plugins/index.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { pluginTable } from '../../src/settings/plugin-table.ts';
+import { EMERGENCY_END, NEXT_REVIEW } from '../support/dates.ts';
 import { freePort } from '../support/free-port.ts';
 import { repositoryRoot } from '../support/root.ts';
 import { type SekishoConfig, sekishoMain, startSekisho } from '../support/sekisho.ts';
@@ -59,7 +60,12 @@ describe.each(builtInPlugins.map((plugin) => [plugin.name, plugin] as const))(
       const text = readFileSync(file, 'utf8');
       const example = /## Example\n```yaml\n([\s\S]*?)```/.exec(text)?.[1];
       expect(example, 'a section "Example" with a YAML block').toBeDefined();
-      const config = parse(example!) as SekishoConfig;
+      // Terms are bounded, so that no date in a text stays right.
+      const dated = example!.replaceAll(
+        /(review|expires): \d{4}-\S+/g,
+        (_, key) => `${key}: ${key === 'review' ? NEXT_REVIEW : EMERGENCY_END}`,
+      );
+      const config = parse(dated) as SekishoConfig;
       const upstream = { servers: [`127.0.0.1:${await freePort()}`] };
       const server = await startSekisho({ config: { ...config, upstream } });
       try {

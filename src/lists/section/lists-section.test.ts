@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { NEXT_REVIEW } from '../../../test/support/dates.ts';
 import { type LoadResult, parseConfig } from '../../config/load.ts';
 import { definePlugin, type Plugin, z } from '../../contract/plugin.ts';
 import { problemText } from '../../settings/yaml-source.ts';
@@ -31,8 +32,7 @@ async function problems(text: string): Promise<string[]> {
   return result.ok ? [] : result.problems.map(problemText);
 }
 
-const GROUND =
-  'ground: { kind: legitimate-business, purpose: keep the network up, necessity: no milder way, proportionality: single names, approver: sato, review: 2099-12-31 }';
+const GROUND = `ground: { kind: legitimate-business, purpose: keep the network up, necessity: no milder way, proportionality: single names, approver: sato, review: ${NEXT_REVIEW} }`;
 const C2 = '{ name: c2, category: c2, tier: confirmed, format: domains, file: c2.txt }';
 
 describe('lists in the configuration', () => {
@@ -145,18 +145,20 @@ lists:
     expect(found.join()).not.toContain('pw');
   });
 
-  it('are warned of where the ground has ended or its review is overdue', async () => {
+  it('are warned of where the ground has ended, and refused where its review is overdue', async () => {
     const ended = GROUND.replace('legitimate-business', 'self-defence').replace(
       /purpose.*single names/,
       'effect: floods our resolver, evidence: ticket 4711',
     );
     const result = await load(`lists:
-  - { name: one, category: policy, format: rpz, file: c2.txt, ${ended.replace('review: 2099-12-31', 'expires: 2020-01-01')} }
-  - { name: two, category: policy, format: rpz, file: c2.txt, ${GROUND.replace('2099', '2020')} }
+  - { name: one, category: policy, format: rpz, file: c2.txt, ${ended.replace(`review: ${NEXT_REVIEW}`, 'expires: 2020-01-01')} }
 `);
     expect(result.ok ? result.config.warnings : result.problems).toEqual([
       expect.stringContaining("has passed: the list 'one' does not act"),
-      expect.stringContaining("the review of 'two' is overdue"),
+    ]);
+    const overdue = `lists: [{ name: two, category: policy, format: rpz, file: c2.txt, ${GROUND.replace(NEXT_REVIEW, '2020-12-31')} }]`;
+    expect(await problems(overdue)).toEqual([
+      expect.stringMatching(/lists\[0\]\.ground\.review: lies in the past: the review is overdue/),
     ]);
   });
 });

@@ -110,8 +110,6 @@ export function listDangers(lists: readonly ListConfig[], nowMs: number): Findin
     const endsMs = list.ground && expiryMs(list.ground);
     if (endsMs !== undefined && endsMs <= nowMs)
       return [{ path: ['lists', i, 'ground', 'expires'], message: `has passed: the list '${list.name}' does not act` }];
-    if (list.ground?.kind === 'legitimate-business' && Date.parse(list.ground.review) < nowMs)
-      return [{ path: ['lists', i, 'ground', 'review'], message: `the review of '${list.name}' is overdue` }];
     return [];
   });
 }

@@ -26,7 +26,15 @@ export interface NoticeRecord {
   readonly name?: string;
 }
 
-export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[]): NoticeDesk {
+/** Lists of fewer names are told by their category: their own name would say which site it was. */
+export const LEAST_NAMES = 2;
+
+/** `namesOf`: different names on a list now; undefined where that is not known. */
+export function noticeDesk(
+  state: SubscriberState,
+  lists: readonly ListConfig[],
+  namesOf: (list: number) => number | undefined,
+): NoticeDesk {
   const { register, clock } = state;
   return {
     record(records) {
@@ -43,7 +51,7 @@ export function noticeDesk(state: SubscriberState, lists: readonly ListConfig[])
             {
               subscriber,
               category: config.category,
-              list: config.name,
+              list: (namesOf(list) ?? 0) < LEAST_NAMES ? config.category : config.name,
               lastMs,
               count,
               ...(name !== undefined && { name }),

@@ -108,7 +108,8 @@ export class LeaseKeeper {
    * heard. Returns how many are.
    */
   restore(archive: LeaseArchive, leases: Leases, register: Register, believedMs: number): number {
-    const wallMs = this.#clock.wallMs();
+    // While the time is in doubt nobody knows how old they are: none is believed.
+    const wallMs = this.#clock.termMs();
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
     const runs = [...archive.runs()].sort(([one], [other]) => other - one);
     // A clock that went back tells nothing of how long ago it was.

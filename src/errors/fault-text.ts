@@ -1,0 +1,36 @@
+/**
+ * What the log may say of something that was thrown. The text of an error is somebody else's: a plugin's, or a parser's that was
+ * fed with what a client sent; it may hold a query's name or a client's address, and the log at `info` and above holds neither.
+ * So the log gets the kind of the error and the places in the code; its text goes to `debug`.
+ */
+import { errorText, SekishoError } from './errors.ts';
+
+export interface Fault {
+  /** Kind of the error; a code of src/errors/errors.ts where it is one of ours. */
+  readonly error: string;
+  /** Lines of the stack, without the text above them. */
+  readonly places: readonly string[];
+}
+
+/** Kinds that the language and Node.js make. A name that anybody can set may hold anything. */
+const KINDS = ['TypeError', 'RangeError', 'ReferenceError', 'SyntaxError', 'EvalError', 'URIError', 'AggregateError'];
+const MAX_PLACES = 10;
+/** `    at function (file:line:column)`; the name of a function and a path are the code's own. */
+const PLACE = /^\s+at [\w$.<>[\]# ]*\(?(?:file:\/\/|node:|\/|[A-Za-z]:\\)[^\s()]*:\d+:\d+\)?$/;
+
+export function faultOf(thrown: unknown): Fault {
+  if (!(thrown instanceof Error)) return { error: `a thrown ${typeof thrown}`, places: [] };
+  const error = thrown instanceof SekishoError ? thrown.code : (KINDS.find((kind) => kind === thrown.name) ?? 'Error');
+  const lines = typeof thrown.stack === 'string' ? thrown.stack.split('\n') : [];
+  const places = lines.filter((line) => PLACE.test(line)).slice(0, MAX_PLACES);
+  return { error, places: places.map((line) => line.trim()) };
+}
+
+/** For `debug`. Never throws. */
+export function faultText(thrown: unknown): string {
+  try {
+    return errorText(thrown);
+  } catch {
+    return 'something that has no text';
+  }
+}

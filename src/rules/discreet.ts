@@ -1,0 +1,38 @@
+/**
+ * Measures as they are kept and shown: networks or names, never both, and never a single address. A running measure on one client
+ * needs the address, and has it in its own row of the store and in the packet threads; the row of one that has ended, the history of
+ * changes, the audit log and what people see have the network around it.
+ */
+import type { Ground } from '../grounds/ground.ts';
+import { networkAround, replaceAddresses } from '../transports/network-around.ts';
+import type { Measure, MeasureMatch } from './measure.ts';
+
+export function discreetMatch<Match extends MeasureMatch>(match: Match): Match {
+  return match.source === undefined ? match : { ...match, source: networkAround(match.source) };
+}
+
+/** A measure on names says nothing of sources: then even networks are left out of what people wrote. */
+export function discreetText(text: string, { source }: MeasureMatch): string {
+  return source === undefined
+    ? replaceAddresses(text, () => '(a source)', true)
+    : replaceAddresses(text, (address) => networkAround(address));
+}
+
+/** Statements without addresses; who approved and when it ends stay. */
+export function discreetGround(ground: Ground, match: MeasureMatch): Ground {
+  const kept = ['kind', 'approver', 'expires', 'review', 'ended'];
+  return Object.fromEntries(
+    Object.entries(ground).map(([key, text]) => [key, kept.includes(key) ? text : discreetText(text, match)]),
+  ) as Ground;
+}
+
+export function discreet(measure: Measure): Measure {
+  const { match } = measure;
+  return {
+    ...measure,
+    match: discreetMatch(match),
+    ground: discreetGround(measure.ground, match),
+    escalated: discreetText(measure.escalated, match),
+    endedWhy: discreetText(measure.endedWhy, match),
+  };
+}
