@@ -1,5 +1,15 @@
 /** One gate for all transports: who may ask at all (R6, R8). Options, metrics and an example: README.md. */
-import { addressText, CONTINUE, DROP, definePlugin, PrefixSet, parsePrefix, REFUSE, type Verdict, z } from '../../src/contract/plugin.ts';
+import {
+  addressText,
+  CONTINUE,
+  DROP,
+  definePlugin,
+  PrefixSet,
+  parsePrefix,
+  REFUSE,
+  type Verdict,
+  z,
+} from '../../src/contract/plugin.ts';
 
 export default definePlugin({
   name: 'access',

@@ -3,7 +3,29 @@
  * network they go to, by how much they amplify; a network over its budget is told to come back over TCP, or with a
  * cookie, which whoever forges its address cannot do. Options, metrics and an example: README.md.
  */
-import { AddressError, ANSWER, beginReply, CONTINUE, COOKIE_NONE, DROP, definePlugin, durationMs, EDE, PrefixSet, type Problem, PURPOSE, parsePrefix, prefixText, type Query, RCODE, readOf, sizeBytes, TRUNCATE, typeFromName, z } from '../../src/contract/plugin.ts';
+import {
+  AddressError,
+  ANSWER,
+  beginReply,
+  CONTINUE,
+  COOKIE_NONE,
+  DROP,
+  definePlugin,
+  durationMs,
+  EDE,
+  PrefixSet,
+  type Problem,
+  PURPOSE,
+  parsePrefix,
+  prefixText,
+  type Query,
+  RCODE,
+  readOf,
+  sizeBytes,
+  TRUNCATE,
+  typeFromName,
+  z,
+} from '../../src/contract/plugin.ts';
 import { BudgetTable, createBudgetMemory, type Level, MAX_LEVELS, tableTime } from './budget-table.ts';
 import { measureHook } from './measures.ts';
 import { OUTCOMES, Pricing } from './pricing.ts';

@@ -2,7 +2,15 @@
  * Measures of the operator that this plugin carries (R5): what is over such a limit may be forged, so it is asked to show
  * who it is. Ahead of everything that costs something.
  */
-import { CONTINUE, type DataContext, type PluginMeasures, type Query, REFUSE, TRUNCATE, type Verdict } from '../../src/contract/plugin.ts';
+import {
+  CONTINUE,
+  type DataContext,
+  type PluginMeasures,
+  type Query,
+  REFUSE,
+  TRUNCATE,
+  type Verdict,
+} from '../../src/contract/plugin.ts';
 
 /** The query hook. */
 export function measureHook(

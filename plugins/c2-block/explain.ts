@@ -1,6 +1,18 @@
 /** What this plugin would do with a query, in words: who the client is, what was consented to, and why nothing is looked up. */
 
-import { ACTION_PASSTHRU, ANSWER, CONSENT_PURPOSES, CONTINUE, type DataContext, type Explanation, type ListsInForce, nameToText, type Query, type RuleMatch, type SubscribersInForce } from '../../src/contract/plugin.ts';
+import {
+  ACTION_PASSTHRU,
+  ANSWER,
+  CONSENT_PURPOSES,
+  CONTINUE,
+  type DataContext,
+  type Explanation,
+  type ListsInForce,
+  nameToText,
+  type Query,
+  type RuleMatch,
+  type SubscribersInForce,
+} from '../../src/contract/plugin.ts';
 import type { Responder } from './respond.ts';
 
 /** 契約約款等による包括同意, 個別の同意, 同意の撤回 */

@@ -7,7 +7,19 @@
  *                 └─────────┴───────────┴──▶ go on: nothing was looked up, nothing is recorded
  */
 
-import { ACTION_PASSTHRU, CLASS, CONTINUE, categoryBit, definePlugin, expiryMs, type Ground, type ListsInForce, PURPOSE_MASKS, type Query, type Verdict } from '../../src/contract/plugin.ts';
+import {
+  ACTION_PASSTHRU,
+  CLASS,
+  CONTINUE,
+  categoryBit,
+  definePlugin,
+  expiryMs,
+  type Ground,
+  type ListsInForce,
+  PURPOSE_MASKS,
+  type Query,
+  type Verdict,
+} from '../../src/contract/plugin.ts';
 import { describe } from './explain.ts';
 import { drainEvery, NoticeRing, noticeRings } from './notice-ring.ts';
 import { checkOptions, options, toldWith } from './options.ts';

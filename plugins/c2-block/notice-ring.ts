@@ -6,9 +6,7 @@
  *
  * Names stand behind all rings, in a place for each entry, and only where the operator has a ground for it.
  */
-
-import { type Clock, type NoticeDesk, nameToText, type Question } from '../../src/contract/plugin.ts';
-import { faultOf } from '../../src/errors/fault-text.ts';
+import { type Clock, faultOf, type NoticeDesk, nameToText, type Question } from '../../src/contract/plugin.ts';
 
 const HEADER = 4;
 /** Found names between two looks of the main thread, for each worker. A power of two. */

@@ -1,6 +1,19 @@
 /** Writes what a subscriber gets for a blocked name. All bytes are made at set-up. */
 
-import { ANSWER, ANSWER_SECTION, addRecord, addressWords, addSoa, beginReply, EDE, type ListCategory, type Query, RCODE, TYPE, type Verdict } from '../../src/contract/plugin.ts';
+import {
+  ANSWER,
+  ANSWER_SECTION,
+  addRecord,
+  addressWords,
+  addSoa,
+  beginReply,
+  EDE,
+  type ListCategory,
+  type Query,
+  RCODE,
+  TYPE,
+  type Verdict,
+} from '../../src/contract/plugin.ts';
 import type { Told } from './options.ts';
 
 /** RFC 8914 §2. */

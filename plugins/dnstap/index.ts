@@ -5,9 +5,18 @@
  *     worker: observe ─▶ ring (shared memory) ─▶ writer's thread: pseudonym, encode ─▶ unix socket or file
  */
 
-import { definePlugin, durationMs, expiryMs, ground, type Problem, sizeBytes, version, z } from '../../src/contract/plugin.ts';
 import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
+import {
+  definePlugin,
+  durationMs,
+  expiryMs,
+  ground,
+  type Problem,
+  sizeBytes,
+  version,
+  z,
+} from '../../src/contract/plugin.ts';
 import { createRing, RingWriter } from './ring.ts';
 
 const MESSAGES = ['client-query', 'client-response'] as const;

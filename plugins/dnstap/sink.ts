@@ -3,9 +3,9 @@
  * and says how many and why.
  */
 
-import { errorText } from '../../src/contract/plugin.ts';
 import { closeSync, lstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { errorText } from '../../src/contract/plugin.ts';
 import { CONTROL, ControlFrames, controlFrame, DNSTAP_CONTENT } from './frame-streams.ts';
 
 export const DROPS = ['no-reader', 'slow-reader', 'disk'] as const;

@@ -1,7 +1,7 @@
 /** The thread behind writer-thread.ts. */
 
-import { systemClock } from '../../src/contract/plugin.ts';
 import { parentPort, workerData } from 'node:worker_threads';
+import { systemClock } from '../../src/contract/plugin.ts';
 import { FileSink, type Sink, SocketSink } from './sink.ts';
 import { TapWriter } from './writer.ts';
 import type { WriterOrder, WriterReport, WriterSetup } from './writer-thread.ts';

@@ -1,5 +1,5 @@
 /** From records in rings to frames in a sink. */
-import { type Clock } from '../../src/contract/plugin.ts';
+import type { Clock } from '../../src/contract/plugin.ts';
 import { CLIENT_QUERY, CLIENT_RESPONSE, FrameEncoder, questionOnly, withoutOptions } from './message.ts';
 import { Pseudonyms } from './pseudonyms.ts';
 import { RingReader, type TapRecord } from './ring.ts';

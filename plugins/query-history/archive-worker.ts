@@ -1,7 +1,7 @@
 /** The thread behind archive-thread.ts. */
 
-import { errorText } from '../../src/contract/plugin.ts';
 import { parentPort, workerData } from 'node:worker_threads';
+import { errorText } from '../../src/contract/plugin.ts';
 import { Archive } from './archive.ts';
 import type { ArchiveOpened, ArchiveReply, ArchiveRequest } from './archive-thread.ts';
 

@@ -4,7 +4,7 @@
  * those of names and those of sources, each for itself.
  */
 
-import { networkAround } from '../../src/transports/network-around.ts';
+import { networkAround } from '../../src/contract/plugin.ts';
 import { type Baseline, servfailShare } from './baseline.ts';
 import { banded, roundedRate } from './disclosure.ts';
 import { liesIn, most, type Rise } from './rise.ts';

@@ -10,7 +10,7 @@
  * One desk lives as long as the process: a reload brings new workers with recorders of their own, which are attached beside
  * the old ones. Neither the ring nor an open overload is lost by it.
  */
-import { type Auditor, type Clock } from '../../src/contract/plugin.ts';
+import type { Auditor, Clock } from '../../src/contract/plugin.ts';
 import { type KeptSlice, type Resolution, type Retention, SPAN_MS } from './archive.ts';
 import type { HistoryArchive } from './archive-thread.ts';
 import { type Baseline, baselineOf, baselineSpans, servfailShare } from './baseline.ts';

@@ -3,8 +3,8 @@
  * the list might be another one. In memory only, bounded, and for half an hour: what is older is no evidence of now.
  */
 
-import { type Clock, SekishoError } from '../../src/contract/plugin.ts';
 import { randomBytes } from 'node:crypto';
+import { type Clock, SekishoError } from '../../src/contract/plugin.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { Overload } from './overload.ts';
 

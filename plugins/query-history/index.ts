@@ -5,9 +5,9 @@
  *                                                                             └─▶ reading.ts ─▶ diagnosis.ts
  */
 
-import { definePlugin, durationMs, type SuffixKey, z } from '../../src/contract/plugin.ts';
 import { randomInt } from 'node:crypto';
 import { availableParallelism } from 'node:os';
+import { definePlugin, durationMs, type SuffixKey, z } from '../../src/contract/plugin.ts';
 import { Collector } from './collector.ts';
 import { shareDesk } from './desks.ts';
 import { createRecorderMemory, type RecorderMemory } from './layout.ts';

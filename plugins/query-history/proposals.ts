@@ -3,7 +3,7 @@
  * would remove, and which share of the last day's normal traffic it would have hit. An operator puts one in
  * force (application.ts).
  */
-import { type MeasureMatch } from '../../src/contract/plugin.ts';
+import type { MeasureMatch } from '../../src/contract/plugin.ts';
 import { amplifying, type Cause } from './causes.ts';
 import { roundedRate } from './disclosure.ts';
 import { TYPE_CLASSES } from './layout.ts';

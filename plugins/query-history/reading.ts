@@ -3,9 +3,16 @@
  * reading is in the audit log before the first number leaves.
  */
 
-import { type Auditor, type Clock, type ControlContext, type Measure, SekishoError } from '../../src/contract/plugin.ts';
-import { approverProblem } from '../../src/grounds/approval.ts';
-import { nameProblem, statementProblem } from '../../src/grounds/statement.ts';
+import {
+  type Auditor,
+  approverProblem,
+  type Clock,
+  type ControlContext,
+  type Measure,
+  nameProblem,
+  SekishoError,
+  statementProblem,
+} from '../../src/contract/plugin.ts';
 import { type Application, applyProposal, commandFor } from './application.ts';
 import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';

@@ -1,8 +1,8 @@
 /** The admin routes of the history, below /v1/query-history/. */
 
-import { z } from '../../src/contract/plugin.ts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { measureSchema, measureView, responseSchema } from '../../src/contract/admin.ts';
+import { z } from '../../src/contract/plugin.ts';
 import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
 import type { Reader } from './reader.ts';

@@ -8,8 +8,8 @@
  * does no harm by standing for all of its domains.
  */
 
-import { SuffixHash, type SuffixKey, textToName } from '../../src/contract/plugin.ts';
 import { getPublicSuffix } from 'tldts';
+import { SuffixHash, type SuffixKey, textToName } from '../../src/contract/plugin.ts';
 
 const SLOTS = 16_384;
 /** A table that is fuller than this learns no more. */

@@ -2,7 +2,7 @@
  * What each upstream was asked, out of the counters that the source keeps anyway: nothing is added to the packet path. A
  * background refresh counts here and is no client's query; a question joined to one under way is a query and counts once.
  */
-import { type MetricSample } from '../../src/contract/plugin.ts';
+import type { MetricSample } from '../../src/contract/plugin.ts';
 
 /** Counters as they stand. */
 export type UpstreamCounters = Readonly<Record<string, number>>;

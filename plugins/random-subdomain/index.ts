@@ -4,10 +4,31 @@
  * README.md; when a zone is in trouble: zone-table.ts.
  */
 
-import { CACHE_STALE, CONTINUE, definePlugin, durationMs, durationSeconds, EDE, FAIL, NameError, nameToText, PURPOSE, type Question, RESOLVED_ANSWER, RESOLVED_FAILURE, RESOLVED_NODATA, RESOLVED_NOT_ASKED, RESOLVED_UNREACHABLE, readOf, sizeBytes, textToName, z } from '../../src/contract/plugin.ts';
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
-import { faultOf } from '../../src/errors/fault-text.ts';
+import {
+  CACHE_STALE,
+  CONTINUE,
+  definePlugin,
+  durationMs,
+  durationSeconds,
+  EDE,
+  FAIL,
+  faultOf,
+  NameError,
+  nameToText,
+  PURPOSE,
+  type Question,
+  RESOLVED_ANSWER,
+  RESOLVED_FAILURE,
+  RESOLVED_NODATA,
+  RESOLVED_NOT_ASKED,
+  RESOLVED_UNREACHABLE,
+  readOf,
+  sizeBytes,
+  textToName,
+  z,
+} from '../../src/contract/plugin.ts';
 import { createKnownMemory, KnownNames, knownMemoryBytes } from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';
 import { ZoneFinder } from './zone-finder.ts';

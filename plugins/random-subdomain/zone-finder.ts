@@ -8,8 +8,8 @@
  * somebody's domain, such as those of large hosters) come apart. A public suffix itself never gets into the table.
  */
 
-import { nameToText, type Question } from '../../src/contract/plugin.ts';
 import { getDomain } from 'tldts';
+import { nameToText, type Question } from '../../src/contract/plugin.ts';
 import type { ZoneTable } from './zone-table.ts';
 
 /** Names that may wait to be looked at. */

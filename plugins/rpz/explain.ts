@@ -1,6 +1,29 @@
 /** `sekisho explain`: what the policy lists say about client and name, and why a rule that matches does not act. */
 
-import { ACTION_DROP, ACTION_LOCAL_DATA, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_TCP_ONLY, ADDRESS_TRIGGER, ANSWER, type Clock, COMPLETE, CONTINUE, DROP, type Explanation, GROUND_TERMS, type LoadedLists, MAX_LISTS, NetworkName, nameToText, prefixText, type Query, type RuleMatch, TRUNCATE, type Verdict } from '../../src/contract/plugin.ts';
+import {
+  ACTION_DROP,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_TCP_ONLY,
+  ADDRESS_TRIGGER,
+  ANSWER,
+  type Clock,
+  COMPLETE,
+  CONTINUE,
+  DROP,
+  type Explanation,
+  GROUND_TERMS,
+  type LoadedLists,
+  MAX_LISTS,
+  NetworkName,
+  nameToText,
+  prefixText,
+  type Query,
+  type RuleMatch,
+  TRUNCATE,
+  type Verdict,
+} from '../../src/contract/plugin.ts';
 import type { Matcher } from './matcher.ts';
 import { ACTION_CNAME, actionLabel, CLIENT_IP, type Policies, type Policy, QNAME, TRIGGERS } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';

@@ -8,7 +8,18 @@
  * What the cache holds is never altered: policy is applied to the reply that is being served.
  */
 
-import { ADDRESS_TRIGGER, CACHE_NOT_ASKED, CLASS, CONTINUE, definePlugin, FAIL, type LoadedLists, type Query, type Verdict, z } from '../../src/contract/plugin.ts';
+import {
+  ADDRESS_TRIGGER,
+  CACHE_NOT_ASKED,
+  CLASS,
+  CONTINUE,
+  definePlugin,
+  FAIL,
+  type LoadedLists,
+  type Query,
+  type Verdict,
+  z,
+} from '../../src/contract/plugin.ts';
 import { explain } from './explain.ts';
 import { asksForAlias, Matcher } from './matcher.ts';
 import { Policies } from './policies.ts';

@@ -4,7 +4,19 @@
  * noted on the way, once per list, where they would have decided.
  */
 
-import { ACTION_LOCAL_DATA, ACTION_PASSTHRU, ADDRESS_TRIGGER, type AddressTrigger, type LoadedLists, MAX_LISTS, type MessageName, type NetworkIndex, type PolicyIndex, type Query, TYPE } from '../../src/contract/plugin.ts';
+import {
+  ACTION_LOCAL_DATA,
+  ACTION_PASSTHRU,
+  ADDRESS_TRIGGER,
+  type AddressTrigger,
+  type LoadedLists,
+  MAX_LISTS,
+  type MessageName,
+  type NetworkIndex,
+  type PolicyIndex,
+  type Query,
+  TYPE,
+} from '../../src/contract/plugin.ts';
 import { CnameTarget } from './cname-target.ts';
 import {
   ACTION_CNAME,

@@ -2,7 +2,20 @@
  * The lists of category `policy` as the hooks need them: which are in force now, which of them only count, what their
  * override makes of a rule's action, and where their hits are counted.
  */
-import { ACTION_DROP, ACTION_LISTED, ACTION_LOCAL_DATA, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_PASSTHRU, ACTION_TCP_ONLY, type Clock, type DataContext, expiryMs, type ListFacts, type PolicyOverride } from '../../src/contract/plugin.ts';
+import {
+  ACTION_DROP,
+  ACTION_LISTED,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_PASSTHRU,
+  ACTION_TCP_ONLY,
+  type Clock,
+  type DataContext,
+  expiryMs,
+  type ListFacts,
+  type PolicyOverride,
+} from '../../src/contract/plugin.ts';
 
 /** Triggers in the order in which they count inside one zone (draft-vixie-dnsop-dns-rpz-04 §5.4). */
 export const CLIENT_IP = 0;

@@ -1,6 +1,34 @@
 /** Carries out what a rule says: writes the reply over whatever stands there, and gives the verdict. */
 
-import { ACTION_DROP, ACTION_LOCAL_DATA, ACTION_NODATA, ACTION_NXDOMAIN, ACTION_TCP_ONLY, ANSWER, ANSWER_SECTION, AUTHORITY, addOwnedRecord, addRecordRange, addSoa, beginReply, COMPLETE, CONTINUE, DATA_RDATA_AT, DATA_TTL_AT, DROP, EDE, FAIL, type PolicyIndex, type PolicyZoneFacts, type Query, RCODE, TRUNCATE, TYPE, UDP, type Verdict } from '../../src/contract/plugin.ts';
+import {
+  ACTION_DROP,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
+  ACTION_TCP_ONLY,
+  ANSWER,
+  ANSWER_SECTION,
+  AUTHORITY,
+  addOwnedRecord,
+  addRecordRange,
+  addSoa,
+  beginReply,
+  COMPLETE,
+  CONTINUE,
+  DATA_RDATA_AT,
+  DATA_TTL_AT,
+  DROP,
+  EDE,
+  FAIL,
+  type PolicyIndex,
+  type PolicyZoneFacts,
+  type Query,
+  RCODE,
+  TRUNCATE,
+  TYPE,
+  UDP,
+  type Verdict,
+} from '../../src/contract/plugin.ts';
 import { asksForAlias, type Matcher } from './matcher.ts';
 import { ACTION_CNAME } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';

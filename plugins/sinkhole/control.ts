@@ -2,7 +2,7 @@
  * The sinkhole's half in the main thread: brings the desk to this configuration's workers, lets it live, and shows it to
  * the admin API and to monitoring.
  */
-import { type Control, type ControlContext } from '../../src/contract/plugin.ts';
+import type { Control, ControlContext } from '../../src/contract/plugin.ts';
 import { Desk } from './desk.ts';
 import { type ConfigurationRule, stateOf } from './entry.ts';
 import { sinkholeCarrier } from './measures.ts';

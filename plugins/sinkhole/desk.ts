@@ -8,9 +8,15 @@
  * each with rules and workers of its own, and every change goes to both.
  */
 
-import { type Auditor, type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
-import { faultOf } from '../../src/errors/fault-text.ts';
-import { type Approval, approverProblem } from '../../src/grounds/approval.ts';
+import {
+  type Approval,
+  type Auditor,
+  approverProblem,
+  type Clock,
+  errorText,
+  faultOf,
+  SekishoError,
+} from '../../src/contract/plugin.ts';
 import {
   type ConfigurationRule,
   configurationEntry,

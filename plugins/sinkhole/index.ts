@@ -3,7 +3,28 @@
  * address stay reachable (guideline Art. 5(1)1イ(オ), R1). Options, metrics and an example: README.md.
  */
 
-import { AddressError, ANSWER, ANSWER_SECTION, addRecord, addressWords, addSoa, beginReply, CONTINUE, definePlugin, EDE, type Explanation, ground, isMapped, nameToText, type Problem, type Query, type Question, RCODE, TYPE, z } from '../../src/contract/plugin.ts';
+import {
+  AddressError,
+  ANSWER,
+  ANSWER_SECTION,
+  addRecord,
+  addressWords,
+  addSoa,
+  beginReply,
+  CONTINUE,
+  definePlugin,
+  EDE,
+  type Explanation,
+  ground,
+  isMapped,
+  nameToText,
+  type Problem,
+  type Query,
+  type Question,
+  RCODE,
+  TYPE,
+  z,
+} from '../../src/contract/plugin.ts';
 import { type ConfigurationRule, configurationEntry, tableRule } from './entry.ts';
 import { RuleNameError, ruleName } from './rule-name.ts';
 import { compileTable, MAX_RULES, RuleTable, type SharedHits, type TableMemory } from './table.ts';

@@ -3,11 +3,11 @@
  * privacy officer may look at them and at their history (R14).
  */
 
-import { type Auditor, type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
 import type { FastifyInstance } from 'fastify';
-import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/admin/personal-read.ts';
-import type { RouteAudit } from '../../src/admin/route-audit.ts';
+import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/audit/personal-read.ts';
+import type { RouteAudit } from '../../src/audit/route-audit.ts';
 import { errorSchema, type Role, responseSchema } from '../../src/contract/admin.ts';
+import { type Auditor, type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
 import type { Desk } from './desk.ts';
 import { preview } from './preview.ts';
 import { refused } from './request.ts';

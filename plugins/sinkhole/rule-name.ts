@@ -2,10 +2,10 @@
  * The name of a rule: as people write it, as it is asked for on the wire, and which names no rule may have.
  */
 
-import { NameError, nameToText, publicSuffixRules, textToName } from '../../src/contract/plugin.ts';
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { getPublicSuffix } from 'tldts';
+import { NameError, nameToText, publicSuffixRules, textToName } from '../../src/contract/plugin.ts';
 
 export interface RuleName {
   /** Lower case, A-labels, without the final dot. */

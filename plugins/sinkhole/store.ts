@@ -8,8 +8,8 @@
  * transaction. One process-wide writer: the desk outlives reloads (ControlContext.lasting).
  */
 
-import { errorText, SekishoError, textToName } from '../../src/contract/plugin.ts';
 import { join } from 'node:path';
+import { errorText, SekishoError, textToName } from '../../src/contract/plugin.ts';
 import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../../src/contract/store.ts';
 import type { DeskRule } from './rule.ts';
 

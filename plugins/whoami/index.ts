@@ -2,7 +2,24 @@
  * The example to copy: answers one name with what the server knows of whoever asks. README.md comes first, then this
  * glue; an algorithm of any size gets a file of its own beside it.
  */
-import { ADDITIONAL, ANSWER, ANSWER_SECTION, addRecord, addSoa, beginReply, CONTINUE, definePlugin, NameError, nameToText, type Query, RCODE, TCP, TYPE, textToName, z } from '../../src/contract/plugin.ts';
+import {
+  ADDITIONAL,
+  ANSWER,
+  ANSWER_SECTION,
+  addRecord,
+  addSoa,
+  beginReply,
+  CONTINUE,
+  definePlugin,
+  NameError,
+  nameToText,
+  type Query,
+  RCODE,
+  TCP,
+  TYPE,
+  textToName,
+  z,
+} from '../../src/contract/plugin.ts';
 
 export default definePlugin({
   name: 'whoami',

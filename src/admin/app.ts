@@ -6,9 +6,12 @@ import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { asItWent, type Went } from '../audit/as-it-went.ts';
+import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
+import type { Identity } from '../audit/roles.ts';
 import { ROLES, type Role, STAFF } from '../audit/roles.ts';
+import { holdToAudit } from '../audit/route-audit.ts';
 import { recordHere } from '../audit/scope.ts';
-import { type ErrorBody, errorSchema, responseSchema } from '../contract/api-schema.ts';
+import { type ErrorBody, errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
@@ -20,9 +23,7 @@ import { parseExplainQuestion } from './explain-question.ts';
 import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
 import { measureRoutes } from './measures.ts';
-import { actorOf, changeBy, PURPOSE, readOf } from './personal-read.ts';
 import { reportRoutes } from './report.ts';
-import { holdToAudit } from './route-audit.ts';
 import {
   auditSchema,
   explainSchema,
@@ -34,7 +35,7 @@ import {
   statusSchema,
 } from './status.ts';
 import { timeRoutes } from './time.ts';
-import type { Identity, Tokens } from './tokens.ts';
+import type { Tokens } from './tokens.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

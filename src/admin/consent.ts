@@ -4,18 +4,17 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Role } from '../audit/roles.ts';
+import { actorOf as askerOf, PURPOSE, readOf } from '../audit/personal-read.ts';
+import type { Identity, Role } from '../audit/roles.ts';
 import { recordHere } from '../audit/scope.ts';
-import { errorSchema, responseSchema } from '../contract/api-schema.ts';
+import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
-import { AuditedConsents } from '../subscribers/audited-consents.ts';
+import { AuditedConsents } from '../subscribers/consent/audited-consents.ts';
 import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent/consent-desk.ts';
 import { PURPOSES, type Purpose } from '../subscribers/consent/purposes.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { AdminDeps } from './deps.ts';
-import { actorOf as askerOf, PURPOSE, readOf } from './personal-read.ts';
 import { statedReason } from './status.ts';
-import type { Identity } from './tokens.ts';
 
 const instant = z.string().describe('ISO 8601, UTC.');
 

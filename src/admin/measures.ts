@@ -1,7 +1,8 @@
 /** The measures that are in force, below /v1/measures: who may see and lift them. They are put in force where they are proposed. */
 import type { FastifyInstance } from 'fastify';
 import type { Auditor } from '../audit/entry.ts';
-import { errorSchema, responseSchema } from '../contract/api-schema.ts';
+import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../audit/personal-read.ts';
+import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import type { MeasureDesk } from '../rules/desk.ts';
 import {
   iso,
@@ -12,7 +13,6 @@ import {
   measuresSchema,
   measureView,
 } from '../rules/measure-view.ts';
-import { NO_ADDRESS, PURPOSE, readWhereAddresses } from './personal-read.ts';
 
 const MAX_CHANGES = 1000;
 const LOOK = ['operator', 'security', 'privacy'] as const;

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { recordHere } from '../audit/scope.ts';
-import { errorSchema, responseSchema } from '../contract/api-schema.ts';
+import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from '../report/report.ts';
 

@@ -5,7 +5,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ROLES, type Role } from '../audit/roles.ts';
+import { type Identity, ROLES } from '../audit/roles.ts';
 import type { TokenEntry } from '../config/config.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 
@@ -15,12 +15,6 @@ export const ADMIN_TOKEN_FILE = 'admin.token';
 /** Longest token that is looked at. */
 const MAX_TOKEN_CHARACTERS = 512;
 const TOKEN_BYTES = 32;
-
-/** Somebody who has shown a token. */
-export interface Identity {
-  readonly name: string;
-  readonly roles: readonly Role[];
-}
 
 export class Tokens {
   readonly #known: { readonly digest: Buffer; readonly identity: Identity }[];

@@ -16,3 +16,9 @@ export type Role = (typeof ROLES)[number];
 
 /** Roles of the people who run the server; everything but the portal and provisioning, which are programs. */
 export const STAFF: readonly Role[] = ['viewer', 'operator', 'security', 'privacy'];
+
+/** Somebody who has shown a token. */
+export interface Identity {
+  readonly name: string;
+  readonly roles: readonly Role[];
+}

@@ -82,15 +82,19 @@ export {
   prefixContains,
   prefixText,
 } from '../address/address.ts';
+export { networkAround } from '../address/network-around.ts';
 export { PrefixSet } from '../address/prefix-set.ts';
-/** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
-export { PURPOSE, readOf } from '../admin/personal-read.ts';
-export type { RouteAudit } from '../admin/route-audit.ts';
 export type { AuditEntry, Auditor } from '../audit/entry.ts';
+/** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
+export { NO_ADDRESS, PURPOSE, readOf, readWhereAddresses } from '../audit/personal-read.ts';
+export type { RouteAudit } from '../audit/route-audit.ts';
 export { errorText, SekishoError } from '../errors/errors.ts';
+export { faultOf, faultText } from '../errors/fault-text.ts';
+export { type Approval, approverProblem } from '../grounds/approval.ts';
 export { CONSENT_PURPOSES, type ListCategory } from '../grounds/categories.ts';
 export { expiryMs, GROUND_TERMS, type Ground, ground } from '../grounds/ground.ts';
 export { issueText, missing, readGround, type StatedGround } from '../grounds/stated.ts';
+export { nameProblem, statementProblem } from '../grounds/statement.ts';
 export { halfSipHash, hashHigh, hashLow } from '../hash/siphash.ts';
 export { ADDRESS_TRIGGER, type AddressTrigger } from '../lists/formats/sink.ts';
 export { publicSuffixRules } from '../lists/guard/public-suffix-rules.ts';

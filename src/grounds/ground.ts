@@ -70,7 +70,7 @@ export const legitimateBusiness = z.strictObject({
 /** Grounds that a rule of the operator's own may carry; consent belongs to lists and subscribers. */
 export const ground = z.discriminatedUnion('kind', [selfDefence, necessity, legitimateBusiness]);
 /**
- * `ended`: since when its end is on record in the data folder (src/time/configured-grounds.ts), so that it has ended whatever the
+ * `ended`: since when its end is on record in the data folder (src/process/configured-grounds.ts), so that it has ended whatever the
  * clock says. Nobody states this; the server puts it there.
  */
 export type Ground = z.infer<typeof ground> & { ended?: string };

@@ -4,7 +4,7 @@ import { listsInForce } from '../lists/compile-for-tests.ts';
 import { purposeBit } from '../subscribers/consent/purposes.ts';
 import { Register } from '../subscribers/consent/register.ts';
 import { Leases } from '../subscribers/leases/leases.ts';
-import { namedReporter, type Reporter, reporterOf, sessionName } from '../subscribers/session-name.ts';
+import { namedReporter, type Reporter, reporterOf, sessionName } from '../subscribers/leases/session-name.ts';
 import { AddressTable } from '../subscribers/table/address-table.ts';
 import { portBlocks } from '../subscribers/table/ports.ts';
 import { NEVER } from '../subscribers/table/prefix-table.ts';

@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
-import { AuditedConsents } from '../subscribers/audited-consents.ts';
+import { AuditedConsents } from '../subscribers/consent/audited-consents.ts';
 import { type Actor, ConsentDesk } from '../subscribers/consent/consent-desk.ts';
 import { isPurpose } from '../subscribers/consent/purposes.ts';
 import type { Refusal } from './counters.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { replaceAddresses } from '../transports/network-around.ts';
+import { replaceAddresses } from '../address/network-around.ts';
 import { discreetGround, discreetMatch, discreetText } from './discreet.ts';
 
 const ground = {

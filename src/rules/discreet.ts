@@ -3,8 +3,9 @@
  * needs the address, and has it in its own row of the store and in the packet threads; the row of one that has ended, the history of
  * changes, the audit log and what people see have the network around it.
  */
+
+import { networkAround, replaceAddresses } from '../address/network-around.ts';
 import type { Ground } from '../grounds/ground.ts';
-import { networkAround, replaceAddresses } from '../transports/network-around.ts';
 import type { Measure, MeasureMatch } from './measure.ts';
 
 export function discreetMatch<Match extends MeasureMatch>(match: Match): Match {

@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { TIME_FILE, TimeStore } from '../store/time-store.ts';
 import { ManualClock } from './clock.ts';
 import { LatestTime } from './latest-time.ts';
 import { SharedTime } from './shared-time.ts';
-import { TIME_FILE, TimeStore } from './time-store.ts';
 
 const HOUR = 3_600_000;
 

@@ -1,7 +1,7 @@
 /** Every route of a running server, as its OpenAPI describes it, and a configuration in which every plugin has its routes. */
 
-import type { RouteAudit } from '../../src/admin/route-audit.ts';
 import type { Role } from '../../src/audit/roles.ts';
+import type { RouteAudit } from '../../src/audit/route-audit.ts';
 import type { World } from './world.ts';
 
 /** Plugins besides those that every world has. */

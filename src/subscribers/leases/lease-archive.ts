@@ -8,7 +8,7 @@
  */
 import { rmSync } from 'node:fs';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../../store/database.ts';
-import { ID_WORDS, NAME_WORDS, REPORTER_WORDS } from '../session-name.ts';
+import { ID_WORDS, NAME_WORDS, REPORTER_WORDS } from './session-name.ts';
 
 export const LEASES_FILE = 'leases.db';
 

@@ -5,12 +5,12 @@ import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { addressWords, parsePrefix } from '../../address/address.ts';
 import { ManualClock } from '../../time/clock.ts';
-import { reporterOf, sessionName } from '../session-name.ts';
 import { SubscriberState } from '../state.ts';
 import { AddressReader } from '../table/address-table.ts';
 import { LeaseArchive } from './lease-archive.ts';
 import { inlineWriter, type LeaseWriter } from './lease-writer.ts';
 import type { LeaseEvent } from './leases.ts';
+import { reporterOf, sessionName } from './session-name.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sekisho-leases-'));
 afterAll(() => rmSync(folder, { recursive: true }));

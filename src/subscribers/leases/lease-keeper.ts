@@ -15,12 +15,12 @@ import type { Logger } from 'pino';
 import { errorText } from '../../errors/errors.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Register } from '../consent/register.ts';
-import { NONE } from '../int-records.ts';
-import { NAME_WORDS, type Reporter } from '../session-name.ts';
 import { NOBODY } from '../table/prefix-table.ts';
+import { NONE } from './int-records.ts';
 import { CLAIM_DOUBTED, CLAIM_ENDED, CLAIM_UNSURE, type LeaseArchive, type LeaseBatch } from './lease-archive.ts';
 import type { LeaseWriter } from './lease-writer.ts';
 import { type ClaimRecord, type Leases, MAX_RUNS, prefixOfShape, shapeOf } from './leases.ts';
+import { NAME_WORDS, type Reporter } from './session-name.ts';
 
 /** What comes within it is written together. */
 const GATHER_MS = 10;

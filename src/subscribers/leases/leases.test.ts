@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { addressWords, isMapped, parsePrefix, prefixContains } from '../../address/address.ts';
-import { namedReporter, type ReporterFacts, reporterOf, sessionName } from '../session-name.ts';
 import { AddressReader, AddressTable } from '../table/address-table.ts';
 import { NOBODY, UNKNOWN } from '../table/prefix-table.ts';
 import { type LeaseEvent, type LeaseResult, Leases } from './leases.ts';
+import { namedReporter, type ReporterFacts, reporterOf, sessionName } from './session-name.ts';
 
 const LIFETIME = 3600;
 const NAS = reporterOf({ source: addressWords('192.0.2.1'), identifier: 'bng1' });

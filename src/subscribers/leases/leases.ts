@@ -15,14 +15,14 @@
  */
 import { isMapped } from '../../address/address.ts';
 import type { Source } from '../in-force.ts';
-import { IntRecords, NONE } from '../int-records.ts';
-import { NestedPrefixes } from '../nested-prefixes.ts';
-import { isNamed, isSameReporter, mayBeOne, type Reporter, type SessionName } from '../session-name.ts';
-import { DOUBTED, SESSION, Sessions, UNNAMED, USED } from '../sessions.ts';
 import type { AddressTable, PortPrefix } from '../table/address-table.ts';
 import { NOBODY, UNKNOWN } from '../table/prefix-table.ts';
+import { IntRecords, NONE } from './int-records.ts';
 import { withoutHostBits } from './lease-bounds.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
+import { NestedPrefixes } from './nested-prefixes.ts';
+import { isNamed, isSameReporter, mayBeOne, type Reporter, type SessionName } from './session-name.ts';
+import { DOUBTED, SESSION, Sessions, UNNAMED, USED } from './sessions.ts';
 
 /** What somebody reported. */
 export interface LeaseEvent {

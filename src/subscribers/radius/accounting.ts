@@ -8,7 +8,7 @@ import { parsePrefix } from '../../address/address.ts';
 import { PrefixSet } from '../../address/prefix-set.ts';
 import { type LeaseBounds, type LeaseRefusal, refusalOf } from '../leases/lease-bounds.ts';
 import { LEASE_RESULTS, type LeaseEvent } from '../leases/leases.ts';
-import { type Reporter, reporterOf, sessionName } from '../session-name.ts';
+import { type Reporter, reporterOf, sessionName } from '../leases/session-name.ts';
 import type { SubscriberState } from '../state.ts';
 import type { RadiusConfig } from '../subscribers-config.ts';
 import type { PortPrefix } from '../table/address-table.ts';

@@ -3,7 +3,7 @@
  * it: sessions carry their reporter themselves (session-name.ts). So each client has room for its own names only, and what was
  * silent longest gives way.
  */
-import { REPORTER_WORDS, type Reporter } from '../session-name.ts';
+import { REPORTER_WORDS, type Reporter } from '../leases/session-name.ts';
 
 const MAX_CLIENTS = 4096;
 /** A proxy speaks for many. */

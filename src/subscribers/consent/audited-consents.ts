@@ -3,13 +3,13 @@
  * in the log before it happens, or it does not happen. An opt-out waits for nobody: it acts at once, and that it could
  * not be recorded is said loudly.
  */
-import { outcomeOf } from '../audit/as-it-went.ts';
-import type { AuditEntry, Auditor } from '../audit/entry.ts';
-import { recordTogether } from '../audit/together.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
-import { type Actor, ConsentDesk, type ImportRow, type SubscriberConsent } from './consent/consent-desk.ts';
-import type { Purpose } from './consent/purposes.ts';
-import type { SubscriberState } from './state.ts';
+import { outcomeOf } from '../../audit/as-it-went.ts';
+import type { AuditEntry, Auditor } from '../../audit/entry.ts';
+import { recordTogether } from '../../audit/together.ts';
+import { errorText, SekishoError } from '../../errors/errors.ts';
+import type { SubscriberState } from '../state.ts';
+import { type Actor, ConsentDesk, type ImportRow, type SubscriberConsent } from './consent-desk.ts';
+import type { Purpose } from './purposes.ts';
 
 /** Who asks, as the audit log knows them. */
 export type Asker = Pick<AuditEntry, 'who' | 'role'>;

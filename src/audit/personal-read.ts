@@ -1,9 +1,10 @@
 /** Who acts over the API, and what for, as the audit log is told of it (R14: no read without a purpose, none without a trace). */
-import type { AuditEntry, Auditor } from '../audit/entry.ts';
-import { recordHere } from '../audit/scope.ts';
+
 import { SekishoError } from '../errors/errors.ts';
 import { anyAddress } from './addresses-in-text.ts';
-import type { Identity } from './tokens.ts';
+import type { AuditEntry, Auditor } from './entry.ts';
+import type { Identity } from './roles.ts';
+import { recordHere } from './scope.ts';
 
 /** Fewer letters say nothing, nor does one that is repeated. */
 const LEAST_CHARACTERS = 4;

@@ -5,8 +5,8 @@
 import type { Config } from '../config/config.ts';
 import { groundsIn } from '../grounds/configured.ts';
 import { expiryMs, type Ground } from '../grounds/ground.ts';
-import type { LatestTime } from './latest-time.ts';
-import type { TimeStore } from './time-store.ts';
+import type { TimeStore } from '../store/time-store.ts';
+import type { LatestTime } from '../time/latest-time.ts';
 
 interface EndLog {
   warn(fields: object, text: string): void;

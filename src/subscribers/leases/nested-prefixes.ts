@@ -10,8 +10,8 @@
  * only added.
  */
 
+import type { PortPrefix } from '../table/address-table.ts';
 import { IntRecords, NONE } from './int-records.ts';
-import type { PortPrefix } from './table/address-table.ts';
 
 /** Words of a node: five of the key, its length with IS_PREFIX, two children, each + 1. */
 const LENGTH = 5;

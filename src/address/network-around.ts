@@ -1,5 +1,5 @@
 /** What a single address is kept and shown as where it must not be one: the network around it. */
-import { AddressError, addressWords, isMapped, prefixText } from '../address/address.ts';
+import { AddressError, addressWords, isMapped, prefixText } from './address.ts';
 
 /** A /56 may be one household. */
 const BITS = { 4: 24, 6: 40 };

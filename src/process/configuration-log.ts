@@ -7,6 +7,7 @@
  */
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { AuditEntry, Auditor } from '../audit/entry.ts';
 import type { Config } from '../config/config.ts';
 import { errorText } from '../errors/errors.ts';
 import {
@@ -17,7 +18,6 @@ import {
   enforcedChanges,
   shownEnforced,
 } from './enforced.ts';
-import type { AuditEntry, Auditor } from './entry.ts';
 
 /** Below `server.data`: what was in force last, without secrets. */
 export const ENFORCED_FILE = 'enforced.json';

@@ -9,8 +9,8 @@ import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '../errors/errors.ts';
 import { expiryMs, type Ground } from '../grounds/ground.ts';
-import { appendOnly, closeDatabase, type Database, openDatabase } from '../store/database.ts';
-import type { MarkStore } from './latest-time.ts';
+import type { MarkStore } from '../time/latest-time.ts';
+import { appendOnly, closeDatabase, type Database, openDatabase } from './database.ts';
 
 export const TIME_FILE = 'time.db';
 

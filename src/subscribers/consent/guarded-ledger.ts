@@ -12,20 +12,20 @@
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import { ANCHORS_FOLDER, type AuditLog } from '../audit/log.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
-import { AnchorFile } from '../store/anchor.ts';
-import { ChainGuard } from '../store/chain-guard.ts';
-import { closeDatabase, moveAside } from '../store/database.ts';
-import { makeDataFolder } from '../system/data-folder.ts';
-import type { Clock } from '../time/clock.ts';
-import { IN_MEMORY, Ledger, type LedgerEntry, type LedgerRecord } from './consent/ledger.ts';
-import { openLedgerFile } from './consent/ledger-file.ts';
-import { Notices } from './consent/notices.ts';
-import { isPurpose, type Purpose } from './consent/purposes.ts';
-import type { Register } from './consent/register.ts';
+import { ANCHORS_FOLDER, type AuditLog } from '../../audit/log.ts';
+import { errorText, SekishoError } from '../../errors/errors.ts';
+import { AnchorFile } from '../../store/anchor.ts';
+import { ChainGuard } from '../../store/chain-guard.ts';
+import { closeDatabase, moveAside } from '../../store/database.ts';
+import { makeDataFolder } from '../../system/data-folder.ts';
+import type { Clock } from '../../time/clock.ts';
+import { isSubscriberNumber } from '../table/directory.ts';
+import { IN_MEMORY, Ledger, type LedgerEntry, type LedgerRecord } from './ledger.ts';
+import { openLedgerFile } from './ledger-file.ts';
+import { Notices } from './notices.ts';
 import { MOST_OWED, OwedWithdrawals } from './owed-withdrawals.ts';
-import { isSubscriberNumber } from './table/directory.ts';
+import { isPurpose, type Purpose } from './purposes.ts';
+import type { Register } from './register.ts';
 
 export const LEDGER_FILE = 'consent.db';
 

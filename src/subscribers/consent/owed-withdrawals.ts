@@ -4,8 +4,8 @@
  * back.
  */
 import type { Logger } from 'pino';
-import { errorText } from '../errors/errors.ts';
-import type { LedgerEntry, LedgerRecord } from './consent/ledger.ts';
+import { errorText } from '../../errors/errors.ts';
+import type { LedgerEntry, LedgerRecord } from './ledger.ts';
 
 const AGAIN_MS = 1000;
 /** More are not kept one by one: then nobody is inspected. */

@@ -4,8 +4,8 @@
  * not the trace. And what is declared is held to: an answer that should have left an entry and did not never leaves.
  */
 import type { FastifyInstance } from 'fastify';
-import { noteAuditedInto } from '../audit/scope.ts';
-import type { ErrorBody } from '../contract/api-schema.ts';
+import type { ErrorBody } from '../errors/api-schema.ts';
+import { noteAuditedInto } from './scope.ts';
 
 export interface RouteAudit {
   /** `change` of what is enforced or kept; `read` of personal data, which names a purpose. */

@@ -11,12 +11,12 @@ import {
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, describe, expect, it } from 'vitest';
-import { temporaryFolder } from '../../test/support/process.ts';
-import { ANCHORS_FOLDER, AuditLog } from '../audit/log.ts';
-import { Database } from '../store/guarded.ts';
-import { ManualClock } from '../time/clock.ts';
-import { ConsentDesk } from './consent/consent-desk.ts';
-import { LEDGER_FILE, SubscriberState } from './state.ts';
+import { temporaryFolder } from '../../../test/support/process.ts';
+import { ANCHORS_FOLDER, AuditLog } from '../../audit/log.ts';
+import { Database } from '../../store/guarded.ts';
+import { ManualClock } from '../../time/clock.ts';
+import { LEDGER_FILE, SubscriberState } from '../state.ts';
+import { ConsentDesk } from './consent-desk.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
