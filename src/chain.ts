@@ -67,9 +67,9 @@ const MAX_DEFER_MS = 10_000;
 export interface ChainParts {
   /** In the order in which their hooks run (plugins.ts sorts them by stage). */
   readonly plugins: readonly MountedPlugin[];
-  readonly ownNames: OwnNames;
-  readonly cache: AnswerCache;
-  readonly failures: FailureTable;
+  readonly ownNames: Pick<OwnNames, 'decide'>;
+  readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
+  readonly failures: Pick<FailureTable, 'active'>;
   readonly suspended: SuspendedQueries;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -88,9 +88,9 @@ export class Chain implements Waiters {
   source: Source | undefined;
   readonly #hooks: PluginHooks;
   readonly #counters: QueryCounters;
-  readonly #ownNames: OwnNames;
-  readonly #cache: AnswerCache;
-  readonly #failures: FailureTable;
+  readonly #ownNames: ChainParts['ownNames'];
+  readonly #cache: ChainParts['cache'];
+  readonly #failures: ChainParts['failures'];
   readonly #cookies: ServerCookies | undefined;
   readonly #ownAddresses: OwnAddresses | undefined;
   readonly #suspended: SuspendedQueries;

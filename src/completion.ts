@@ -40,8 +40,8 @@ export const WAITS = 1;
 export const FAILED = 2;
 
 export interface CompletionParts {
-  readonly cache: AnswerCache;
-  readonly failures: FailureTable;
+  readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
+  readonly failures: Pick<FailureTable, 'active'>;
   readonly suspended: SuspendedQueries;
   readonly hashKey: readonly [number, number];
 }

@@ -156,7 +156,7 @@ class Server {
     };
     const generation = await Generation.start(config, parts);
     try {
-      const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
+      const explainer = await Explainer.create(generation, parts);
       server = new Server(options, log, parts, report, generation, explainer);
       await generation.activate();
       const pages = await server.#preparePages(generation);
@@ -216,7 +216,7 @@ class Server {
     }
     try {
       await next.activate();
-      const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
+      const explainer = await Explainer.create(next, this.#process);
       const pages = await this.#preparePages(next);
       await this.#admin?.replace(this.#adminDeps(next)).catch((error: unknown) => {
         pages.discard();

@@ -14,15 +14,26 @@ import { createCacheMemory } from './cache/memory.ts';
 import { Chain } from './chain.ts';
 import { ManualClock } from './clock.ts';
 import { ListsInForce } from './lists/in-force.ts';
-import { published } from './measures/compile.ts';
+import { published as publishedMeasure } from './measures/compile.ts';
 import { MeasuresInForce } from './measures/in-force.ts';
 import type { Measure } from './measures/measure.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, isMapped } from './net/address.ts';
 import { OwnNames } from './own-names.ts';
-import { type Explanation, type Plugin, RESOLVED_FAILURE, RESOLVED_TIMEOUT, type ServerFacts } from './plugin.ts';
+import {
+  CONTINUE,
+  type DecidingHook,
+  type Explanation,
+  type Plugin,
+  RESOLVED_FAILURE,
+  RESOLVED_TIMEOUT,
+  type ServerFacts,
+  VERDICTS,
+  type Verdict,
+} from './plugin.ts';
 import { mountPlugin } from './plugins.ts';
 import { Query, TCP, UDP } from './query.ts';
+import { rehearse } from './rehearsal.ts';
 import { SubscribersInForce } from './subscribers/in-force.ts';
 import { SuspendedQueries } from './suspended.ts';
 import { RESOLVING, type Source } from './upstream/source.ts';
@@ -31,7 +42,6 @@ import { EDE, EDNS_OPTION, RCODE, rcodeName, typeName } from './wire/constants.t
 import { nameToText } from './wire/name.ts';
 import { Normalizer } from './wire/normalize.ts';
 import { Question } from './wire/question.ts';
-import { readQuery } from './wire/reader.ts';
 import { ServerCookies } from './wire/server-cookies.ts';
 
 export { ManualClock } from './clock.ts';
@@ -108,7 +118,12 @@ export interface Mounted {
   readonly clock: ManualClock;
   /** Send a query; resolves when it was answered, dropped or, where it waits, once it was answered. */
   ask(query: Ask): Promise<Reply>;
-  explain(query: Ask): Explanation | undefined;
+  /**
+   * What `sekisho explain` would say about the query, by the same rehearsal: the plugin's step that decides, else its first;
+   * or that of `hook`. Undefined where it would not come to that. State in memory that `control` shares is seen where
+   * `MountOptions.shared` gives it.
+   */
+  explain(query: Ask, hook?: DecidingHook): (Explanation & { readonly verdict: Verdict }) | undefined;
   /** Value of a counter, by its full name and some of its labels. */
   counter(name: string, labels?: Record<string, string>): number;
   /** Names that were to be fetched again because they are popular and about to expire. */
@@ -135,31 +150,45 @@ export function mount<Schema extends z.ZodObject>(
   if (problems.length > 0)
     throw new Error(problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
   const hashKey = [0x01234567, 0x09abcdef] as const;
-  const cache = new AnswerCache(createCacheMemory({ bytes: 1 << 20 }), {
-    worker: 1,
-    minTtl: 0,
-    maxTtl: 86400,
-    serveStale: 86400,
-  });
+  const cacheMemory = createCacheMemory({ bytes: 1 << 20 });
+  const cacheSettings = { worker: 1, minTtl: 0, maxTtl: 86400, serveStale: 86400 };
+  const cache = new AnswerCache(cacheMemory, cacheSettings);
   const failures = new FailureTable(createFailureMemory());
   const suspended = new SuspendedQueries(64);
   const measures = new MeasuresInForce(server.workers);
   let random = 1;
   let chain: Chain | undefined;
-  const hooks = mountPlugin(plugin, parsed, settings.shared, {
+  const facts = {
     server,
     lists: settings.lists ?? new ListsInForce([]),
     subscribers: settings.subscribers ?? new SubscribersInForce(),
-    measures,
-    worker: 0,
     clock,
     hashKey,
+  };
+  const hooks = mountPlugin(plugin, parsed, settings.shared, {
+    ...facts,
+    measures,
+    worker: 0,
     random32: () => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0),
     metrics,
     defer: (query, deadlineMs) => chain?.defer(query, deadlineMs),
     resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
     refresh: (question) => chain?.source?.refresh(question, clock.nowMs()),
   });
+  const rehearsedMeasures = new MeasuresInForce(server.workers, true);
+  // What does not explain itself is not rehearsed.
+  const rehearsed = !hooks.explain
+    ? {}
+    : mountPlugin(plugin, parsed, settings.shared, {
+        ...facts,
+        measures: rehearsedMeasures,
+        worker: -1,
+        random32: () => 0xffffffff,
+        metrics: new Metrics(),
+        defer: () => ({ token: -1, generation: -1 }),
+        resume: () => false,
+        refresh: () => {},
+      });
   const log = { error: () => {} };
   chain = new Chain({
     plugins: [{ plugin, hooks }],
@@ -214,11 +243,32 @@ export function mount<Schema extends z.ZodObject>(
       const answered = await waited;
       return answered ? replyOf(answered) : noReply(-1);
     },
-    explain: (ask) => {
+    explain: (ask, hook) => {
       const query = queryOf(ask, clock);
-      query.reset();
-      readQuery(query, hashKey[0], hashKey[1]);
-      return hooks.explain?.(query);
+      prepare(query);
+      const { steps, matches } = rehearse(query, {
+        plugins: [{ plugin, hooks: hooks.explain ? rehearsed : hooks }],
+        ownNames: new OwnNames({}),
+        cache: new AnswerCache(cacheMemory, { ...cacheSettings, untouched: true }),
+        failures,
+        upstreams: { way: () => ({ name: 'upstream', servers: [{ label: '192.0.2.53:53', up: true }] }) },
+        clock,
+        hashKey,
+      });
+      const mine = steps.filter(({ who }) => who === plugin.name);
+      const at = hook === 'packet' || hook === 'query' ? plugin.stage : hook;
+      const verdictOf = (verdict: string) => Math.max(0, VERDICTS.indexOf(verdict as never)) as Verdict;
+      const step =
+        at === undefined
+          ? (mine.find(({ verdict }) => verdictOf(verdict) !== CONTINUE) ?? mine[0])
+          : mine.find(({ place }) => place === at);
+      if (step === undefined) return undefined;
+      const { verdict, reason } = step;
+      return {
+        verdict: verdictOf(verdict),
+        reason,
+        ...(matches.length > 0 && { matches: matches.map(({ reason: _, who: __, ...match }) => match) }),
+      };
     },
     counter: (name, labels = {}) =>
       metrics.cells.reduce((sum, cell, i) => {
@@ -226,11 +276,15 @@ export function mount<Schema extends z.ZodObject>(
           cell.name === name && Object.entries(labels).every(([key, value]) => cell.labels[key] === value);
         return matches ? sum + metrics.values[i]! : sum;
       }, 0),
-    publish: (value) => hooks.update?.(structuredClone(value)),
+    publish: (value) => {
+      hooks.update?.(structuredClone(value));
+      rehearsed.update?.(structuredClone(value));
+    },
     measures: (given) => {
       const counters = new SharedArrayBuffer(8 * given.length);
       const endsMs = (measure: Measure) => clock.nowMs() + measure.endsAtMs - clock.wallMs();
-      measures.take({ measures: given.map((measure, i) => published(measure, endsMs(measure), i)), counters });
+      const published = given.map((measure, i) => publishedMeasure(measure, endsMs(measure), i));
+      for (const each of [measures, rehearsedMeasures]) each.take({ measures: published, counters });
       const counted = new Int32Array(counters);
       return () => given.map((_, i) => ({ matched: counted[2 * i]!, limited: counted[2 * i + 1]! }));
     },

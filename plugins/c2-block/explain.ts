@@ -2,15 +2,7 @@
 import { CONSENT_PURPOSES } from '../../src/grounds/categories.ts';
 import type { ListsInForce } from '../../src/lists/in-force.ts';
 import { ACTION_PASSTHRU } from '../../src/lists/index/rules.ts';
-import {
-  ANSWER,
-  CONTINUE,
-  type DataContext,
-  type Explanation,
-  nameToText,
-  type Query,
-  type RuleMatch,
-} from '../../src/plugin.ts';
+import { type DataContext, type Explanation, nameToText, type Query, type RuleMatch } from '../../src/plugin.ts';
 import type { SubscribersInForce } from '../../src/subscribers/in-force.ts';
 import type { Responder } from './respond.ts';
 
@@ -35,7 +27,7 @@ export interface DescribeParts {
 export function describe(query: Query, parts: DescribeParts): Explanation {
   const { lists, subscribers, listsFor, confirmed, dryRun, responder, describeSubscriber } = parts;
   const client = describeSubscriber?.(query);
-  const nobody = (why: string): Explanation => ({ verdict: CONTINUE, reason: `not inspected: ${why}` });
+  const nobody = (why: string): Explanation => ({ reason: `not inspected: ${why}` });
   if (!client?.consents) return nobody(client?.who ?? 'nobody is known here');
   const terms = client.terms === undefined ? 'no terms in force' : `terms ${client.terms}`;
   const said = Object.entries(client.consents).map(([purpose, state]) => `${purpose}: ${STATES[state]}`);
@@ -44,11 +36,10 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
   // Neither does an explanation look where there is no consent.
   if (wanted === 0) return nobody(`${who}; no list acts on what was consented to`);
   const current = lists.current;
-  if (!current) return { verdict: CONTINUE, reason: `${who}; no list is in force` };
+  if (!current) return { reason: `${who}; no list is in force` };
   const found = current.names.lookup(query.question, wanted);
   const matches: RuleMatch[] = [];
   const follows: string[] = [];
-  let blocks = false;
   lists.facts.forEach(({ name, category, tier }, list) => {
     if ((found & (1 << list)) === 0 || !current.names.matchOf(list)) return;
     const { question } = query;
@@ -61,9 +52,8 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
     else {
       const action = responder.actionFor(category);
       follows.push(`${name} (${purpose}, ${tier}) leads to ${action ?? 'a notice only: there is no warning page'}`);
-      blocks ||= action !== undefined;
     }
   });
-  if (matches.length === 0) return { verdict: CONTINUE, reason: `${who}; on none of the lists consented to` };
-  return { verdict: blocks ? ANSWER : CONTINUE, reason: `${who}; ${follows.join('; ')}`, matches };
+  if (matches.length === 0) return { reason: `${who}; on none of the lists consented to` };
+  return { reason: `${who}; ${follows.join('; ')}`, matches };
 }

@@ -11,7 +11,7 @@
 import { ADDRESS_TRIGGER } from '../../src/lists/formats/sink.ts';
 import type { LoadedLists } from '../../src/lists/in-force.ts';
 import { CACHE_NOT_ASKED, CLASS, CONTINUE, definePlugin, FAIL, type Query, type Verdict, z } from '../../src/plugin.ts';
-import { explain } from './explain.ts';
+import { explain, explainAnswer } from './explain.ts';
 import { asksForAlias, Matcher } from './matcher.ts';
 import { Policies } from './policies.ts';
 import { ReplyView } from './reply-view.ts';
@@ -61,10 +61,11 @@ export default definePlugin({
         countPassed();
         return CONTINUE;
       },
-      explain: (query) => {
+      explain: (query, hook, verdict) => {
         const { current } = inForce;
         if (current) learn(current);
-        return explain(query, current, { policies, matcher, view, answerHolders, clock });
+        const parts = { policies, matcher, view, answerHolders, clock };
+        return hook === 'answer' ? explainAnswer(verdict, parts) : explain(query, current, parts);
       },
     };
 

@@ -65,8 +65,8 @@ export default definePlugin({
       },
       explain(query) {
         return isName(query, name)
-          ? { verdict: ANSWER, reason: `${options.name} is answered with the client's own address` }
-          : { verdict: CONTINUE, reason: `${nameToText(query.question.name)} is not ${options.name}` };
+          ? { reason: `${options.name} is answered with the client's own address` }
+          : { reason: `${nameToText(query.question.name)} is not ${options.name}` };
       },
     };
   },

@@ -66,6 +66,8 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
       lists: [],
       decidedBy: 'access',
       outcome: 'REFUSED',
+      fate: 'answered',
+      reply: { rcode: 'REFUSED', truncated: false, answers: 0, ede: 18, stale: false },
     }),
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,

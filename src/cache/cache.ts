@@ -95,6 +95,8 @@ export interface CacheSettings {
   readonly maxTtl: number;
   /** How long after its end an answer may still be served, in seconds; 0 = never (RFC 8767). */
   readonly serveStale: number;
+  /** Serving leaves no trace: nothing becomes more popular, nothing is to be refreshed. For the control plane. */
+  readonly untouched?: boolean;
 }
 
 /** What `explain` says about an entry. */
@@ -142,6 +144,8 @@ export class AnswerCache {
   readonly #minTtl: number;
   readonly #maxTtl: number;
   readonly #serveStale: number;
+  readonly #mostPopular: number;
+  readonly #refreshFrom: number;
 
   constructor(memory: CacheMemory, settings: CacheSettings) {
     if (!(Number.isInteger(settings.worker) && settings.worker > 0))
@@ -152,6 +156,9 @@ export class AnswerCache {
     this.#minTtl = settings.minTtl;
     this.#maxTtl = settings.maxTtl;
     this.#serveStale = settings.serveStale;
+    // Numbers instead of a question asked on each hit.
+    this.#mostPopular = settings.untouched ? -1 : FREQUENCY_MASK;
+    this.#refreshFrom = settings.untouched ? Number.POSITIVE_INFINITY : POPULAR;
   }
 
   /**
@@ -205,14 +212,14 @@ export class AnswerCache {
       // From here on everything read is known to belong together.
       const at = frequencyAt(bucket, slot);
       let frequency = shard.bytes[at]!;
-      if ((frequency & FREQUENCY_MASK) < FREQUENCY_MASK) shard.bytes[at] = ++frequency;
+      if ((frequency & FREQUENCY_MASK) < this.#mostPopular) shard.bytes[at] = ++frequency;
       finish(query, head, codes, stale);
       if (stale) return CACHE_STALE;
       if (
         (expiresAt - now) * 10 <= life &&
         life >= MIN_REFRESH_LIFE &&
         (frequency & REFRESH_CLAIMED) === 0 &&
-        (frequency & FREQUENCY_MASK) >= POPULAR
+        (frequency & FREQUENCY_MASK) >= this.#refreshFrom
       ) {
         shard.bytes[at] = frequency | REFRESH_CLAIMED;
         this.refreshDue = true;

@@ -93,7 +93,9 @@ beforeAll(async () => {
           },
         ],
         decidedBy: 'sinkhole',
-        outcome: 'answered by the plugin',
+        outcome: 'answered NOERROR by sinkhole',
+        fate: 'answered',
+        reply: { rcode: 'NOERROR', truncated: false, answers: 1, ede: 4, stale: false },
       };
     },
     reload: async () => ({ ok: true, problems: [] }),
@@ -325,7 +327,7 @@ describe('explain', () => {
 LIST     CATEGORY       TRIGGER  RULE           LINE  WHY
 c2-feed  c2, confirmed  qname    *.example.com  12    nothing acts on it
 
-sinkhole decides: answered by the plugin
+sinkhole decides: answered NOERROR by sinkhole
 `);
   });
 
