@@ -42,6 +42,7 @@ import {
   QueryCounters,
 } from './query-counters.ts';
 import type { SuspendedQueries } from './suspended.ts';
+import { TRANSPORT_TABLE } from './transports.ts';
 import { type Effort, NO_ROOM, type Source, type Waiters } from './upstream/source.ts';
 import type { Answer } from './wire/answer.ts';
 import { EDE, FLAG_AD, FLAG_TC, RCODE } from './wire/constants.ts';
@@ -83,7 +84,7 @@ export interface ChainParts {
 
 export class Chain implements Waiters {
   /** Where suspended queries are answered, by transport. Set by whoever opens the transports. */
-  readonly routes: (ReplyRoute | undefined)[] = [undefined, undefined];
+  readonly routes: (ReplyRoute | undefined)[] = TRANSPORT_TABLE.map(() => undefined);
   /** Set by whoever makes the source (which needs the chain first). */
   source: Source | undefined;
   readonly #hooks: PluginHooks;

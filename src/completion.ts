@@ -13,6 +13,7 @@ import type { AnswerCache } from './cache/cache.ts';
 import type { FailureTable } from './cache/failures.ts';
 import { CACHE_HIT, CACHE_STALE, Query, TCP } from './query.ts';
 import type { SuspendedQueries } from './suspended.ts';
+import { transportOf } from './transports.ts';
 import { NO_ROOM, type Source } from './upstream/source.ts';
 import type { Answer } from './wire/answer.ts';
 import {
@@ -203,7 +204,7 @@ export class CnameCompletion {
       writeHeader(query, rcode, 0);
       return;
     }
-    if (cursor.broken || query.transport === TCP) serverFailure(query, EDE.OTHER);
+    if (cursor.broken || !transportOf(query).mayTruncate) serverFailure(query, EDE.OTHER);
     else beginReply(query, rcode, FLAG_TC);
   }
 

@@ -17,7 +17,7 @@ import {
 import type { MetricCell } from './metrics/registry.ts';
 import { endpointText } from './net/address.ts';
 import { metricPrefix } from './plugins.ts';
-import { CACHE_RESULTS } from './query.ts';
+import { CACHE_RESULTS, TRANSPORTS } from './query.ts';
 import { RCODE } from './wire/constants.ts';
 import type { IoKind } from './worker-messages.ts';
 
@@ -62,7 +62,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     })),
     listeners: (generation.listeners?.bound ?? config.server.listen).map((endpoint) => ({
       address: endpointText(endpoint),
-      transports: ['udp', 'tcp'],
+      transports: [...TRANSPORTS],
       packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
     })),
     upstreams: config.upstream.servers.map((server) => {

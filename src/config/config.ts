@@ -151,7 +151,7 @@ export function serverConfig(
 ): ServerConfig {
   const { tcp, udp, overload, identity } = section;
   return {
-    listen: section.listen,
+    listen: section.listen.map((entry) => (typeof entry.address === 'string' ? (entry as Endpoint) : entry.address)),
     listenIsDefault,
     workers: section.workers === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : section.workers,
     access: section.access,

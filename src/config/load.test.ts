@@ -194,7 +194,7 @@ describe('a full configuration', () => {
   it('is read with units, in the order of its plugins, the gate first', async () => {
     const read = await config(`
 server:
-  listen: ["0.0.0.0:53", "[2001:db8::1]"]
+  listen: ["0.0.0.0:53", { address: "[2001:db8::1]" }]
   workers: 4
   access: ["192.0.2.0/24", "2001:db8::/32"]
   data: /var/lib/sekisho
@@ -323,6 +323,11 @@ notices: {}
     ['server: 5', /^x\.yaml:1:9: server: expected a map \(key: value\), found 5$/],
     ['a: &a [x]\nb: !!foo 1', /^x\.yaml:2:4: YAML: unresolved tag/],
     ['--- {}\n--- {}', /^x\.yaml:2:1: YAML: .*multiple documents/],
+    [
+      'server:\n  listen: ["127.0.0.1:1", { address: "127.0.0.1:1" }]',
+      /^x\.yaml:2:27: server\.listen\[1\]: 127\.0\.0\.1:1 stands here twice$/,
+    ],
+    ['server:\n  listen: [{ address: "127.0.0.1:1", adress: 2 }]', /listen\[0\].*adress/],
     [
       'server:\n  listen: ["127.0.0.1:1", "127.0.0.1:1"]',
       /^x\.yaml:2:27: server\.listen\[1\]: 127\.0\.0\.1:1 stands here twice$/,

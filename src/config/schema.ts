@@ -20,12 +20,19 @@ export const DEFAULT_PLUGINS = { access: {}, 'amp-shaper': {}, sinkhole: {} };
 export const serverSchema = z
   .strictObject({
     listen: z
-      .array(endpoint({ defaultPort: 53 }))
+      .array(
+        z.union([
+          endpoint({ defaultPort: 53 }),
+          z.strictObject({
+            address: endpoint({ defaultPort: 53 }).describe('Address that takes queries; port 53 unless given.'),
+          }),
+        ]),
+      )
       .min(1)
       .max(64)
       .prefault(DEFAULT_LISTEN)
       .describe(
-        'Addresses that take queries, each over UDP and TCP. `0.0.0.0` and `[::]` stand for every address of the machine.',
+        'Addresses that take queries, each over UDP and TCP; text, or `{ address: … }`. `0.0.0.0` and `[::]` stand for every address of the machine.',
       ),
     workers: z
       .union([z.literal('auto'), z.int().min(1).max(64)])
