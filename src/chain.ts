@@ -2,8 +2,8 @@
  * The packet's way through the server, as a list:
  *
  *     (foresee and fetch hooks, for a batch)
- *     → packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → miss hooks
- *     → source → resolved hooks → answer hooks → OPT and size limit → observe hooks
+ *     → packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → zones
+ *     with records here → miss hooks → source → resolved hooks → answer hooks → OPT and size limit → observe hooks
  *
  * Everything is synchronous. A query whose answer is not there yet is put aside (suspended.ts) and comes back through
  * `answered`, `failed` or `slow`. One `try` around it all keeps a faulty plugin from costing more than its query.
@@ -59,6 +59,7 @@ import {
 } from './wire/reader.ts';
 import type { ServerCookies } from './wire/server-cookies.ts';
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from './wire/writer.ts';
+import type { Ways } from './zones/ways.ts';
 
 /** The source has the query; beyond the verdicts of plugins. */
 const WAITING = 8;
@@ -71,6 +72,8 @@ export interface ChainParts {
   readonly ownNames: Pick<OwnNames, 'decide'>;
   readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
   readonly failures: Pick<FailureTable, 'active'>;
+  /** Zones whose records are here (zones/ways.ts). */
+  readonly localZones?: Pick<Ways, 'decide'> | undefined;
   readonly suspended: SuspendedQueries;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -92,6 +95,7 @@ export class Chain implements Waiters {
   readonly #ownNames: ChainParts['ownNames'];
   readonly #cache: ChainParts['cache'];
   readonly #failures: ChainParts['failures'];
+  readonly #localZones: ChainParts['localZones'];
   readonly #cookies: ServerCookies | undefined;
   readonly #ownAddresses: OwnAddresses | undefined;
   readonly #suspended: SuspendedQueries;
@@ -110,6 +114,7 @@ export class Chain implements Waiters {
     this.#ownNames = parts.ownNames;
     this.#cache = parts.cache;
     this.#failures = parts.failures;
+    this.#localZones = parts.localZones;
     this.#cookies = parts.cookies;
     this.#ownAddresses = parts.ownAddresses;
     this.#suspended = parts.suspended;
@@ -314,6 +319,10 @@ export class Chain implements Waiters {
       // RFC 8767 is for failures; for popular names the answer is fetched before it expires.
       if (this.#cache.refreshDue && this.mayAskAgain(query.question)) this.source?.refresh(query.question, query.nowMs);
       return ANSWER;
+    }
+    if (this.#localZones !== undefined) {
+      const verdict = this.#localZones.decide(query);
+      if (verdict !== CONTINUE) return verdict;
     }
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
     const failure = this.#failures.active(query.question, query.nowMs);

@@ -25,9 +25,11 @@ import { Query } from './query.ts';
 import { type Match, type Rehearsed, rehearse, type Upstreams } from './rehearsal.ts';
 import { describeSubscriber } from './subscribers/describe.ts';
 import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
+import type { ServerConfig } from './upstream/servers.ts';
 import { FLAG_RD, rcodeName, typeName } from './wire/constants.ts';
 import { nameToText, textToName } from './wire/name.ts';
 import { readQuery } from './wire/reader.ts';
+import { Ways } from './zones/ways.ts';
 
 /** The client's port: any that is none of ours. */
 const CLIENT_PORT = 61_003;
@@ -40,6 +42,7 @@ export class Explainer {
   readonly #ownNames: OwnNames;
   readonly #cache: AnswerCache;
   readonly #failures: FailureTable;
+  readonly #ways: Ways;
   readonly #lists: ListsInForce;
 
   private constructor(
@@ -55,6 +58,7 @@ export class Explainer {
     this.#lists = lists;
     this.#ownNames = new OwnNames(server.identity);
     this.#failures = new FailureTable(process.failures);
+    this.#ways = new Ways(generation.config.zones);
     this.#cache = new AnswerCache(generation.cache, {
       // Never writes, so never locks: the number is that of no worker.
       worker: 0x7fffffff,
@@ -108,6 +112,7 @@ export class Explainer {
       cache: this.#cache,
       failures: this.#failures,
       upstreams: this.#upstreams(),
+      ways: this.#ways,
       clock,
       hashKey,
     });
@@ -131,15 +136,24 @@ export class Explainer {
   #upstreams(): Upstreams {
     const up = new Map<string, number>();
     for (const { labels, value } of this.#process.samples('sekisho_upstream_up')) {
-      const server = labels['server'] ?? '';
+      const server = `${labels['server']} ${labels['zone'] ?? ''}`;
       up.set(server, Math.max(up.get(server) ?? 0, value));
     }
-    const servers = this.#generation.config.upstream.servers.map((server) => {
-      const label = endpointText(server);
-      // A worker that has not told yet takes every server for good.
-      return { label, up: up.get(label) !== 0 };
-    });
-    return { way: () => ({ name: 'upstream', servers }) };
+    const described = (servers: readonly ServerConfig[], zone = '') =>
+      servers.map((server) => {
+        const label = endpointText(server);
+        // A worker that has not told yet takes every server for good.
+        return { label, up: up.get(`${label} ${zone}`) !== 0 };
+      });
+    return {
+      way: (question) => {
+        const group = this.#ways.groups[this.#ways.groupOf(question) - 1];
+        const zone = this.#ways.configOf(question)?.zone;
+        if (group?.way.kind !== 'forward')
+          return { name: 'upstream', servers: described(this.#generation.config.upstream.servers) };
+        return { name: `zone ${zone}`, servers: described(group.way.servers, group.zone) };
+      },
+    };
   }
 
   /** Rules on the name in lists that no plugin of the chain acts on. */
@@ -224,7 +238,7 @@ export class Explainer {
 
 /** What the client would get, in one sentence. */
 function outcomeText({ fate, decidedBy, reply }: Rehearsed): string {
-  const by = decidedBy === 'server' ? 'the server itself' : `${decidedBy}`;
+  const by = decidedBy === 'server' || decidedBy === 'zones' ? 'the server itself' : `${decidedBy}`;
   if (fate === 'dropped') return `dropped by ${by} without an answer`;
   if (fate === 'held') return `held by ${by} until it decides`;
   if (fate === 'asked') {

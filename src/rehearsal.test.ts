@@ -40,6 +40,11 @@ import { SuspendedQueries } from './suspended.ts';
 import { queryMessage } from './testing.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from './upstream/forward.ts';
 import { FLAG_TC } from './wire/constants.ts';
+import { textToName } from './wire/name.ts';
+import { specialUseZones } from './zones/special-use.ts';
+import { Ways } from './zones/ways.ts';
+import type { ZoneConfig } from './zones/zone-config.ts';
+import { readZoneFile } from './zones/zone-file.ts';
 
 const HASH_KEY = [0x01234567, 0x09abcdef] as const;
 const GROUND = {
@@ -57,6 +62,8 @@ drop.test CNAME rpz-drop.
 tcp.test CNAME rpz-tcp-only.
 spared.test CNAME rpz-passthru.
 garden.test CNAME www.victim.test.
+walled.test CNAME printer.lab.test.
+wander.test CNAME away.lab.test.
 local.test A 192.0.2.80
 32.66.100.51.198.rpz-ip CNAME .
 24.0.0.51.198.rpz-client-ip CNAME .
@@ -65,6 +72,21 @@ const LISTS: readonly TestList[] = [
   { name: 'policy', text: POLICY },
   { name: 'c2', category: 'c2', tier: 'confirmed', format: 'domains', text: 'c2.test\n' },
   { name: 'suspected', category: 'c2', tier: 'suspected', format: 'domains', text: 'maybe.test\n' },
+];
+/** Records that are here; one alias leads away, one policy rule leads to them. */
+const ZONES: readonly ZoneConfig[] = [
+  {
+    zone: 'lab.test',
+    apex: textToName('lab.test'),
+    way: {
+      kind: 'records',
+      specialUse: false,
+      dsAbove: false,
+      records: readZoneFile(new TextEncoder().encode('printer A 192.0.2.5\naway CNAME www.victim.test.\n'), 'lab.test')
+        .records,
+    },
+  },
+  ...specialUseZones({}, new Set()),
 ];
 const SERVERS = ['192.0.2.53', '192.0.2.54'];
 
@@ -76,6 +98,8 @@ const NAMES = [
   'tcp.test',
   'spared.test',
   'garden.test',
+  'walled.test',
+  'wander.test',
   'local.test',
   'c2.test',
   'maybe.test',
@@ -89,6 +113,11 @@ const NAMES = [
   'a.silent.test',
   ...Array.from({ length: 12 }, (_, i) => `r${i}.refused.test`),
   'version.bind',
+  'localhost',
+  'x.onion',
+  'printer.lab.test',
+  'none.lab.test',
+  'away.lab.test',
   'held.test',
   'throws.test',
 ];
@@ -141,7 +170,18 @@ describe('what explain says is what the server does', () => {
       { numRuns: 200, seed: 20261128, endOnFailure: true },
     );
     // The histories lead everywhere: else the comparison would say little.
-    const all = ['asked', 'dropped', 'held', 'cache', 'failures', 'upstream', 'stale', 'server', ...EVERY_PLUGIN];
+    const all = [
+      'asked',
+      'dropped',
+      'held',
+      'cache',
+      'failures',
+      'upstream',
+      'stale',
+      'server',
+      'zones',
+      ...EVERY_PLUGIN,
+    ];
     expect(all.filter((kind) => !fates.has(kind))).toEqual([]);
   }, 120_000);
 });
@@ -205,6 +245,7 @@ class World {
     const settings = { worker: 1, minTtl: 0, maxTtl: 86_400, serveStale };
     const failures = new FailureTable(createFailureMemory());
     const ownNames = new OwnNames({ version: 'one' });
+    const ways = new Ways(ZONES);
     this.#cache = new AnswerCache(memory, settings);
     const options: Record<string, object> = {
       access: { outsiders },
@@ -262,6 +303,7 @@ class World {
       ownNames,
       cache: this.#cache,
       failures,
+      localZones: ways,
       suspended: this.#suspended,
       metrics: this.#metrics,
       clock: this.#clock,
@@ -310,6 +352,7 @@ class World {
       ownNames,
       cache: new AnswerCache(memory, { ...settings, untouched: true }),
       failures,
+      ways,
       upstreams: {
         way: () => ({
           name: 'upstream',

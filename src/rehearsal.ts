@@ -34,6 +34,7 @@ import { RESOLVING, type Source } from './upstream/source.ts';
 import { EDE, FLAG_TC, rcodeName } from './wire/constants.ts';
 import { nameToText } from './wire/name.ts';
 import type { Question } from './wire/question.ts';
+import type { Ways } from './zones/ways.ts';
 
 /** One thing that the chain asked, and what it was told. */
 export interface Step {
@@ -94,6 +95,8 @@ export interface RehearsalParts extends Pick<ChainParts, 'hashKey' | 'cookies' |
   readonly cache: AnswerCache;
   readonly failures: FailureTable;
   readonly upstreams: Upstreams;
+  /** Zones that go another way. */
+  readonly ways?: Ways;
   readonly clock: Clock;
 }
 
@@ -106,6 +109,7 @@ export function rehearse(query: Query, parts: RehearsalParts): Rehearsed {
     ownNames: recordedOwnNames(parts.ownNames, notes),
     cache: new RecordedCache(parts.cache, query, notes),
     failures: recordedFailures(parts.failures, query, notes),
+    localZones: parts.ways && recordedZones(parts.ways, query, notes),
     suspended: new SuspendedQueries(2),
     metrics: new Metrics(),
     log: { error: (fields) => notes.failed(fields) },
@@ -276,6 +280,20 @@ function recordedFailures(failures: FailureTable, { question: asked }: Query, no
       const reason = `${otherName(question, asked)}no answer was to be had lately${why}; not asked again for ${left} s (RFC 9520)`;
       notes.server('failures', 'failures', ANSWER, reason);
       return ede;
+    },
+  };
+}
+
+function recordedZones(ways: Ways, { question: asked }: Query, notes: Notes): NonNullable<ChainParts['localZones']> {
+  return {
+    decide(query) {
+      const verdict = ways.decide(query);
+      if (verdict === CONTINUE) return verdict;
+      const config = ways.configOf(query.question);
+      const what = config?.way.kind === 'records' && config.way.specialUse ? 'special-use name' : 'records of zone';
+      const reason = `${otherName(query.question, asked)}${what} '${config?.zone}': answered here, nobody is asked`;
+      notes.server('zones', 'zones', verdict, reason);
+      return verdict;
     },
   };
 }

@@ -13,6 +13,7 @@ import type { AdminDeps } from './admin/deps.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
 import type { ReloadResult } from './admin/status.ts';
 import { AuditLog } from './audit/log.ts';
+import { flushCache } from './cache/desk.ts';
 import { createFailureMemory } from './cache/failures.ts';
 import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
@@ -34,6 +35,7 @@ import { resolvePlugin } from './plugins.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from './report/report.ts';
 import { TallyLog } from './report/tally-log.ts';
 import {
+  cacheReport,
   measureCounters,
   metricsReport,
   type ReportParts,
@@ -42,8 +44,10 @@ import {
   totalMetric,
 } from './status-report.ts';
 import { version } from './version.ts';
+import { nameToText } from './wire/name.ts';
 import { COOKIE_SECRET_BYTES } from './wire/server-cookies.ts';
 import type { IoKind } from './worker-messages.ts';
+import { otherWays } from './zones/other-ways.ts';
 
 /** Queries that wait get so long to be answered when the server stops or a configuration is replaced. */
 const DRAIN_MS = 5_000;
@@ -237,8 +241,20 @@ class Server {
     const drained = stopped.then(() => old.drained(this.#log, DRAIN_MS)).finally(() => this.#retiring.delete(old));
     this.#retiring.set(old, drained);
     await stopped;
+    await this.#forgetOtherWays(old.config, next);
     this.#announce('reloaded');
     return { ok: true, problems: [] };
+  }
+
+  /** What the cache holds of names that go another way than before came from somebody who is not asked any more. */
+  async #forgetOtherWays(before: Config, { config, cache }: Generation): Promise<void> {
+    for (const name of otherWays(before.zones, config.zones)) {
+      const forgotten = await flushCache(cache, this.#process.failures, { name, subtree: true });
+      this.#log.info(
+        { zone: nameToText(name), forgotten },
+        'the zone goes another way: what was cached of it is forgotten',
+      );
+    }
   }
 
   /**
@@ -326,6 +342,11 @@ class Server {
         audit: this.#process.audit,
       },
       report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
+      cache: {
+        stats: () => cacheReport(this.#generation, this.#report),
+        flush: (order) => flushCache(this.#generation.cache, this.#process.failures, order),
+        log: this.#log,
+      },
     };
   }
 

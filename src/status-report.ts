@@ -1,8 +1,9 @@
 /**
  * Puts `GET /v1/status` and `GET /metrics` together from the workers' counters and what the main thread knows itself.
  */
+import type { CacheStatsReport } from './admin/cache.ts';
 import type { Status } from './admin/status.ts';
-import { AnswerCache } from './cache/cache.ts';
+import { cacheStats } from './cache/desk.ts';
 import type { Generation } from './generation.ts';
 import {
   type CounterSample,
@@ -39,7 +40,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
   const counted = [...sources, ...parts.retiring()];
   const total = (name: string, labels: Record<string, string> = {}) =>
     metricsTotal(counted, parts.retired, name, labels);
-  const cache = cacheStats(generation);
+  const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
   return {
     version: parts.version,
@@ -124,6 +125,27 @@ export function totalMetric(
 }
 
 /** For plugins: what the page for Prometheus says under one name. */
+/** What `sekisho cache stats` shows. */
+export function cacheReport(generation: Generation, parts: ReportParts): CacheStatsReport {
+  const { entries, bytesUsed, wireBytes, inserts, evictions, ghostHits, skipped } = cacheStats(generation.cache);
+  const lookups = (result: string | undefined) =>
+    totalMetric(generation, parts, 'sekisho_cache_lookups_total', { result: result ?? '' });
+  return {
+    entries,
+    usedBytes: bytesUsed,
+    wireBytes,
+    sizeBytes: generation.config.cache.sizeBytes,
+    hits: lookups(CACHE_RESULTS[1]),
+    misses: lookups(CACHE_RESULTS[2]),
+    stale: lookups(CACHE_RESULTS[3]),
+    failures: lookups(CACHE_RESULTS[4]),
+    inserts,
+    evictions,
+    readmitted: ghostHits,
+    skipped,
+  };
+}
+
 export function samplesReport(generation: Generation, parts: ReportParts, name: string): readonly MetricSample[] {
   const main = { snapshot: mainThreadMetrics(generation, parts) };
   return metricSamples([...generation.workers.metrics, ...parts.retiring(), main], parts.retired, name);
@@ -203,7 +225,7 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
     'Workers that died or hung and were replaced.',
     parts.replaced.reduce((sum, times) => sum + times, 0),
   );
-  const cache = cacheStats(generation);
+  const cache = cacheStats(generation.cache);
   put('gauge', 'sekisho_cache_entries', 'Answers held, expired ones included.', cache.entries);
   put('gauge', 'sekisho_cache_used_bytes', 'Bytes of the answers held, with their headers.', cache.bytesUsed);
   put('gauge', 'sekisho_cache_capacity_bytes', 'Bytes of the whole cache.', cache.capacity);
@@ -216,12 +238,6 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
     cache.skipped,
   );
   return { cells, values: Float64Array.from(values) };
-}
-
-function cacheStats(generation: Generation) {
-  const { minTtlSeconds, maxTtlSeconds, serveStaleSeconds } = generation.config.cache;
-  const settings = { worker: 0x7fffffff, minTtl: minTtlSeconds, maxTtl: maxTtlSeconds, serveStale: serveStaleSeconds };
-  return new AnswerCache(generation.cache, settings).stats();
 }
 
 function gauges(sources: readonly MetricsSource[], name: string, labels: Record<string, string>): number[] {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { cacheWithout } from '../cache/desk-without-cache.ts';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { measuresWithoutStore } from '../measures/desk-without-store.ts';
@@ -76,11 +77,29 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
+    cache: cacheWithout(),
     subscribers: undefined,
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
 }
+
+describe('the cache', () => {
+  it('is flushed by name, subtree and type, as text or as what is wrong with it', async () => {
+    const { app: admin } = await app();
+    const flush = async (payload: object) =>
+      (await admin.inject({ method: 'POST', url: '/v1/cache/flush', payload, headers: bearer(ADMIN_TOKEN) })).json();
+    expect(await flush({ name: 'WWW.Example.' })).toEqual({
+      name: 'www.example',
+      subtree: false,
+      type: null,
+      removed: 1,
+    });
+    expect(await flush({ name: '.', subtree: true, type: 'AAAA' })).toMatchObject({ name: '.', removed: 128 });
+    for (const wrong of [{}, { name: 'a..b' }, { name: 'a', type: 'AAAAA' }, { name: 'a', kind: 1 }])
+      expect(await flush(wrong)).toMatchObject({ error: { code: 'SEKISHO_REQUEST_INVALID' } });
+  });
+});
 
 describe('routes without a token', () => {
   it('say that the process lives and whether queries are answered', async () => {
@@ -241,6 +260,8 @@ describe('/openapi.json', () => {
       '/readyz',
       '/reload',
       '/v1/audit/verify',
+      '/v1/cache/flush',
+      '/v1/cache/stats',
       '/v1/consent/import/{id}',
       '/v1/consent/ledger',
       '/v1/consent/subscribers/{subscriber}',

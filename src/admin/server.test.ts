@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cacheWithout } from '../cache/desk-without-cache.ts';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
@@ -56,6 +57,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    cache: cacheWithout(),
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,

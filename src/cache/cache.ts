@@ -20,6 +20,7 @@ import {
   answers,
   authenticData,
   CODES,
+  concerns,
   ENTRY_HEADER_WORDS,
   EXPIRES_AT,
   edeOf,
@@ -35,6 +36,7 @@ import {
 } from './entry.ts';
 import { keyHigh, keyLow } from './key.ts';
 import {
+  BUCKET_WORDS,
   type CacheMemory,
   clearShard,
   ENTRIES,
@@ -352,6 +354,31 @@ export class AnswerCache {
     return removed;
   }
 
+  /**
+   * Forget what is known about `name` (wire form, lower case), or with `subtree` also about all below it; of one type, or of
+   * every one (-1). Shards are looked through without a lock, one at a time with a pause after each, and only a bucket that
+   * holds something of it is locked, for a microsecond. Resolves with how many answers that were.
+   */
+  async flushNames(name: Uint8Array, subtree: boolean, type: number, pause: () => Promise<void>): Promise<number> {
+    let removed = 0;
+    for (const shard of this.#shards) {
+      for (let i = 0; i < shard.buckets; i++) {
+        const bucket = shard.tableStart + i * BUCKET_WORDS;
+        if (!mayHold(shard, bucket, name, subtree, type)) continue;
+        if (!lock(shard, this.#worker, PATIENT_LOCK_ATTEMPTS)) continue;
+        for (let slot = bucket; slot < bucket + WAYS; slot++) {
+          if (shard.words[slot + WAYS] === 0 || !concerns(shard, shard.words[slot + WAYS]!, name, subtree, type))
+            continue;
+          emptySlot(shard, slot);
+          removed++;
+        }
+        unlock(shard);
+      }
+      await pause();
+    }
+    return removed;
+  }
+
   /** Sums over all shards; a snapshot taken without locks. */
   stats(): CacheStats {
     const sum: CacheStats = {
@@ -403,6 +430,22 @@ export function releaseLocksOf(memory: CacheMemory, worker: number): number {
     released++;
   }
   return released;
+}
+
+/** Whether the bucket may hold something about the name. What changes while it is looked at may. */
+function mayHold(shard: Shard, bucket: number, name: Uint8Array, subtree: boolean, type: number): boolean {
+  const { words } = shard;
+  const version = Atomics.load(words, VERSION);
+  let holds = false;
+  let empty = true;
+  for (let slot = bucket; slot < bucket + WAYS && !holds; slot++) {
+    const ref = words[slot + WAYS]!;
+    if (ref === 0) continue;
+    empty = false;
+    holds = concerns(shard, ref, name, subtree, type);
+  }
+  if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
+  return holds || (!empty && ((version & 1) !== 0 || Atomics.load(words, VERSION) !== version));
 }
 
 /** Take the shard's lock and make its version odd. False after `attempts` tries. */

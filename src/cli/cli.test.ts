@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
+import { cacheWithout } from '../cache/desk-without-cache.ts';
 import { loadConfig } from '../config/load.ts';
 import { deskWithoutLists } from '../lists/desk-without-lists.ts';
 import { measuresWithoutStore } from '../measures/desk-without-store.ts';
@@ -104,6 +105,7 @@ beforeAll(async () => {
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    cache: cacheWithout(),
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
   });

@@ -12,6 +12,7 @@ import type { NoticeConfig } from '../notice/notice-config.ts';
 import type { ServerFacts } from '../plugin.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
+import type { ZoneConfig } from '../zones/zone-config.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 
 /** What `Config.source` says when there is no file. */
@@ -29,6 +30,8 @@ export interface Config {
   readonly warnings: readonly string[];
   readonly server: ServerConfig;
   readonly upstream: UpstreamConfig;
+  /** Those of the configuration, then the special-use names that are answered here. */
+  readonly zones: readonly ZoneConfig[];
   readonly cache: CacheConfig;
   /** In the order of the configuration; list `i` is bit `i` of every mask. */
   readonly lists: readonly ListConfig[];

@@ -10,6 +10,7 @@ import type { Config } from './config.ts';
 import { adminLocation, type LoadOptions, loadConfig, parseConfig } from './load.ts';
 import { moduleUrl } from './module-path.ts';
 import { problemText } from './yaml-source.ts';
+import { defaultZones } from './zones-section.ts';
 
 const access = definePlugin({ name: 'access', stage: 'guard', summary: 'gate', options: z.strictObject({}) });
 const ampShaper = definePlugin({ name: 'amp-shaper', stage: 'guard', summary: 'shapes', options: z.strictObject({}) });
@@ -132,6 +133,7 @@ describe('a configuration without any key', () => {
           segments: true,
           cookies: true,
         },
+        zones: defaultZones(),
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [
           { name: 'access', options: {} },

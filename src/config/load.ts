@@ -38,6 +38,7 @@ import {
 } from './schema.ts';
 import { parseTokens } from './tokens-file.ts';
 import { type ConfigProblem, problemText, sortedProblems, YamlSource } from './yaml-source.ts';
+import { loadZones } from './zones-section.ts';
 
 export type { ResolvePlugin } from './plugin-options.ts';
 
@@ -113,6 +114,8 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
+  const zones = await loadZones(raw, server?.listen, found, source);
+  problems.push(...zones.problems);
   const lists = await loadLists(raw, found, source);
   problems.push(...lists.problems);
   const { subscribers, ...subscriberNotes } = loadSubscribers(raw, server?.listen, found, source);
@@ -141,6 +144,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     warnings,
     server,
     upstream: upstreamConfig(upstreamSection, servers),
+    zones: zones.zones,
     cache,
     lists: lists.lists,
     ...(subscribers && { subscribers }),

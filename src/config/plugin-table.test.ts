@@ -62,6 +62,8 @@ describe('knownKeys', () => {
     expect(knownKeys(configSchema, [])).toEqual([
       'server',
       'upstream',
+      'zones',
+      'special-use',
       'cache',
       'lists',
       'subscribers',

@@ -3,12 +3,14 @@
  * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
  */
 import { z } from 'zod';
-import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../net/address.ts';
+import { parsePrefix } from '../net/address.ts';
 import { MAX_SERVERS } from '../upstream/servers.ts';
 import { listsSchema, transferSchema } from './lists-section.ts';
 import { noticeSchema } from './notice-section.ts';
 import { subscribersSchema } from './subscribers-section.ts';
+import { complain, endpoint } from './texts.ts';
 import { durationMs, durationSeconds, sizeBytes } from './units.ts';
+import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
 /** Listens for queries unless told otherwise. */
 export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
@@ -275,6 +277,8 @@ export const ip53bSchema = z
 export const configSchema = z.strictObject({
   server: serverSchema,
   upstream: upstreamSchema,
+  zones: zonesSchema,
+  'special-use': specialUseSchema,
   cache: cacheSchema,
   lists: listsSchema
     .optional()
@@ -300,23 +304,6 @@ export const configSchema = z.strictObject({
   ip53b: ip53bSchema,
 });
 
-/** Text that becomes an endpoint. */
-function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
-  return z
-    .string()
-    .transform((text, context): Endpoint => {
-      try {
-        return parseEndpoint(text, options);
-      } catch (error) {
-        return complain(error, context);
-      }
-    })
-    .meta({
-      typeText:
-        options.defaultPort === undefined ? 'address:port' : `address:port (port ${options.defaultPort} unless given)`,
-    });
-}
-
 /** UDP ports. */
 function ports(defaults: number[]) {
   return z.array(z.int().min(1).max(65535)).max(100).default(defaults);
@@ -334,12 +321,6 @@ function prefix() {
       }
     })
     .meta({ typeText: 'networks' });
-}
-
-function complain(error: unknown, context: z.RefinementCtx): never {
-  if (!(error instanceof AddressError)) throw error;
-  context.addIssue({ code: 'custom', message: error.message });
-  return z.NEVER;
 }
 
 /** A TXT string of at most 255 bytes (RFC 1035 §3.3). */
