@@ -4,6 +4,7 @@
 import type { CacheStatsReport } from './admin/cache.ts';
 import type { Status } from './admin/status.ts';
 import { cacheStats } from './cache/desk.ts';
+import type { Config } from './config/config.ts';
 import type { Generation } from './generation.ts';
 import {
   type CounterSample,
@@ -21,6 +22,7 @@ import { metricPrefix } from './plugins.ts';
 import { CACHE_RESULTS, TRANSPORTS } from './query.ts';
 import { RCODE } from './wire/constants.ts';
 import type { IoKind } from './worker-messages.ts';
+import { Ways } from './zones/ways.ts';
 
 /** What the report is made of, besides the generation in force. */
 export interface ReportParts {
@@ -66,13 +68,13 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       transports: [...TRANSPORTS],
       packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
     })),
-    upstreams: config.upstream.servers.map((server) => {
-      const labels = { server: endpointText(server) };
+    upstreams: upstreamsOf(config).map(({ server, zone }) => {
+      const labels = { server: endpointText(server), ...(zone !== undefined && { zone }) };
       const queries = total('sekisho_upstream_queries_total', labels);
       const up = gauges(sources, 'sekisho_upstream_up', labels);
       const rtts = gauges(sources, 'sekisho_upstream_rtt_seconds', labels).filter((rtt) => rtt > 0);
       return {
-        address: labels.server,
+        address: zone === undefined ? labels.server : `${labels.server} (zone ${zone})`,
         state: queries === 0 ? 'unknown' : up.some((value) => value > 0) ? 'up' : 'down',
         rttMs: rtts.length === 0 ? null : (rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length) * 1000,
         trusted: server.trusted,
@@ -255,4 +257,12 @@ function totalOf(sources: readonly MetricsSource[], name: string): number {
       snapshot.cells.reduce((inner, cell, i) => (cell.name === name ? inner + (snapshot.values[i] ?? 0) : inner), sum),
     0,
   );
+}
+
+/** The servers of `upstream`, and those of zones that have their own. */
+function upstreamsOf({ upstream, zones }: Config) {
+  const special = new Ways(zones).groups.flatMap(({ zone, way }) =>
+    way.kind === 'forward' ? way.servers.map((server) => ({ server, zone })) : [],
+  );
+  return [...upstream.servers.map((server) => ({ server, zone: undefined })), ...special];
 }

@@ -11,7 +11,7 @@ import type { Found } from './find.ts';
 import { listConfig, listDangers, listFindings, listsSchema, transferSchema } from './lists-section.ts';
 import { check } from './problems.ts';
 import { popularNamesSchema } from './schema.ts';
-import type { ConfigProblem, YamlSource } from './yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from './yaml-source.ts';
 
 export interface LoadedListSections {
   readonly lists: readonly ListConfig[];
@@ -24,7 +24,7 @@ export interface LoadedListSections {
 export async function loadLists(
   raw: Record<string, unknown>,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): Promise<LoadedListSections> {
   const problems: ConfigProblem[] = [];
   const section = <Schema extends Parameters<typeof check>[0]>(schema: Schema, key: string) => {

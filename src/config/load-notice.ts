@@ -6,7 +6,7 @@ import type { Finding } from './cross-checks.ts';
 import type { Found } from './find.ts';
 import { noticeConfig, noticeFindings, noticeSchema } from './notice-section.ts';
 import { check } from './problems.ts';
-import type { ConfigProblem, YamlSource } from './yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from './yaml-source.ts';
 
 export interface LoadedNotice {
   /** Undefined where there is a problem. */
@@ -19,7 +19,7 @@ export async function loadNotice(
   raw: Record<string, unknown>,
   { server, admin }: { readonly server: ServerConfig | undefined; readonly admin: AdminConfig | undefined },
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): Promise<LoadedNotice> {
   const refused = (problems: readonly ConfigProblem[]): LoadedNotice => ({ notice: undefined, dangers: [], problems });
   const given = Object.hasOwn(raw, 'notice') ? (raw['notice'] ?? {}) : undefined;
@@ -42,7 +42,7 @@ export async function loadNotice(
   return all.length > 0 ? refused(all) : { notice, dangers: dangers(notice), problems: [] };
 }
 
-async function linkKeyProblem({ portal }: NoticeConfig, source: YamlSource): Promise<ConfigProblem[]> {
+async function linkKeyProblem({ portal }: NoticeConfig, source: ConfigSource): Promise<ConfigProblem[]> {
   if (!portal.link) return [];
   const { key } = portal.link;
   const { loadLinkKey } = await import('../notice/signed-links.ts');

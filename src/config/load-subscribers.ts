@@ -6,7 +6,7 @@ import type { Finding } from './cross-checks.ts';
 import type { Found } from './find.ts';
 import { check } from './problems.ts';
 import { subscriberFindings, subscribersConfig, subscribersSchema } from './subscribers-section.ts';
-import type { ConfigProblem, YamlSource } from './yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from './yaml-source.ts';
 
 export interface LoadedSubscribers {
   /** Absent where the configuration has no such section: then nobody is known, and nobody inspected. */
@@ -19,7 +19,7 @@ export function loadSubscribers(
   raw: Record<string, unknown>,
   listen: readonly Endpoint[] | undefined,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): LoadedSubscribers {
   if (!Object.hasOwn(raw, 'subscribers')) return { dangers: [], problems: [] };
   const { data, problems = [] } = check(subscribersSchema, raw['subscribers'] ?? {}, source, ['subscribers']);

@@ -22,6 +22,7 @@ import {
 import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
 import { type Found, findConfig, readText } from './find.ts';
+import { withIncludes } from './includes.ts';
 import { loadLists } from './load-lists.ts';
 import { loadNotice } from './load-notice.ts';
 import { loadSubscribers } from './load-subscribers.ts';
@@ -37,7 +38,7 @@ import {
   upstreamSchema,
 } from './schema.ts';
 import { parseTokens } from './tokens-file.ts';
-import { type ConfigProblem, problemText, sortedProblems, YamlSource } from './yaml-source.ts';
+import { type ConfigProblem, type ConfigSource, problemText, sortedProblems, YamlSource } from './yaml-source.ts';
 import { loadZones } from './zones-section.ts';
 
 export type { ResolvePlugin } from './plugin-options.ts';
@@ -68,7 +69,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
 
 /** The configuration in `text`. Apart from the files that the text names (plugins, tokens, secrets) nothing is read. */
 export async function parseConfig(text: string, found: Found, options: LoadOptions): Promise<LoadResult> {
-  const source = new YamlSource(text, found.source);
+  const source = await withIncludes(new YamlSource(text, found.source), found.baseFolder);
   const problems: ConfigProblem[] = [...source.problems];
   const fail = (): LoadResult => ({
     ok: false,
@@ -171,7 +172,7 @@ export interface AdminLocation {
 export async function adminLocation(options: Omit<LoadOptions, 'resolvePlugin'>): Promise<AdminLocation> {
   const found = findConfig(options.path, options.workFolder ?? process.cwd(), options.defaultPaths);
   const text = found.file === undefined ? '' : ((await readText(found.file)).text ?? '');
-  const source = new YamlSource(text, found.source);
+  const source = await withIncludes(new YamlSource(text, found.source), found.baseFolder);
   const pick = <Schema extends Parameters<typeof check>[0]>(schema: Schema, section: string, key: string) =>
     check(schema, memberOf(memberOf(source.value, section), key), source, []).data ??
     check(schema, undefined, source, []).data;
@@ -181,7 +182,7 @@ export async function adminLocation(options: Omit<LoadOptions, 'resolvePlugin'>)
 }
 
 /** Keys at the top that are unknown. */
-function strangeKeys(raw: Record<string, unknown>, source: YamlSource): ConfigProblem[] {
+function strangeKeys(raw: Record<string, unknown>, source: ConfigSource): ConfigProblem[] {
   const known = Object.keys(configSchema.shape);
   return Object.keys(raw)
     .filter((key) => !known.includes(key))
@@ -212,7 +213,7 @@ function bracketed(text: string): string {
 async function loadTokens(
   path: string | undefined,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
   problems: ConfigProblem[],
 ): Promise<TokenEntry[]> {
   if (path === undefined) return [];
@@ -229,7 +230,7 @@ async function loadTokens(
 async function loadCookieSecrets(
   path: string | undefined,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
   problems: ConfigProblem[],
 ): Promise<readonly string[]> {
   if (path === undefined) return [];

@@ -7,7 +7,7 @@ import type { PluginConfig } from './config.ts';
 import { moduleUrl } from './module-path.ts';
 import { check, foundText } from './problems.ts';
 import { DEFAULT_PLUGINS } from './schema.ts';
-import type { ConfigProblem, YamlSource } from './yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from './yaml-source.ts';
 
 /**
  * Finds a plugin: a built-in one by its name, another one by the URL of its module. Throws, with a message for the
@@ -16,7 +16,7 @@ import type { ConfigProblem, YamlSource } from './yaml-source.ts';
 export type ResolvePlugin = (name: string, module: string | undefined, baseFolder: string) => Promise<Plugin>;
 
 export interface PluginsContext {
-  readonly source: YamlSource;
+  readonly source: ConfigSource;
   readonly facts: ServerFacts;
   readonly baseFolder: string;
   readonly resolve: ResolvePlugin;

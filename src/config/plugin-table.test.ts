@@ -60,6 +60,7 @@ describe('pluginTable', () => {
 describe('knownKeys', () => {
   it('follows maps, lists, alternatives and named entries', () => {
     expect(knownKeys(configSchema, [])).toEqual([
+      'include',
       'server',
       'upstream',
       'zones',

@@ -275,6 +275,12 @@ export const ip53bSchema = z
 
 /** The whole file. Plugins are checked one by one against their own schemas (load.ts). */
 export const configSchema = z.strictObject({
+  include: z
+    .union([z.string().min(1), z.array(z.string().min(1))])
+    .optional()
+    .describe(
+      'Files, or folders of `*.yaml`, whose sections count as if they stood here. A section stands in one file; entries of `lists`, `zones` and `plugins` may come from several, those of this file last. Relative to this file, as all names in them.',
+    ),
   server: serverSchema,
   upstream: upstreamSchema,
   zones: zonesSchema,

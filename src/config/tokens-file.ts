@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { ROLES } from '../admin/roles.ts';
 import type { TokenEntry } from './config.ts';
 import { type Checked, check } from './problems.ts';
-import { type ConfigProblem, YamlSource } from './yaml-source.ts';
+import { type ConfigProblem, type ConfigSource, YamlSource } from './yaml-source.ts';
 
 export const tokensSchema = z
   .array(
@@ -42,7 +42,7 @@ export function parseTokens(text: string, file: string): Checked<TokenEntry[]> {
   return problems.length > 0 ? { problems } : { data: tokens };
 }
 
-function duplicates(tokens: readonly TokenEntry[], source: YamlSource): ConfigProblem[] {
+function duplicates(tokens: readonly TokenEntry[], source: ConfigSource): ConfigProblem[] {
   return tokens.flatMap((token, index) => {
     const earlier = tokens.slice(0, index);
     const problems: ConfigProblem[] = [];

@@ -14,7 +14,7 @@ import { didYouMean } from './did-you-mean.ts';
 import type { Found } from './find.ts';
 import { check } from './problems.ts';
 import { endpoint } from './texts.ts';
-import type { ConfigProblem, Path, YamlSource } from './yaml-source.ts';
+import type { ConfigProblem, ConfigSource, Path } from './yaml-source.ts';
 
 /** Zones of the configuration; each group of servers costs sockets in every worker. */
 const MAX_ZONES = 1000;
@@ -82,7 +82,7 @@ export async function loadZones(
   raw: Record<string, unknown>,
   listen: readonly Endpoint[] | undefined,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): Promise<LoadedZones> {
   const zones = check(zonesSchema, raw['zones'], source, ['zones']);
   const special = check(specialUseSchema, raw['special-use'], source, ['special-use']);
