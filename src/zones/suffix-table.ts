@@ -13,6 +13,8 @@ export class SuffixTable {
   foundLength = 0;
   readonly #names: readonly Uint8Array[];
   readonly #slots: Int32Array;
+  /** By a few bits of the last label, whether there is a name below such a one: most questions end here. */
+  readonly #tops = new Uint8Array(256);
   /** By number of labels, whether there is a name with so many. */
   readonly #depths = new Uint8Array(128);
 
@@ -24,6 +26,7 @@ export class SuffixTable {
     this.#slots = new Int32Array(places);
     for (const [node, name] of names.entries()) {
       this.#depths[labelsOf(name)] = 1;
+      this.#tops[topOf(name, lastLabelOf(name))] = 1;
       let slot = hashOf(name, 0, name.length) & (places - 1);
       while (this.#slots[slot] !== 0) slot = (slot + 1) & (places - 1);
       this.#slots[slot] = node + 1;
@@ -37,7 +40,8 @@ export class SuffixTable {
 
   /** The same for a name in wire form, lower case, whose labels begin at `labelStarts`. */
   findName(name: Uint8Array, length: number, labelStarts: ArrayLike<number>, labelCount: number): number {
-    for (let i = 0; i <= labelCount; i++) {
+    const first = labelCount > 0 && this.#tops[topOf(name, labelStarts[labelCount - 1]!)] === 0 ? labelCount : 0;
+    for (let i = first; i <= labelCount; i++) {
       if (this.#depths[labelCount - i] === 0) continue;
       const start = i === labelCount ? length - 1 : labelStarts[i]!;
       const node = this.#at(name, start, length);
@@ -57,6 +61,19 @@ export class SuffixTable {
     }
     return -1;
   }
+}
+
+/** Where the last label of a name begins; the root's own place where there is none. */
+function lastLabelOf(name: Uint8Array): number {
+  let at = 0;
+  while (name[at]! > 0 && name[at + name[at]! + 1]! > 0) at += name[at]! + 1;
+  return at;
+}
+
+/** Eight bits of the label at `at`: its length, its first and its last byte. */
+function topOf(name: Uint8Array, at: number): number {
+  const size = name[at]!;
+  return (Math.imul(size, 37) ^ Math.imul(name[at + 1]! | 0, 5) ^ Math.imul(name[at + size]!, 11)) & 255;
 }
 
 /** FNV-1a, finished by a multiplication so that the low bits are mixed. */
