@@ -17,7 +17,7 @@ import {
   RCODE,
   TRUNCATE,
   TYPE,
-  UDP,
+  transportOf,
   type Verdict,
 } from '../../src/contract/plugin.ts';
 import type { PolicyZoneFacts } from '../../src/lists/in-force.ts';
@@ -146,5 +146,5 @@ function addZoneSoa(query: Query, zone: PolicyZoneFacts | undefined): boolean {
 
 /** Over UDP the client comes back over TCP; a message that even that cannot hold is not sent. */
 function tooLong(query: Query): Verdict {
-  return query.transport === UDP ? TRUNCATE : FAIL;
+  return transportOf(query).mayTruncate ? TRUNCATE : FAIL;
 }

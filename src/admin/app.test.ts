@@ -5,6 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
 import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
+import { cacheWithout } from '../cache/desk-without-cache.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
 import { emptyReport } from '../report/empty-report.ts';
@@ -66,6 +67,8 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
       lists: [],
       decidedBy: 'access',
       outcome: 'REFUSED',
+      fate: 'answered',
+      reply: { rcode: 'REFUSED', truncated: false, answers: 0, ede: 18, stale: false },
     }),
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
@@ -74,11 +77,29 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
     report: { audit: { record: () => {} }, report: emptyReport },
+    cache: cacheWithout(),
     subscribers: undefined,
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
 }
+
+describe('the cache', () => {
+  it('is flushed by name, subtree and type, as text or as what is wrong with it', async () => {
+    const { app: admin } = await app();
+    const flush = async (payload: object) =>
+      (await admin.inject({ method: 'POST', url: '/v1/cache/flush', payload, headers: bearer(ADMIN_TOKEN) })).json();
+    expect(await flush({ name: 'WWW.Example.' })).toEqual({
+      name: 'www.example',
+      subtree: false,
+      type: null,
+      removed: 1,
+    });
+    expect(await flush({ name: '.', subtree: true, type: 'AAAA' })).toMatchObject({ name: '.', removed: 128 });
+    for (const wrong of [{}, { name: 'a..b' }, { name: 'a', type: 'AAAAA' }, { name: 'a', kind: 1 }])
+      expect(await flush(wrong)).toMatchObject({ error: { code: 'SEKISHO_REQUEST_INVALID' } });
+  });
+});
 
 describe('routes without a token', () => {
   it('say that the process lives and whether queries are answered', async () => {
@@ -239,6 +260,8 @@ describe('/openapi.json', () => {
       '/readyz',
       '/reload',
       '/v1/audit/verify',
+      '/v1/cache/flush',
+      '/v1/cache/stats',
       '/v1/consent/import/{id}',
       '/v1/consent/ledger',
       '/v1/consent/subscribers/{subscriber}',

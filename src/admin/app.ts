@@ -9,6 +9,7 @@ import { ROLES, type Role, STAFF } from '../audit/roles.ts';
 import { type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
+import { cacheRoutes } from './cache.ts';
 import { consentRoutes } from './consent.ts';
 import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
@@ -104,6 +105,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => consentRoutes(scope, deps.subscribers, deps.audit));
   await app.register(async (scope) => leaseRoutes(scope, deps.subscribers));
   await app.register(async (scope) => reportRoutes(scope, deps.report));
+  await app.register(async (scope) => cacheRoutes(scope, deps.cache));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
       async (scope) => {

@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
 import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { cacheWithout } from '../cache/desk-without-cache.ts';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
@@ -56,6 +57,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    cache: cacheWithout(),
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,

@@ -1,7 +1,8 @@
 /** What the chain counts about queries, as a whole: transports, response codes, cache, drops, latency. */
 import type { Histogram, Metrics } from '../metrics/registry.ts';
+import { transportOf } from '../transports.ts';
 import { FLAG_TC, RCODE, rcodeName } from '../wire/constants.ts';
-import { CACHE_RESULTS, COOKIE_STATES, type Query, TRANSPORTS, UDP } from '../wire/query.ts';
+import { CACHE_RESULTS, COOKIE_STATES, type Query, TRANSPORTS } from '../wire/query.ts';
 
 /** Why a packet got no answer, as the label of `sekisho_drops_total`. */
 export const DROP_REASONS = [
@@ -81,7 +82,7 @@ export class QueryCounters {
     values[this.#responses + (query.rcode < RCODES.length ? query.rcode : RCODE.SERVFAIL)]! += 1;
     values[this.#cacheResults + query.cacheResult]! += 1;
     if ((query.reply[query.replyStart + 2]! & (FLAG_TC >>> 8)) !== 0) values[this.#truncated]! += 1;
-    if (query.transport === UDP && query.nowMs === query.receivedMs) this.#immediate++;
+    if (!transportOf(query).stream && query.nowMs === query.receivedMs) this.#immediate++;
     else this.#latency.record(clockMs() - query.receivedMs);
   }
 

@@ -10,6 +10,7 @@ import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
+import { cacheWithout } from '../cache/desk-without-cache.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { emptyReport } from '../report/empty-report.ts';
@@ -93,7 +94,9 @@ beforeAll(async () => {
           },
         ],
         decidedBy: 'sinkhole',
-        outcome: 'answered by the plugin',
+        outcome: 'answered NOERROR by sinkhole',
+        fate: 'answered',
+        reply: { rcode: 'NOERROR', truncated: false, answers: 1, ede: 4, stale: false },
       };
     },
     reload: async () => ({ ok: true, problems: [] }),
@@ -102,6 +105,7 @@ beforeAll(async () => {
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
     audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    cache: cacheWithout(),
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
   });
@@ -325,7 +329,7 @@ describe('explain', () => {
 LIST     CATEGORY       TRIGGER  RULE           LINE  WHY
 c2-feed  c2, confirmed  qname    *.example.com  12    nothing acts on it
 
-sinkhole decides: answered by the plugin
+sinkhole decides: answered NOERROR by sinkhole
 `);
   });
 

@@ -8,7 +8,7 @@ import type { Found } from '../../config/find.ts';
 import { popularNamesSchema } from '../../config/schema.ts';
 import { errorText } from '../../errors/errors.ts';
 import { check } from '../../settings/problems.ts';
-import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from '../../settings/yaml-source.ts';
 import type { ListConfig, TransferConfig } from '../list-config.ts';
 import { readKeyFile } from '../sources/dns/tsig-key.ts';
 import { listConfig, listDangers, listFindings, listsSchema, transferSchema } from './lists-section.ts';
@@ -24,7 +24,7 @@ export interface LoadedListSections {
 export async function loadLists(
   raw: Record<string, unknown>,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): Promise<LoadedListSections> {
   const problems: ConfigProblem[] = [];
   const section = <Schema extends Parameters<typeof check>[0]>(schema: Schema, key: string) => {

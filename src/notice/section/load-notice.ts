@@ -4,7 +4,7 @@ import type { AdminConfig, ServerConfig } from '../../config/config.ts';
 import type { Finding } from '../../config/cross-checks.ts';
 import type { Found } from '../../config/find.ts';
 import { check } from '../../settings/problems.ts';
-import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from '../../settings/yaml-source.ts';
 import type { NoticeConfig } from '../notice-config.ts';
 import { noticeConfig, noticeFindings, noticeSchema } from './notice-section.ts';
 
@@ -19,7 +19,7 @@ export async function loadNotice(
   raw: Record<string, unknown>,
   { server, admin }: { readonly server: ServerConfig | undefined; readonly admin: AdminConfig | undefined },
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): Promise<LoadedNotice> {
   const refused = (problems: readonly ConfigProblem[]): LoadedNotice => ({ notice: undefined, dangers: [], problems });
   const given = Object.hasOwn(raw, 'notice') ? (raw['notice'] ?? {}) : undefined;
@@ -42,7 +42,7 @@ export async function loadNotice(
   return all.length > 0 ? refused(all) : { notice, dangers: dangers(notice), problems: [] };
 }
 
-async function linkKeyProblem({ portal }: NoticeConfig, source: YamlSource): Promise<ConfigProblem[]> {
+async function linkKeyProblem({ portal }: NoticeConfig, source: ConfigSource): Promise<ConfigProblem[]> {
   if (!portal.link) return [];
   const { key } = portal.link;
   const { loadLinkKey } = await import('../signed-links.ts');
