@@ -34,8 +34,8 @@ export default definePlugin({
       explain(query) {
         const client = addressText(query.clientWords);
         return networks.has(query.clientWords)
-          ? { verdict: CONTINUE, reason: `${client} is inside server.access` }
-          : { verdict, reason: `${client} is outside server.access (${server.access.join(', ')})` };
+          ? { reason: `${client} is inside server.access` }
+          : { reason: `${client} is outside server.access (${server.access.join(', ')})` };
       },
     };
   },

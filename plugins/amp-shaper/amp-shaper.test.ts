@@ -1,6 +1,8 @@
 import type { Answer } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
+import { TRUNCATE } from '../../src/contract/plugin.ts';
 import { type Ask, type Mounted, mount, type Reply } from '../../src/testing/testing.ts';
+import { createBudgetMemory } from './budget-table.ts';
 import plugin from './index.ts';
 
 /** About 1000 bytes for TXT, one address for A, NXDOMAIN-less emptiness for the rest. */
@@ -194,11 +196,19 @@ test('500 clients behind one address, 20 queries a second each: nothing is shape
 }, 60_000);
 
 test('explain says what a network owes, and charges nothing', async () => {
-  const shaper = mount(plugin, SMALL, { upstream });
-  expect(shaper.explain(txt('192.0.2.1'))?.reason).toBe('its networks are within their budgets');
+  const shaper = mount(plugin, SMALL, { upstream, shared: { memory: createBudgetMemory(1 << 16) } });
+  const explained = (more: object = {}) => shaper.explain(txt('192.0.2.1', more), 'answer');
+  expect(explained()?.reason).toBe('its networks are within their budgets');
   await flood(shaper, 100, txt('192.0.2.1'));
-  expect(shaper.explain(txt('192.0.2.1'))?.reason).toMatch(/its IPv4 \/32 owes \d+ KiB: .* are truncated/);
-  expect(shaper.explain(txt('192.0.2.1', { transport: 'tcp' }))?.reason).toContain('verified');
+  const truncates = {
+    verdict: TRUNCATE,
+    reason: expect.stringMatching(/its IPv4 \/32 owes \d+ KiB: .* are truncated/),
+  };
+  const before = explained();
+  expect(before).toMatchObject(truncates);
+  for (let i = 0; i < 1000; i++) explained();
+  expect(explained()).toEqual(before);
+  expect(explained({ transport: 'tcp' })).toMatchObject({ verdict: 0, reason: expect.stringContaining('verified') });
 });
 
 test.each([

@@ -116,6 +116,11 @@ export class BudgetTable {
     return at < 0 ? 0 : this.#remaining(at, level, time);
   }
 
+  /** What `charge` would return; nothing is changed. */
+  wouldBeOver(level: number, words: Int32Array, price: number, time: number): boolean {
+    return this.isOver(level, Math.min(this.#cap[level]!, this.owed(level, words, time) + price));
+  }
+
   /** True when a network at `level` that owes so much is over its budget. */
   isOver(level: number, owed: number): boolean {
     return owed > this.#burst[level]!;

@@ -169,7 +169,7 @@ export default definePlugin({
     });
     return { shared: { memory } };
   },
-  data({ options, shared, hashKey, random32, counter, counters, measures }) {
+  data({ options, shared, worker, hashKey, random32, counter, counters, measures }) {
     const { memory } = (shared as { memory: SharedArrayBuffer } | undefined) ?? {
       memory: createBudgetMemory(options.memory),
     };
@@ -178,6 +178,9 @@ export default definePlugin({
     const all = levelsOf(options);
     const exempt = options.exempt.length > 0 ? new PrefixSet(options.exempt.map(parsePrefix)) : undefined;
     const dropBelow = options.drop * 2 ** 32;
+    // A rehearsal owes nothing. Chosen once, so that a packet thread only ever knows one of them.
+    const budgets: Pick<BudgetTable, 'charge'> =
+      worker < 0 ? { charge: (level, words, price, time) => table.wouldBeOver(level, words, price, time) } : table;
     const first = { 4: 0, 6: options.ipv4.length };
     const end = { 4: options.ipv4.length, 6: all.length };
     const charged = counter('charged', 'Answers that were charged to a network.');
@@ -213,27 +216,27 @@ export default definePlugin({
         const stop = end[family];
         const time = tableTime(query.nowMs);
         for (let level = first[family]; level < stop; level++) {
-          if (!table.charge(level, query.clientWords, price, time)) continue;
+          if (!budgets.charge(level, query.clientWords, price, time)) continue;
           counters[displaced] = table.displaced;
           return shape(query, level);
         }
         counters[displaced] = table.displaced;
         return CONTINUE;
       },
-      explain(query) {
-        const measure = measures.explain(query);
-        if (measure !== undefined) return { verdict: CONTINUE, reason: measure };
-        if (query.verified) return { verdict: CONTINUE, reason: 'the source is verified: never shaped' };
-        if (exempt?.has(query.clientWords)) return { verdict: CONTINUE, reason: 'the network is exempt' };
+      explain(query, hook) {
+        if (hook === 'query')
+          return { reason: measures.explain(query) ?? 'no measure of the operator is about this query' };
+        if (query.verified) return { reason: 'the source is verified: never shaped' };
+        if (exempt?.has(query.clientWords)) return { reason: 'the network is exempt' };
         for (let level = first[query.family === 4 ? 4 : 6]; level < end[query.family === 4 ? 4 : 6]; level++) {
           const owed = table.owed(level, query.clientWords, tableTime(query.nowMs));
           if (!table.isOver(level, owed)) continue;
           const what = options['dry-run'] ? 'would be truncated (dry run)' : 'are truncated';
           const { family, bits } = all[level]!;
           const reason = `its IPv${family} /${bits} owes ${Math.round(owed / 1024)} KiB: answers that amplify ${what} over UDP without a cookie`;
-          return { verdict: CONTINUE, reason };
+          return { reason };
         }
-        return { verdict: CONTINUE, reason: 'its networks are within their budgets' };
+        return { reason: 'its networks are within their budgets' };
       },
     };
 

@@ -2,9 +2,7 @@
 
 import {
   ACTION_PASSTHRU,
-  ANSWER,
   CONSENT_PURPOSES,
-  CONTINUE,
   type DataContext,
   type Explanation,
   type ListsInForce,
@@ -36,7 +34,7 @@ export interface DescribeParts {
 export function describe(query: Query, parts: DescribeParts): Explanation {
   const { lists, subscribers, listsFor, confirmed, dryRun, responder, describeSubscriber } = parts;
   const client = describeSubscriber?.(query);
-  const nobody = (why: string): Explanation => ({ verdict: CONTINUE, reason: `not inspected: ${why}` });
+  const nobody = (why: string): Explanation => ({ reason: `not inspected: ${why}` });
   if (!client?.consents) return nobody(client?.who ?? 'nobody is known here');
   const terms = client.terms === undefined ? 'no terms in force' : `terms ${client.terms}`;
   const said = Object.entries(client.consents).map(([purpose, state]) => `${purpose}: ${STATES[state]}`);
@@ -45,11 +43,10 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
   // Neither does an explanation look where there is no consent.
   if (wanted === 0) return nobody(`${who}; no list acts on what was consented to`);
   const current = lists.current;
-  if (!current) return { verdict: CONTINUE, reason: `${who}; no list is in force` };
+  if (!current) return { reason: `${who}; no list is in force` };
   const found = current.names.lookup(query.question, wanted);
   const matches: RuleMatch[] = [];
   const follows: string[] = [];
-  let blocks = false;
   lists.facts.forEach(({ name, category, tier }, list) => {
     if ((found & (1 << list)) === 0 || !current.names.matchOf(list)) return;
     const { question } = query;
@@ -62,9 +59,8 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
     else {
       const action = responder.actionFor(category);
       follows.push(`${name} (${purpose}, ${tier}) leads to ${action ?? 'a notice only: there is no warning page'}`);
-      blocks ||= action !== undefined;
     }
   });
-  if (matches.length === 0) return { verdict: CONTINUE, reason: `${who}; on none of the lists consented to` };
-  return { verdict: blocks ? ANSWER : CONTINUE, reason: `${who}; ${follows.join('; ')}`, matches };
+  if (matches.length === 0) return { reason: `${who}; on none of the lists consented to` };
+  return { reason: `${who}; ${follows.join('; ')}`, matches };
 }

@@ -9,7 +9,7 @@
  * One producer, one consumer, no lock: what lies between TAIL and HEAD belongs to the writer, the rest to the worker. A
  * record that finds no room is dropped and counted; nobody waits for anybody.
  */
-import { type Query, TCP } from '../../src/contract/plugin.ts';
+import { type Query, transportOf } from '../../src/contract/plugin.ts';
 
 /** Power of two. */
 export const RING_BYTES = 1 << 20;
@@ -85,7 +85,7 @@ export class RingWriter extends Ring {
     const from = head & (RING_BYTES - 1);
     const word = from >> 2;
     words[word + SIZE] = size;
-    words[word + FLAGS] = (query.family === 6 ? FLAG_V6 : 0) | (query.transport === TCP ? FLAG_TCP : 0);
+    words[word + FLAGS] = (query.family === 6 ? FLAG_V6 : 0) | (transportOf(query).stream ? FLAG_TCP : 0);
     this.floats[(word + RECEIVED) >> 1] = query.receivedMs;
     this.floats[(word + SENT) >> 1] = query.nowMs;
     for (let i = 0; i < 4; i++) words[word + CLIENT + i] = query.clientWords[i]!;

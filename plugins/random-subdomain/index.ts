@@ -18,6 +18,7 @@ import {
   NameError,
   nameToText,
   PURPOSE,
+  type Query,
   type Question,
   RESOLVED_ANSWER,
   RESOLVED_FAILURE,
@@ -27,17 +28,20 @@ import {
   readOf,
   sizeBytes,
   textToName,
+  type Verdict,
   z,
 } from '../../src/contract/plugin.ts';
 import { createKnownMemory, KnownNames, knownMemoryBytes } from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';
 import { ZoneFinder } from './zone-finder.ts';
 import {
+  copyZoneMemory,
   createZoneMemory,
   KNOWN,
   OVER_LIMIT,
   PASS,
   SPARED,
+  sameSize,
   UNKNOWN,
   type ZoneLimits,
   type ZoneMemory,
@@ -186,7 +190,9 @@ export default definePlugin({
   },
   data({ options, server, shared, worker, hashKey, clock, random32, counter, counters, refresh, measures }) {
     const parts = (shared as Shared | undefined) ?? alone(options, random32);
-    const memory = parts.zones[Math.max(0, worker)] ?? createZoneMemory(options.zones);
+    // A rehearsal spends of a copy, made anew for each: zones as the first worker sees them.
+    const seen = parts.zones[Math.max(0, worker)] ?? createZoneMemory(options.zones);
+    const memory = worker < 0 ? sameSize(seen) : seen;
     const zones = tableOf(options, memory, server.workers, hashKey);
     if (worker >= 0) zones.forgetOutstanding();
     const known = new KnownNames(parts.known);
@@ -216,43 +222,7 @@ export default definePlugin({
     let inTrouble = zones.inTrouble;
 
     return {
-      miss(query) {
-        // A measure of the operator (R5) comes before what the plugin finds out by itself; what is known to exist passes.
-        if (measures.count > 0 && measures.overLimit(query, known.has(query.question)) >= 0) {
-          counters[overMeasure]! += 1;
-          // RFC 8914 §4.24: Network Error.
-          query.ede = EDE.NETWORK_ERROR;
-          return FAIL;
-        }
-        const zone = finder.find(query.question);
-        if (zone < 0) return CONTINUE;
-        if (exempt !== undefined && zones.isInTrouble(zone) && isExempt(query.question)) {
-          zones.passAnyway(zone);
-          return CONTINUE;
-        }
-        const isKnown = zones.isInTrouble(zone) && known.has(query.question);
-        // RFC 8767 §4, §5: what is stale serves at once where the authority is known not to.
-        if (isKnown && !dryRun && query.cacheResult === CACHE_STALE) {
-          counters[stale]! += 1;
-          if (zones.spend(zone, SPARED, query.nowMs)) refresh(query.question);
-          query.ede = EDE.NETWORK_ERROR;
-          return FAIL;
-        }
-        const said = zones.ask(zone, isKnown ? KNOWN : UNKNOWN, query.nowMs);
-        noteTrouble();
-        if (said === PASS) {
-          if (isKnown) counters[knownPassed]! += 1;
-          return CONTINUE;
-        }
-        counters[said === OVER_LIMIT ? overLimit : tooMuch]! += 1;
-        if (dryRun) {
-          zones.passAnyway(zone);
-          return CONTINUE;
-        }
-        // RFC 8914 §4.24: Network Error.
-        query.ede = EDE.NETWORK_ERROR;
-        return FAIL;
-      },
+      miss: worker < 0 ? rehearsedMiss : miss,
       again(question) {
         const zone = finder.peek(question);
         if (zone < 0 || !zones.isInTrouble(zone) || isExempt(question)) return true;
@@ -280,18 +250,61 @@ export default definePlugin({
       },
       explain(query) {
         const measure = measures.explain(query);
-        if (measure !== undefined) return { verdict: CONTINUE, reason: `the cache missing: ${measure}` };
+        if (measure !== undefined) return { reason: `the cache missing: ${measure}` };
         const zone = finder.peek(query.question);
         const troubled = zone >= 0 && zones.isInTrouble(zone);
-        if (!troubled) return { verdict: CONTINUE, reason: 'its zone is not in trouble as the first worker sees it' };
-        if (isExempt(query.question)) return { verdict: CONTINUE, reason: 'its zone is in trouble, but exempt' };
+        if (!troubled) return { reason: 'its zone is not in trouble as the first worker sees it' };
+        if (isExempt(query.question)) return { reason: 'its zone is in trouble, but exempt' };
         const limits = `the cache missing, ${options.limit} queries a second are sent${dryRun ? ' (dry run: all)' : ''}`;
         const reason = known.has(query.question)
           ? 'its zone is in trouble; the name is known to exist: something stale, else asked for ahead of others'
           : `its zone is in trouble and the name is not known: ${limits}`;
-        return { verdict: CONTINUE, reason };
+        return { reason };
       },
     };
+
+    function miss(query: Query): Verdict {
+      // A measure of the operator (R5) comes before what the plugin finds out by itself; what is known to exist passes.
+      if (measures.count > 0 && measures.overLimit(query, known.has(query.question)) >= 0) {
+        counters[overMeasure]! += 1;
+        // RFC 8914 §4.24: Network Error.
+        query.ede = EDE.NETWORK_ERROR;
+        return FAIL;
+      }
+      const zone = finder.find(query.question);
+      if (zone < 0) return CONTINUE;
+      if (exempt !== undefined && zones.isInTrouble(zone) && isExempt(query.question)) {
+        zones.passAnyway(zone);
+        return CONTINUE;
+      }
+      const isKnown = zones.isInTrouble(zone) && known.has(query.question);
+      // RFC 8767 §4, §5: what is stale serves at once where the authority is known not to.
+      if (isKnown && !dryRun && query.cacheResult === CACHE_STALE) {
+        counters[stale]! += 1;
+        if (zones.spend(zone, SPARED, query.nowMs)) refresh(query.question);
+        query.ede = EDE.NETWORK_ERROR;
+        return FAIL;
+      }
+      const said = zones.ask(zone, isKnown ? KNOWN : UNKNOWN, query.nowMs);
+      noteTrouble();
+      if (said === PASS) {
+        if (isKnown) counters[knownPassed]! += 1;
+        return CONTINUE;
+      }
+      counters[said === OVER_LIMIT ? overLimit : tooMuch]! += 1;
+      if (dryRun) {
+        zones.passAnyway(zone);
+        return CONTINUE;
+      }
+      // RFC 8914 §4.24: Network Error.
+      query.ede = EDE.NETWORK_ERROR;
+      return FAIL;
+    }
+
+    function rehearsedMiss(query: Query): Verdict {
+      copyZoneMemory(seen, memory);
+      return miss(query);
+    }
 
     function noteTrouble(): void {
       if (zones.inTrouble > inTrouble) counters[troubles]! += zones.inTrouble - inTrouble;

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest';
+import { FAIL } from '../../src/contract/plugin.ts';
 import { type Mounted, mount, type UpstreamSays } from '../../src/testing/testing.ts';
 import plugin from './index.ts';
+import { createKnownMemory } from './known-names.ts';
+import { createZoneMemory } from './zone-table.ts';
 
 const NETWORK_ERROR = 23;
 
@@ -23,7 +26,9 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 /** The zone is known to the plugin, then fails: 30 random names are enough to see it. */
 async function attacked(options: Parameters<typeof plugin.options.parse>[0] = {}) {
   const { state, upstream } = world();
-  const mounted: Mounted = mount(plugin, { limit: 5, ...(options as object) }, { upstream });
+  // As `control` would share it.
+  const shared = { zones: [createZoneMemory(4096)], known: createKnownMemory(100_000, 0, () => 7) };
+  const mounted: Mounted = mount(plugin, { limit: 5, ...(options as object) }, { upstream, shared });
   for (const name of ['www.victim.example', 'shop.victim.example', 'www.other.example']) {
     await mounted.ask({ name });
     await turn();
@@ -137,13 +142,28 @@ test('an exempt domain is never limited, and one that looks like it is', async (
 test('explain says how the zone is, and asks for nothing', async () => {
   const { mounted, state } = await attacked();
   const before = state.asked.length;
-  const reason = (name: string) => mounted.explain({ name })?.reason;
-  expect(reason('new.victim.example')).toBe(
-    'its zone is in trouble and the name is not known: the cache missing, 5 queries a second are sent',
-  );
-  expect(reason('www.victim.example')).toContain('known to exist');
-  expect(reason('www.other.example')).toContain('not in trouble');
-  expect(state.asked.length).toBe(before);
+  // What the cache holds is not asked for.
+  expect(mounted.explain({ name: 'www.victim.example' })).toBeUndefined();
+  mounted.advance(61_000);
+  const spent = { ...randomName() };
+  while ((await mounted.ask(randomName())).ede === NETWORK_ERROR);
+  while ((await mounted.ask(randomName())).ede !== NETWORK_ERROR);
+  const unknown = mounted.explain(spent);
+  expect(unknown).toMatchObject({
+    verdict: FAIL,
+    reason: 'its zone is in trouble and the name is not known: the cache missing, 5 queries a second are sent',
+  });
+  const known = mounted.explain({ name: 'www.victim.example' });
+  expect(known).toMatchObject({ verdict: FAIL, reason: expect.stringContaining('known to exist: something stale') });
+  expect(mounted.explain({ name: 'www.other.example' })).toMatchObject({
+    verdict: 0,
+    reason: expect.stringContaining('not in trouble'),
+  });
+  // Nothing is spent by it, however often.
+  const asked = state.asked.length;
+  for (let i = 0; i < 50; i++) expect(mounted.explain(spent)).toEqual(unknown);
+  expect(state.asked.length).toBe(asked);
+  expect(asked).toBeGreaterThan(before);
 });
 
 test('an exempt name that is none is refused', () => {

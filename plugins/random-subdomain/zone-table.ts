@@ -69,6 +69,22 @@ export function createZoneMemory(zones: number): ZoneMemory {
   };
 }
 
+/** An empty memory of the same size as `memory`. */
+export function sameSize({ numbers, words, names }: ZoneMemory): ZoneMemory {
+  return {
+    numbers: new SharedArrayBuffer(numbers.byteLength),
+    words: new SharedArrayBuffer(words.byteLength),
+    names: new SharedArrayBuffer(names.byteLength),
+  };
+}
+
+/** Of two memories of one size. Not under a lock: a zone that changes meanwhile may be a mixture. */
+export function copyZoneMemory(from: ZoneMemory, to: ZoneMemory): void {
+  new Float64Array(to.numbers).set(new Float64Array(from.numbers));
+  new Int32Array(to.words).set(new Int32Array(from.words));
+  new Uint8Array(to.names).set(new Uint8Array(from.names));
+}
+
 /**
  * So much of a second's limit may gather, and the rest comes evenly: in no second are more sent than the limit. Of small
  * limits two may gather.

@@ -1,17 +1,9 @@
 /** `sekisho explain`: what the policy lists say about client and name, and why a rule that matches does not act. */
 
 import {
-  ACTION_DROP,
-  ACTION_LOCAL_DATA,
-  ACTION_NODATA,
-  ACTION_NXDOMAIN,
-  ACTION_TCP_ONLY,
   ADDRESS_TRIGGER,
-  ANSWER,
   type Clock,
-  COMPLETE,
   CONTINUE,
-  DROP,
   type Explanation,
   GROUND_TERMS,
   type LoadedLists,
@@ -21,11 +13,10 @@ import {
   prefixText,
   type Query,
   type RuleMatch,
-  TRUNCATE,
   type Verdict,
 } from '../../src/contract/plugin.ts';
 import type { Matcher } from './matcher.ts';
-import { ACTION_CNAME, actionLabel, CLIENT_IP, type Policies, type Policy, QNAME, TRIGGERS } from './policies.ts';
+import { actionLabel, CLIENT_IP, type Policies, type Policy, QNAME, TRIGGERS } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';
 
 export interface ExplainParts {
@@ -40,14 +31,13 @@ export interface ExplainParts {
 export function explain(query: Query, lists: LoadedLists | undefined, parts: ExplainParts): Explanation {
   const { policies, matcher, view, answerHolders, clock } = parts;
   const all = policies.byList.filter((policy) => policy !== undefined);
-  if (all.length === 0) return { verdict: CONTINUE, reason: 'no list of category policy is configured' };
-  if (lists === undefined) return { verdict: CONTINUE, reason: 'the lists are not loaded yet' };
+  if (all.length === 0) return { reason: 'no list of category policy is configured' };
+  if (lists === undefined) return { reason: 'the lists are not loaded yet' };
   view.readQuestion(query);
   policies.look();
   const known = Number.isFinite(clock.termMs());
   const said: string[] = [];
   const matches: RuleMatch[] = [];
-  let verdict: Verdict = CONTINUE;
   let decider: Policy | undefined;
   for (const policy of all) {
     const trigger = [CLIENT_IP, QNAME].find((one) => matcher.load(policy, one, query, lists, 0));
@@ -67,7 +57,6 @@ export function explain(query: Query, lists: LoadedLists | undefined, parts: Exp
     else if (decider !== undefined) why = ` — does not act: list '${decider.facts.name}' comes first and has decided`;
     else {
       decider = policy;
-      verdict = verdictOf(action);
       if (earlier !== '') why = `, unless the answer matches a rule of ${earlier}, which comes first`;
     }
     said.push(`${what}${why}; ${groundText(policy)}`);
@@ -75,7 +64,7 @@ export function explain(query: Query, lists: LoadedLists | undefined, parts: Exp
   if (said.length === 0) said.push('no policy list has a rule for this client or name');
   const later = namesOf(policies, answerHolders & policies.inForce & beforeOnly(decider));
   if (later !== '') said.push(`rules on answers (${later}) are looked at when the answer is known`);
-  return { verdict, reason: said.join('; '), ...(matches.length > 0 && { matches }) };
+  return { reason: said.join('; '), ...(matches.length > 0 && { matches }) };
 }
 
 /** Lists before the one that decides; all where none does. */
@@ -117,19 +106,24 @@ function ruleText(trigger: number, { question, clientWords }: Query, { names, ne
   return prefixText({ words: Int32Array.from({ length: 4 }, (_, i) => view.getInt32(2 + 4 * i)), bits });
 }
 
-function verdictOf(action: number): Verdict {
-  switch (action) {
-    case ACTION_NXDOMAIN:
-    case ACTION_NODATA:
-    case ACTION_LOCAL_DATA:
-      return ANSWER;
-    case ACTION_CNAME:
-      return COMPLETE;
-    case ACTION_DROP:
-      return DROP;
-    case ACTION_TCP_ONLY:
-      return TRUNCATE;
-    default:
-      return CONTINUE;
-  }
+/** What the answer hook found, which has just run: the matcher still holds what decided. */
+export function explainAnswer(
+  verdict: Verdict | undefined,
+  { policies, matcher, answerHolders }: ExplainParts,
+): Explanation {
+  if (policies.byList.every((policy) => policy === undefined))
+    return { reason: 'no list of category policy is configured' };
+  const lists = namesOf(policies, answerHolders & policies.inForce);
+  if (verdict === undefined)
+    return {
+      reason:
+        lists === ''
+          ? 'aliases in the answer are looked up in the policy lists'
+          : `rules on answers (${lists}) are looked at when the answer is known`,
+    };
+  const { policy, trigger, action } = matcher;
+  if (verdict === CONTINUE || policy === undefined) return { reason: 'no rule changes this answer' };
+  return {
+    reason: `list '${policy.facts.name}': ${TRIGGERS[trigger]} rule on the answer, action ${actionText(policy, action)}; ${groundText(policy)}`,
+  };
 }

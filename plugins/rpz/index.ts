@@ -20,7 +20,7 @@ import {
   type Verdict,
   z,
 } from '../../src/contract/plugin.ts';
-import { explain } from './explain.ts';
+import { explain, explainAnswer } from './explain.ts';
 import { asksForAlias, Matcher } from './matcher.ts';
 import { Policies } from './policies.ts';
 import { ReplyView } from './reply-view.ts';
@@ -70,10 +70,11 @@ export default definePlugin({
         countPassed();
         return CONTINUE;
       },
-      explain: (query) => {
+      explain: (query, hook, verdict) => {
         const { current } = inForce;
         if (current) learn(current);
-        return explain(query, current, { policies, matcher, view, answerHolders, clock });
+        const parts = { policies, matcher, view, answerHolders, clock };
+        return hook === 'answer' ? explainAnswer(verdict, parts) : explain(query, current, parts);
       },
     };
 

@@ -26,7 +26,7 @@ import {
   RCODE,
   TRUNCATE,
   TYPE,
-  UDP,
+  transportOf,
   type Verdict,
 } from '../../src/contract/plugin.ts';
 import { asksForAlias, type Matcher } from './matcher.ts';
@@ -144,5 +144,5 @@ function addZoneSoa(query: Query, zone: PolicyZoneFacts | undefined): boolean {
 
 /** Over UDP the client comes back over TCP; a message that even that cannot hold is not sent. */
 function tooLong(query: Query): Verdict {
-  return query.transport === UDP ? TRUNCATE : FAIL;
+  return transportOf(query).mayTruncate ? TRUNCATE : FAIL;
 }

@@ -77,11 +77,12 @@ export default definePlugin({
   },
   // Loaded only where it runs: SQLite has no business in the packet threads.
   control: async (context) => (await import('./control.ts')).control(context, configuredRules(context.options.rules)),
-  data({ options, clock, hashKey, shared, counter, counters }) {
+  data({ options, clock, hashKey, shared, worker, counter, counters }) {
     const v4 = options.ipv4 === undefined ? undefined : addressBytes(options.ipv4).subarray(12);
     const v6 = options.ipv6 === undefined ? undefined : addressBytes(options.ipv6);
     const text = new TextEncoder().encode('discarded: name under attack');
-    const slots = shared === undefined ? undefined : new Int32Array((shared as SharedHits).hits);
+    // Hits of a rehearsal are none.
+    const slots = shared === undefined || worker < 0 ? undefined : new Int32Array((shared as SharedHits).hits);
     const declare = (rule: string, dryRun: boolean) =>
       counter('hits', 'Queries that a rule matched, by its place in the configuration, or `desk`.', {
         rule,
@@ -155,13 +156,13 @@ function explain(table: RuleTable, question: Question, nowMs: number): Explanati
     const about = `${table.about(rule)} (rule ${from})`;
     if (nowMs >= table.endsMs(rule)) passed.push(`rule ${words} has expired; ${about}`);
     else if (table.isDryRun(rule)) passed.push(`rule ${words} matches but is a dry run; ${about}`);
-    else return { verdict: ANSWER, reason: [...passed, `rule ${words} discards this name; ${about}`].join('; ') };
+    else return { reason: [...passed, `rule ${words} discards this name; ${about}`].join('; ') };
   }
   const above = table.exactAbove(question);
   if (above >= 0)
     passed.push(`rule '${nameToText(table.name(above))}' is on that name alone: its subtree was not asked for`);
   if (passed.length === 0) passed.push('no rule names exactly this name, and none reaches down to it');
-  return { verdict: CONTINUE, reason: passed.join('; ') };
+  return { reason: passed.join('; ') };
 }
 
 function addressBytes(text: string): Uint8Array {

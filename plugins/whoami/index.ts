@@ -15,9 +15,9 @@ import {
   nameToText,
   type Query,
   RCODE,
-  TCP,
   TYPE,
   textToName,
+  transportOf,
   z,
 } from '../../src/contract/plugin.ts';
 
@@ -57,7 +57,7 @@ export default definePlugin({
           addSoa(query, 0);
         }
         // An SRV record carries the port, its weight the transport's number: 17 is UDP, 6 is TCP.
-        service[3] = query.transport === TCP ? 6 : 17;
+        service[3] = transportOf(query).stream ? 6 : 17;
         service[4] = query.port >>> 8;
         service[5] = query.port & 255;
         addRecord(query, ADDITIONAL, TYPE.SRV, 0, service);
@@ -65,8 +65,8 @@ export default definePlugin({
       },
       explain(query) {
         return isName(query, name)
-          ? { verdict: ANSWER, reason: `${options.name} is answered with the client's own address` }
-          : { verdict: CONTINUE, reason: `${nameToText(query.question.name)} is not ${options.name}` };
+          ? { reason: `${options.name} is answered with the client's own address` }
+          : { reason: `${nameToText(query.question.name)} is not ${options.name}` };
       },
     };
   },

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
+import { cacheWithout } from '../../test/support/desk-without-cache.ts';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
 import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
 import type { AuditEntry } from '../audit/entry.ts';
@@ -75,6 +76,8 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
       lists: [],
       decidedBy: 'access',
       outcome: 'REFUSED',
+      fate: 'answered',
+      reply: { rcode: 'REFUSED', truncated: false, answers: 0, ede: 18, stale: false },
     }),
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
@@ -84,11 +87,29 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     time: new LatestTime(systemClock, noMark),
     audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
     report: { audit: { record: () => {} }, report: emptyReport },
+    cache: cacheWithout(),
     subscribers: undefined,
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
 }
+
+describe('the cache', () => {
+  it('is flushed by name, subtree and type, as text or as what is wrong with it', async () => {
+    const { app: admin } = await app();
+    const flush = async (payload: object) =>
+      (await admin.inject({ method: 'POST', url: '/v1/cache/flush', payload, headers: bearer(ADMIN_TOKEN) })).json();
+    expect(await flush({ name: 'WWW.Example.' })).toEqual({
+      name: 'www.example',
+      subtree: false,
+      type: null,
+      removed: 1,
+    });
+    expect(await flush({ name: '.', subtree: true, type: 'AAAA' })).toMatchObject({ name: '.', removed: 128 });
+    for (const wrong of [{}, { name: 'a..b' }, { name: 'a', type: 'AAAAA' }, { name: 'a', kind: 1 }])
+      expect(await flush(wrong)).toMatchObject({ error: { code: 'SEKISHO_REQUEST_INVALID' } });
+  });
+});
 
 describe('routes without a token', () => {
   it('say that the process lives and whether queries are answered', async () => {
@@ -251,6 +272,8 @@ describe('/openapi.json', () => {
       '/reload',
       '/v1/audit/acknowledge',
       '/v1/audit/verify',
+      '/v1/cache/flush',
+      '/v1/cache/stats',
       '/v1/consent/import/{id}',
       '/v1/consent/ledger',
       '/v1/consent/ledger/accept-damage',

@@ -17,6 +17,7 @@ import { faultOf, faultText } from '../errors/fault-text.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
 import { typeName } from '../wire/constants.ts';
+import { cacheRoutes } from './cache.ts';
 import { consentRoutes } from './consent.ts';
 import type { AdminDeps } from './deps.ts';
 import { parseExplainQuestion } from './explain-question.ts';
@@ -119,6 +120,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => leaseRoutes(scope, deps));
   await app.register(async (scope) => reportRoutes(scope, deps.report));
   await app.register(async (scope) => timeRoutes(scope, deps));
+  await app.register(async (scope) => cacheRoutes(scope, deps.cache));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(
       async (scope) => {

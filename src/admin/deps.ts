@@ -6,6 +6,7 @@ import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
 import type { MeasureDesk } from '../rules/desk.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
+import type { CacheRoutesDeps } from './cache.ts';
 import type { ListRoutesDeps } from './lists.ts';
 import type { ReportRoutesDeps } from './report.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
@@ -29,6 +30,7 @@ export interface AdminDeps {
   readonly lists: ListRoutesDeps;
   readonly report: ReportRoutesDeps;
   readonly time: TimeRoutesDeps['time'];
+  readonly cache: CacheRoutesDeps;
   /** Undefined where the configuration knows no subscribers. */
   readonly subscribers: SubscriberDesk | undefined;
 }

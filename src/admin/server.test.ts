@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { cacheWithout } from '../../test/support/desk-without-cache.ts';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
 import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
 import type { Config } from '../config/config.ts';
@@ -63,6 +64,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     measures: measuresWithoutStore(),
     time: new LatestTime(systemClock, noMark),
     audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
+    cache: cacheWithout(),
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,

@@ -78,9 +78,13 @@ export const explainSchema = z.strictObject({
   steps: z
     .array(
       z.strictObject({
-        place: z.string().describe('Stage of the chain, or `cache`, `source`.'),
+        place: z
+          .string()
+          .describe('Stage of the plugin, or `miss`, `answer`, `own names`, `cache`, `failures`, `source`, `fault`.'),
         who: z.string().describe('Plugin, or part of the server.'),
-        verdict: z.string().describe('e.g. `continue`, `answer`, `refuse`.'),
+        verdict: z
+          .string()
+          .describe('e.g. `continue`, `answer`, `refuse`; `unknown` where only the answer would tell.'),
         reason: z.string(),
       }),
     )
@@ -105,6 +109,19 @@ export const explainSchema = z.strictObject({
     .describe('Rules of lists on this name or client, whether or not they apply.'),
   decidedBy: z.string().nullable().describe('Who decides; null where nobody does and the question goes upstream.'),
   outcome: z.string().describe('What the client would get, in one sentence.'),
+  fate: z
+    .enum(['answered', 'dropped', 'held', 'asked'])
+    .describe('`held`: a plugin would take its time to decide. `asked`: an upstream would be asked.'),
+  reply: z
+    .strictObject({
+      rcode: z.string(),
+      truncated: z.boolean().describe('The client would be told to come back over TCP.'),
+      answers: count.describe('Records of the answer section.'),
+      ede: count.nullable().describe('Info code of the extended error (RFC 8914).'),
+      stale: z.boolean().describe('What has expired would be served (RFC 8767).'),
+    })
+    .nullable()
+    .describe('The reply, where the fate is `answered`.'),
 });
 /** What would happen to a query, found out without sending, counting or recording anything. */
 export type ExplainResult = z.infer<typeof explainSchema>;

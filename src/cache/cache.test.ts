@@ -9,6 +9,7 @@ import {
 } from '../../test/support/sample-answers.ts';
 import { Answer, FAILURE, NODATA } from '../wire/answer.ts';
 import { EDE, RCODE, TYPE } from '../wire/constants.ts';
+import { textToName } from '../wire/name.ts';
 import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query, TCP } from '../wire/query.ts';
 import { finishReply } from '../wire/writer.ts';
 import { AnswerCache, type CacheSettings } from './cache.ts';
@@ -357,4 +358,66 @@ describe('the control plane', () => {
     insert(cache, 'n1.example', 0);
     expect(serve(cache, sampleQuery('n1.example'), 0)).toBe(CACHE_HIT);
   });
+});
+
+describe('forgetting names', () => {
+  const ALL = ['example.test', 'www.example.test', 'a.www.example.test', 'xexample.test', 'test', 'other.test'];
+  const filled = () => {
+    const memory = createCacheMemory({ bytes: 1 << 20 });
+    const cache = new AnswerCache(memory, { worker: 1, minTtl: 0, maxTtl: 86_400, serveStale: 0 });
+    const answer = new Answer();
+    for (const name of ALL)
+      for (const type of [1, 28])
+        for (const dnssecOk of [false, true]) {
+          const query = sampleQuery(name, { type, dnssecOk });
+          cache.insert(query.question, sampleAnswer(answer, query.question), 1000);
+        }
+    const held = (type = 1) =>
+      ALL.filter((name) => {
+        const query = sampleQuery(name, { type });
+        query.nowMs = 1000;
+        return cache.serve(query, false) === CACHE_HIT;
+      });
+    return { cache, held };
+  };
+  const pause = async () => {};
+
+  it('the name alone, in all its types and forms', async () => {
+    const { cache, held } = filled();
+    expect(await cache.flushNames(textToName('www.example.test'), false, -1, pause)).toBe(4);
+    expect(held()).toEqual(ALL.filter((name) => name !== 'www.example.test'));
+    expect(cache.stats().entries).toBe(4 * ALL.length - 4);
+  });
+
+  it('with all below it, and nothing that only ends alike', async () => {
+    const { cache, held } = filled();
+    expect(await cache.flushNames(textToName('example.test'), true, -1, pause)).toBe(12);
+    expect(held()).toEqual(['xexample.test', 'test', 'other.test']);
+  });
+
+  it('of one type', async () => {
+    const { cache, held } = filled();
+    expect(await cache.flushNames(textToName('example.test'), true, 28, pause)).toBe(6);
+    expect([held(1), held(28)]).toEqual([ALL, ['xexample.test', 'test', 'other.test']]);
+  });
+
+  it('the root and all below it is everything', async () => {
+    const { cache, held } = filled();
+    expect(await cache.flushNames(textToName('.'), true, -1, pause)).toBe(4 * ALL.length);
+    expect([held(), cache.stats().entries]).toEqual([[], 0]);
+  });
+});
+
+it('made untouched, it serves and leaves no trace: no answer becomes more popular or due to be fetched again', () => {
+  const memory = createCacheMemory({ bytes: MIB });
+  const cache = new AnswerCache(memory, defaults);
+  const looking = new AnswerCache(memory, { ...defaults, untouched: true });
+  insert(cache, 'popular.test', 0, { ttls: [100] });
+  const query = sampleQuery('popular.test');
+  query.nowMs = 95_000;
+  const before = memory.shards.map((shard) => new Uint8Array(shard).slice());
+  for (let i = 0; i < 10; i++) expect([looking.serve(query, false), looking.refreshDue]).toEqual([CACHE_HIT, false]);
+  expect(memory.shards.every((shard, i) => Buffer.compare(new Uint8Array(shard).slice(), before[i]!) === 0)).toBe(true);
+  for (let i = 0; i < 2; i++) cache.serve(query, false);
+  expect(cache.refreshDue).toBe(true);
 });

@@ -21,6 +21,7 @@ import {
   answers,
   authenticData,
   CODES,
+  concerns,
   ENTRY_HEADER_WORDS,
   EXPIRES_AT,
   edeOf,
@@ -36,6 +37,7 @@ import {
 } from './entry.ts';
 import { keyHigh, keyLow } from './key.ts';
 import {
+  BUCKET_WORDS,
   type CacheMemory,
   clearShard,
   ENTRIES,
@@ -96,6 +98,8 @@ export interface CacheSettings {
   readonly maxTtl: number;
   /** How long after its end an answer may still be served, in seconds; 0 = never (RFC 8767). */
   readonly serveStale: number;
+  /** Serving leaves no trace: nothing becomes more popular, nothing is to be refreshed. For the control plane. */
+  readonly untouched?: boolean;
 }
 
 /** What `explain` says about an entry. */
@@ -143,6 +147,8 @@ export class AnswerCache {
   readonly #minTtl: number;
   readonly #maxTtl: number;
   readonly #serveStale: number;
+  readonly #mostPopular: number;
+  readonly #refreshFrom: number;
 
   constructor(memory: CacheMemory, settings: CacheSettings) {
     if (!(Number.isInteger(settings.worker) && settings.worker > 0))
@@ -153,6 +159,9 @@ export class AnswerCache {
     this.#minTtl = settings.minTtl;
     this.#maxTtl = settings.maxTtl;
     this.#serveStale = settings.serveStale;
+    // Numbers instead of a question asked on each hit.
+    this.#mostPopular = settings.untouched ? -1 : FREQUENCY_MASK;
+    this.#refreshFrom = settings.untouched ? Number.POSITIVE_INFINITY : POPULAR;
   }
 
   /**
@@ -206,14 +215,14 @@ export class AnswerCache {
       // From here on everything read is known to belong together.
       const at = frequencyAt(bucket, slot);
       let frequency = shard.bytes[at]!;
-      if ((frequency & FREQUENCY_MASK) < FREQUENCY_MASK) shard.bytes[at] = ++frequency;
+      if ((frequency & FREQUENCY_MASK) < this.#mostPopular) shard.bytes[at] = ++frequency;
       finish(query, head, codes, stale);
       if (stale) return CACHE_STALE;
       if (
         (expiresAt - now) * 10 <= life &&
         life >= MIN_REFRESH_LIFE &&
         (frequency & REFRESH_CLAIMED) === 0 &&
-        (frequency & FREQUENCY_MASK) >= POPULAR
+        (frequency & FREQUENCY_MASK) >= this.#refreshFrom
       ) {
         shard.bytes[at] = frequency | REFRESH_CLAIMED;
         this.refreshDue = true;
@@ -346,6 +355,31 @@ export class AnswerCache {
     return removed;
   }
 
+  /**
+   * Forget what is known about `name` (wire form, lower case), or with `subtree` also about all below it; of one type, or of
+   * every one (-1). Shards are looked through without a lock, one at a time with a pause after each, and only a bucket that
+   * holds something of it is locked, for a microsecond. Resolves with how many answers that were.
+   */
+  async flushNames(name: Uint8Array, subtree: boolean, type: number, pause: () => Promise<void>): Promise<number> {
+    let removed = 0;
+    for (const shard of this.#shards) {
+      for (let i = 0; i < shard.buckets; i++) {
+        const bucket = shard.tableStart + i * BUCKET_WORDS;
+        if (!mayHold(shard, bucket, name, subtree, type)) continue;
+        if (!lock(shard, this.#worker, PATIENT_LOCK_ATTEMPTS)) continue;
+        for (let slot = bucket; slot < bucket + WAYS; slot++) {
+          if (shard.words[slot + WAYS] === 0 || !concerns(shard, shard.words[slot + WAYS]!, name, subtree, type))
+            continue;
+          emptySlot(shard, slot);
+          removed++;
+        }
+        unlock(shard);
+      }
+      await pause();
+    }
+    return removed;
+  }
+
   /** Sums over all shards; a snapshot taken without locks. */
   stats(): CacheStats {
     const sum: CacheStats = {
@@ -397,6 +431,22 @@ export function releaseLocksOf(memory: CacheMemory, worker: number): number {
     released++;
   }
   return released;
+}
+
+/** Whether the bucket may hold something about the name. What changes while it is looked at may. */
+function mayHold(shard: Shard, bucket: number, name: Uint8Array, subtree: boolean, type: number): boolean {
+  const { words } = shard;
+  const version = Atomics.load(words, VERSION);
+  let holds = false;
+  let empty = true;
+  for (let slot = bucket; slot < bucket + WAYS && !holds; slot++) {
+    const ref = words[slot + WAYS]!;
+    if (ref === 0) continue;
+    empty = false;
+    holds = concerns(shard, ref, name, subtree, type);
+  }
+  if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
+  return holds || (!empty && ((version & 1) !== 0 || Atomics.load(words, VERSION) !== version));
 }
 
 /** Take the shard's lock and make its version odd. False after `attempts` tries. */

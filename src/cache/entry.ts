@@ -89,6 +89,30 @@ export function answers(shard: Shard, ref: number, question: Question): boolean 
 }
 
 /**
+ * True when the entry at `ref` is about `name` or, with `subtree`, about a name below it; of `type`, or -1 for every one. As
+ * safe as `answers`.
+ */
+export function concerns(shard: Shard, ref: number, name: Uint8Array, subtree: boolean, type: number): boolean {
+  const { words, bytes } = shard;
+  if (ref < shard.arenaStart || ref >= shard.arenaEnd - ENTRY_HEADER_WORDS) return false;
+  const head = words[ref]!;
+  if (ref + entryWords(head) > shard.arenaEnd) return false;
+  const from = ((ref + ENTRY_HEADER_WORDS) << 2) + HEADER_BYTES;
+  const end = from + messageLength(head) - HEADER_BYTES - 4;
+  let at = from;
+  // Label by label to where `name` would begin.
+  let behind = from;
+  while (behind < end && bytes[behind] !== 0) behind += bytes[behind]! + 1;
+  if (behind >= end || bytes[behind] !== 0) return false;
+  behind++;
+  if (type >= 0 && ((bytes[behind]! << 8) | bytes[behind + 1]!) !== type) return false;
+  while (behind - at > name.length) at += bytes[at]! + 1;
+  if (behind - at !== name.length || (at !== from && !subtree)) return false;
+  for (let i = 0; i < name.length; i++) if (bytes[at + i] !== name[i]) return false;
+  return true;
+}
+
+/**
  * Write `answer` at `ref`; the caller has made room. Every record's TTL is brought between `lowestTtl` and `highestTtl`.
  * `storedAt`, `ttl`, both TTL bounds: seconds.
  */

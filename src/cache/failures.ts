@@ -111,6 +111,14 @@ export class FailureTable {
     return slot >= 0 && ticks(nowMs) < words[slot + UNTIL]! ? words[slot + WHAT]! & 0xffff : -1;
   }
 
+  /** Seconds, rounded up, that the failure which `question` is under at `nowMs` still lasts; 0 = none. For the control plane. */
+  secondsLeft(question: Question, nowMs: number): number {
+    const words = this.#words;
+    const low = keyLow(question);
+    const slot = find(words, bucketOf(low), low, keyHigh(question), Atomics.load(words, EPOCH) & EPOCH_MASK);
+    return slot < 0 ? 0 : Math.max(0, Math.ceil((words[slot + UNTIL]! - ticks(nowMs)) / TICKS));
+  }
+
   /** `question` was answered at `nowMs`. */
   forget(question: Question, nowMs: number): void {
     const words = this.#words;

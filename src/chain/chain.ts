@@ -2,8 +2,8 @@
  * The packet's way through the server, as a list:
  *
  *     (foresee and fetch hooks, for a batch)
- *     → packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → miss hooks
- *     → source → resolved hooks → answer hooks → OPT and size limit → observe hooks
+ *     → packet hooks (guards) → read → query hooks of guards → own names → query hooks of policy → cache → zones
+ *     with records here → miss hooks → source → resolved hooks → answer hooks → OPT and size limit → observe hooks
  *
  * Everything is synchronous. A query whose answer is not there yet is put aside (suspended.ts) and comes back through
  * `answered`, `failed` or `slow`. One `try` around it all keeps a faulty plugin from costing more than its query.
@@ -54,7 +54,9 @@ import {
   readQuery,
 } from '../wire/reader.ts';
 import type { ServerCookies } from '../wire/server-cookies.ts';
+import { TRANSPORT_TABLE } from '../wire/transports.ts';
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
+import type { Ways } from '../zones/ways.ts';
 import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { OwnAddresses } from './own-addresses.ts';
@@ -72,9 +74,11 @@ const MAX_DEFER_MS = 10_000;
 export interface ChainParts {
   /** In the order in which their hooks run (plugins.ts sorts them by stage). */
   readonly plugins: readonly MountedPlugin[];
-  readonly ownNames: OwnNames;
-  readonly cache: AnswerCache;
-  readonly failures: FailureTable;
+  readonly ownNames: Pick<OwnNames, 'decide'>;
+  readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
+  readonly failures: Pick<FailureTable, 'active'>;
+  /** Zones whose records are here (zones/ways.ts). */
+  readonly localZones?: Pick<Ways, 'decide'> | undefined;
   readonly suspended: SuspendedQueries;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -88,14 +92,15 @@ export interface ChainParts {
 
 export class Chain implements Waiters {
   /** Where suspended queries are answered, by transport. Set by whoever opens the transports. */
-  readonly routes: (ReplyRoute | undefined)[] = [undefined, undefined];
+  readonly routes: (ReplyRoute | undefined)[] = TRANSPORT_TABLE.map(() => undefined);
   /** Set by whoever makes the source (which needs the chain first). */
   source: Source | undefined;
   readonly #hooks: PluginHooks;
   readonly #counters: QueryCounters;
-  readonly #ownNames: OwnNames;
-  readonly #cache: AnswerCache;
-  readonly #failures: FailureTable;
+  readonly #ownNames: ChainParts['ownNames'];
+  readonly #cache: ChainParts['cache'];
+  readonly #failures: ChainParts['failures'];
+  readonly #localZones: ChainParts['localZones'];
   readonly #cookies: ServerCookies | undefined;
   readonly #ownAddresses: OwnAddresses | undefined;
   readonly #suspended: SuspendedQueries;
@@ -114,6 +119,7 @@ export class Chain implements Waiters {
     this.#ownNames = parts.ownNames;
     this.#cache = parts.cache;
     this.#failures = parts.failures;
+    this.#localZones = parts.localZones;
     this.#cookies = parts.cookies;
     this.#ownAddresses = parts.ownAddresses;
     this.#suspended = parts.suspended;
@@ -318,6 +324,10 @@ export class Chain implements Waiters {
       // RFC 8767 is for failures; for popular names the answer is fetched before it expires.
       if (this.#cache.refreshDue && this.mayAskAgain(query.question)) this.source?.refresh(query.question, query.nowMs);
       return ANSWER;
+    }
+    if (this.#localZones !== undefined) {
+      const verdict = this.#localZones.decide(query);
+      if (verdict !== CONTINUE) return verdict;
     }
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
     const failure = this.#failures.active(query.question, query.nowMs);

@@ -11,6 +11,7 @@
  */
 import type { AnswerCache } from '../cache/cache.ts';
 import type { FailureTable } from '../cache/failures.ts';
+import { COMPLETE, CONTINUE } from '../contract/plugin.ts';
 import type { Answer } from '../wire/answer.ts';
 import {
   EDE,
@@ -28,7 +29,9 @@ import { COMPRESS, LAYOUTS, NAME_COUNT, PREFIX_SHIFT } from '../wire/normalize.t
 import { CACHE_HIT, CACHE_STALE, Query, TCP } from '../wire/query.ts';
 import { readQuery } from '../wire/reader.ts';
 import { RecordCursor } from '../wire/records.ts';
+import { transportOf } from '../wire/transports.ts';
 import { addOwnedRecord, addRecordRange, beginReply, put16, writeHeader } from '../wire/writer.ts';
+import type { Ways } from '../zones/ways.ts';
 import { NO_ROOM, type Source } from './source.ts';
 import type { SuspendedQueries } from './suspended.ts';
 
@@ -39,9 +42,13 @@ export const WAITS = 1;
 /** … or there is no room to wait. */
 export const FAILED = 2;
 
+/** Aliases from zone to zone; a loop ends here. */
+const MAX_ALIASES = 8;
+
 export interface CompletionParts {
-  readonly cache: AnswerCache;
-  readonly failures: FailureTable;
+  readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
+  readonly failures: Pick<FailureTable, 'active'>;
+  readonly localZones?: Pick<Ways, 'decide'> | undefined;
   readonly suspended: SuspendedQueries;
   readonly hashKey: readonly [number, number];
 }
@@ -81,18 +88,26 @@ export class CnameCompletion {
   }
 
   /** Complete the reply in `query`, or have it wait: the source then calls with a token for which `holds` is true. */
-  begin(query: Query, byAnswerHook: boolean, source: Source | undefined): number {
+  begin(query: Query, byAnswerHook: boolean, source: Source | undefined, aliases = 0): number {
     if (!this.#readTarget(query)) {
       serverFailure(query, EDE.OTHER);
       return WHOLE;
     }
-    const { cache, failures, suspended } = this.#parts;
+    const { cache, failures, localZones, suspended } = this.#parts;
     const target = this.#target;
     const found = cache.serve(target, false);
     if (found === CACHE_HIT) {
       if (cache.refreshDue) source?.refresh(target.question, query.nowMs);
       this.#append(query, target.reply, target.replyLength, target.rcode);
       return WHOLE;
+    }
+    const local = localZones?.decide(target);
+    if (local !== undefined && local !== CONTINUE) {
+      this.#append(query, target.reply, target.replyLength, target.rcode);
+      // An alias to a name that is not here: it is completed in its turn.
+      return local === COMPLETE && query.rcode === RCODE.NOERROR && aliases < MAX_ALIASES
+        ? this.begin(query, byAnswerHook, source, aliases + 1)
+        : WHOLE;
     }
     const failure = failures.active(target.question, query.nowMs);
     if (failure >= 0) {
@@ -203,7 +218,7 @@ export class CnameCompletion {
       writeHeader(query, rcode, 0);
       return;
     }
-    if (cursor.broken || query.transport === TCP) serverFailure(query, EDE.OTHER);
+    if (cursor.broken || !transportOf(query).mayTruncate) serverFailure(query, EDE.OTHER);
     else beginReply(query, rcode, FLAG_TC);
   }
 

@@ -17,8 +17,9 @@ import {
 } from '../contract/plugin.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
-import { type Query, UDP } from '../wire/query.ts';
+import type { Query } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
+import { transportOf } from '../wire/transports.ts';
 
 /** One query in this many has its plugins' time taken. */
 const SAMPLE = 256;
@@ -258,14 +259,14 @@ export class PluginHooks {
     this.#log.debug?.({ plugin, message: faultText(error) }, 'a hook failed: message');
   }
 
-  /** Run one hook; the verdict is checked, counted and, over TCP, TRUNCATE made CONTINUE. */
+  /** Run one hook; the verdict is checked, counted and, where nothing is truncated (TCP), TRUNCATE made CONTINUE. */
   #run(hook: DecidingHook, owner: number, query: Query): number {
     this.#running = owner;
     const verdict = this.#timing ? this.#timed(hook, owner, query) : hook(query);
     this.#running = -1;
     if (verdict === CONTINUE) return CONTINUE;
     if (!(verdict >= ANSWER && verdict <= COMPLETE)) this.#complain(owner, 'the hook returned no verdict');
-    if (verdict === TRUNCATE && query.transport !== UDP) return CONTINUE;
+    if (verdict === TRUNCATE && !transportOf(query).mayTruncate) return CONTINUE;
     this.#values[this.#verdicts[owner]! + verdict]! += 1;
     query.decidedBy = owner;
     return verdict;

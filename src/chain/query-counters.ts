@@ -1,7 +1,8 @@
 /** What the chain counts about queries, as a whole: transports, response codes, cache, drops, latency. */
 import type { Histogram, Metrics } from '../metrics/registry.ts';
 import { FLAG_TC, RCODE, rcodeName } from '../wire/constants.ts';
-import { CACHE_RESULTS, COOKIE_STATES, DROP_REASONS, type Query, TRANSPORTS, UDP } from '../wire/query.ts';
+import { CACHE_RESULTS, COOKIE_STATES, DROP_REASONS, type Query, TRANSPORTS } from '../wire/query.ts';
+import { transportOf } from '../wire/transports.ts';
 
 /** Upper bounds of the latency histogram, in seconds. */
 const LATENCY_BOUNDS = [0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5];
@@ -61,7 +62,7 @@ export class QueryCounters {
     values[this.#responses + (query.rcode < RCODES.length ? query.rcode : RCODE.SERVFAIL)]! += 1;
     values[this.#cacheResults + query.cacheResult]! += 1;
     if ((query.reply[query.replyStart + 2]! & (FLAG_TC >>> 8)) !== 0) values[this.#truncated]! += 1;
-    if (query.transport === UDP && query.nowMs === query.receivedMs) this.#immediate++;
+    if (!transportOf(query).stream && query.nowMs === query.receivedMs) this.#immediate++;
     else this.#latency.record(clockMs() - query.receivedMs);
   }
 

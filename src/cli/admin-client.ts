@@ -16,7 +16,8 @@ export function getJson<Body>(path: string, configPath: string | undefined, term
   return sendJson('GET', path, undefined, configPath, terminal);
 }
 
-/** Any request, with `content` as its JSON body where there is one. For those that take long, `timeoutMs` says how long. */
+/** Any request, with `content` as its JSON body where there is one. For those that take long, `timeoutMs` says how long.
+ * `alsoTaken`: a status that is no error to the caller. */
 export async function sendJson<Body>(
   method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
@@ -24,6 +25,7 @@ export async function sendJson<Body>(
   configPath: string | undefined,
   terminal: Terminal,
   timeoutMs = TIMEOUT_MS,
+  alsoTaken?: number,
 ): Promise<Body> {
   const location = await adminLocation({ path: configPath, workFolder: terminal.workFolder });
   const token = await tokenFor(location, terminal);
@@ -32,7 +34,7 @@ export async function sendJson<Body>(
   const body = content === undefined ? undefined : JSON.stringify(content);
   const response = await ask(location, path, { method, headers, ...(body !== undefined && { body }) }, timeoutMs);
   const answer = await jsonOf(response, location);
-  if (response.ok) return answer as Body;
+  if (response.ok || response.status === alsoTaken) return answer as Body;
   throw refusal(response.status, answer, location);
 }
 

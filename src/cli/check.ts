@@ -37,6 +37,8 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
       access: config.server.access,
       data: config.server.dataFolder,
       upstreams: config.upstream.servers.map((server) => ({ address: endpointText(server), trusted: server.trusted })),
+      zones: config.zones.filter(({ way }) => way.kind === 'forward' || !way.specialUse).map(zoneOf),
+      specialUse: config.zones.filter(({ way }) => way.kind === 'records' && way.specialUse).map(({ zone }) => zone),
       admin: endpointText(config.admin.listen),
       notice: {
         listen: config.notice.listen.map(endpointText),
@@ -118,6 +120,25 @@ function leadsTo({ notice: { ipv4, ipv6 } }: Config): string[] {
   return [ipv4, ipv6].filter((address) => address !== undefined);
 }
 
+function zoneOf({ zone, way }: Config['zones'][number]) {
+  return way.kind === 'forward'
+    ? { zone, forward: way.servers.map(endpointText) }
+    : { zone, records: way.records.length };
+}
+
+/** One line for each zone of the configuration, one for all special-use names. */
+function zoneFacts({ zones }: Config): (readonly [string, string])[] {
+  const own = zones.filter(({ way }) => way.kind === 'forward' || !way.specialUse);
+  const lines = own.map(({ zone, way }): readonly [string, string] => [
+    'zone',
+    way.kind === 'forward'
+      ? `${zone} → ${way.servers.map(endpointText).join(', ')}`
+      : `${zone}: ${way.records.length} records here`,
+  ]);
+  const special = zones.length - own.length;
+  return special > 0 ? [...lines, ['special', `${special} special-use zones are answered here`]] : lines;
+}
+
 function summaryText(
   config: Config,
   chain: readonly ChainEntry[],
@@ -133,6 +154,7 @@ function summaryText(
       'upstream',
       `${upstream.servers.map((each) => `${endpointText(each)}${each.trusted ? ' (trusted)' : ''}`).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
     ],
+    ...zoneFacts(config),
     ['cache', bytesText(cache.sizeBytes)],
     ['admin', endpointText(admin.listen)],
     ['notice', noticeText(config)],

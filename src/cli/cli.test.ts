@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { cacheWithout } from '../../test/support/desk-without-cache.ts';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
 import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
@@ -98,7 +99,9 @@ beforeAll(async () => {
           },
         ],
         decidedBy: 'sinkhole',
-        outcome: 'answered by the plugin',
+        outcome: 'answered NOERROR by sinkhole',
+        fate: 'answered',
+        reply: { rcode: 'NOERROR', truncated: false, answers: 1, ede: 4, stale: false },
       };
     },
     reload: async () => ({ ok: true, problems: [] }),
@@ -112,6 +115,7 @@ beforeAll(async () => {
       verify: () => ({ ok: true, entries: 0, head: null, problem: null }),
       acknowledge: () => ({ ok: true, entries: 0, head: null, problem: null }),
     },
+    cache: cacheWithout(),
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
   });
@@ -335,7 +339,7 @@ describe('explain', () => {
 LIST     CATEGORY       TRIGGER  RULE           LINE  WHY
 c2-feed  c2, confirmed  qname    *.example.com  12    nothing acts on it
 
-sinkhole decides: answered by the plugin
+sinkhole decides: answered NOERROR by sinkhole
 `);
   });
 

@@ -109,6 +109,43 @@ understood.`,
     load: async () => (await import('./explain.ts')).explain,
   },
   {
+    name: 'reload',
+    usage: '',
+    summary: 'read the configuration again, without losing a query',
+    help: `The running server reads its configuration file again, as on SIGHUP. New workers take over
+the sockets and the cache; the old ones answer what waits and end. A configuration with
+problems is refused, every problem is named, and the one in force stays.`,
+    examples: [['sekisho reload', 'after a change of the file; look at it with `sekisho check` first']],
+    options: [],
+    words: [0, 0],
+    trace: { '': ['configuration.change'] },
+    load: async () => (await import('./reload.ts')).reload,
+  },
+  {
+    name: 'cache',
+    usage: 'flush NAME [--subtree] [--type T] | stats',
+    summary: 'forget what the cache holds of a name; the cache in numbers',
+    help: `flush NAME forgets every answer to questions for NAME, in all workers at once: they share
+one cache. With --subtree also for all names below it (\`flush . --subtree\` empties the
+cache), with --type for one type only. Remembered failures are forgotten, too. An answer
+that is on its way from an upstream meanwhile is stored as it comes.
+
+stats shows what is held, how often it served, and what gave way.
+Roles: operator or security; stats also for viewers.`,
+    examples: [
+      ['sekisho cache flush www.example.com', 'a site has moved and waits for nobody'],
+      ['sekisho cache flush example.com --subtree', 'a whole zone has'],
+      ['sekisho cache stats', 'is it large enough?'],
+    ],
+    options: ['subtree', 'type'],
+    words: [1, 2],
+    trace: {
+      flush: ['cache.flush'],
+      stats: { none: 'how much the cache holds and how often it served: no name, no address' },
+    },
+    load: async () => (await import('./cache.ts')).cache,
+  },
+  {
     name: 'lists',
     usage: '[status|reload|rollback] [NAME]',
     summary: 'show, fetch or take back reputation lists and policy zones',

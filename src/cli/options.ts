@@ -26,6 +26,7 @@ export const OPTION_HELP = {
   apply: ['--apply N', 'put proposal N of a diagnosis in force'],
   diagnosis: ['--diagnosis ID', 'which diagnosis; the last one you made unless given'],
   escalate: ['--escalate TEXT', 'for a whole zone: why nothing narrower does'],
+  type: ['--type T', 'one type of record only, e.g. AAAA'],
   reason: ['--reason TEXT', 'why, in a sentence; recorded'],
   language: ['--language L', 'ja or en; the first of notice.languages unless given'],
   format: [

@@ -13,6 +13,7 @@ import type { PluginConfig } from '../loading/plugin-config.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
+import type { ZoneConfig } from '../zones/zone-config.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 
 /** What `Config.source` says when there is no file. */
@@ -30,6 +31,8 @@ export interface Config {
   readonly warnings: readonly string[];
   readonly server: ServerConfig;
   readonly upstream: UpstreamConfig;
+  /** Those of the configuration, then the special-use names that are answered here. */
+  readonly zones: readonly ZoneConfig[];
   readonly cache: CacheConfig;
   /** In the order of the configuration; list `i` is bit `i` of every mask. */
   readonly lists: readonly ListConfig[];
@@ -150,7 +153,7 @@ export function serverConfig(
 ): ServerConfig {
   const { tcp, udp, overload, identity } = section;
   return {
-    listen: section.listen,
+    listen: section.listen.map((entry) => (typeof entry.address === 'string' ? (entry as Endpoint) : entry.address)),
     listenIsDefault,
     workers: section.workers === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : section.workers,
     access: section.access,

@@ -11,6 +11,7 @@ import { moduleUrl } from '../loading/module-path.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import type { Config } from './config.ts';
 import { adminLocation, type LoadOptions, loadConfig, parseConfig } from './load.ts';
+import { defaultZones } from './zones-section.ts';
 
 const access = definePlugin({ name: 'access', stage: 'guard', summary: 'gate', options: z.strictObject({}) });
 const ampShaper = definePlugin({ name: 'amp-shaper', stage: 'guard', summary: 'shapes', options: z.strictObject({}) });
@@ -133,6 +134,7 @@ describe('a configuration without any key', () => {
           segments: true,
           cookies: true,
         },
+        zones: defaultZones(),
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [
           { name: 'access', options: {} },
@@ -196,7 +198,7 @@ describe('a full configuration', () => {
   it('is read with units, in the order of its plugins, the gate first', async () => {
     const read = await config(`
 server:
-  listen: ["0.0.0.0:53", "[2001:db8::1]"]
+  listen: ["0.0.0.0:53", { address: "[2001:db8::1]" }]
   workers: 4
   access: ["192.0.2.0/24", "2001:db8::/32"]
   data: /var/lib/sekisho
@@ -324,6 +326,11 @@ notices: {}
     ['server: 5', /^x\.yaml:1:9: server: expected a map \(key: value\), found 5$/],
     ['a: &a [x]\nb: !!foo 1', /^x\.yaml:2:4: YAML: unresolved tag/],
     ['--- {}\n--- {}', /^x\.yaml:2:1: YAML: .*multiple documents/],
+    [
+      'server:\n  listen: ["127.0.0.1:1", { address: "127.0.0.1:1" }]',
+      /^x\.yaml:2:27: server\.listen\[1\]: 127\.0\.0\.1:1 stands here twice$/,
+    ],
+    ['server:\n  listen: [{ address: "127.0.0.1:1", adress: 2 }]', /listen\[0\].*adress/],
     [
       'server:\n  listen: ["127.0.0.1:1", "127.0.0.1:1"]',
       /^x\.yaml:2:27: server\.listen\[1\]: 127\.0\.0\.1:1 stands here twice$/,

@@ -16,7 +16,13 @@ import { loadNotice } from '../notice/section/load-notice.ts';
 import type { Finding } from '../settings/finding.ts';
 import { type Found, readText } from '../settings/found.ts';
 import { check, foundText, unknownKey } from '../settings/problems.ts';
-import { type ConfigProblem, problemText, sortedProblems, YamlSource } from '../settings/yaml-source.ts';
+import {
+  type ConfigProblem,
+  type ConfigSource,
+  problemText,
+  sortedProblems,
+  YamlSource,
+} from '../settings/yaml-source.ts';
 import { loadSubscribers } from '../subscribers/section/load-subscribers.ts';
 import {
   adminConfig,
@@ -33,6 +39,7 @@ import {
 import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, isOwnListener, type Sections } from './cross-checks.ts';
 import { findConfig } from './find.ts';
+import { withIncludes } from './includes.ts';
 import {
   adminSchema,
   cacheSchema,
@@ -44,6 +51,7 @@ import {
   upstreamSchema,
 } from './schema.ts';
 import { parseTokens } from './tokens-file.ts';
+import { loadZones } from './zones-section.ts';
 
 export type { ResolvePlugin } from '../loading/plugin-options.ts';
 
@@ -75,7 +83,7 @@ export async function loadConfig(options: LoadOptions): Promise<LoadResult> {
 
 /** The configuration in `text`. Apart from the files that the text names (plugins, tokens, secrets) nothing is read. */
 export async function parseConfig(text: string, found: Found, options: LoadOptions): Promise<LoadResult> {
-  const source = new YamlSource(text, found.source);
+  const source = await withIncludes(new YamlSource(text, found.source), found.baseFolder);
   const problems: ConfigProblem[] = [...source.problems];
   const fail = (): LoadResult => ({
     ok: false,
@@ -124,6 +132,8 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
+  const zones = await loadZones(raw, server?.listen, found, source);
+  problems.push(...zones.problems);
   const lists = await loadLists(raw, found, source);
   const wallMs = (options.wallMs ?? Date.now)();
   problems.push(...termFindings(lists.lists, ['lists'], wallMs).map(report));
@@ -173,6 +183,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     warnings,
     server,
     upstream: upstreamConfig(upstreamSection, servers),
+    zones: zones.zones,
     cache,
     lists: lists.lists,
     ...(subscribers && { subscribers }),
@@ -200,7 +211,7 @@ export interface AdminLocation {
 export async function adminLocation(options: Omit<LoadOptions, 'resolvePlugin'>): Promise<AdminLocation> {
   const found = findConfig(options.path, options.workFolder ?? process.cwd(), options.defaultPaths);
   const text = found.file === undefined ? '' : ((await readText(found.file)).text ?? '');
-  const source = new YamlSource(text, found.source);
+  const source = await withIncludes(new YamlSource(text, found.source), found.baseFolder);
   const pick = <Schema extends Parameters<typeof check>[0]>(schema: Schema, section: string, key: string) =>
     check(schema, memberOf(memberOf(source.value, section), key), source, []).data ??
     check(schema, undefined, source, []).data;
@@ -219,7 +230,7 @@ function singleApproverProblem(section: z.infer<typeof adminSchema>): string | u
 }
 
 /** Keys at the top that are unknown. */
-function strangeKeys(raw: Record<string, unknown>, source: YamlSource): ConfigProblem[] {
+function strangeKeys(raw: Record<string, unknown>, source: ConfigSource): ConfigProblem[] {
   const known = Object.keys(configSchema.shape);
   return Object.keys(raw)
     .filter((key) => !known.includes(key))
@@ -250,7 +261,7 @@ function bracketed(text: string): string {
 async function loadTokens(
   path: string | undefined,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
   problems: ConfigProblem[],
 ): Promise<TokenEntry[]> {
   if (path === undefined) return [];
@@ -267,7 +278,7 @@ async function loadTokens(
 async function loadCookieSecrets(
   path: string | undefined,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
   problems: ConfigProblem[],
 ): Promise<readonly string[]> {
   if (path === undefined) return [];

@@ -3,13 +3,15 @@
  * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
  */
 import { z } from 'zod';
-import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../address/address.ts';
+import { parsePrefix } from '../address/address.ts';
 import { listsSchema, popularNamesSchema, transferSchema } from '../lists/section/lists-section.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { noticeSchema } from '../notice/section/notice-section.ts';
 import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 import { subscribersSchema } from '../subscribers/section/subscribers-section.ts';
+import { complain, endpoint } from './texts.ts';
+import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
 /** Listens for queries unless told otherwise. */
 export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
@@ -19,12 +21,19 @@ export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 export const serverSchema = z
   .strictObject({
     listen: z
-      .array(endpoint({ defaultPort: 53 }))
+      .array(
+        z.union([
+          endpoint({ defaultPort: 53 }),
+          z.strictObject({
+            address: endpoint({ defaultPort: 53 }).describe('Address that takes queries; port 53 unless given.'),
+          }),
+        ]),
+      )
       .min(1)
       .max(64)
       .prefault(DEFAULT_LISTEN)
       .describe(
-        'Addresses that take queries, each over UDP and TCP. `0.0.0.0` and `[::]` stand for every address of the machine.',
+        'Addresses that take queries, each over UDP and TCP; text, or `{ address: … }`. `0.0.0.0` and `[::]` stand for every address of the machine.',
       ),
     workers: z
       .union([z.literal('auto'), z.int().min(1).max(64)])
@@ -288,8 +297,16 @@ export const ip53bSchema = z
 
 /** The whole file. Plugins are checked one by one against their own schemas (load.ts). */
 export const configSchema = z.strictObject({
+  include: z
+    .union([z.string().min(1), z.array(z.string().min(1))])
+    .optional()
+    .describe(
+      'Files, or folders of `*.yaml`, whose sections count as if they stood here. A section stands in one file; entries of `lists`, `zones` and `plugins` may come from several, those of this file last. Relative to this file, as all names in them.',
+    ),
   server: serverSchema,
   upstream: upstreamSchema,
+  zones: zonesSchema,
+  'special-use': specialUseSchema,
   cache: cacheSchema,
   lists: listsSchema
     .optional()
@@ -316,23 +333,6 @@ export const configSchema = z.strictObject({
   ip53b: ip53bSchema,
 });
 
-/** Text that becomes an endpoint. */
-function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
-  return z
-    .string()
-    .transform((text, context): Endpoint => {
-      try {
-        return parseEndpoint(text, options);
-      } catch (error) {
-        return complain(error, context);
-      }
-    })
-    .meta({
-      typeText:
-        options.defaultPort === undefined ? 'address:port' : `address:port (port ${options.defaultPort} unless given)`,
-    });
-}
-
 /** UDP ports. */
 function ports(defaults: number[]) {
   return z.array(z.int().min(1).max(65535)).max(100).default(defaults);
@@ -350,12 +350,6 @@ function prefix() {
       }
     })
     .meta({ typeText: 'networks' });
-}
-
-function complain(error: unknown, context: z.RefinementCtx): never {
-  if (!(error instanceof AddressError)) throw error;
-  context.addIssue({ code: 'custom', message: error.message });
-  return z.NEVER;
 }
 
 /** A TXT string of at most 255 bytes (RFC 1035 §3.3). */

@@ -8,7 +8,7 @@
 import { z } from 'zod';
 import { ROLES } from '../audit/roles.ts';
 import { type Checked, check } from '../settings/problems.ts';
-import { type ConfigProblem, YamlSource } from '../settings/yaml-source.ts';
+import { type ConfigProblem, type ConfigSource, YamlSource } from '../settings/yaml-source.ts';
 import type { TokenEntry } from './config.ts';
 
 export const tokensSchema = z
@@ -42,7 +42,7 @@ export function parseTokens(text: string, file: string): Checked<TokenEntry[]> {
   return problems.length > 0 ? { problems } : { data: tokens };
 }
 
-function duplicates(tokens: readonly TokenEntry[], source: YamlSource): ConfigProblem[] {
+function duplicates(tokens: readonly TokenEntry[], source: ConfigSource): ConfigProblem[] {
   return tokens.flatMap((token, index) => {
     const earlier = tokens.slice(0, index);
     const problems: ConfigProblem[] = [];

@@ -146,6 +146,7 @@ export {
 } from '../wire/query.ts';
 export type { Question } from '../wire/question.ts';
 export { RecordCursor } from '../wire/records.ts';
+export { type Transport, transportOf } from '../wire/transports.ts';
 export {
   ADDITIONAL,
   ANSWER as ANSWER_SECTION,
@@ -236,14 +237,20 @@ export interface Hooks {
    */
   update?(value: unknown): void;
   /**
-   * For `sekisho explain`: what this plugin would do with the query, and why, in words. Must not count, record or change
-   * anything. Runs in the main thread on hooks of its own.
+   * For `sekisho explain`, which lets a query that is never sent through the chain, in the main thread: in words, why `hook`
+   * has just decided as it did. `verdict` undefined: the source would be asked, so that an answer hook cannot run; say what
+   * it would look at. A plugin that has this promises that all its hooks, where `DataContext.worker` is -1, change nothing that
+   * anybody else can see: they decide as always and write into the query alone. Without it they are not run there, and
+   * `sekisho explain` says that this plugin does not explain itself.
    */
-  explain?(query: Query): Explanation;
+  explain?(query: Query, hook: DecidingHook, verdict: Verdict | undefined): Explanation;
 }
 
+/** Hooks that return a verdict. */
+export const DECIDING_HOOKS = ['packet', 'query', 'miss', 'answer'] as const;
+export type DecidingHook = (typeof DECIDING_HOOKS)[number];
+
 export interface Explanation {
-  readonly verdict: Verdict;
   /** One sentence for the operator, e.g. `rule 'evil.example' (line 3) discards this name`. */
   readonly reason: string;
   /** Rules of lists that the reason speaks about, for the control plane to add where in the list they stand. */
@@ -274,7 +281,10 @@ export interface DataContext<Options> {
   describeSubscriber?(query: Query): SubscriberFacts;
   /** What `control` returned as `shared`. */
   readonly shared: unknown;
-  /** Number of this worker, from 0; -1 for the hooks that only explain. */
+  /**
+   * Number of this worker, from 0; -1 in the main thread, where `explain` rehearses what workers would do: memory shared with
+   * them is read and never written there, counters are thrown away, and `refresh` does nothing.
+   */
   readonly worker: number;
   readonly clock: Clock;
   /** Secret 32-bit integers, the same in all workers, new at each start of the server: keys for hashes. */

@@ -5,7 +5,7 @@
 import type { Plugin, ServerFacts } from '../contract/plugin.ts';
 import { errorText } from '../errors/errors.ts';
 import { check, foundText } from '../settings/problems.ts';
-import type { ConfigProblem, YamlSource } from '../settings/yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from '../settings/yaml-source.ts';
 import { moduleUrl } from './module-path.ts';
 import { DEFAULT_PLUGINS, type PluginConfig } from './plugin-config.ts';
 
@@ -16,7 +16,7 @@ import { DEFAULT_PLUGINS, type PluginConfig } from './plugin-config.ts';
 export type ResolvePlugin = (name: string, module: string | undefined, baseFolder: string) => Promise<Plugin>;
 
 export interface PluginsContext {
-  readonly source: YamlSource;
+  readonly source: ConfigSource;
   readonly facts: ServerFacts;
   readonly baseFolder: string;
   readonly resolve: ResolvePlugin;

@@ -1,24 +1,19 @@
 /**
  * `sekisho explain`: which stage would decide a query, and why, without sending, counting or recording anything.
  *
- * It runs in the main thread on hooks of its own (`explain` only), looks into the shared cache without touching it, and
- * walks the same order as chain.ts.
+ * It runs in the main thread on hooks of its own (worker -1) and looks into the shared cache without touching it. The way
+ * that the query goes is not written down here: it is the chain's own (rehearsal.ts).
  */
-
+import { networkInterfaces } from 'node:os';
 import { addressWords, endpointText, isMapped } from '../address/address.ts';
 import type { ExplainQuestion, ExplainResult } from '../admin/status.ts';
 import { AnswerCache } from '../cache/cache.ts';
+import { FailureTable } from '../cache/failures.ts';
+import type { MountedPlugin } from '../chain/hooks.ts';
+import { OwnAddresses } from '../chain/own-addresses.ts';
 import { OwnNames } from '../chain/own-names.ts';
+import { type Match, type Rehearsed, rehearse, type Upstreams } from '../chain/rehearsal.ts';
 import { serverFacts } from '../config/config.ts';
-import {
-  ANSWER,
-  CONTINUE,
-  type Hooks,
-  type Plugin,
-  type RuleMatch,
-  VERDICTS,
-  type Verdict,
-} from '../contract/plugin.ts';
 import {
   LISTS_TOPIC,
   MEASURES_TOPIC,
@@ -31,61 +26,59 @@ import type { PolicyIndex } from '../lists/index/policy-index.ts';
 import { listFacts } from '../lists/list-config.ts';
 import { mountPlugins } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
+import type { ServerConfig } from '../resolve/forward/servers.ts';
 import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
 import { describeSubscriber } from '../subscribers/describe.ts';
 import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
-import type { Clock } from '../time/clock.ts';
 import { FLAG_RD, rcodeName, typeName } from '../wire/constants.ts';
 import { nameToText, textToName } from '../wire/name.ts';
 import { Query } from '../wire/query.ts';
 import { readQuery } from '../wire/reader.ts';
-import type { Generation } from './generation.ts';
+import { Ways } from '../zones/ways.ts';
+import type { Generation, ProcessParts } from './generation.ts';
 
-type Step = ExplainResult['steps'][number];
-
-interface Match extends RuleMatch {
-  readonly reason: string;
-  /** The plugin that acts on the list. */
-  readonly who: string | null;
-}
+/** The client's port: any that is none of ours. */
+const CLIENT_PORT = 61_003;
 
 /** Answers `explain` for one generation. */
 export class Explainer {
   readonly #generation: Generation;
-  readonly #clock: Clock;
-  readonly #hashKey: readonly [number, number];
-  readonly #plugins: readonly { plugin: Plugin; hooks: Hooks }[];
+  readonly #process: ProcessParts;
+  readonly #plugins: readonly MountedPlugin[];
   readonly #ownNames: OwnNames;
   readonly #cache: AnswerCache;
+  readonly #failures: FailureTable;
+  readonly #ways: Ways;
   readonly #lists: ListsInForce;
 
   private constructor(
     generation: Generation,
-    clock: Clock,
-    hashKey: readonly [number, number],
-    plugins: readonly { plugin: Plugin; hooks: Hooks }[],
+    process: ProcessParts,
+    plugins: readonly MountedPlugin[],
     lists: ListsInForce,
   ) {
     const { cache, server } = generation.config;
     this.#generation = generation;
-    this.#clock = clock;
-    this.#hashKey = hashKey;
+    this.#process = process;
     this.#plugins = plugins;
     this.#lists = lists;
     this.#ownNames = new OwnNames(server.identity);
+    this.#failures = new FailureTable(process.failures);
+    this.#ways = new Ways(generation.config.zones);
     this.#cache = new AnswerCache(generation.cache, {
       // Never writes, so never locks: the number is that of no worker.
       worker: 0x7fffffff,
       minTtl: cache.minTtlSeconds,
       maxTtl: cache.maxTtlSeconds,
       serveStale: cache.serveStaleSeconds,
+      untouched: true,
     });
   }
 
-  static async create(generation: Generation, clock: Clock, hashKey: readonly [number, number]): Promise<Explainer> {
+  static async create(generation: Generation, process: ProcessParts): Promise<Explainer> {
     const lists = new ListsInForce(generation.config.lists.map(listFacts));
     const subscribers = new SubscribersInForce();
-    const measures = new MeasuresInForce(generation.config.server.workers);
+    const measures = new MeasuresInForce(generation.config.server.workers, true);
     const plugins = await mountPlugins(generation.config.plugins, {
       server: serverFacts(generation.config.server, generation.config.notice),
       lists,
@@ -94,12 +87,13 @@ export class Explainer {
       describeSubscriber: (query) => describeSubscriber(query, subscribers, generation.subscribers?.state.register),
       shared: generation.shared,
       worker: -1,
-      clock,
-      hashKey,
-      random32: () => 0,
+      clock: process.clock,
+      hashKey: process.hashKey,
+      // The highest number: what is done to a share of the queries alone is not done here.
+      random32: () => 0xffffffff,
       // Counters of its own, which nobody reads.
       metrics: new Metrics(),
-      defer: () => undefined,
+      defer: () => ({ token: -1, generation: -1 }),
       resume: () => false,
       refresh: () => {},
     });
@@ -111,15 +105,61 @@ export class Explainer {
     };
     generation.publications.addReader(async (publication) => take(publication));
     for (const publication of generation.publications.latest()) take(publication);
-    return new Explainer(generation, clock, hashKey, plugins, lists);
+    return new Explainer(generation, process, plugins, lists);
   }
 
   async explain(question: ExplainQuestion): Promise<ExplainResult> {
-    const query = this.#queryOf(question);
-    const matches: Match[] = [];
-    const walked = this.#walk(question, query, matches);
-    matches.push(...this.#unattended(query));
-    return { ...walked, lists: await this.#located(matches) };
+    const { config } = this.#generation;
+    const { clock, hashKey } = this.#process;
+    const rehearsed = rehearse(this.#queryOf(question), {
+      plugins: this.#plugins,
+      ownNames: this.#ownNames,
+      ownAddresses: new OwnAddresses(config.server.listen, networkInterfaces()),
+      cache: this.#cache,
+      failures: this.#failures,
+      upstreams: this.#upstreams(),
+      ways: this.#ways,
+      clock,
+      hashKey,
+    });
+    // Rules on the name in lists that no plugin acts on: read anew, because the chain may not have come that far.
+    const matches = [...rehearsed.matches, ...this.#unattended(this.#readQueryOf(question))];
+    const { steps, decidedBy, fate, reply } = rehearsed;
+    return {
+      name: question.name,
+      type: typeName(question.type),
+      client: question.client,
+      steps: [...steps],
+      lists: await this.#located(matches),
+      decidedBy,
+      outcome: outcomeText(rehearsed),
+      fate,
+      reply: reply && { ...reply, rcode: rcodeName(reply.rcode), ede: reply.ede < 0 ? null : reply.ede },
+    };
+  }
+
+  /** The servers, and which of them no worker gets answers from. */
+  #upstreams(): Upstreams {
+    const up = new Map<string, number>();
+    for (const { labels, value } of this.#process.samples('sekisho_upstream_up')) {
+      const server = `${labels['server']} ${labels['zone'] ?? ''}`;
+      up.set(server, Math.max(up.get(server) ?? 0, value));
+    }
+    const described = (servers: readonly ServerConfig[], zone = '') =>
+      servers.map((server) => {
+        const label = endpointText(server);
+        // A worker that has not told yet takes every server for good.
+        return { label, up: up.get(`${label} ${zone}`) !== 0 };
+      });
+    return {
+      way: (question) => {
+        const group = this.#ways.groups[this.#ways.groupOf(question) - 1];
+        const zone = this.#ways.configOf(question)?.zone;
+        if (group?.way.kind !== 'forward')
+          return { name: 'upstream', servers: described(this.#generation.config.upstream.servers) };
+        return { name: `zone ${zone}`, servers: described(group.way.servers, group.zone) };
+      },
+    };
   }
 
   /** Rules on the name in lists that no plugin of the chain acts on. */
@@ -158,46 +198,6 @@ export class Explainer {
     );
   }
 
-  #walk(question: ExplainQuestion, query: Query, matches: Match[]): Omit<ExplainResult, 'lists'> {
-    const steps: Step[] = [];
-    const result = (decidedBy: string | null, outcome: string): Omit<ExplainResult, 'lists'> => ({
-      name: question.name,
-      type: typeName(question.type),
-      client: question.client,
-      steps,
-      decidedBy,
-      outcome,
-    });
-    const guards = this.#plugins.filter(({ plugin }) => plugin.stage === 'guard');
-    const others = this.#plugins.filter(({ plugin }) => plugin.stage !== 'guard');
-    for (const { plugin, hooks } of guards) {
-      const verdict = explainWith(plugin, hooks, query, steps, matches);
-      if (verdict !== CONTINUE) return result(plugin.name, OUTCOMES[verdict]);
-    }
-    if (this.#ownNames.decide(query) === ANSWER) {
-      const rcode = rcodeName(query.rcode);
-      steps.push({ place: 'own names', who: 'server', verdict: 'answer', reason: 'the server answers this by itself' });
-      return result('server', `answered ${rcode} by the server itself`);
-    }
-    for (const { plugin, hooks } of others) {
-      const verdict = explainWith(plugin, hooks, query, steps, matches);
-      if (verdict !== CONTINUE) return result(plugin.name, OUTCOMES[verdict]);
-    }
-    const held = this.#cache.peek(query.question, this.#clock.nowMs());
-    if (held && !held.stale && held.ttlLeft > 0) {
-      const reason = `${rcodeName(held.rcode)} stored ${held.age} s ago, ${held.ttlLeft} s left`;
-      steps.push({ place: 'cache', who: 'cache', verdict: 'answer', reason });
-      return result('cache', `answered ${rcodeName(held.rcode)} from the cache`);
-    }
-    const kept = held?.stale
-      ? `expired ${-held.ttlLeft} s ago; served only if no upstream answers`
-      : 'nothing held under this name, type, DO and CD';
-    steps.push({ place: 'cache', who: 'cache', verdict: 'continue', reason: kept });
-    const servers = this.#generation.config.upstream.servers.map(endpointText).join(', ');
-    steps.push({ place: 'source', who: 'upstream', verdict: 'answer', reason: `forwarded to one of ${servers}` });
-    return result(null, 'forwarded to an upstream; what it answers is not known before it is asked');
-  }
-
   /** The query as it would arrive over UDP, in memory of its own. */
   #queryOf(question: ExplainQuestion): Query {
     const name = textToName(question.name);
@@ -225,44 +225,42 @@ export class Explainer {
     query.length = query.message.length;
     query.clientWords.set(addressWords(question.client));
     query.family = isMapped(query.clientWords) ? 4 : 6;
-    query.port = 53;
-    query.nowMs = this.#clock.nowMs();
+    query.port = CLIENT_PORT;
+    query.nowMs = this.#process.clock.nowMs();
     query.receivedMs = query.nowMs;
     const memory = new ArrayBuffer(1232);
     query.reply = new Uint8Array(memory);
     query.replyWords = new Int32Array(memory);
     query.replyCapacity = memory.byteLength;
-    readQuery(query, this.#hashKey[0], this.#hashKey[1]);
+    return query;
+  }
+
+  #readQueryOf(question: ExplainQuestion): Query {
+    const query = this.#queryOf(question);
+    readQuery(query, ...this.#process.hashKey);
     return query;
   }
 }
 
-const OUTCOMES: Readonly<Record<Verdict, string>> = {
-  0: 'goes on',
-  1: 'answered by the plugin',
-  2: 'dropped without an answer',
-  3: 'told to come back over TCP',
-  4: 'answered REFUSED',
-  5: 'answered SERVFAIL',
-  6: 'held by the plugin until it decides',
-  7: 'answered by the plugin with another name, whose records the server adds',
-};
+/** What the client would get, in one sentence. */
+function outcomeText({ fate, decidedBy, reply }: Rehearsed): string {
+  const by = decidedBy === 'server' || decidedBy === 'zones' ? 'the server itself' : `${decidedBy}`;
+  if (fate === 'dropped') return `dropped by ${by} without an answer`;
+  if (fate === 'held') return `held by ${by} until it decides`;
+  if (fate === 'asked') {
+    const where = decidedBy === null ? 'forwarded to an upstream' : `sent by ${by} to another name, which is forwarded`;
+    return `${where}; what the upstream answers is not known before it is asked`;
+  }
+  if (reply === null) return 'unknown';
+  const rcode = rcodeName(reply.rcode);
+  if (decidedBy === 'cache') return `answered ${rcode} from the cache${reply.stale ? ', although it has expired' : ''}`;
+  if (decidedBy === 'failures') return `answered ${rcode}: it failed a moment ago`;
+  const text = reply.truncated ? `told by ${by} to come back over TCP` : `answered ${rcode} by ${by}`;
+  return `${text}${reply.stale ? ', with what has expired in the cache' : ''}`;
+}
 
 /** The rule that `matchOf` found, as text. */
 function ruleText({ question }: Query, { wildcard, labels }: PolicyIndex): string {
   const name = nameToText(question.name, question.labelStarts[question.labelCount - labels]);
   return wildcard ? `*.${name}` : name;
-}
-
-function explainWith(plugin: Plugin, hooks: Hooks, query: Query, steps: Step[], matches: Match[]): Verdict {
-  if (!hooks.explain) {
-    const acts = hooks.packet !== undefined || hooks.query !== undefined || hooks.miss || hooks.answer !== undefined;
-    const reason = acts ? 'this plugin does not explain itself; it may decide otherwise' : 'only observes';
-    steps.push({ place: plugin.stage, who: plugin.name, verdict: 'unknown', reason });
-    return CONTINUE;
-  }
-  const { verdict, reason, matches: found = [] } = hooks.explain(query);
-  for (const match of found) matches.push({ ...match, reason, who: plugin.name });
-  steps.push({ place: plugin.stage, who: plugin.name, verdict: VERDICTS[verdict], reason });
-  return verdict;
 }

@@ -17,6 +17,7 @@ import type { ReloadResult } from '../admin/status.ts';
 import { asItWent } from '../audit/as-it-went.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
+import { flushCache } from '../cache/desk.ts';
 import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
@@ -37,7 +38,9 @@ import { version } from '../system/version.ts';
 import { systemClock } from '../time/clock.ts';
 import { LatestTime, NOTABLE_MS } from '../time/latest-time.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
+import { nameToText } from '../wire/name.ts';
 import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
+import { otherWays } from '../zones/other-ways.ts';
 import { ConfigurationLog } from './configuration-log.ts';
 import { recordEndedGrounds } from './configured-grounds.ts';
 import { Explainer } from './explain.ts';
@@ -45,6 +48,7 @@ import { Generation, type ProcessParts } from './generation.ts';
 import { LastingParts } from './lasting.ts';
 import { pagesDeps } from './notice-pages.ts';
 import {
+  cacheReport,
   measureCounters,
   metricsReport,
   type ReportParts,
@@ -188,7 +192,7 @@ class Server {
     };
     const generation = await Generation.start(config, parts);
     try {
-      const explainer = await Explainer.create(generation, time, parts.hashKey);
+      const explainer = await Explainer.create(generation, parts);
       server = new Server(options, log, parts, report, generation, explainer);
       await generation.activate();
       server.#recordSingleApprover(config);
@@ -266,7 +270,7 @@ class Server {
     try {
       await next.activate();
       this.#recordSingleApprover(config);
-      const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
+      const explainer = await Explainer.create(next, this.#process);
       const pages = await this.#preparePages(next);
       await this.#admin?.replace(this.#adminDeps(next)).catch((error: unknown) => {
         pages.discard();
@@ -289,8 +293,20 @@ class Server {
     const drained = stopped.then(() => old.drained(this.#log, DRAIN_MS)).finally(() => this.#retiring.delete(old));
     this.#retiring.set(old, drained);
     await stopped;
+    await this.#forgetOtherWays(old.config, next);
     this.#announce('reloaded');
     return { ok: true, problems: [] };
+  }
+
+  /** What the cache holds of names that go another way than before came from somebody who is not asked any more. */
+  async #forgetOtherWays(before: Config, { config, cache }: Generation): Promise<void> {
+    for (const name of otherWays(before.zones, config.zones)) {
+      const forgotten = await flushCache(cache, this.#process.failures, { name, subtree: true });
+      this.#log.info(
+        { zone: nameToText(name), forgotten },
+        'the zone goes another way: what was cached of it is forgotten',
+      );
+    }
   }
 
   /**
@@ -448,6 +464,12 @@ class Server {
         approval: { singleApproverReason: generation.config.admin.singleApproverReason },
       },
       report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
+      cache: {
+        stats: () => cacheReport(this.#generation, this.#report),
+        flush: (order) => flushCache(this.#generation.cache, this.#process.failures, order),
+        log: this.#log,
+        audit: this.#process.audit,
+      },
     };
   }
 

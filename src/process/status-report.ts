@@ -3,8 +3,10 @@
  */
 
 import { endpointText } from '../address/address.ts';
+import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
-import { AnswerCache } from '../cache/cache.ts';
+import { cacheStats } from '../cache/desk.ts';
+import type { Config } from '../config/config.ts';
 import { metricPrefix } from '../loading/plugins.ts';
 import {
   type CounterSample,
@@ -18,7 +20,8 @@ import {
 } from '../metrics/prometheus.ts';
 import type { MetricCell } from '../metrics/registry.ts';
 import { RCODE } from '../wire/constants.ts';
-import { CACHE_RESULTS } from '../wire/query.ts';
+import { CACHE_RESULTS, TRANSPORTS } from '../wire/query.ts';
+import { Ways } from '../zones/ways.ts';
 import type { Generation } from './generation.ts';
 import type { IoKind } from './worker-messages.ts';
 
@@ -45,7 +48,7 @@ export function statusReport(
   const counted = [...sources, ...parts.retiring()];
   const total = (name: string, labels: Record<string, string> = {}) =>
     metricsTotal(counted, parts.retired, name, labels);
-  const cache = cacheStats(generation);
+  const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
   return {
     version: parts.version,
@@ -68,16 +71,16 @@ export function statusReport(
     })),
     listeners: (generation.listeners?.bound ?? config.server.listen).map((endpoint) => ({
       address: endpointText(endpoint),
-      transports: ['udp', 'tcp'],
+      transports: [...TRANSPORTS],
       packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
     })),
-    upstreams: config.upstream.servers.map((server) => {
-      const labels = { server: endpointText(server) };
+    upstreams: upstreamsOf(config).map(({ server, zone }) => {
+      const labels = { server: endpointText(server), ...(zone !== undefined && { zone }) };
       const queries = total('sekisho_upstream_queries_total', labels);
       const up = gauges(sources, 'sekisho_upstream_up', labels);
       const rtts = gauges(sources, 'sekisho_upstream_rtt_seconds', labels).filter((rtt) => rtt > 0);
       return {
-        address: labels.server,
+        address: zone === undefined ? labels.server : `${labels.server} (zone ${zone})`,
         state: queries === 0 ? 'unknown' : up.some((value) => value > 0) ? 'up' : 'down',
         rttMs: rtts.length === 0 ? null : (rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length) * 1000,
         trusted: server.trusted,
@@ -130,6 +133,27 @@ export function totalMetric(
 }
 
 /** For plugins: what the page for Prometheus says under one name. */
+/** What `sekisho cache stats` shows. */
+export function cacheReport(generation: Generation, parts: ReportParts): CacheStatsReport {
+  const { entries, bytesUsed, wireBytes, inserts, evictions, ghostHits, skipped } = cacheStats(generation.cache);
+  const lookups = (result: string | undefined) =>
+    totalMetric(generation, parts, 'sekisho_cache_lookups_total', { result: result ?? '' });
+  return {
+    entries,
+    usedBytes: bytesUsed,
+    wireBytes,
+    sizeBytes: generation.config.cache.sizeBytes,
+    hits: lookups(CACHE_RESULTS[1]),
+    misses: lookups(CACHE_RESULTS[2]),
+    stale: lookups(CACHE_RESULTS[3]),
+    failures: lookups(CACHE_RESULTS[4]),
+    inserts,
+    evictions,
+    readmitted: ghostHits,
+    skipped,
+  };
+}
+
 export function samplesReport(generation: Generation, parts: ReportParts, name: string): readonly MetricSample[] {
   const main = { snapshot: mainThreadMetrics(generation, parts) };
   return metricSamples([...generation.workers.metrics, ...parts.retiring(), main], parts.retired, name);
@@ -209,7 +233,7 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
     'Workers that died or hung and were replaced.',
     parts.replaced.reduce((sum, times) => sum + times, 0),
   );
-  const cache = cacheStats(generation);
+  const cache = cacheStats(generation.cache);
   put('gauge', 'sekisho_cache_entries', 'Answers held, expired ones included.', cache.entries);
   put('gauge', 'sekisho_cache_used_bytes', 'Bytes of the answers held, with their headers.', cache.bytesUsed);
   put('gauge', 'sekisho_cache_capacity_bytes', 'Bytes of the whole cache.', cache.capacity);
@@ -222,12 +246,6 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
     cache.skipped,
   );
   return { cells, values: Float64Array.from(values) };
-}
-
-function cacheStats(generation: Generation) {
-  const { minTtlSeconds, maxTtlSeconds, serveStaleSeconds } = generation.config.cache;
-  const settings = { worker: 0x7fffffff, minTtl: minTtlSeconds, maxTtl: maxTtlSeconds, serveStale: serveStaleSeconds };
-  return new AnswerCache(generation.cache, settings).stats();
 }
 
 function gauges(sources: readonly MetricsSource[], name: string, labels: Record<string, string>): number[] {
@@ -245,4 +263,12 @@ function totalOf(sources: readonly MetricsSource[], name: string): number {
       snapshot.cells.reduce((inner, cell, i) => (cell.name === name ? inner + (snapshot.values[i] ?? 0) : inner), sum),
     0,
   );
+}
+
+/** The servers of `upstream`, and those of zones that have their own. */
+function upstreamsOf({ upstream, zones }: Config) {
+  const special = new Ways(zones).groups.flatMap(({ zone, way }) =>
+    way.kind === 'forward' ? way.servers.map((server) => ({ server, zone })) : [],
+  );
+  return [...upstream.servers.map((server) => ({ server, zone: undefined })), ...special];
 }

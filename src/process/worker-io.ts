@@ -22,7 +22,7 @@ import type { WorkerSetup } from './worker-messages.ts';
 
 export interface WorkerIo {
   readonly listener: DatagramListener;
-  /** Make the sockets towards the upstreams; answers go to `sink`. To be called once. */
+  /** Make sockets towards upstreams; answers go to `sink`. Once for each group of servers. */
   openUpstream(sink: DatagramSink): UpstreamSockets;
   /** Something was begun that libuv must carry on. */
   readonly nudge: () => void;
@@ -73,7 +73,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
     shedder,
     foresight: chain.foresees ? chain : undefined,
   });
-  let upstream: UpstreamSockets | undefined;
+  const upstreams: UpstreamSockets[] = [];
   const loop = new NativeLoop({
     clock,
     tick: (nowMs) => {
@@ -84,7 +84,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
     longestPause: udp.pause === 'auto' ? AUTO_PAUSE_MICROSECONDS : udp.pause === 'off' ? 0 : udp.pause,
     roundEnded: (elapsedMs) => {
       chain.recordBatch(elapsedMs);
-      upstream?.flush();
+      for (let i = 0; i < upstreams.length; i++) upstreams[i]!.flush();
       listener.flush();
     },
   });
@@ -99,7 +99,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
   return {
     listener,
     openUpstream: (sink) => {
-      upstream = new MmsgUpstream({
+      const upstream = new MmsgUpstream({
         loop,
         sink,
         sourcePorts,
@@ -110,6 +110,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
         opened: (fd) => noteOpened(descriptors, fd),
         closed: (fd) => noteClosed(descriptors, fd),
       });
+      upstreams.push(upstream);
       return upstream;
     },
     nudge: () => loop.nudge(),
@@ -117,7 +118,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
     run: () => loop.run(),
     stop: () => loop.stop(),
     close: () => {
-      upstream?.close();
+      for (const upstream of upstreams) upstream.close();
       loop.close();
       noteClosed(descriptors, loop.descriptor);
     },
@@ -140,7 +141,7 @@ function openShedder({ setup, clock, metrics }: WorkerIoParts): Shedder | undefi
 
 async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
   const { setup, chain, clock, metrics, random32 } = parts;
-  let upstream: UpstreamSockets | undefined;
+  const upstreams: UpstreamSockets[] = [];
   const listener = await DgramListener.open({
     addresses: setup.config.server.listen,
     handle: (query) => {
@@ -157,13 +158,14 @@ async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
   return {
     listener,
     openUpstream: (sink) => {
-      upstream = new DgramUpstream({
+      const upstream = new DgramUpstream({
         sink,
         sourcePorts: setup.config.upstream.sourcePorts,
         random32,
         metrics,
         nowMs: () => clock.nowMs(),
       });
+      upstreams.push(upstream);
       return upstream;
     },
     // libuv's own loop carries everything here.
@@ -179,7 +181,7 @@ async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
       finish?.();
     },
     close: () => {
-      upstream?.close();
+      for (const upstream of upstreams) upstream.close();
       listener.close();
     },
   };

@@ -27,8 +27,10 @@ import { listFacts } from '../lists/list-config.ts';
 import { mountPlugins } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { PendingShares } from '../overload/pending-shares.ts';
-import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from '../resolve/forward/forward.ts';
+import { FAILED_ANSWERED, FAILED_TIMEOUT, type ForwardLimits, ForwardSource } from '../resolve/forward/forward.ts';
 import { randomPool } from '../resolve/forward/random.ts';
+import { SourceRouter } from '../resolve/forward/router.ts';
+import type { ServerConfig } from '../resolve/forward/servers.ts';
 import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
 import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
 import { RoundClock, systemClock } from '../time/clock.ts';
@@ -36,11 +38,14 @@ import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
+import { Ways } from '../zones/ways.ts';
 import { openIo, type WorkerIo } from './worker-io.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
 
 /** Queries that may wait for their answers in one worker. */
 const MAX_SUSPENDED = 16_384;
+/** Questions that may be outstanding at once at the servers of one zone. */
+const ZONE_TASKS = 1024;
 /** What plugins are told of a failure, by FAILED_…. */
 const OUTCOME_OF_FAILURE = [RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE, RESOLVED_TIMEOUT] as const;
 /** TCP deadlines are looked at this often. */
@@ -71,7 +76,7 @@ async function serve(): Promise<void> {
   const random32 = randomPool();
   const suspended = new SuspendedQueries(
     MAX_SUSPENDED,
-    pendingShares(metrics, () => source?.room ?? 0),
+    pendingShares(metrics, () => general?.room ?? 0),
   );
   const cache = new AnswerCache(setup.cache, {
     worker: setup.serial,
@@ -80,6 +85,7 @@ async function serve(): Promise<void> {
     serveStale: config.cache.serveStaleSeconds,
   });
   const failures = new FailureTable(setup.failures);
+  const ways = new Ways(config.zones);
   const lists = new ListsInForce(config.lists.map(listFacts));
   const subscribers = new SubscribersInForce();
   const measures = new MeasuresInForce(config.server.workers);
@@ -109,6 +115,7 @@ async function serve(): Promise<void> {
     ownNames: new OwnNames(config.server.identity),
     cache,
     failures,
+    localZones: ways,
     suspended,
     metrics,
     clock,
@@ -129,32 +136,39 @@ async function serve(): Promise<void> {
   });
   nudge = io.nudge;
   const tcp = await openTcp(chain, metrics, io);
-  const source = new ForwardSource({
-    servers: config.upstream.servers,
-    sockets: io.openUpstream,
-    waiters: chain,
-    suspendedNext: suspended.next,
-    onAnswer: (question, answer, nowMs, effort) => {
-      cache.insert(question, answer, nowMs);
-      failures.forget(question, nowMs);
-      // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
-      chain?.resolved(question, answer.kind, effort, nowMs);
-    },
-    onForeseen: (question) => cache.foresee(question),
-    onFailure: (question, ede, nowMs, kind, effort) => {
-      chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
-      // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
-      if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
-      else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
-    },
-    mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
-    clock,
-    random32,
-    metrics,
-    limits: { deadlineMs: config.upstream.timeoutMs },
-    cookies: config.upstream.cookies,
-    nudge: io.nudge,
-  });
+  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, zone?: string) =>
+    new ForwardSource({
+      servers,
+      ...(zone !== undefined && { zone }),
+      sockets: io.openUpstream,
+      waiters: chain!,
+      suspendedNext: suspended.next,
+      onAnswer: (question, answer, nowMs, effort) => {
+        cache.insert(question, answer, nowMs);
+        failures.forget(question, nowMs);
+        // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
+        chain?.resolved(question, answer.kind, effort, nowMs);
+      },
+      onForeseen: (question) => cache.foresee(question),
+      onFailure: (question, ede, nowMs, kind, effort) => {
+        chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
+        // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
+        if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
+        else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
+      },
+      mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
+      clock,
+      random32,
+      metrics,
+      limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
+      cookies: config.upstream.cookies,
+      nudge: io.nudge,
+    });
+  const general = openSource(config.upstream.servers, {});
+  const special = ways.groups.map(({ zone, way }) =>
+    openSource(way.kind === 'forward' ? way.servers : [], { tasks: ZONE_TASKS }, zone),
+  );
+  const source = new SourceRouter(ways, [general, ...special]);
   chain.source = source;
   chain.routes[UDP] = io.listener;
   chain.routes[TCP] = tcp;

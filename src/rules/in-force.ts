@@ -49,6 +49,9 @@ export const MATCHED = 0;
 /** Over the limit; of a dry run, what would have been. */
 export const LIMITED = 1;
 
+/** More queries a second than a server can be asked. */
+const NO_LIMIT = 1e12;
+
 /** The measures that one plugin carries, in one thread. */
 export class PluginMeasures {
   /** How many there are: 0 = nothing to look for. */
@@ -59,15 +62,19 @@ export class PluginMeasures {
   #tokens = new Float64Array(0);
   #atMs = new Float64Array(0);
   readonly #workers: number;
+  readonly #rehearsed: boolean;
 
-  /** `workers` share the limits evenly. */
-  constructor(workers: number) {
+  /** `workers` share the limits evenly. `rehearsed`: for `explain`; nothing is counted, and every limit has room. */
+  constructor(workers: number, rehearsed = false) {
     this.#workers = workers;
+    this.#rehearsed = rehearsed;
   }
 
-  take(measures: readonly PublishedMeasure[], counters: SharedArrayBuffer): void {
+  take(published: readonly PublishedMeasure[], counters: SharedArrayBuffer): void {
+    // How much of a limit is left is known to each worker alone.
+    const measures = this.#rehearsed ? published.map((one) => ({ ...one, limitPerSecond: NO_LIMIT })) : published;
     this.#measures = measures;
-    this.#counters = new Int32Array(counters);
+    this.#counters = this.#rehearsed ? new Int32Array(counters.byteLength / 4) : new Int32Array(counters);
     // Begun anew full: a second's worth.
     this.#tokens = Float64Array.from(measures, ({ limitPerSecond }) => this.#burst(limitPerSecond));
     this.#atMs = new Float64Array(measures.length);
@@ -121,14 +128,17 @@ export class PluginMeasures {
 /** Those of all plugins, in one thread. */
 export class MeasuresInForce {
   readonly #workers: number;
+  readonly #rehearsed: boolean;
   readonly #ofPlugin = new Map<string, PluginMeasures>();
 
-  constructor(workers: number) {
+  /** As in PluginMeasures. */
+  constructor(workers: number, rehearsed = false) {
     this.#workers = workers;
+    this.#rehearsed = rehearsed;
   }
 
   of(plugin: string): PluginMeasures {
-    const measures = this.#ofPlugin.get(plugin) ?? new PluginMeasures(this.#workers);
+    const measures = this.#ofPlugin.get(plugin) ?? new PluginMeasures(this.#workers, this.#rehearsed);
     this.#ofPlugin.set(plugin, measures);
     return measures;
   }

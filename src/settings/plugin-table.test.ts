@@ -60,8 +60,11 @@ describe('pluginTable', () => {
 describe('knownKeys', () => {
   it('follows maps, lists, alternatives and named entries', () => {
     expect(knownKeys(configSchema, [])).toEqual([
+      'include',
       'server',
       'upstream',
+      'zones',
+      'special-use',
       'cache',
       'lists',
       'subscribers',

@@ -7,7 +7,7 @@
 import type { z } from 'zod';
 import { didYouMean } from './did-you-mean.ts';
 import { knownKeys } from './plugin-table.ts';
-import type { ConfigProblem, Path, YamlSource } from './yaml-source.ts';
+import type { ConfigProblem, ConfigSource, Path } from './yaml-source.ts';
 
 type Issue = z.core.$ZodIssue;
 type RawIssue = z.core.$ZodRawIssue;
@@ -20,7 +20,7 @@ export type Checked<T> =
 export function check<Schema extends z.ZodType>(
   schema: Schema,
   value: unknown,
-  source: YamlSource,
+  source: ConfigSource,
   path: Path,
 ): Checked<z.infer<Schema>> {
   const result = schema.safeParse(withoutEmptySections(schema, value), { error: messageOf });
@@ -29,7 +29,7 @@ export function check<Schema extends z.ZodType>(
 }
 
 /** One issue as problems: `base` leads to the schema's own value, `above` from there to the issue's. */
-function problemsOf(issue: Issue, schema: z.ZodType, source: YamlSource, base: Path, above: Path): ConfigProblem[] {
+function problemsOf(issue: Issue, schema: z.ZodType, source: ConfigSource, base: Path, above: Path): ConfigProblem[] {
   const inside = [...above, ...issue.path];
   const path = [...base, ...inside];
   switch (issue.code) {

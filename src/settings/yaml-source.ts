@@ -25,7 +25,15 @@ const MAX_ALIASES = 100;
 /** Deepest nesting that is looked at. */
 const MAX_DEPTH = 64;
 
-export class YamlSource {
+/** What the rest of the configuration needs of a source, of one file or of several (includes.ts). */
+export interface ConfigSource {
+  readonly file: string;
+  readonly value: unknown;
+  readonly problems: readonly ConfigProblem[];
+  problem(path: Path, message: string, at?: 'key' | 'value'): ConfigProblem;
+}
+
+export class YamlSource implements ConfigSource {
   readonly file: string;
   /** The data; undefined where the text could not be understood. An empty document is `{}`. */
   readonly value: unknown;

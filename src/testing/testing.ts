@@ -14,19 +14,24 @@ import { createFailureMemory, FailureTable } from '../cache/failures.ts';
 import { createCacheMemory } from '../cache/memory.ts';
 import { Chain } from '../chain/chain.ts';
 import { OwnNames } from '../chain/own-names.ts';
+import { rehearse } from '../chain/rehearsal.ts';
 import { RESOLVING, type Source } from '../chain/source.ts';
 import { SuspendedQueries } from '../chain/suspended.ts';
 import {
+  CONTINUE,
+  type DecidingHook,
   type Explanation,
   type Plugin,
   RESOLVED_FAILURE,
   RESOLVED_TIMEOUT,
   type ServerFacts,
+  VERDICTS,
+  type Verdict,
 } from '../contract/plugin.ts';
 import { ListsInForce } from '../lists/in-force.ts';
 import { mountPlugin } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
-import { published } from '../rules/compile.ts';
+import { published as publishedMeasure } from '../rules/compile.ts';
 import { MeasuresInForce } from '../rules/in-force.ts';
 import type { Measure } from '../rules/measure.ts';
 import { SubscribersInForce } from '../subscribers/in-force.ts';
@@ -37,7 +42,6 @@ import { nameToText } from '../wire/name.ts';
 import { Normalizer } from '../wire/normalize.ts';
 import { Query, TCP, UDP } from '../wire/query.ts';
 import { Question } from '../wire/question.ts';
-import { readQuery } from '../wire/reader.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
 
 export { ManualClock } from '../time/clock.ts';
@@ -114,7 +118,12 @@ export interface Mounted {
   readonly clock: ManualClock;
   /** Send a query; resolves when it was answered, dropped or, where it waits, once it was answered. */
   ask(query: Ask): Promise<Reply>;
-  explain(query: Ask): Explanation | undefined;
+  /**
+   * What `sekisho explain` would say about the query, by the same rehearsal: the plugin's step that decides, else its first;
+   * or that of `hook`. Undefined where it would not come to that. State in memory that `control` shares is seen where
+   * `MountOptions.shared` gives it.
+   */
+  explain(query: Ask, hook?: DecidingHook): (Explanation & { readonly verdict: Verdict }) | undefined;
   /** Value of a counter, by its full name and some of its labels. */
   counter(name: string, labels?: Record<string, string>): number;
   /** Names that were to be fetched again because they are popular and about to expire. */
@@ -141,31 +150,45 @@ export function mount<Schema extends z.ZodObject>(
   if (problems.length > 0)
     throw new Error(problems.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'));
   const hashKey = [0x01234567, 0x09abcdef] as const;
-  const cache = new AnswerCache(createCacheMemory({ bytes: 1 << 20 }), {
-    worker: 1,
-    minTtl: 0,
-    maxTtl: 86400,
-    serveStale: 86400,
-  });
+  const cacheMemory = createCacheMemory({ bytes: 1 << 20 });
+  const cacheSettings = { worker: 1, minTtl: 0, maxTtl: 86400, serveStale: 86400 };
+  const cache = new AnswerCache(cacheMemory, cacheSettings);
   const failures = new FailureTable(createFailureMemory());
   const suspended = new SuspendedQueries(64);
   const measures = new MeasuresInForce(server.workers);
   let random = 1;
   let chain: Chain | undefined;
-  const hooks = mountPlugin(plugin, parsed, settings.shared, {
+  const facts = {
     server,
     lists: settings.lists ?? new ListsInForce([]),
     subscribers: settings.subscribers ?? new SubscribersInForce(),
-    measures,
-    worker: 0,
     clock,
     hashKey,
+  };
+  const hooks = mountPlugin(plugin, parsed, settings.shared, {
+    ...facts,
+    measures,
+    worker: 0,
     random32: () => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0),
     metrics,
     defer: (query, deadlineMs) => chain?.defer(query, deadlineMs),
     resume: (ticket, verdict, write) => chain?.resume(ticket, verdict, write) ?? false,
     refresh: (question) => chain?.source?.refresh(question, clock.nowMs()),
   });
+  const rehearsedMeasures = new MeasuresInForce(server.workers, true);
+  // What does not explain itself is not rehearsed.
+  const rehearsed = !hooks.explain
+    ? {}
+    : mountPlugin(plugin, parsed, settings.shared, {
+        ...facts,
+        measures: rehearsedMeasures,
+        worker: -1,
+        random32: () => 0xffffffff,
+        metrics: new Metrics(),
+        defer: () => ({ token: -1, generation: -1 }),
+        resume: () => false,
+        refresh: () => {},
+      });
   const log = { error: () => {} };
   chain = new Chain({
     plugins: [{ plugin, hooks }],
@@ -220,11 +243,32 @@ export function mount<Schema extends z.ZodObject>(
       const answered = await waited;
       return answered ? replyOf(answered) : noReply(-1);
     },
-    explain: (ask) => {
+    explain: (ask, hook) => {
       const query = queryOf(ask, clock);
-      query.reset();
-      readQuery(query, hashKey[0], hashKey[1]);
-      return hooks.explain?.(query);
+      prepare(query);
+      const { steps, matches } = rehearse(query, {
+        plugins: [{ plugin, hooks: hooks.explain ? rehearsed : hooks }],
+        ownNames: new OwnNames({}),
+        cache: new AnswerCache(cacheMemory, { ...cacheSettings, untouched: true }),
+        failures,
+        upstreams: { way: () => ({ name: 'upstream', servers: [{ label: '192.0.2.53:53', up: true }] }) },
+        clock,
+        hashKey,
+      });
+      const mine = steps.filter(({ who }) => who === plugin.name);
+      const at = hook === 'packet' || hook === 'query' ? plugin.stage : hook;
+      const verdictOf = (verdict: string) => Math.max(0, VERDICTS.indexOf(verdict as never)) as Verdict;
+      const step =
+        at === undefined
+          ? (mine.find(({ verdict }) => verdictOf(verdict) !== CONTINUE) ?? mine[0])
+          : mine.find(({ place }) => place === at);
+      if (step === undefined) return undefined;
+      const { verdict, reason } = step;
+      return {
+        verdict: verdictOf(verdict),
+        reason,
+        ...(matches.length > 0 && { matches: matches.map(({ reason: _, who: __, ...match }) => match) }),
+      };
     },
     counter: (name, labels = {}) =>
       metrics.cells.reduce((sum, cell, i) => {
@@ -232,11 +276,15 @@ export function mount<Schema extends z.ZodObject>(
           cell.name === name && Object.entries(labels).every(([key, value]) => cell.labels[key] === value);
         return matches ? sum + metrics.values[i]! : sum;
       }, 0),
-    publish: (value) => hooks.update?.(structuredClone(value)),
+    publish: (value) => {
+      hooks.update?.(structuredClone(value));
+      rehearsed.update?.(structuredClone(value));
+    },
     measures: (given) => {
       const counters = new SharedArrayBuffer(8 * given.length);
       const endsMs = (measure: Measure) => clock.nowMs() + measure.endsAtMs - clock.wallMs();
-      measures.take({ measures: given.map((measure, i) => published(measure, endsMs(measure), i)), counters });
+      const published = given.map((measure, i) => publishedMeasure(measure, endsMs(measure), i));
+      for (const each of [measures, rehearsedMeasures]) each.take({ measures: published, counters });
       const counted = new Int32Array(counters);
       return () => given.map((_, i) => ({ matched: counted[2 * i]!, limited: counted[2 * i + 1]! }));
     },

@@ -9,13 +9,15 @@
  *   question the lowercased and hashed qname, type, class, DO and CD (wire/question.ts)
  *   reply    |header|question| records … |OPT|         from `replyStart`, `replyLength` bytes so far
  */
+
 import { EDE } from './constants.ts';
 import { Question } from './question.ts';
+import { TRANSPORT_TABLE, transportOf } from './transports.ts';
 
-/** How a query came. Encrypted transports get numbers of their own (DoT, DoH). */
+/** How a query came: rows of the table in transports.ts. */
 export const UDP = 0;
 export const TCP = 1;
-export const TRANSPORTS = ['udp', 'tcp'] as const;
+export const TRANSPORTS = TRANSPORT_TABLE.map(({ name }) => name);
 
 /** What the cache had to say (`Query.cacheResult`). */
 export const CACHE_NOT_ASKED = 0;
@@ -65,7 +67,7 @@ const NO_WORDS = new Int32Array(0);
 
 export class Query {
   // ── where it came from ────────────────────────────────────────────────────────────────────────────────────────────
-  /** UDP or TCP. */
+  /** UDP, TCP: what that means, `transportOf` says. */
   transport = UDP;
   /** Index of the listening address in the order of `server.listen`. */
   listener = 0;
@@ -183,8 +185,7 @@ export class Query {
     this.cookieStart = 0;
     this.cookieLength = 0;
     this.cookie = COOKIE_NONE;
-    // RFC 9293 §3.5: nobody completes the handshake who does not receive what is sent to the address.
-    this.verified = this.transport === TCP;
+    this.verified = transportOf(this).verifiedSource;
     this.answersCookie = false;
     this.replyLength = 0;
     this.rcode = 0;

@@ -17,13 +17,13 @@ import {
   FLAG_RD,
   FLAG_TC,
   HEADER_BYTES,
-  MAX_MESSAGE_BYTES,
   MAX_UDP_BYTES,
   OPT_BYTES,
   PLAIN_UDP_BYTES,
   TYPE,
 } from './constants.ts';
-import { type Query, TCP } from './query.ts';
+import type { Query } from './query.ts';
+import { transportOf } from './transports.ts';
 
 /** Sections of a message after the question, as indices of their counts in the header. */
 export const ANSWER = 0;
@@ -39,11 +39,12 @@ export function announceKeepalive(idleMs: number): void {
   keepaliveUnits = Math.min(0xffff, Math.max(0, Math.floor(idleMs / 100)));
 }
 
-/** Largest reply that this client takes: its UDP size, 512 without EDNS, never above 1232; 65535 over TCP. */
+/** Largest reply that this client takes: its UDP size, 512 without EDNS, never above 1232; 65535 over a stream. */
 export function replyLimit(query: Query): number {
-  if (query.transport === TCP) return MAX_MESSAGE_BYTES;
+  const { stream, largestReply } = transportOf(query);
+  if (stream) return largestReply;
   if (!query.edns) return PLAIN_UDP_BYTES;
-  return Math.min(query.udpSize, MAX_UDP_BYTES);
+  return Math.min(query.udpSize, largestReply);
 }
 
 /** Bytes of header, question and records that fit this client beside the OPT record (extended error's text aside). */
@@ -218,9 +219,9 @@ function optBytes(query: Query): number {
 /** A COOKIE option with both cookies (RFC 7873 §4, RFC 9018 §4). */
 const COOKIE_BYTES = 28;
 
-/** RFC 7828 §3.3.2: only over TCP, and only to a client that sent the option. */
+/** RFC 7828 §3.3.2: only over TCP and what lies on it, and only to a client that sent the option. */
 function tellsKeepalive(query: Query): boolean {
-  return query.keepaliveAsked && query.transport === TCP;
+  return query.keepaliveAsked && transportOf(query).tellsKeepalive;
 }
 
 function writeOpt(query: Query, withText: boolean): void {

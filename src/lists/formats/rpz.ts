@@ -9,7 +9,7 @@
  */
 import { CLASS, TYPE } from '../../wire/constants.ts';
 import { nameToText, textToName } from '../../wire/name.ts';
-import type { FormatContext, LineFormat } from './format.ts';
+import type { FormatContext, LineFormat, PolicyZoneSoa } from './format.ts';
 import type { QuickLines } from './lines.ts';
 import { isCname, PlainRecords } from './plain-records.ts';
 import { RdataError, rdataFromText, recordType, type Token } from './rdata-text.ts';
@@ -32,12 +32,34 @@ const NAMELESS_ZONE = 'rpz.invalid';
 const DEFAULT_TTL = 3600;
 const CLASSES = new Map<string, number>([...Object.entries(CLASS), ['CS', 2]]);
 
+/** Takes the records of a zone file one by one. */
+export interface RecordTaker {
+  /** Name of the zone, wire form in lower case. */
+  zone: Uint8Array;
+  readonly soa: PolicyZoneSoa | undefined;
+  /** As in PolicyZone. */
+  record: PolicyZone['record'];
+}
+
 export function rpzFormat(context: FormatContext, options: RpzOptions = {}): LineFormat {
+  const { counts, sink } = context;
+  const zone = new PolicyZone(textToName((options.zone ?? NAMELESS_ZONE).toLowerCase()), sink, counts, {
+    singleLabels: options.singleLabels ?? false,
+  });
+  return masterFile(context, options, zone, true);
+}
+
+/** A zone file whose records go to `zone`. `policy`: its plain records may be read without asking `zone`. */
+export function masterFile(
+  context: FormatContext,
+  options: RpzOptions,
+  zone: RecordTaker,
+  policy: boolean,
+): LineFormat {
   const { rejects, counts, sink } = context;
   const tokens = new ZoneTokens();
-  let origin = textToName((options.zone ?? NAMELESS_ZONE).toLowerCase());
+  let origin = zone.zone;
   let zoneKnown = options.zone !== undefined;
-  const zone = new PolicyZone(origin, sink, counts, { singleLabels: options.singleLabels ?? false });
   const owner = new Uint8Array(256);
   let ownerLength = 0;
   let records = 0;
@@ -219,7 +241,7 @@ export function rpzFormat(context: FormatContext, options: RpzOptions = {}): Lin
   };
 
   return {
-    quick,
+    ...(policy && { quick }),
     // A TXT record of 64 KiB may stand in one line.
     maxLineBytes: MAX_RECORD_BYTES - 2,
     get refused() {

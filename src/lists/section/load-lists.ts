@@ -7,7 +7,7 @@ import { errorText } from '../../errors/errors.ts';
 import type { Finding } from '../../settings/finding.ts';
 import type { Found } from '../../settings/found.ts';
 import { check } from '../../settings/problems.ts';
-import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from '../../settings/yaml-source.ts';
 import type { ListConfig, TransferConfig } from '../list-config.ts';
 import { readKeyFile } from '../sources/dns/tsig-key.ts';
 import {
@@ -30,7 +30,7 @@ export interface LoadedListSections {
 export async function loadLists(
   raw: Record<string, unknown>,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): Promise<LoadedListSections> {
   const problems: ConfigProblem[] = [];
   const section = <Schema extends Parameters<typeof check>[0]>(schema: Schema, key: string) => {

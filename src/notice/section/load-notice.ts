@@ -3,7 +3,7 @@ import { addressWords, type Endpoint, isLoopback } from '../../address/address.t
 import type { Finding } from '../../settings/finding.ts';
 import type { Found } from '../../settings/found.ts';
 import { check } from '../../settings/problems.ts';
-import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from '../../settings/yaml-source.ts';
 import type { NoticeConfig } from '../notice-config.ts';
 import { noticeConfig, noticeFindings, noticeSchema } from './notice-section.ts';
 
@@ -24,7 +24,7 @@ export async function loadNotice(
   raw: Record<string, unknown>,
   { server, admin }: OtherListeners,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): Promise<LoadedNotice> {
   const refused = (problems: readonly ConfigProblem[]): LoadedNotice => ({ notice: undefined, dangers: [], problems });
   const given = Object.hasOwn(raw, 'notice') ? (raw['notice'] ?? {}) : undefined;
@@ -47,7 +47,7 @@ export async function loadNotice(
   return all.length > 0 ? refused(all) : { notice, dangers: dangers(notice), problems: [] };
 }
 
-async function linkKeyProblem({ portal }: NoticeConfig, source: YamlSource): Promise<ConfigProblem[]> {
+async function linkKeyProblem({ portal }: NoticeConfig, source: ConfigSource): Promise<ConfigProblem[]> {
   if (!portal.link) return [];
   const { key } = portal.link;
   const { loadLinkKey } = await import('../signed-links.ts');

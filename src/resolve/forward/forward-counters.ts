@@ -36,7 +36,8 @@ export class ForwardCounters {
   readonly #noRoom: readonly number[];
   readonly #failures: readonly number[];
 
-  constructor(metrics: Metrics) {
+  /** `labels`: of the gauge, which other sources would write over. */
+  constructor(metrics: Metrics, labels: Record<string, string> = {}) {
     this.values = metrics.values;
     this.retries = metrics.counter(
       'sekisho_upstream_retries_total',
@@ -56,7 +57,7 @@ export class ForwardCounters {
       'sekisho_upstream_cookie_fallbacks_total',
       'Questions sent again without our cookie.',
     );
-    this.outstanding = metrics.gauge('sekisho_upstream_outstanding', 'Questions outstanding.');
+    this.outstanding = metrics.gauge('sekisho_upstream_outstanding', 'Questions outstanding.', labels);
     const perReason = (name: string, help: string, label: string, values: readonly string[]) =>
       values.map((value) => metrics.counter(name, help, { [label]: value }));
     this.#mismatches = perReason(

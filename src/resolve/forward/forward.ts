@@ -91,6 +91,8 @@ export interface ForwardParts {
   readonly random32: () => number;
   readonly metrics: Metrics;
   readonly limits?: Partial<ForwardLimits>;
+  /** The zone that these servers are for, as a label of metrics; without it they are those of `upstream`. */
+  readonly zone?: string;
   /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
   readonly cookies?: boolean;
   /** Called when something was begun that libuv must carry on (TCP): the loop of a worker gives it a turn then. */
@@ -135,8 +137,9 @@ export class ForwardSource implements Source, DatagramSink {
   constructor(parts: ForwardParts) {
     this.#parts = parts;
     this.#limits = { ...FORWARD_LIMITS, ...parts.limits };
-    this.servers = new UpstreamServers(parts.servers, parts.metrics);
-    this.#counters = new ForwardCounters(parts.metrics);
+    const labels = parts.zone === undefined ? {} : { zone: parts.zone };
+    this.servers = new UpstreamServers(parts.servers, parts.metrics, labels);
+    this.#counters = new ForwardCounters(parts.metrics, labels);
     this.#values = parts.metrics.values;
     // One task more for each server, so that probes go out however full it is.
     this.#pool = new TaskPool(this.#limits.tasks + this.servers.list.length);

@@ -80,7 +80,7 @@ export class Server {
   readonly rttGauge: number;
   readonly upGauge: number;
 
-  constructor(config: ServerConfig, index: number, metrics: Metrics) {
+  constructor(config: ServerConfig, index: number, metrics: Metrics, labels: Readonly<Record<string, string>> = {}) {
     this.index = index;
     this.label = endpointText(config);
     this.address = config.address;
@@ -88,7 +88,7 @@ export class Server {
     this.port = config.port;
     this.trusted = config.trusted;
     this.refusals = 0;
-    const server = { server: this.label };
+    const server = { server: this.label, ...labels };
     this.queries = metrics.counter(
       'sekisho_upstream_queries_total',
       'Queries sent to an upstream over UDP, retries included.',
@@ -175,11 +175,11 @@ export class UpstreamServers {
   readonly #values: Float64Array;
 
   /** Throws RangeError for no servers or more than MAX_SERVERS, AddressError for what is no address. */
-  constructor(configs: readonly ServerConfig[], metrics: Metrics) {
+  constructor(configs: readonly ServerConfig[], metrics: Metrics, labels: Readonly<Record<string, string>> = {}) {
     if (configs.length < 1 || configs.length > MAX_SERVERS) {
       throw new RangeError(`${configs.length} upstream servers: 1–${MAX_SERVERS} are possible`);
     }
-    this.list = configs.map((config, index) => new Server(config, index, metrics));
+    this.list = configs.map((config, index) => new Server(config, index, metrics, labels));
     this.up = this.list.length;
     this.#values = metrics.values;
   }

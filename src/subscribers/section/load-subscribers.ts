@@ -4,7 +4,7 @@ import type { Endpoint } from '../../address/address.ts';
 import type { Finding } from '../../settings/finding.ts';
 import type { Found } from '../../settings/found.ts';
 import { check } from '../../settings/problems.ts';
-import type { ConfigProblem, YamlSource } from '../../settings/yaml-source.ts';
+import type { ConfigProblem, ConfigSource } from '../../settings/yaml-source.ts';
 import type { SubscribersConfig } from '../subscribers-config.ts';
 import { subscriberFindings, subscribersConfig, subscribersSchema } from './subscribers-section.ts';
 
@@ -19,7 +19,7 @@ export function loadSubscribers(
   raw: Record<string, unknown>,
   listen: readonly Endpoint[] | undefined,
   found: Found,
-  source: YamlSource,
+  source: ConfigSource,
 ): LoadedSubscribers {
   if (!Object.hasOwn(raw, 'subscribers')) return { dangers: [], problems: [] };
   const { data, problems = [] } = check(subscribersSchema, raw['subscribers'] ?? {}, source, ['subscribers']);

@@ -1,0 +1,52 @@
+/** `sekisho cache flush NAME | stats`. */
+import type { CacheStatsReport, Flushed } from '../admin/cache.ts';
+import { SekishoError } from '../errors/errors.ts';
+import { getJson, sendJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import { numberText, table } from './layout.ts';
+import type { Terminal } from './terminal.ts';
+
+/** The whole cache may have to be looked through. */
+const TIMEOUT_MS = 120_000;
+
+export async function cache(args: Args, terminal: Terminal): Promise<number> {
+  const [verb, name] = args.positionals;
+  if (verb === 'stats' && name === undefined) return stats(args, terminal);
+  if (verb !== 'flush') throw new SekishoError('SEKISHO_USAGE', `cache knows 'flush NAME' and 'stats', not '${verb}'`);
+  if (name === undefined)
+    throw new SekishoError('SEKISHO_USAGE', 'cache flush needs a NAME; `cache flush . --subtree` forgets everything');
+  const { type } = args.options;
+  const subtree = args.flags.has('subtree');
+  const order = { name, subtree, ...(type !== undefined && { type }) };
+  const flushed = await sendJson<Flushed>('POST', '/v1/cache/flush', order, args.config, terminal, TIMEOUT_MS);
+  if (args.json) terminal.out(`${JSON.stringify(flushed, null, 2)}\n`);
+  else
+    terminal.out(
+      `${numberText(flushed.removed)} ${flushed.removed === 1 ? 'answer' : 'answers'} forgotten for ${flushed.name}${flushed.subtree ? ' and all below it' : ''}${flushed.type === null ? '' : `, type ${flushed.type}`}\n`,
+    );
+  return 0;
+}
+
+async function stats(args: Args, terminal: Terminal): Promise<number> {
+  const found = await getJson<CacheStatsReport>('/v1/cache/stats', args.config, terminal);
+  if (args.json) {
+    terminal.out(`${JSON.stringify(found, null, 2)}\n`);
+    return 0;
+  }
+  const served = found.hits + found.misses + found.stale + found.failures;
+  const share = (part: number) => (served === 0 ? '-' : `${((100 * part) / served).toFixed(1)} %`);
+  const rows: [string, number, string][] = [
+    ['answers held', found.entries, ''],
+    ['bytes used', found.usedBytes, `of ${numberText(found.sizeBytes)}`],
+    ['hits', found.hits, share(found.hits)],
+    ['misses', found.misses, share(found.misses)],
+    ['served stale', found.stale, share(found.stale)],
+    ['remembered failures', found.failures, share(found.failures)],
+    ['stored', found.inserts, ''],
+    ['gave way to others', found.evictions, ''],
+    ['stored again soon after', found.readmitted, ''],
+    ['not stored: locked', found.skipped, ''],
+  ];
+  terminal.out(table(['CACHE', 'COUNT', ''], rows, terminal));
+  return 0;
+}

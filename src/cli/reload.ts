@@ -1,0 +1,32 @@
+/** `sekisho reload`: the running server reads its configuration again. */
+import type { ReloadResult } from '../admin/status.ts';
+import { SekishoError } from '../errors/errors.ts';
+import { sendJson } from './admin-client.ts';
+import type { Args } from './args.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Lists are compiled and workers started meanwhile. */
+const TIMEOUT_MS = 600_000;
+/** The problems are in the answer. */
+const REFUSED = 422;
+
+export async function reload(args: Args, terminal: Terminal): Promise<number> {
+  const result = await sendJson<ReloadResult>(
+    'POST',
+    '/v1/reload',
+    undefined,
+    args.config,
+    terminal,
+    TIMEOUT_MS,
+    REFUSED,
+  );
+  if (args.json) terminal.out(`${JSON.stringify(result, null, 2)}\n`);
+  if (!result.ok) {
+    if (args.json) return 1;
+    throw new SekishoError('SEKISHO_CONFIG_INVALID', 'reload refused; the configuration in force stays', {
+      details: [...result.problems],
+    });
+  }
+  if (!args.json) terminal.out('The new configuration is in force.\n');
+  return 0;
+}

@@ -1,0 +1,27 @@
+/** Text of the configuration that becomes a value of the program. */
+import { z } from 'zod';
+import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
+
+/** Text that becomes an endpoint. */
+export function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
+  return z
+    .string()
+    .transform((text, context): Endpoint => {
+      try {
+        return parseEndpoint(text, options);
+      } catch (error) {
+        return complain(error, context);
+      }
+    })
+    .meta({
+      typeText:
+        options.defaultPort === undefined ? 'address:port' : `address:port (port ${options.defaultPort} unless given)`,
+    });
+}
+
+/** Say what is wrong with an address as the schema's own finding. */
+export function complain(error: unknown, context: z.RefinementCtx): never {
+  if (!(error instanceof AddressError)) throw error;
+  context.addIssue({ code: 'custom', message: error.message });
+  return z.NEVER;
+}
