@@ -46,7 +46,7 @@ describe.skipIf(missing.size > 0)('radclient', () => {
     keep(
       await startSekisho({
         config: {
-          ...(data !== undefined && { server: { data } }),
+          server: { access: ['127.0.0.0/8', '2001:db8::/32'], ...(data !== undefined && { data }) },
           upstream: { servers: [`127.0.0.1:${upstreamPort}`] },
           cache: { size: '1MiB' },
           subscribers: {
