@@ -203,8 +203,9 @@ export class Leases {
     this.#hearHolder(session, event, overtaken);
     const sameHolder = this.#holderOf(session) === before;
     // What it does not name it does not hold, whichever of its messages is the newer.
-    for (const claim of this.#claimsOf(session))
-      if (!prefixes.some((prefix) => this.#isOn(claim, prefix))) this.#endClaim(claim, atSeconds);
+    if (!this.#allNamed(session, prefixes))
+      for (const claim of this.#claimsOf(session))
+        if (!this.#isNamed(claim, prefixes)) this.#endClaim(claim, atSeconds);
     if (overtaken) {
       if (!sameHolder) this.#settleSession(session);
       return 'late';
@@ -406,6 +407,19 @@ export class Leases {
       claim = this.#claims.get(claim - 1, NEXT_OF_SESSION);
     }
     return found;
+  }
+
+  #allNamed(session: number, prefixes: readonly PortPrefix[]): boolean {
+    for (let claim = this.#sessions.get(session, SESSION.FIRST_CLAIM); claim !== 0; ) {
+      if (!this.#isNamed(claim - 1, prefixes)) return false;
+      claim = this.#claims.get(claim - 1, NEXT_OF_SESSION);
+    }
+    return true;
+  }
+
+  #isNamed(claim: number, prefixes: readonly PortPrefix[]): boolean {
+    for (const prefix of prefixes) if (this.#isOn(claim, prefix)) return true;
+    return false;
   }
 
   #claimOf(session: number, prefix: PortPrefix): number {

@@ -71,12 +71,14 @@ export class Sessions {
    * NONE where there is none, or where it could be several.
    */
   find(name: SessionName): number {
+    const { records } = this;
     let alike = NONE;
     let count = 0;
-    const reporter = name.subarray(ID_WORDS);
-    for (const session of this.numbered(name)) {
+    let session = this.#buckets.get(this.#bucketOf(name[0]!, name[1]!), 0) - 1;
+    for (; session !== NONE; session = records.get(session, SESSION.NEXT) - 1) {
+      if (records.get(session, 0) !== name[0] || records.get(session, 1) !== name[1]) continue;
       if (this.#isExactly(session, name)) return session;
-      if (!isSameReporter(this.reporterOf(session), reporter)) continue;
+      if (!isSameReporter(this.reporterOf(session), name.subarray(ID_WORDS))) continue;
       alike = session;
       count++;
     }

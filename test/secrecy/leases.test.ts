@@ -7,6 +7,7 @@ import type { ConsentExport } from '../../src/admin/consent.ts';
 import { scrape, stoppedAfterwards } from '../harness/observe.ts';
 import { cannotRun, type Home, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients.ts';
 import { KILL_9, RELOAD, STEADY, WORKER_RESTART } from './moments.ts';
+import { ownAddress } from './own-network.ts';
 import type { Attributes } from './radius-client.ts';
 import { PORTAL_HOST, startWorld, type World } from './world.ts';
 
@@ -190,6 +191,8 @@ describe.skipIf(cannotRun)('nobody looks at who', () => {
     expect(await world.account(status, attributes, from)).toBe(true);
   };
   beforeAll(async () => {
+    // All at once, before anybody asks: a datagram on its way may be lost while an address is added.
+    for (const at of [...DOUBTS.map(({ at }) => at), HOLDS, HANDED_OVER, STRANGER, HONEST, NEXT]) ownAddress(at.ipv6);
     world = keep(await startWorld());
     for (const { messages, at, moved, user } of DOUBTS)
       for (const each of messages(at, moved, user, `id-${user}`)) await tell(each);
