@@ -47,4 +47,17 @@ describe('sessions', () => {
     sessions.forgetEnded(200);
     expect(names.map((name) => sessions.find(name))).toEqual([NONE, NONE, NONE]);
   });
+
+  it('are remembered in the order in which they ended, many of them too', () => {
+    const sessions = new Sessions();
+    const names = Array.from({ length: 5000 }, (_, i) => sessionName(String(i), nas('bng1')));
+    names.forEach((name, i) => {
+      sessions.end(sessions.add(name), i);
+      // Those of long ago go meanwhile.
+      if (i % 7 === 0) sessions.forgetEnded(i - 2500);
+    });
+    sessions.forgetEnded(4000);
+    expect(names.map((name) => sessions.find(name) !== NONE).indexOf(true)).toBe(4000);
+    expect(names.slice(4000).every((name) => sessions.isEnded(sessions.find(name)))).toBe(true);
+  });
 });
