@@ -218,6 +218,17 @@ describe('two sessions that claim an address', () => {
     expect(seen()).toEqual([5, 5, NOBODY]);
   });
 
+  it('may agree on a prefix and one in it until the wider one’s subscriber is in doubt', () => {
+    const { report, who } = setUp();
+    report('start', 5, A, { prefixes: [V6] });
+    report('start', 5, B, { prefixes: ['2001:db8:77:12::/64'] });
+    expect(who('2001:db8:77:12::1')).toBe(5);
+    report('interim', 6, A, { prefixes: [V6] });
+    expect([who('2001:db8:77:12::1'), who('2001:db8:77:13::1')]).toEqual([NOBODY, NOBODY]);
+    report('stop', 5, A);
+    expect(who('2001:db8:77:12::1')).toBe(5);
+  });
+
   it('may claim a network of IPv4 and an address in it', () => {
     const { report, who } = setUp();
     report('start', 5, A);

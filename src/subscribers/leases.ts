@@ -311,6 +311,7 @@ export class Leases {
     const lastEnd = before === NOBODY ? this.table.expiresSeconds : NO_END;
     claims.set(claim, FLAGS, at < lastEnd ? (flags & UNSURE) | USED : USED);
     const standing = this.#settle(prefix);
+    if (!sameHolder) this.#settleWithin(prefix);
     if (!isKept || !sameHolder || claims.get(claim, FLAGS) !== flags) this.#record(claim);
     return (this.#sessions.get(session, SESSION.FLAGS) & DOUBTED) !== 0 ? 'contested' : standing;
   }
@@ -346,10 +347,16 @@ export class Leases {
     return isHeld || (holder === NOBODY && until !== NO_END) ? 'held' : 'waiting';
   }
 
+  #settleWithin(prefix: PortPrefix): void {
+    for (const inner of this.#within(prefix)) if (this.#claimsOn(inner).length > 0) this.#settle(inner);
+  }
+
   #settleSession(session: number): void {
     for (const claim of this.#claimsOf(session)) {
       if (!this.#isInUse(claim)) continue;
-      this.#settle(this.#prefixOf(claim));
+      const prefix = this.#prefixOf(claim);
+      this.#settle(prefix);
+      this.#settleWithin(prefix);
       this.#record(claim);
     }
   }
@@ -370,7 +377,7 @@ export class Leases {
     if (record) this.#recordEnd(this.#claims.get(claim, OF_SESSION), prefix, atSeconds);
     this.#unlink(claim, prefix);
     this.#settle(prefix, atSeconds);
-    for (const inner of this.#within(prefix)) if (this.#claimsOn(inner).length > 0) this.#settle(inner);
+    this.#settleWithin(prefix);
   }
 
   /** What the same reporter said of the prefix before, where its messages come in their order. */
