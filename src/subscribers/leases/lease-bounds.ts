@@ -2,7 +2,7 @@
  * What may be leased at all. One wrong prefix could make strangers subscribers, so what is out of bounds is refused, whoever
  * reports it, and the rest of its message is heard.
  */
-import { isMapped, isWildcard, type Prefix, parsePrefix, prefixContains } from '../../address/address.ts';
+import { isMapped, isWildcard, type Prefix, parsePrefix } from '../../address/address.ts';
 
 /**
  * - `too-short`: more addresses than one subscriber gets. `mapped`: IPv6 that stands for IPv4, or spans it.
@@ -50,6 +50,7 @@ export function leaseBounds(
 }
 
 const MAPPED_BITS = 96;
+const ADDRESS_BITS = 128;
 /** 255.255.255.254, and .255. */
 const RESERVED_FROM = -2;
 
@@ -71,12 +72,23 @@ export function refusalOf(prefix: Prefix, ipv4: boolean, bounds: LeaseBounds): L
 
 /** Every address of the prefix lies in one of the networks: in a single one, or in several side by side. */
 function isCovered(prefix: Prefix, networks: readonly Prefix[]): boolean {
-  if (networks.some((network) => network.bits <= prefix.bits && prefixContains(network, prefix.words))) return true;
-  const within = networks.filter(({ words, bits }) => bits > prefix.bits && prefixContains(prefix, words));
+  for (const network of networks) if (network.bits <= prefix.bits && holds(network, prefix.words)) return true;
+  if (prefix.bits === ADDRESS_BITS) return false;
+  const within = networks.filter(({ words, bits }) => bits > prefix.bits && holds(prefix, words));
   if (within.length < 2) return false;
   const upper = prefix.words.slice();
   upper[prefix.bits >> 5]! |= 1 << (31 - (prefix.bits & 31));
   return [prefix.words, upper].every((words) => isCovered({ words, bits: prefix.bits + 1 }, within));
+}
+
+/** As prefixContains of net/address.ts, for each packet of accounting: nothing is made here. */
+function holds({ words: network, bits }: Prefix, words: Int32Array): boolean {
+  if (bits < MAPPED_BITS && isMapped(words)) return false;
+  for (let i = 0; i * 32 < bits; i++) {
+    const kept = Math.min(32, bits - i * 32);
+    if (((network[i]! ^ words[i]!) & (-1 << (32 - kept))) !== 0) return false;
+  }
+  return true;
 }
 
 /** The prefix with the bits beyond it cleared: a message is not lost because its sender left some set. */

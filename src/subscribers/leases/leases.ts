@@ -206,8 +206,9 @@ export class Leases {
     this.#hearHolder(session, event, overtaken);
     const sameHolder = this.#holderOf(session) === before;
     // What it does not name it does not hold, whichever of its messages is the newer.
-    for (const claim of this.#claimsOf(session))
-      if (!prefixes.some((prefix) => this.#isOn(claim, prefix))) this.#endClaim(claim, atSeconds);
+    if (!this.#allNamed(session, prefixes))
+      for (const claim of this.#claimsOf(session))
+        if (!this.#isNamed(claim, prefixes)) this.#endClaim(claim, atSeconds);
     if (overtaken) {
       if (!sameHolder) this.#settleSession(session);
       return 'late';
@@ -323,6 +324,7 @@ export class Leases {
     const lastEnd = before === NOBODY ? this.table.expiresSeconds : NO_END;
     claims.set(claim, FLAGS, at < lastEnd ? (flags & UNSURE) | USED : USED);
     const standing = this.#settle(prefix);
+    if (!sameHolder) this.#settleWithin(prefix);
     if (!isKept || !sameHolder || claims.get(claim, FLAGS) !== flags) this.#record(claim);
     return (this.#sessions.get(session, SESSION.FLAGS) & DOUBTED) !== 0 ? 'contested' : standing;
   }
@@ -358,10 +360,16 @@ export class Leases {
     return isHeld || (holder === NOBODY && until !== NO_END) ? 'held' : 'waiting';
   }
 
+  #settleWithin(prefix: PortPrefix): void {
+    for (const inner of this.#within(prefix)) if (this.#claimsOn(inner).length > 0) this.#settle(inner);
+  }
+
   #settleSession(session: number): void {
     for (const claim of this.#claimsOf(session)) {
       if (!this.#isInUse(claim)) continue;
-      this.#settle(this.#prefixOf(claim));
+      const prefix = this.#prefixOf(claim);
+      this.#settle(prefix);
+      this.#settleWithin(prefix);
       this.#record(claim);
     }
   }
@@ -382,7 +390,7 @@ export class Leases {
     if (record) this.#recordEnd(this.#claims.get(claim, OF_SESSION), prefix, atSeconds);
     this.#unlink(claim, prefix);
     this.#settle(prefix, atSeconds);
-    for (const inner of this.#within(prefix)) if (this.#claimsOn(inner).length > 0) this.#settle(inner);
+    this.#settleWithin(prefix);
   }
 
   /** What the same reporter said of the prefix before, where its messages come in their order. */
@@ -419,6 +427,19 @@ export class Leases {
       claim = this.#claims.get(claim - 1, NEXT_OF_SESSION);
     }
     return found;
+  }
+
+  #allNamed(session: number, prefixes: readonly PortPrefix[]): boolean {
+    for (let claim = this.#sessions.get(session, SESSION.FIRST_CLAIM); claim !== 0; ) {
+      if (!this.#isNamed(claim - 1, prefixes)) return false;
+      claim = this.#claims.get(claim - 1, NEXT_OF_SESSION);
+    }
+    return true;
+  }
+
+  #isNamed(claim: number, prefixes: readonly PortPrefix[]): boolean {
+    for (const prefix of prefixes) if (this.#isOn(claim, prefix)) return true;
+    return false;
   }
 
   #claimOf(session: number, prefix: PortPrefix): number {

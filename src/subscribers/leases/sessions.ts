@@ -32,13 +32,14 @@ export const UNNAMED = 8;
 const MAX_SESSIONS = 1 << 24;
 /** Ended sessions that are remembered; of more, those that ended first are forgotten. */
 const MAX_ENDED = 1 << 20;
+const LEAST_ENDED = 1 << 10;
 
 export class Sessions {
   readonly records = new IntRecords(SESSION_WORDS);
   readonly #buckets = new IntRecords(1);
   readonly #reporter = new Int32Array(NAME_WORDS - ID_WORDS);
   /** Which session ended, and when that was heard, by serial. */
-  readonly #ended = new Int32Array(MAX_ENDED * 2);
+  #ended = new Int32Array(LEAST_ENDED * 2);
   #endedFrom = 0;
   #endedTo = 0;
 
@@ -47,7 +48,7 @@ export class Sessions {
   }
 
   get bytes(): number {
-    return this.records.bytes + this.#buckets.bytes;
+    return this.records.bytes + this.#buckets.bytes + this.#ended.byteLength;
   }
 
   get(session: number, word: number): number {
@@ -71,12 +72,14 @@ export class Sessions {
    * NONE where there is none, or where it could be several.
    */
   find(name: SessionName): number {
+    const { records } = this;
     let alike = NONE;
     let count = 0;
-    const reporter = name.subarray(ID_WORDS);
-    for (const session of this.numbered(name)) {
+    let session = this.#buckets.get(this.#bucketOf(name[0]!, name[1]!), 0) - 1;
+    for (; session !== NONE; session = records.get(session, SESSION.NEXT) - 1) {
+      if (records.get(session, 0) !== name[0] || records.get(session, 1) !== name[1]) continue;
       if (this.#isExactly(session, name)) return session;
-      if (!isSameReporter(this.reporterOf(session), reporter)) continue;
+      if (!isSameReporter(this.reporterOf(session), name.subarray(ID_WORDS))) continue;
       alike = session;
       count++;
     }
@@ -130,9 +133,9 @@ export class Sessions {
 
   /** It has ended; that was heard at `nowSeconds`. */
   end(session: number, nowSeconds: number): void {
-    if (this.#endedTo - this.#endedFrom >= MAX_ENDED) this.#forgetOne();
+    if (this.#endedTo - this.#endedFrom >= this.#room) this.#makeRoom();
     const serial = this.#endedTo++;
-    const at = (serial % MAX_ENDED) * 2;
+    const at = (serial % this.#room) * 2;
     this.#ended[at] = session;
     this.#ended[at + 1] = nowSeconds;
     this.set(session, SESSION.FLAGS, USED | ENDED);
@@ -141,13 +144,31 @@ export class Sessions {
 
   /** Forget those that were heard to have ended before `seconds`. */
   forgetEnded(seconds: number): void {
-    while (this.#endedFrom < this.#endedTo && this.#ended[(this.#endedFrom % MAX_ENDED) * 2 + 1]! < seconds)
+    while (this.#endedFrom < this.#endedTo && this.#ended[(this.#endedFrom % this.#room) * 2 + 1]! < seconds)
       this.#forgetOne();
+  }
+
+  get #room(): number {
+    return this.#ended.length >> 1;
+  }
+
+  #makeRoom(): void {
+    const room = this.#room;
+    if (room >= MAX_ENDED) {
+      this.#forgetOne();
+      return;
+    }
+    const larger = new Int32Array(room * 4);
+    for (let serial = this.#endedFrom; serial < this.#endedTo; serial++) {
+      const at = (serial % room) * 2;
+      larger.set(this.#ended.subarray(at, at + 2), (serial % (room * 2)) * 2);
+    }
+    this.#ended = larger;
   }
 
   #forgetOne(): void {
     const serial = this.#endedFrom++;
-    const session = this.#ended[(serial % MAX_ENDED) * 2]!;
+    const session = this.#ended[(serial % this.#room) * 2]!;
     // It may have begun anew, or its record may be another one's by now.
     if (this.isEnded(session) && this.get(session, SESSION.HOLDER) === (serial | 0)) this.remove(session);
   }
