@@ -3,6 +3,7 @@
 import { endpointText } from '../address/address.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { SekishoError } from '../errors/errors.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import { sourceText } from '../lists/section/lists-section.ts';
 import { inChainOrder, loadPlugin, resolvePlugin } from '../loading/plugins.ts';
@@ -26,7 +27,9 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
   }
   const { config } = result;
   const chain = await chainOf(config);
-  const ranges = await rangesOf(config);
+  const ranges = await rangesOf(config, terminal);
+  if (ranges && ranges.unreadable > 0 && config.subscribers?.unreadableRows !== 'hide')
+    return refusedRanges(config, ranges, args, terminal);
   if (args.json) {
     const summary = {
       ok: true,
@@ -68,13 +71,32 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
 }
 
 /** The static ranges as the server would read them; undefined where there are none, or none that can be read (a warning says so). */
-async function rangesOf({ subscribers }: Config): Promise<LoadedRanges | undefined> {
+async function rangesOf({ subscribers }: Config, terminal: Terminal): Promise<LoadedRanges | undefined> {
   if (subscribers?.rangesFile === undefined) return undefined;
   try {
     return await checkRanges(subscribers.rangesFile, subscribers.groups);
-  } catch {
+  } catch (error) {
+    if (error instanceof SekishoError) terminal.err(`warning: ${error.message}: nobody is known by it\n`);
     return undefined;
   }
+}
+
+/** Rows that name an address and cannot be read: the server would not start. */
+function refusedRanges({ source, subscribers }: Config, ranges: LoadedRanges, args: Args, terminal: Terminal): number {
+  const file = subscribers!.rangesFile!;
+  const { findings, unreadable } = ranges;
+  const problems = findings
+    .filter(({ hides }) => hides)
+    .map(({ line, problem }) => ({ file, line, column: 1, path: '', message: problem }));
+  if (args.json) {
+    terminal.out(`${JSON.stringify({ ok: false, source, problems }, null, 2)}\n`);
+    return 1;
+  }
+  terminal.err(problems.map((problem) => `${problemText(problem)}\n`).join(''));
+  terminal.err(
+    `${file}: ${unreadable} row${unreadable === 1 ? '' : 's'} cannot be read although an address in it can; correct what is named above, or let nobody be known behind these addresses with subscribers.unreadable-rows: hide\n`,
+  );
+  return 1;
 }
 
 /** Rows that would be left out. A warning and no problem: the server starts, and whoever they speak of is not inspected. */

@@ -36,10 +36,13 @@ export function ownAddress(address: string): void {
   if (!entered || !address.includes(':') || address === '::1' || added.has(address)) return;
   // Nobody else is there who could have it: no waiting for duplicate address detection.
   ip('-6', 'address', 'add', `${address}/128`, 'dev', 'lo', 'nodad');
+  // The kernel adds the route a moment later, from a queue of its own; until then an answer to the address is lost.
+  while (!ip('-6', 'route', 'show', 'table', 'local', address).includes('local'));
   added.add(address);
 }
 
-function ip(...args: string[]): void {
-  const { status, stderr } = spawnSync(findProgram('ip') ?? 'ip', args, { encoding: 'utf8' });
+function ip(...args: string[]): string {
+  const { status, stdout, stderr } = spawnSync(findProgram('ip') ?? 'ip', args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
+  return stdout;
 }

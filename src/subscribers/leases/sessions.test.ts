@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { addressWords } from '../address/address.ts';
+import { addressWords } from '../../address/address.ts';
 import { NONE } from './int-records.ts';
 import { reporterOf, sessionName } from './session-name.ts';
 import { SESSION, Sessions } from './sessions.ts';

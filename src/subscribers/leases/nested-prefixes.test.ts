@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { addressWords, parsePrefix, prefixContains } from '../address/address.ts';
+import { addressWords, parsePrefix, prefixContains } from '../../address/address.ts';
+import type { PortPrefix } from '../table/address-table.ts';
 import { NestedPrefixes } from './nested-prefixes.ts';
-import type { PortPrefix } from './table/address-table.ts';
 
 const at = (text: string, port = 0, portBits = 0): PortPrefix => ({ ...parsePrefix(text), port, portBits });
 const key = ({ words, bits, port, portBits }: PortPrefix) => `${words.join()}/${bits}:${port}/${portBits}`;
