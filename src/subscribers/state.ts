@@ -5,15 +5,17 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
+import { makeDataFolder } from '../data-folder.ts';
 import { errorText } from '../errors.ts';
+import type { Database } from '../store/database.ts';
 import { AddressTable, type AddressTableMemory } from './address-table.ts';
 import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './guarded-ledger.ts';
 import { LEASES_FILE, LeaseArchive } from './lease-archive.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { type LeaseWriter, threadWriter } from './lease-writer.ts';
 import { Leases } from './leases.ts';
-import type { Ledger } from './ledger.ts';
-import type { Notices } from './notices.ts';
+import { IN_MEMORY, type Ledger } from './ledger.ts';
+import { NOTICES_FILE, Notices, openNotices } from './notices.ts';
 import { Register } from './register.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 
@@ -30,6 +32,9 @@ export class SubscriberState {
   readonly register = new Register();
   /** The ledger, what guards it, and its damage. */
   readonly consent: GuardedLedger;
+  readonly notices: Notices;
+  /** Something in force keeps names on a ground; without it there must be none. */
+  namesHaveGround = false;
   readonly leases: Leases;
   readonly clock: Clock;
   /** Called when the leases moved into another memory. */
@@ -50,22 +55,22 @@ export class SubscriberState {
       this.#termsInForce = '';
       if (this.#config) this.putInForce(this.#config);
     };
-    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, sound });
+    const folder = join(dataFolder, 'subscribers');
+    makeDataFolder(folder);
+    this.notices = noticesIn(folder, clock, log);
+    const opened = (ledger: Database) => this.notices.takeOver(ledger);
+    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, opened, sound });
     const table = new AddressTable({
       replaced: async (memory) => {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
       },
     });
     this.leases = new Leases(table, () => this.#leaseSeconds);
-    if (keep) this.#keepLeases(join(dataFolder, 'subscribers', LEASES_FILE), keep, log);
+    if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
   }
 
   get ledger(): Ledger {
     return this.consent.ledger;
-  }
-
-  get notices(): Notices {
-    return this.consent.notices;
   }
 
   /** Why the ledger does not hold; then nobody is inspected. */
@@ -109,6 +114,7 @@ export class SubscriberState {
 
   async close(): Promise<void> {
     await this.consent.close();
+    this.notices.close();
     await this.leases.keeper?.close();
   }
 
@@ -124,5 +130,15 @@ export class SubscriberState {
     } catch (error) {
       log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
     }
+  }
+}
+
+/** What cannot be kept is told to nobody, and stops nothing. */
+function noticesIn(folder: string, clock: Clock, log: Logger): Notices {
+  try {
+    return new Notices(openNotices(join(folder, NOTICES_FILE), clock.wallMs()));
+  } catch (error) {
+    log.error({ reason: errorText(error) }, 'notices cannot be kept: they are in memory alone');
+    return new Notices(openNotices(IN_MEMORY, clock.wallMs()));
   }
 }
