@@ -42,6 +42,7 @@ import {
   statusReport,
   totalMetric,
 } from './status-report.ts';
+import { NOTICES_DELETED } from './subscribers/notice-desk.ts';
 import { version } from './version.ts';
 import { COOKIE_SECRET_BYTES } from './wire/server-cookies.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -373,7 +374,7 @@ class Server {
       })),
       tallies: this.#tallies.between(span.from, span.to),
       actions: audit.summary(begin, end),
-      deletions: audit.details('history.delete', begin, end),
+      deletions: ['history.delete', NOTICES_DELETED].flatMap((action) => audit.details(action, begin, end)),
       consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
       audit: audit.verify(),
     });

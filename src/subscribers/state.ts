@@ -33,8 +33,6 @@ export class SubscriberState {
   /** The ledger, what guards it, and its damage. */
   readonly consent: GuardedLedger;
   readonly notices: Notices;
-  /** Something in force keeps names on a ground; without it there must be none. */
-  namesHaveGround = false;
   readonly leases: Leases;
   readonly clock: Clock;
   /** Called when the leases moved into another memory. */
