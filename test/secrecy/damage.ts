@@ -30,7 +30,14 @@ export function meddlings(table: string, number: string): Meddling[] {
         copyFileSync(`${file}.copy`, file);
       },
     },
-    { name: 'overwritten with an older copy', meddle: (file) => copyFileSync(`${file}.copy`, file) },
+    {
+      name: 'overwritten with an older copy',
+      meddle: (file) => {
+        copyFileSync(`${file}.copy`, file);
+        // What is in the log would be put over the copy, and everything be as it was.
+        rmSync(`${file}-wal`, { force: true });
+      },
+    },
     {
       name: 'moved to another name',
       meddle: (file) => {
@@ -38,7 +45,13 @@ export function meddlings(table: string, number: string): Meddling[] {
           if (existsSync(file + part)) renameSync(file + part, `${file}.elsewhere${part}`);
       },
     },
-    { name: 'shortened as a file', meddle: (file) => truncateSync(file, 4096) },
+    {
+      name: 'shortened as a file',
+      meddle: (file) => {
+        truncateSync(file, 4096);
+        rmSync(`${file}-wal`, { force: true });
+      },
+    },
   ];
 }
 

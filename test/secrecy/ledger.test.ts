@@ -114,7 +114,7 @@ describe.skipIf(cannotRun)('a consent ledger', () => {
       await optOut('4702');
       meddle(file);
       await waitFor('it is noticed', async () => (await holds()) === 0, 20_000);
-      for (const { come } of MOMENTS) {
+      for (const { come } of [STEADY, RELOAD, KILL_9]) {
         await come(world);
         await nobody();
       }
@@ -122,7 +122,7 @@ describe.skipIf(cannotRun)('a consent ledger', () => {
     },
   );
 
-  it.each(MEDDLINGS.slice(0, -1))(
+  it.each(MEDDLINGS.slice(0, 4))(
     'that is $name is noticed by the next change, which is not lost',
     async ({ meddle }) => {
       meddle(file);
