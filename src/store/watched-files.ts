@@ -62,7 +62,12 @@ export class WatchedFiles {
 
   /** Changes where another connection commits, and never by our own commits. */
   #dataVersion(): number {
-    return (this.#database.prepare('PRAGMA data_version').get() as { data_version: number }).data_version;
+    try {
+      return (this.#database.prepare('PRAGMA data_version').get() as { data_version: number }).data_version;
+    } catch {
+      // A disk that fails tells nothing; the times of the files are looked at besides.
+      return this.#version ?? 0;
+    }
   }
 }
 

@@ -93,7 +93,7 @@ describe.skipIf(cannotRun)('what is deleted', () => {
       const { names: left, notices } = await exported();
       expect([left, notices.length]).toEqual([[], 1]);
       expect(await reported('notices/names')).toBeGreaterThan(before);
-      expect(readFileSync(join(world.dataFolder, 'audit.db')).includes('notice.delete')).toBe(true);
+      expect(holding('notice.delete')).not.toEqual([]);
     });
 
     it('the number of a lease that was stopped goes within seconds', async () => {
@@ -108,7 +108,7 @@ describe.skipIf(cannotRun)('what is deleted', () => {
   });
 
   it('a name goes when its ground ends by itself', async () => {
-    const expires = new Date(world.clock.nowMs() + 12_000).toISOString();
+    const expires = new Date(world.clock.nowMs() + 20_000).toISOString().replace(/\.\d+/, '');
     const { purpose: effect } = GROUND;
     const ground = { kind: 'self-defence', effect, evidence: 'ticket 4711', approver: 'desk', expires };
     await options({ ground, keep: '1h' });
