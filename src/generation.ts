@@ -76,6 +76,7 @@ export class Generation {
   /** Deletes names of notices, where no plugin in force takes any; resolves with what ends that. */
   readonly #forgetNames: () => Promise<() => void>;
   #stopForgetting: (() => void) | undefined;
+  readonly #setInForce: (inForce: boolean) => void;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
 
@@ -107,6 +108,9 @@ export class Generation {
     this.measure = () => {
       controls.metrics.values[auditHolds] = audit.damage === undefined ? 1 : 0;
       subscribers?.measure();
+    };
+    this.#setInForce = (inForce) => {
+      controls.inForce = inForce;
     };
     this.#forgetNames = async () => {
       if (controls.noticesTaken) return () => {};
@@ -172,12 +176,14 @@ export class Generation {
   async activate(): Promise<void> {
     await this.desk.activate();
     await this.subscribers?.activate();
+    this.#setInForce(true);
     this.#stopForgetting?.();
     this.#stopForgetting = await this.#forgetNames();
   }
 
   /** Rest, so that another generation may write to the same files. */
   async deactivate(): Promise<void> {
+    this.#setInForce(false);
     this.#stopForgetting?.();
     await this.desk.deactivate();
     await this.subscribers?.deactivate();
@@ -279,6 +285,8 @@ class Controls {
   readonly carriers = new Map<string, MeasureCarrier>();
   /** A plugin keeps notices, and answers for how long. */
   noticesTaken = false;
+  /** Between `activate` and `deactivate`. */
+  inForce = false;
   readonly auditHolds = this.metrics.gauge(
     'sekisho_audit_log_holds',
     '0 where the audit log was found damaged and nobody has acknowledged it: reads of personal data are refused.',
@@ -288,7 +296,7 @@ class Controls {
     const takeNotices = () => {
       this.noticesTaken = true;
       const { subscribers, audit, log } = parts;
-      return config.subscribers && subscribers && noticeDesk(subscribers, config.lists, audit, log);
+      return config.subscribers && subscribers && noticeDesk(subscribers, config.lists, audit, log, () => this.inForce);
     };
     const context: ControlContext<never> = {
       options: options as never,

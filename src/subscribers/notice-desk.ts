@@ -20,6 +20,7 @@ export function noticeDesk(
   lists: readonly ListConfig[],
   audit: Auditor,
   log: Pick<Logger, 'error' | 'info'>,
+  isInForce: () => boolean,
 ): NoticeDesk {
   const { register, clock } = state;
   return {
@@ -53,6 +54,8 @@ export function noticeDesk(
       recordDeletion(state.notices.deleteNamesBefore(clock.wallMs() - ms), 'retention', audit, log);
     },
     deleteNames(why) {
+      // While two configurations stand side by side, the former one knows nothing of the grounds of the new one.
+      if (!isInForce()) return;
       // Also those that carry a time ahead of the clock, which may have been put back.
       if (state.notices.keepsNames) recordDeletion(state.notices.deleteNamesBefore(FOR_EVER_MS), why, audit, log);
     },
