@@ -129,7 +129,7 @@ export class AuditLog implements Auditor {
 
   /** What was found wrong and nobody has acknowledged yet, for people. */
   get damage(): string | undefined {
-    return this.#guard.damage;
+    return this.#guard.damage ?? (this.#database || this.#closed ? undefined : 'it cannot be opened; the log says why');
   }
 
   /** See whether somebody works on the files, and bring the anchors up to date; done every second too. */
@@ -160,6 +160,7 @@ export class AuditLog implements Auditor {
     try {
       // What is written into a file that is no longer at its place is lost: then a new one is begun, and the damage stands.
       if (this.#guard.look() !== undefined && this.#guard.isElsewhere) this.#reopen();
+      this.#open();
       if (this.damage !== undefined && entries.some(({ personal }) => personal === true))
         throw new SekishoError(
           'SEKISHO_AUDIT_DAMAGED',
@@ -209,7 +210,7 @@ export class AuditLog implements Auditor {
    * either way the acknowledgement, with what was found, is its next entry. Throws SekishoError where nothing is damaged.
    */
   acknowledge({ who, role, reason }: Acknowledgement): AuditVerdict {
-    const damage = this.damage;
+    const { damage } = this.#guard;
     if (damage === undefined) throw new SekishoError('SEKISHO_LEDGER_SOUND', 'the audit log is not damaged');
     if (reason.trim() === '') throw new SekishoError('SEKISHO_REQUEST_INVALID', 'acknowledging damage needs a reason');
     let movedAside: string | undefined;

@@ -40,6 +40,7 @@ import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, isOwnListener, type Sections } from './cross-checks.ts';
 import { findConfig } from './find.ts';
 import { withIncludes } from './includes.ts';
+import { openSecrets } from './open-secrets.ts';
 import {
   adminSchema,
   cacheSchema,
@@ -170,12 +171,14 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     !measures
   )
     return fail();
+  const secretNotes = openSecrets(raw, found.baseFolder);
   const warnings = [
     ...dangers(sections),
     ...lists.dangers,
     ...pluginDangers,
     ...subscriberNotes.dangers,
     ...noticeNotes.dangers,
+    ...secretNotes,
   ].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,

@@ -82,6 +82,10 @@ export class Generation {
   readonly subscribers: SubscriberDesk | undefined;
   /** Brings the numbers of the main thread up to date that are not counted as things happen. */
   readonly measure: () => void;
+  /** Deletes names of notices, where no plugin in force takes any; resolves with what ends that. */
+  readonly #forgetNames: () => Promise<() => void>;
+  #stopForgetting: (() => void) | undefined;
+  readonly #setInForce: (inForce: boolean) => void;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
 
@@ -95,8 +99,7 @@ export class Generation {
     desk: ListDesk,
     subscribers: SubscriberDesk | undefined,
     controls: Controls,
-    retired: RetiredMetrics,
-    audit: AuditLog,
+    parts: ProcessParts,
   ) {
     this.config = config;
     this.plugins = plugins;
@@ -109,13 +112,23 @@ export class Generation {
     this.desk = desk;
     this.subscribers = subscribers;
     this.pluginRoutes = controls.routes;
+    const { audit } = parts;
     const auditHolds = controls.auditHolds;
     this.measure = () => {
       controls.metrics.values[auditHolds] = audit.damage === undefined ? 1 : 0;
       subscribers?.measure();
     };
+    this.#setInForce = (inForce) => {
+      controls.inForce = inForce;
+    };
+    this.#forgetNames = async () => {
+      if (controls.noticesTaken) return () => {};
+      const { forgetNames } = await import('../subscribers/forget-names.ts');
+      return forgetNames({ dataFolder: config.server.dataFolder, state: parts.subscribers, audit, log: parts.log });
+    };
+    controls.closers.push(() => this.#stopForgetting?.());
     this.#closers = controls.closers;
-    this.#retired = retired;
+    this.#retired = parts.retired;
   }
 
   /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
@@ -164,19 +177,7 @@ export class Generation {
           ? error
           : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(
-        config,
-        plugins,
-        listeners,
-        cache,
-        shared,
-        workers,
-        desk,
-        subscribers,
-        controls,
-        parts.retired,
-        parts.audit,
-      );
+      return new Generation(config, plugins, listeners, cache, shared, workers, desk, subscribers, controls, parts);
     } catch (error) {
       await closeAll(controls.closers, parts.log);
       listeners?.close();
@@ -188,10 +189,15 @@ export class Generation {
   async activate(): Promise<void> {
     await this.desk.activate();
     await this.subscribers?.activate();
+    this.#setInForce(true);
+    this.#stopForgetting?.();
+    this.#stopForgetting = await this.#forgetNames();
   }
 
   /** Rest, so that another generation may write to the same files. */
   async deactivate(): Promise<void> {
+    this.#setInForce(false);
+    this.#stopForgetting?.();
     await this.desk.deactivate();
     await this.subscribers?.deactivate();
   }
@@ -297,6 +303,10 @@ class Controls {
   readonly routes: PluginRoutes[] = [];
   readonly closers: (() => void | Promise<void>)[] = [];
   readonly carriers = new Map<string, MeasureCarrier>();
+  /** A plugin keeps notices, and answers for how long. */
+  noticesTaken = false;
+  /** Between `activate` and `deactivate`. */
+  inForce = false;
   readonly auditHolds = this.metrics.gauge(
     'sekisho_audit_log_holds',
     '0 where the audit log was found damaged and nobody has acknowledged it: reads of personal data are refused.',
@@ -332,16 +342,31 @@ class Controls {
   }
 
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
+    const takeNotices = () => {
+      this.noticesTaken = true;
+      const { subscribers, audit, log } = parts;
+      return (
+        config.subscribers &&
+        subscribers &&
+        noticeDesk(
+          subscribers,
+          config.lists,
+          (list) => this.#namesOf(list),
+          audit,
+          log,
+          () => this.inForce,
+        )
+      );
+    };
     const context: ControlContext<never> = {
       options: options as never,
       server: serverFacts(config.server, config.notice),
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
-      notices:
-        config.subscribers &&
-        parts.subscribers &&
-        noticeDesk(parts.subscribers, config.lists, (list) => this.#namesOf(list)),
+      get notices() {
+        return takeNotices();
+      },
       hashKey: parts.hashKey,
       lasting: (make) => {
         const { value, release } = parts.lasting.take(plugin.name, make);

@@ -32,6 +32,7 @@ import { TallyLog } from '../report/tally-log.ts';
 import { openMeasures } from '../rules/open.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { TimeStore } from '../store/time-store.ts';
+import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
 import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { version } from '../system/version.ts';
@@ -507,7 +508,9 @@ class Server {
       })),
       tallies: this.#tallies.between(span.from, span.to),
       actions: audit.summary(begin, end),
-      deletions: [...audit.details('history.delete', begin, end), ...audit.details('measures.delete', begin, end)],
+      deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
+        audit.details(action, begin, end),
+      ),
       consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
       audit: audit.verify(),
     });

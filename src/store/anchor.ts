@@ -13,6 +13,8 @@ import { closeSync, fdatasyncSync, fsyncSync, openSync, readFileSync, statSync, 
 import { dirname } from 'node:path';
 
 export interface Anchor {
+  /** Grows with every note: of several places the one with the highest is the latest. */
+  readonly version: number;
   /** Random name of the chain, made with its file: two empty chains are not the same. */
   readonly chain: string;
   readonly count: number;

@@ -36,7 +36,7 @@ export class ChainGuard {
   readonly #others: AnchorPlace[];
   readonly #log: GuardLog;
   readonly #onDamage: (damage: string) => void;
-  #current: Anchor = { chain: '', count: 0, head: '', file: '', owed: 0, damage: null };
+  #current: Anchor = { version: 0, chain: '', count: 0, head: '', file: '', owed: 0, damage: null };
   #files: WatchedFiles | undefined;
   #spread = true;
   #failing = '';
@@ -76,14 +76,8 @@ export class ChainGuard {
   follow({ file, database, chain, count, head }: OpenedChain, damage: string | null): void {
     this.#files = new WatchedFiles(file, database);
     const owed = damage === null ? 0 : this.#current.owed;
-    this.#current = {
-      chain,
-      count,
-      head,
-      file: fileIdentity(file),
-      owed,
-      damage: damage?.slice(0, LONGEST_DAMAGE) ?? null,
-    };
+    const standing = damage?.slice(0, LONGEST_DAMAGE) ?? null;
+    this.#note({ chain, count, head, file: fileIdentity(file), owed, damage: standing });
     this.#writePrimary();
     this.spread();
   }
@@ -111,8 +105,7 @@ export class ChainGuard {
 
   /** The chain has grown. On the disk when it returns; throws where it cannot be noted. */
   grown(count: number, head: string): void {
-    this.#current = { ...this.#current, count, head };
-    this.#spread = true;
+    this.#note({ count, head });
     this.#primary.write(this.#current);
   }
 
@@ -124,8 +117,7 @@ export class ChainGuard {
   /** So many withdrawals act without being on the disk. Best effort: the disk may be what fails. */
   owe(count: number): void {
     if (count === this.#current.owed) return;
-    this.#current = { ...this.#current, owed: count };
-    this.#spread = true;
+    this.#note({ owed: count });
     this.#writePrimary();
   }
 
@@ -133,9 +125,8 @@ export class ChainGuard {
     if (this.#current.damage !== null) return;
     // What could not even be opened keeps the anchor that it has.
     if (this.#current.chain === '') this.#recall();
-    this.#current = { ...this.#current, damage: damage.slice(0, LONGEST_DAMAGE) };
+    this.#note({ damage: damage.slice(0, LONGEST_DAMAGE) });
     this.#writePrimary();
-    this.#spread = true;
     this.spread();
     this.#onDamage(damage);
   }
@@ -160,6 +151,11 @@ export class ChainGuard {
   close(): void {
     this.spread();
     for (const place of [this.#primary, ...this.#others]) place.close?.();
+  }
+
+  #note(change: Partial<Anchor>): void {
+    this.#current = { ...this.#current, ...change, version: this.#current.version + 1 };
+    this.#spread = true;
   }
 
   #recall(): void {
@@ -198,9 +194,13 @@ export class ChainGuard {
       faults.push(
         `no anchor of it is kept anywhere, so nothing shows that its ${count} entries are all (after an upgrade from a version without anchors this is so once)`,
       );
-    const standing = found.find(({ damage }) => damage !== null)?.damage;
-    this.stood = standing !== undefined && standing !== null;
-    if (standing) return standing;
+    // Another place may lag behind: of what changes back, the latest alone tells.
+    const latest = found.sort((one, other) => other.version - one.version)[0];
+    if (latest) this.#current = latest;
+    this.stood = latest !== undefined && latest.damage !== null;
+    if (latest?.damage) return latest.damage;
+    if (latest && latest.owed > 0)
+      faults.push(`${latest.owed} withdrawal(s) of consent acted but could not be written before the server ended`);
     return faults.length === 0 ? undefined : [...new Set(faults)].join('; ');
   }
 
@@ -220,7 +220,7 @@ export class ChainGuard {
 }
 
 function faultAgainst(
-  { chain, count, head, owed }: Anchor,
+  { chain, count, head }: Anchor,
   opened: Pick<OpenedChain, 'chain' | 'count' | 'leadsThrough'> & { readonly existed?: boolean },
 ): string | undefined {
   const noted = `the anchor notes ${count} entries`;
@@ -229,7 +229,5 @@ function faultAgainst(
   if (count > opened.count)
     return `it is older than it was, or was shortened: it has ${opened.count} entries; ${noted}`;
   if (!opened.leadsThrough(count, head)) return `entry ${count} is not the one that was recorded`;
-  return owed > 0
-    ? `${owed} withdrawal(s) of consent acted but could not be written before the server ended`
-    : undefined;
+  return undefined;
 }

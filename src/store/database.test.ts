@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { inTransaction, openDatabase } from './database.ts';
+import { inTransaction, leaveNoTrace, openDatabase, schemaFault } from './database.ts';
 
 const SCHEMA = 'CREATE TABLE IF NOT EXISTS t (n INTEGER) STRICT';
 const fresh = () => join(mkdtempSync(join(tmpdir(), 'sekisho-store-')), 'x.db');
@@ -63,4 +63,58 @@ test('a file that its owner cannot read is moved aside, or refused where an empt
     expect(readdirSync(join(file, '..')).filter((name) => name.includes('.damaged-')).length).toBeGreaterThan(0);
     database.close();
   }
+});
+
+test('what is deleted leaves no byte in file, log or index, however rows were moved between pages', () => {
+  const file = fresh();
+  const schema = 'CREATE TABLE IF NOT EXISTS t (k TEXT PRIMARY KEY, at INTEGER NOT NULL) STRICT, WITHOUT ROWID';
+  const { database } = openDatabase(file, { durability: 'full', schema }, 0);
+  const insert = database.prepare('INSERT INTO t VALUES (?, ?)');
+  // A generator of its own: the same rows each time.
+  let state = 7;
+  const random = (below: number) => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return state % below;
+  };
+  const living = new Map<string, number>();
+  let stale = 0;
+  for (let round = 0; round < 40; round++) {
+    inTransaction(database, () => {
+      for (let i = 0; i < 300; i++) {
+        const name = `secret${random(1e6)}-${round}-${i}${'q'.repeat(random(60))};`;
+        insert.run(name, round);
+        living.set(name, round);
+      }
+    });
+    const before = round - 3 + random(3);
+    inTransaction(database, () => database.prepare('DELETE FROM t WHERE at < ?').run(before));
+    for (const [name, at] of living) if (at < before) living.delete(name);
+    const names = () => {
+      const bytes = readdirSync(join(file, '..')).map((part) => readFileSync(join(file, '..', part), 'latin1'));
+      return new Set(bytes.join('').match(/secret\d+-\d+-\d+q*;/g));
+    };
+    stale += [...names()].filter((name) => !living.has(name)).length;
+    expect(leaveNoTrace(database)).toBe(true);
+    expect([...names()].filter((name) => !living.has(name))).toEqual([]);
+  }
+  // It is not for nothing: without it there is something.
+  expect(stale).toBeGreaterThan(0);
+  database.close();
+});
+
+test('a schema that was altered is told apart from one of its own making', () => {
+  const schema = `CREATE TABLE IF NOT EXISTS t (n INTEGER) STRICT;
+    CREATE TRIGGER IF NOT EXISTS kept BEFORE DELETE ON t BEGIN SELECT RAISE(ABORT, 'no'); END;`;
+  const { database } = open(fresh(), { schema });
+  const fault = () => schemaFault(database, schema, 't');
+  expect(fault()).toBeUndefined();
+  database.exec('CREATE TRIGGER more AFTER INSERT ON t BEGIN DELETE FROM t; END');
+  expect(fault()).toMatch(/the trigger more is not the server's/);
+  database.exec('DROP TRIGGER more; DROP TRIGGER kept');
+  expect(fault()).toMatch(/kept is missing/);
+  database.exec('CREATE TRIGGER kept BEFORE DELETE ON t BEGIN SELECT 1; END');
+  expect(fault()).toMatch(/kept is not as the server made it/);
+  database.exec('DROP TRIGGER kept; ALTER TABLE t ADD COLUMN m INTEGER');
+  expect(fault()).toMatch(/t is not as the server made it/);
+  database.close();
 });

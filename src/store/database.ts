@@ -111,13 +111,27 @@ export function inTransaction<T>(database: Database, work: () => T): T {
   }
 }
 
+/** Take over all rows of a table that both have, within a transaction of the caller. */
+export function copyRows(from: Database, to: Database, table: string): void {
+  let insert: ReturnType<Database['prepare']> | undefined;
+  for (const row of from.prepare(`SELECT * FROM ${table}`).raw().iterate() as IterableIterator<unknown[]>) {
+    insert ??= to.prepare(`INSERT OR REPLACE INTO ${table} VALUES (${row.map(() => '?').join(', ')})`);
+    insert.run(...row);
+  }
+}
+
 /**
- * Run `work`, which deletes, and leave nothing of it: neither in the file (secure_delete overwrites it) nor in the write-ahead
- * log, which is folded back and cut. False where somebody reads at this moment, so that the log could not be cut: then it is
- * left for the next time.
+ * After something was deleted: leave no byte of it. secure_delete overwrites rows and free pages, but not what SQLite left in a page
+ * when it moved rows to another; so the file is written anew, and the write-ahead log folded back and cut. Takes time in
+ * proportion to the file. False where somebody reads at this moment or the disk is full: to be done again.
  */
-export function deleteForGood(database: Database, work: () => void): boolean {
-  inTransaction(database, work);
+export function leaveNoTrace(database: Database): boolean {
+  try {
+    database.exec('VACUUM');
+  } catch {
+    cutLog(database);
+    return false;
+  }
   return cutLog(database);
 }
 

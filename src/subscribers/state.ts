@@ -5,10 +5,12 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { errorText } from '../errors/errors.ts';
+import type { Database } from '../store/database.ts';
+import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './consent/guarded-ledger.ts';
-import type { Ledger } from './consent/ledger.ts';
-import type { Notices } from './consent/notices.ts';
+import { IN_MEMORY, type Ledger } from './consent/ledger.ts';
+import { NOTICES_FILE, Notices, openNotices } from './consent/notices.ts';
 import { Register } from './consent/register.ts';
 import { LEASES_FILE, LeaseArchive } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
@@ -32,6 +34,7 @@ export class SubscriberState {
   readonly register = new Register();
   /** The ledger, what guards it, and its damage. */
   readonly consent: GuardedLedger;
+  readonly notices: Notices;
   readonly leases: Leases;
   readonly clock: Clock;
   /** Called when the leases moved into another memory. */
@@ -50,7 +53,11 @@ export class SubscriberState {
       this.#termsInForce = '';
       if (this.#config) this.putInForce(this.#config);
     };
-    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, sound });
+    const folder = join(dataFolder, 'subscribers');
+    makeDataFolder(folder);
+    this.notices = noticesIn(folder, clock, log);
+    const opened = (ledger: Database) => this.notices.takeOver(ledger);
+    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, opened, sound });
     const table = new AddressTable({
       replaced: async (memory) => {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
@@ -62,15 +69,11 @@ export class SubscriberState {
       () => this.#leaseSeconds,
       () => this.nowSeconds(),
     );
-    if (keep) this.#keepLeases(join(dataFolder, 'subscribers', LEASES_FILE), keep, log);
+    if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
   }
 
   get ledger(): Ledger {
     return this.consent.ledger;
-  }
-
-  get notices(): Notices {
-    return this.consent.notices;
   }
 
   /** Why the ledger does not hold; then nobody is inspected. */
@@ -103,6 +106,7 @@ export class SubscriberState {
 
   async close(): Promise<void> {
     await this.consent.close();
+    this.notices.close();
     await this.leases.keeper?.close();
   }
 
@@ -119,5 +123,15 @@ export class SubscriberState {
     } catch (error) {
       log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
     }
+  }
+}
+
+/** What cannot be kept is told to nobody, and stops nothing. */
+function noticesIn(folder: string, clock: Clock, log: Logger): Notices {
+  try {
+    return new Notices(openNotices(join(folder, NOTICES_FILE), clock.wallMs()));
+  } catch (error) {
+    log.error({ reason: errorText(error) }, 'notices cannot be kept: they are in memory alone');
+    return new Notices(openNotices(IN_MEMORY, clock.wallMs()));
   }
 }

@@ -16,13 +16,12 @@ import { ANCHORS_FOLDER, type AuditLog } from '../../audit/log.ts';
 import { errorText, SekishoError } from '../../errors/errors.ts';
 import { AnchorFile } from '../../store/anchor.ts';
 import { ChainGuard } from '../../store/chain-guard.ts';
-import { closeDatabase, moveAside } from '../../store/database.ts';
+import type { Database } from '../../store/database.ts';
+import { moveAside } from '../../store/database.ts';
 import { makeDataFolder } from '../../system/data-folder.ts';
 import type { Clock } from '../../time/clock.ts';
 import { isSubscriberNumber } from '../table/directory.ts';
 import { IN_MEMORY, Ledger, type LedgerEntry, type LedgerRecord } from './ledger.ts';
-import { openLedgerFile } from './ledger-file.ts';
-import { Notices } from './notices.ts';
 import { MOST_OWED, OwedWithdrawals } from './owed-withdrawals.ts';
 import { isPurpose, type Purpose } from './purposes.ts';
 import type { Register } from './register.ts';
@@ -51,6 +50,8 @@ export interface LedgerSurroundings {
   readonly log: Logger;
   readonly register: Register;
   readonly anchors: LedgerAnchors;
+  /** Called with the database before it is compared with anything. */
+  readonly opened: (ledger: Database) => void;
   /** The ledger has become sound again: what it says comes into force. */
   readonly sound: () => void;
 }
@@ -67,7 +68,6 @@ const TO_DO =
 
 export class GuardedLedger {
   ledger: Ledger;
-  notices: Notices;
   readonly owed: OwedWithdrawals;
   readonly #file: string;
   readonly #around: LedgerSurroundings;
@@ -105,7 +105,7 @@ export class GuardedLedger {
       unusable = errorText(error);
       this.ledger = new Ledger(IN_MEMORY, () => clock.wallMs());
     }
-    this.notices = new Notices(this.ledger.db);
+    around.opened(this.ledger.db);
     if (unusable === undefined) this.#compare();
     else this.#guard.declare(unusable);
     audit?.addAnchor({
@@ -256,14 +256,12 @@ export class GuardedLedger {
       const aside = existsSync(this.#file) ? moveAside(this.#file, clock.wallMs()) : undefined;
       renameSync(fresh, this.#file);
       this.ledger = this.#guarded(new Ledger(this.#file, () => clock.wallMs()));
-      this.notices = new Notices(this.ledger.db);
       this.#guard.follow({ ...this.ledger.opened(), fault: undefined }, this.#guard.damage ?? null);
       if (aside !== undefined) {
         log.error(
           { aside },
           'what lay in the place of the consent ledger was moved aside; delete it when it was looked into',
         );
-        deleteNotices(aside);
       }
       this.#carryOver(withdrawn);
       this.ledger.take(waiting);
@@ -300,17 +298,6 @@ function withdrawalsOf(ledger: Ledger, register: Register): Withdrawal[] {
     // So far it could be read.
   }
   return [...found.values()];
-}
-
-/** Notices are kept for a time only, also in a file that was moved aside. */
-function deleteNotices(file: string): void {
-  try {
-    const database = openLedgerFile(file);
-    database.exec('DELETE FROM notice; DELETE FROM notice_name');
-    closeDatabase(database);
-  } catch {
-    // It is no ledger.
-  }
 }
 
 function removeDatabase(file: string): void {

@@ -15,18 +15,6 @@ const SCHEMA = `
   INSERT OR IGNORE INTO chain VALUES (1, lower(hex(randomblob(16))));
   CREATE TABLE IF NOT EXISTS anchor (chain TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS import (id TEXT PRIMARY KEY, rows INTEGER NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS notice (
-    subscriber TEXT NOT NULL, category TEXT NOT NULL, list TEXT NOT NULL,
-    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (subscriber, category, list)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS notice_by_last ON notice (last_ms);
-  CREATE TABLE IF NOT EXISTS notice_name (
-    subscriber TEXT NOT NULL, list TEXT NOT NULL, name TEXT NOT NULL,
-    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (subscriber, list, name)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS notice_name_by_last ON notice_name (last_ms);
 `;
 
 export interface OpenedLedger extends Opened {

@@ -14,7 +14,7 @@ import { existsSync } from 'node:fs';
 import { errorText, SekishoError } from '../../errors/errors.ts';
 import type { AnchorPlace } from '../../store/anchor.ts';
 import type { ChainGuard, OpenedChain } from '../../store/chain-guard.ts';
-import { closeDatabase, inTransaction } from '../../store/database.ts';
+import { closeDatabase, copyRows, inTransaction } from '../../store/database.ts';
 import { tableAnchor } from '../../store/table-anchor.ts';
 import { type LedgerDatabase, openLedger } from './ledger-file.ts';
 
@@ -161,12 +161,12 @@ export class Ledger {
   }
 
   /**
-   * Take over what `other` holds, into a ledger that is empty: the same chain in another file, and whatever lies beside it.
+   * Take over what `other` holds, into a ledger that is empty: the same chain in another file, and how far imports have come.
    * Throws what SQLite throws.
    */
   copyFrom(other: Ledger): void {
     inTransaction(this.db, () => {
-      for (const table of ['chain', 'import', 'notice', 'notice_name']) copyRows(other.db, this.db, table);
+      for (const table of ['chain', 'import']) copyRows(other.db, this.db, table);
       for (const entry of other.read()) {
         const { seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash } = entry;
         this.#insert.run(seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash);
@@ -313,14 +313,6 @@ type Row = Omit<LedgerEntry, 'atMs'> & { at_ms: number };
 
 function entryOf({ at_ms, seq, subscriber, purpose, action, who, channel, terms, reason, hash }: Row): LedgerEntry {
   return { seq, atMs: at_ms, subscriber, purpose, action, who, channel, terms, reason, hash };
-}
-
-function copyRows(from: LedgerDatabase, to: LedgerDatabase, table: string): void {
-  let insert: ReturnType<LedgerDatabase['prepare']> | undefined;
-  for (const row of from.prepare(`SELECT * FROM ${table}`).raw().iterate() as IterableIterator<unknown[]>) {
-    insert ??= to.prepare(`INSERT OR REPLACE INTO ${table} VALUES (${row.map(() => '?').join(', ')})`);
-    insert.run(...row);
-  }
 }
 
 /** Every field is quoted, so that no two entries read alike. */

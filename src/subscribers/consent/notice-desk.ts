@@ -1,9 +1,12 @@
 /** What plugins record for notices, brought to the store: numbers become subscribers and lists. */
-
+import type { Logger } from 'pino';
+import type { Auditor } from '../../audit/entry.ts';
+import { errorText } from '../../errors/errors.ts';
 import { CONSENT_PURPOSES } from '../../grounds/categories.ts';
 import type { ListConfig } from '../../lists/list-config.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup } from '../table/directory.ts';
+import type { DeletedNotices } from './notices.ts';
 import { isPurpose } from './purposes.ts';
 
 export interface NoticeDesk {
@@ -16,6 +19,8 @@ export interface NoticeDesk {
   deleteOlderThan(ms: number): void;
   /** The same of names alone. */
   deleteNamesOlderThan(ms: number): void;
+  /** The ground on which names were kept has ended: delete all of them, now. Costs little where there are none. */
+  deleteNames(why: string): void;
 }
 
 /** `name`: only where the operator has stated a ground for keeping it. */
@@ -26,6 +31,10 @@ export interface NoticeRecord {
   readonly name?: string;
 }
 
+/** Action of the audit log. */
+export const NOTICES_DELETED = 'notice.delete';
+/** Later than any clock. */
+export const FOR_EVER_MS = Number.MAX_SAFE_INTEGER;
 /** Lists of fewer names are told by their category: their own name would say which site it was. */
 export const LEAST_NAMES = 2;
 
@@ -34,6 +43,9 @@ export function noticeDesk(
   state: SubscriberState,
   lists: readonly ListConfig[],
   namesOf: (list: number) => number | undefined,
+  audit: Auditor,
+  log: Pick<Logger, 'error' | 'info'>,
+  isInForce: () => boolean,
 ): NoticeDesk {
   const { register, clock } = state;
   return {
@@ -61,10 +73,37 @@ export function noticeDesk(
       );
     },
     deleteOlderThan(ms) {
-      state.notices.deleteBefore(clock.wallMs() - ms);
+      recordDeletion(state.notices.deleteBefore(clock.wallMs() - ms), 'retention', audit, log);
     },
     deleteNamesOlderThan(ms) {
-      state.notices.deleteNamesBefore(clock.wallMs() - ms);
+      recordDeletion(state.notices.deleteNamesBefore(clock.wallMs() - ms), 'retention', audit, log);
+    },
+    deleteNames(why) {
+      // While two configurations stand side by side, the former one knows nothing of the grounds of the new one.
+      if (!isInForce()) return;
+      // Also those that carry a time ahead of the clock, which may have been put back.
+      if (state.notices.keepsNames) recordDeletion(state.notices.deleteNamesBefore(FOR_EVER_MS), why, audit, log);
     },
   };
+}
+
+/** What was deleted, how much of it and why: in the audit log, from where the transparency report takes it. */
+export function recordDeletion(
+  { notices, names }: DeletedNotices,
+  purpose: string,
+  audit: Auditor,
+  log: Pick<Logger, 'error' | 'info'>,
+): void {
+  const deletions = [
+    { dataset: 'notices', rows: notices },
+    { dataset: 'notices/names', rows: names },
+  ].filter(({ rows }) => rows > 0);
+  if (deletions.length === 0) return;
+  log.info({ deletions, purpose }, 'notices deleted');
+  try {
+    audit.record({ who: 'server', role: 'server', action: NOTICES_DELETED, purpose, detail: { deletions } });
+  } catch (error) {
+    // A deletion is not held up by it.
+    log.error({ action: NOTICES_DELETED, reason: errorText(error) }, 'not in the audit log');
+  }
 }
