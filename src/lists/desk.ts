@@ -13,6 +13,7 @@ import type { Clock } from '../clock.ts';
 import type { Config } from '../config/config.ts';
 import { sourceText } from '../config/lists-section.ts';
 import { errorText, SekishoError } from '../errors.ts';
+import { faultOf } from '../fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { ListsMemory } from './compile.ts';
 import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } from './compiler.ts';
@@ -220,7 +221,10 @@ export class ListDesk {
     } catch (error) {
       // One list alone must not cost the others.
       if (stored.length === 1) return this.#failed(stored[0]!.list, errorText(error));
-      this.#parts.log.error({ err: error }, 'the stored lists could not be compiled together; trying one by one');
+      this.#parts.log.error(
+        { fault: faultOf(error) },
+        'the stored lists could not be compiled together; trying one by one',
+      );
       for (const each of stored) {
         await this.#compile([each])
           .then((result) => this.#putInForce([each.list], result))
