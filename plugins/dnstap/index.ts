@@ -7,6 +7,7 @@
 import { hostname } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { definePlugin, durationMs, type Problem, sizeBytes, z } from '../../src/contract/plugin.ts';
+import { faultOf } from '../../src/fault-text.ts';
 import { expiryMs, ground } from '../../src/grounds/ground.ts';
 import { createRing, RingWriter } from './ring.ts';
 
@@ -116,7 +117,8 @@ export default definePlugin({
         saidMs = clock.nowMs();
         log.warn({ reason: report.problem }, 'dnstap messages are not written');
       },
-      (error) => log.error({ err: error }, 'the writer of dnstap messages failed; nothing is written any more'),
+      (error) =>
+        log.error({ fault: faultOf(error) }, 'the writer of dnstap messages failed; nothing is written any more'),
     );
     const rotation = setInterval(() => {
       if (!key || clock.wallMs() - key.madeAtMs < options['key-rotation']) return;
@@ -124,7 +126,10 @@ export default definePlugin({
         key = currentKey(keyFile, options['key-rotation'], clock.wallMs());
         writer.changeKey(key.key);
       } catch (error) {
-        log.error({ err: error }, 'the key of the pseudonyms could not be renewed; the old one stays in use');
+        log.error(
+          { fault: faultOf(error) },
+          'the key of the pseudonyms could not be renewed; the old one stays in use',
+        );
       }
     }, 60_000);
     rotation.unref();

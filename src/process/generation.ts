@@ -82,6 +82,7 @@ export class Generation {
   readonly subscribers: SubscriberDesk | undefined;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
+  readonly #measures: MeasureDesk;
 
   private constructor(
     config: Config,
@@ -93,7 +94,7 @@ export class Generation {
     desk: ListDesk,
     subscribers: SubscriberDesk | undefined,
     controls: Controls,
-    retired: RetiredMetrics,
+    { retired, measures }: Pick<ProcessParts, 'retired' | 'measures'>,
   ) {
     this.config = config;
     this.plugins = plugins;
@@ -108,6 +109,7 @@ export class Generation {
     this.pluginRoutes = controls.routes;
     this.#closers = controls.closers;
     this.#retired = retired;
+    this.#measures = measures;
   }
 
   /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
@@ -116,8 +118,6 @@ export class Generation {
     const listeners = parts.io === 'mmsg' ? openListeners(config, old) : undefined;
     const controls = new Controls();
     markEndedGrounds(config, parts.timeStore);
-    parts.measures.approval = approvalOf(config);
-    parts.measures.keepMs = config.measures.keepMs;
     controls.showTime(parts.time);
     try {
       const cache =
@@ -156,18 +156,7 @@ export class Generation {
           ? error
           : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(
-        config,
-        plugins,
-        listeners,
-        cache,
-        shared,
-        workers,
-        desk,
-        subscribers,
-        controls,
-        parts.retired,
-      );
+      return new Generation(config, plugins, listeners, cache, shared, workers, desk, subscribers, controls, parts);
     } catch (error) {
       await closeAll(controls.closers, parts.log);
       listeners?.close();
@@ -177,6 +166,8 @@ export class Generation {
 
   /** It serves from now on: its lists are fetched, its terms are in force. Rejects where something cannot be had. */
   async activate(): Promise<void> {
+    this.#measures.approval = approvalOf(this.config);
+    this.#measures.keepMs = this.config.measures.keepMs;
     await this.desk.activate();
     await this.subscribers?.activate();
   }
