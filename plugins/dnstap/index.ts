@@ -17,6 +17,7 @@ import {
   version,
   z,
 } from '../../src/contract/plugin.ts';
+import { faultOf } from '../../src/fault-text.ts';
 import { createRing, RingWriter } from './ring.ts';
 
 const MESSAGES = ['client-query', 'client-response'] as const;
@@ -124,7 +125,8 @@ export default definePlugin({
         saidMs = clock.nowMs();
         log.warn({ reason: report.problem }, 'dnstap messages are not written');
       },
-      (error) => log.error({ err: error }, 'the writer of dnstap messages failed; nothing is written any more'),
+      (error) =>
+        log.error({ fault: faultOf(error) }, 'the writer of dnstap messages failed; nothing is written any more'),
     );
     const rotation = setInterval(() => {
       if (!key || clock.wallMs() - key.madeAtMs < options['key-rotation']) return;
@@ -132,7 +134,10 @@ export default definePlugin({
         key = currentKey(keyFile, options['key-rotation'], clock.wallMs());
         writer.changeKey(key.key);
       } catch (error) {
-        log.error({ err: error }, 'the key of the pseudonyms could not be renewed; the old one stays in use');
+        log.error(
+          { fault: faultOf(error) },
+          'the key of the pseudonyms could not be renewed; the old one stays in use',
+        );
       }
     }, 60_000);
     rotation.unref();

@@ -40,10 +40,10 @@ export default definePlugin({
     'ipv6-prefix': z
       .int()
       .min(16)
-      .max(48)
+      .max(56)
       .default(40)
       .describe(
-        'The same for IPv6. A /48 or /56 may be one household: networks of fewer than five lines are not kept.',
+        'The same for IPv6. A /48 or /56 may be one household: networks of fewer than five lines are neither kept nor shown beside names.',
       ),
     retention: z
       .strictObject({

@@ -42,9 +42,8 @@ export async function control(context: ControlContext<unknown>, rules: readonly 
     return new RunningDesk(new Desk({ store, clock, hashKey, audit }));
   });
   const publish = (table: TableMemory) => context.publish(table);
-  desk.approval = context.approval;
   context.beforeTimeIsSetBack(() => desk.tick());
-  context.onClose(await desk.attach({ rules, publish, log }));
+  context.onClose(await desk.attach({ rules, publish, log, approval: context.approval }));
   showNumbers(context, desk);
   context.carryMeasures(sinkholeCarrier(desk));
   context.routes((app) => registerRoutes(app, desk, clock, audit));

@@ -42,6 +42,8 @@ export interface Attachment {
   /** Resolves when all its workers hold the table. */
   publish(table: TableMemory): Promise<void>;
   readonly log: DeskLog;
+  /** Whether one person may ask and approve; two are needed unless told otherwise. */
+  readonly approval?: Approval;
 }
 
 export interface DeskParts {
@@ -71,8 +73,6 @@ export class Desk {
   readonly store: Store;
   /** Changes that monitoring has not counted yet, by action: whoever counts them takes them away. */
   readonly uncounted: Record<Action, number> = { add: 0, renew: 0, remove: 0, expire: 0 };
-  /** Of the configuration that came last. */
-  approval: Approval = { singleApproverReason: undefined };
   readonly #clock: Clock;
   readonly #hashKey: readonly [number, number];
   readonly #audit: Auditor;
@@ -362,7 +362,9 @@ export class Desk {
   }
 
   #needsTwo(approver: string, asker: string, what: string): void {
-    const problem = approverProblem(approver, asker, this.approval);
+    // Of the configuration that came last; one that does not come up after all takes its own along.
+    const approval = [...this.#attached.keys()].at(-1)?.approval ?? { singleApproverReason: undefined };
+    const problem = approverProblem(approver, asker, approval);
     if (problem !== undefined) throw refused(what, [problem]);
   }
 

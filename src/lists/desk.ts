@@ -11,6 +11,7 @@ import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Auditor } from '../audit/entry.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
+import { faultOf } from '../fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
 import { ListsMemory } from './compile.ts';
@@ -223,7 +224,10 @@ export class ListDesk {
     } catch (error) {
       // One list alone must not cost the others.
       if (stored.length === 1) return this.#failed(stored[0]!.list, errorText(error));
-      this.#parts.log.error({ err: error }, 'the stored lists could not be compiled together; trying one by one');
+      this.#parts.log.error(
+        { fault: faultOf(error) },
+        'the stored lists could not be compiled together; trying one by one',
+      );
       for (const each of stored) {
         await this.#compile([each])
           .then((result) => this.#putInForce([each.list], result))

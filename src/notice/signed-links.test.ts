@@ -87,3 +87,30 @@ test('a ticket is good for one subscriber, line and browser, for its time and fo
   expect(await tickets.readSession(session, NOW + 16 * 60_000)).toBeUndefined();
   expect(await tickets.formFault(session, who, 'browser', NOW)).toBe('form-forged');
 });
+
+test('while the time is in doubt no link is taken, and those from before it was known never are', async () => {
+  const secret = 'a secret of the member site, long enough';
+  const config = configOf('secret', secret);
+  const key = await loadLinkKey(config.key);
+  if (typeof key === 'string') throw new Error(key);
+  const uses: number[] = [];
+  const links = new SignedLinks(config, key, new UsedLinks(Number.POSITIVE_INFINITY, () => void uses.push(1)));
+  const sign = (jti: string, iat: number) =>
+    new SignJWT({ ...claims, jti, iat, exp: iat + 60 }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret));
+  const before = await sign('before', seconds - 10);
+  expect(await links.redeem(before, Number.POSITIVE_INFINITY)).toEqual({ fault: 'link-expired' });
+  // Perhaps it was used before the server started: nobody knows.
+  expect(await links.redeem(before, NOW)).toEqual({ fault: 'link-expired' });
+  expect(await links.redeem(await sign('after', seconds + 1), NOW + 1000)).toEqual({ subscriber: '4711' });
+  // The use is told, so that the time of it is kept.
+  expect(uses).toEqual([1]);
+});
+
+test('where the time is set back, links that had ended do not hold again', async () => {
+  const used = new UsedLinks(NOW + 1_000_000);
+  expect(used.use('a', seconds, seconds)).toBe(true);
+  used.beginAnew();
+  used.timeKnown(seconds);
+  expect(used.sinceSeconds).toBe(seconds);
+  expect(used.use('a', seconds, seconds)).toBe(false);
+});

@@ -88,6 +88,7 @@ export class Generation {
   readonly #setInForce: (inForce: boolean) => void;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
+  readonly #measures: MeasureDesk;
 
   private constructor(
     config: Config,
@@ -129,6 +130,7 @@ export class Generation {
     controls.closers.push(() => this.#stopForgetting?.());
     this.#closers = controls.closers;
     this.#retired = parts.retired;
+    this.#measures = parts.measures;
   }
 
   /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
@@ -137,8 +139,6 @@ export class Generation {
     const listeners = parts.io === 'mmsg' ? openListeners(config, old) : undefined;
     const controls = new Controls();
     markEndedGrounds(config, parts.timeStore);
-    parts.measures.approval = approvalOf(config);
-    parts.measures.keepMs = config.measures.keepMs;
     controls.showTime(parts.time);
     try {
       const cache =
@@ -187,6 +187,8 @@ export class Generation {
 
   /** It serves from now on: its lists are fetched, its terms are in force. Rejects where something cannot be had. */
   async activate(): Promise<void> {
+    this.#measures.approval = approvalOf(this.config);
+    this.#measures.keepMs = this.config.measures.keepMs;
     await this.desk.activate();
     await this.subscribers?.activate();
     this.#setInForce(true);

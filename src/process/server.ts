@@ -144,7 +144,8 @@ class Server {
   }
 
   static async start(config: Config, options: RunOptions): Promise<Server> {
-    const log = pino({ level: config.server.logLevel });
+    // Whatever is thrown and logged as it is, a plugin's too: its kind and places, never its text.
+    const log = pino({ level: config.server.logLevel, serializers: { err: faultOf } });
     for (const warning of config.warnings) log.warn(warning);
     const reason = config.server.udp.io === 'dgram' ? 'server.udp.io: dgram' : batchedIoFault();
     if (reason !== undefined)

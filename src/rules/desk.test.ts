@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { AuditEntry } from '../audit/entry.ts';
+import { openDatabase } from '../store/database.ts';
 import { ManualClock } from '../time/clock.ts';
 import { MeasureDesk } from './desk.ts';
 import { MATCHED, type PublishedMeasures } from './in-force.ts';
@@ -239,4 +240,101 @@ test('a damaged store is moved aside and a new one begun', () => {
   expect(store.measures).toEqual([]);
   store.close();
   expect(readdirSync(folder).some((file) => file.includes('damaged'))).toBe(true);
+});
+
+test('a measure on one client acts on it, and is kept and told by the network around it', async () => {
+  const { desk, apply, attach, audited, published, folder } = begin();
+  await attach();
+  const evidence = 'graph of 14:10: 192.0.2.77 asks without end';
+  const measure = await apply(
+    { plugin: 'amp-shaper', match: { source: '192.0.2.77' }, cause: 'broken-client' },
+    { ground: { ...ground, evidence } },
+  );
+  expect(published()).toMatchObject([{ onSource: true }]);
+  expect([...published()[0]!.mask]).toEqual([-1, -1, -1, -1]);
+  expect(measure.ground).toMatchObject({ evidence: 'graph of 14:10: 192.0.2.0/24 asks without end' });
+  expect(JSON.stringify([audited, desk.changes(10)])).not.toContain('192.0.2.77');
+  await desk.lift('m1', 'sato', 'operator', 'the box at 192.0.2.77 was unplugged');
+  expect(JSON.stringify([audited, desk.changes(10), desk.list()])).not.toContain('192.0.2.77');
+  desk.close();
+  expect(readFileSync(join(folder, MEASURES_FILE), 'latin1')).not.toContain('192.0.2.77');
+  // The same diagnosis does not carry a second term of it.
+  const again = begin(folder);
+  await again.attach();
+  await expect(
+    again.apply({ plugin: 'amp-shaper', match: { source: '192.0.2.77' }, cause: 'broken-client' }),
+  ).rejects.toThrow(/has carried m1 already/);
+});
+
+test('changes are deleted when their retention is over, and the deletion is on record; numbers are not used again', async () => {
+  const { desk, apply, attach, audited, pass, clock, folder } = begin();
+  desk.keepMs = 86_400_000;
+  await attach();
+  await apply();
+  await desk.lift('m1', 'sato', 'operator', 'hits a customer');
+  clock.advance(23 * HOUR);
+  await pass(1, 0);
+  expect(desk.changes(10)).toHaveLength(2);
+  clock.advance(2 * HOUR);
+  await pass(1, 0);
+  expect(desk.changes(10)).toEqual([]);
+  expect(audited.at(-1)).toMatchObject({
+    action: 'measures.delete',
+    purpose: 'retention',
+    detail: { deletions: [{ dataset: 'measures/changes', rows: 2 }] },
+  });
+  expect(await apply({ diagnosis: 'd9' })).toMatchObject({ id: 'm2' });
+  desk.close();
+  expect(readFileSync(join(folder, MEASURES_FILE), 'latin1')).not.toContain('hits a customer');
+});
+
+test('what is within its retention cannot be deleted', async () => {
+  const { desk, apply, attach, folder, clock } = begin();
+  await attach();
+  await apply();
+  desk.close();
+  const { database } = openDatabase(join(folder, MEASURES_FILE), { durability: 'full', schema: '' }, clock.wallMs());
+  expect(() => database.prepare('DELETE FROM change').run()).toThrow(/append-only/);
+  expect(() => database.prepare("UPDATE change SET who = 'x'").run()).toThrow(/append-only/);
+  database.close();
+});
+
+test('who asks does not approve', async () => {
+  const { desk, apply, attach } = begin();
+  await attach();
+  await expect(apply({}, { ground: { ...ground, approver: 'ＳＡＴＯ' } })).rejects.toThrow(
+    /somebody else has to approve/,
+  );
+  expect(desk.list()).toEqual([]);
+  desk.approval = { singleApproverReason: 'one engineer keeps this network' };
+  expect(await apply({}, { ground: { ...ground, approver: 'sato' } })).toMatchObject({ id: 'm1' });
+});
+
+test('the clock jumps: a measure ends by it; in doubt it rests, and none is put in force', async () => {
+  class Jumping extends ManualClock {
+    stepMs = 0;
+    doubt = false;
+    override wallMs(): number {
+      return super.wallMs() + this.stepMs;
+    }
+    override termMs(): number {
+      return this.doubt ? Number.POSITIVE_INFINITY : this.wallMs();
+    }
+  }
+  const clock = new Jumping();
+  const { desk, apply, attach, published, pass } = begin(undefined, clock);
+  await attach();
+  await apply();
+  clock.doubt = true;
+  await pass(1, 900);
+  expect(published()[0]?.endsMs).toBe(Number.NEGATIVE_INFINITY);
+  expect(states(desk)).toEqual([['m1', 'in-force']]);
+  await expect(apply({ diagnosis: 'd2', match: { name: 'a.example' } })).rejects.toThrow(/sekisho time accept/);
+  clock.doubt = false;
+  clock.stepMs = 3 * HOUR;
+  await pass(1, 900);
+  expect(states(desk)).toEqual([['m1', 'expired']]);
+  clock.stepMs = 0;
+  await pass(1, 900);
+  expect(states(desk)).toEqual([['m1', 'expired']]);
 });

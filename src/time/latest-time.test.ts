@@ -168,3 +168,13 @@ test('a ground that has ended is known again, and one that is stated anew is ano
   expect(again.hasEnded({ ...ground, evidence: 'ticket 4712' })).toBe(false);
   again.close();
 });
+
+test('tells whole milliseconds, also where the monotonic clock has fractions: stores keep integers', () => {
+  const clock = new SteppingClock(1_000_000.123);
+  clock.stepMs = -0.123;
+  const { time, store } = begin(clock);
+  clock.advance(0.4567);
+  clock.stepMs = -HOUR;
+  for (const ms of [time.wallMs(), time.termMs(), time.shared.wallMs()]) expect(Number.isInteger(ms)).toBe(true);
+  store.close();
+});

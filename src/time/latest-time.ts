@@ -74,7 +74,8 @@ export class LatestTime implements Clock {
       this.#inDoubt = false;
       this.#share();
     }
-    return nowMs + this.#offsetMs;
+    // Whole milliseconds, as of Date.now(): stores keep integers.
+    return Math.round(nowMs + this.#offsetMs);
   }
 
   termMs(): number {

@@ -25,7 +25,7 @@ export class SharedTime implements Clock {
   }
 
   wallMs(): number {
-    return this.nowMs() + this.#cells[OFFSET]!;
+    return Math.round(this.nowMs() + this.#cells[OFFSET]!);
   }
 
   termMs(): number {

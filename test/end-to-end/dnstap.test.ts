@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { EMERGENCY_END } from '../support/dates.ts';
 import { ensurePackages, requireProgram } from '../support/debian.ts';
 import { sekisho } from '../support/field.ts';
 import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
@@ -17,7 +18,7 @@ const ground = {
   effect: 'floods the resolvers',
   evidence: 'ticket 4711, graphs of the routers',
   approver: 'shift lead',
-  expires: '2100-01-01',
+  expires: EMERGENCY_END,
 };
 let upstream: ScriptedUpstream;
 

@@ -1,5 +1,6 @@
 /** Names of metrics follow Prometheus' conventions, and no label can hold what belongs to a subscriber. */
 import { expect, test } from 'vitest';
+import { EMERGENCY_END } from '../support/dates.ts';
 import { freePort } from '../support/free-port.ts';
 import { startSekisho } from '../support/sekisho.ts';
 
@@ -34,7 +35,7 @@ const ground = {
   effect: 'floods the resolvers',
   evidence: 'ticket 4711',
   approver: 'shift lead',
-  expires: '2100-01-01',
+  expires: EMERGENCY_END,
 };
 
 test('every metric has a help text, a unit or _total, and known labels only', async () => {

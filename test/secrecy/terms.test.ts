@@ -135,7 +135,7 @@ describe.runIf(clockCanStep)('with a clock that steps', () => {
     'a ground of the configuration that has ended stays ended: clock back, reload, workers, kill -9',
     async () => {
       const rcode = async () => (await askUdp({ name: 'listed.example' }, { port: world.port })).rcode;
-      expect(await rcode()).toBe(3);
+      await waitFor('the list acts', async () => (await rcode()) === 3, WAIT_MS);
       await world.stepClock(4 * 24 * HOUR);
       await waitFor('the list does not act', async () => (await rcode()) === 0, WAIT_MS);
       await waitFor(
@@ -257,7 +257,7 @@ describe('grounds of a configuration', () => {
         plugins: { sinkhole: { rules: [{ name: 'a.example', ground: given }] } },
       }),
     );
-    const { code, stderr } = await sekisho(['check', '--config', file]);
+    const { code, stderr } = await sekisho(['check', '--config', file], { limitMs: 60_000 });
     expect(parse(readFileSync(file, 'utf8'))).toHaveProperty('lists');
     return { code, stderr };
   };
@@ -274,21 +274,29 @@ describe('grounds of a configuration', () => {
       /ground\.purpose: .*same/,
     ],
     ['punctuation', { ...emergency, effect: '- - - - - - - -' }, /ground\.effect: .*punctuation/],
-  ])('%s is refused, in a list and in a rule of a plugin', async (_, given, problem) => {
-    const { code, stderr } = await check(given);
-    expect(code).toBe(1);
-    const lines = stderr.split('\n').filter((line) => problem.test(line));
-    expect(lines.some((line) => line.includes('lists[0]'))).toBe(true);
-    expect(lines.some((line) => line.includes('plugins.sinkhole.rules[0]'))).toBe(true);
-  });
+  ])(
+    '%s is refused, in a list and in a rule of a plugin',
+    async (_, given, problem) => {
+      const { code, stderr } = await check(given);
+      expect(code).toBe(1);
+      const lines = stderr.split('\n').filter((line) => problem.test(line));
+      expect(lines.some((line) => line.includes('lists[0]'))).toBe(true);
+      expect(lines.some((line) => line.includes('plugins.sinkhole.rules[0]'))).toBe(true);
+    },
+    TEST_MS,
+  );
 
-  it('within the bounds they are taken; one that has ended by itself does not act, which is said', async () => {
-    expect((await check(emergency)).code).toBe(0);
-    const ended = await check({ ...emergency, expires: inDays(-3) });
-    expect(ended.code).toBe(0);
-    expect(ended.stderr).toMatch(/warning: .*lists\[0\].*has passed/);
-    expect(ended.stderr).toMatch(/warning: .*plugins\.sinkhole.*has passed/);
-  });
+  it(
+    'within the bounds they are taken; one that has ended by itself does not act, which is said',
+    async () => {
+      expect((await check(emergency)).code).toBe(0);
+      const ended = await check({ ...emergency, expires: inDays(-3) });
+      expect(ended.code).toBe(0);
+      expect(ended.stderr).toMatch(/warning: .*lists\[0\].*has passed/);
+      expect(ended.stderr).toMatch(/warning: .*plugins\.sinkhole.*has passed/);
+    },
+    TEST_MS,
+  );
 
   it.each([
     ['no reason', { 'single-approver': true }],
