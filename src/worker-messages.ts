@@ -5,6 +5,7 @@ import type { CacheMemory } from './cache/memory.ts';
 import type { Config } from './config/config.ts';
 import type { MetricsSnapshot } from './metrics/registry.ts';
 import type { ListenerSocket } from './net/mmsg-listener.ts';
+import type { TcpSharesMemory } from './net/tcp-shares.ts';
 import type { Stage } from './plugin.ts';
 import type { Publication } from './publications.ts';
 
@@ -25,6 +26,8 @@ export interface WorkerSetup {
   readonly udp: readonly ListenerSocket[];
   /** Descriptors of listening TCP sockets, one for each of `server.listen`; the worker closes them. */
   readonly tcp: readonly { readonly fd: number; readonly listener: number }[];
+  /** Who has how many TCP connections; the same in all workers. */
+  readonly tcpShares: TcpSharesMemory;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
   readonly hashKey: readonly [number, number];

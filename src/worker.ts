@@ -16,6 +16,7 @@ import { Metrics } from './metrics/registry.ts';
 import { parsePrefix } from './net/address.ts';
 import { PrefixSet } from './net/prefix-set.ts';
 import { TcpServer } from './net/tcp.ts';
+import { TcpShares } from './net/tcp-shares.ts';
 import { openIo, type WorkerIo } from './net/worker-io.ts';
 import { PendingShares } from './overload/pending-shares.ts';
 import { OwnAddresses } from './own-addresses.ts';
@@ -168,6 +169,7 @@ async function serve(): Promise<void> {
     chain?.tick(nowMs);
     metrics.values[waiting] = suspended.size;
     metrics.values[longest] = io.longestBusyMs() / 1000;
+    tcp.makeRoom();
     if (nowMs - lastSweepMs >= SWEEP_MS) {
       tcp.tick(nowMs);
       lastSweepMs = nowMs;
@@ -246,16 +248,17 @@ function serverCookies(): ServerCookies | undefined {
   return new ServerCookies(bytes.length > 0 ? bytes : [setup.cookieSecret], () => clock.wallMs());
 }
 
-/** TCP rides on libuv; the loop gives it turns. Bounds of all workers together are shared out evenly. */
+/** TCP rides on libuv; the loop gives it turns. */
 async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<TcpServer> {
-  const { tcp, workers } = setup.config.server;
+  const { tcp } = setup.config.server;
   const server = new TcpServer({
     handle: (query) => chain.handle(query),
     // Each chunk that libuv brings is a round of its own.
     clock: { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs() },
     metrics,
+    shares: new TcpShares(setup.tcpShares, setup.serial, setup.place, setup.hashKey),
     limits: {
-      maxConnections: Math.max(1, Math.ceil(tcp.maxConnections / workers)),
+      maxConnections: tcp.maxConnections,
       maxPerClient: tcp.maxConnectionsPerClient,
       maxInFlight: tcp.maxPipelined,
       idleMs: tcp.idleTimeoutMs,

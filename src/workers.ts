@@ -16,6 +16,7 @@ import type { MetricsSnapshot } from './metrics/registry.ts';
 import { libc } from './net/libc.ts';
 import type { Listeners } from './net/listeners.ts';
 import { segmentsWork } from './net/self-test.ts';
+import { createTcpShares, releaseTcpSharesOf, type TcpSharesMemory } from './net/tcp-shares.ts';
 import type { Publication, Publications } from './publications.ts';
 import {
   type ChainEntry,
@@ -94,6 +95,7 @@ export class Workers {
   readonly #parts: WorkersParts;
   readonly #members: Member[] = [];
   readonly #replaced: number[];
+  readonly #tcpShares: TcpSharesMemory;
   #watch: NodeJS.Timeout | undefined;
   /** Ends are expected from now on: no replacements. */
   #closing = false;
@@ -106,6 +108,8 @@ export class Workers {
     this.#parts = parts;
     this.config = parts.config;
     this.#replaced = parts.replaced;
+    const { maxConnections, maxConnectionsPerClient } = parts.config.server.tcp;
+    this.#tcpShares = createTcpShares({ maxConnections, maxPerClient: maxConnectionsPerClient });
     for (let place = 0; place < parts.config.server.workers; place++) this.#replaced[place] ??= 0;
     parts.publications.addReader((publication) => this.#deliver(publication));
   }
@@ -211,6 +215,7 @@ export class Workers {
         segments: io === 'mmsg' && config.upstream.segments && segmentsWork(),
         udp: listeners?.udp(place) ?? [],
         tcp: listeners?.duplicateTcp(place) ?? [],
+        tcpShares: this.#tcpShares,
         cache,
         failures,
         hashKey,
@@ -299,6 +304,7 @@ export class Workers {
     member.state = 'stopped';
     this.#members.splice(this.#members.indexOf(member), 1);
     releaseLocksOf(cache, member.serial);
+    releaseTcpSharesOf(this.#tcpShares, member.serial);
     if (member.metrics) retired.fold(member.metrics);
     for (const entry of member.descriptors) if (entry > 0) libc().close(entry - 1);
     for (const address of member.allocations) if (address > 0) libc().free(address);

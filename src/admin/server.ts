@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { listenError } from '../errors.ts';
 import { endpointText } from '../net/address.ts';
+import { boundConnections } from '../net/http-connections.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import { ADMIN_TOKEN_FILE, ensureAdminToken, Tokens } from './tokens.ts';
@@ -41,6 +42,7 @@ const REQUEST_MS = 10_000;
 const IDLE_MS = 30_000;
 /** Connections at once; the API is for a handful of people and programs. */
 const MAX_CONNECTIONS = 128;
+const MAX_CONNECTIONS_PER_ADDRESS = 64;
 const MAX_HEADER_BYTES = 8192;
 const MAX_HEADERS = 64;
 /** How long `close` waits for requests under way. */
@@ -70,7 +72,11 @@ export async function startAdmin(deps: AdminDeps): Promise<Admin> {
     },
     (request, response) => current.routing(request, response),
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  boundConnections(server, {
+    most: MAX_CONNECTIONS,
+    mostPerAddress: MAX_CONNECTIONS_PER_ADDRESS,
+    closed: () => deps.log.debug({}, 'admin API: a connection that brought no request was closed for another'),
+  });
   server.timeout = IDLE_MS;
   server.maxHeadersCount = MAX_HEADERS;
   await listening(server, listen.address, listen.port);
