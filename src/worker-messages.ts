@@ -37,7 +37,7 @@ export interface WorkerSetup {
   readonly shared: readonly unknown[];
   /** The latest of everything that the control plane keeps up to date here. */
   readonly published: readonly Publication[];
-  /** Word 0 counts up while the worker lives. */
+  /** Word 0 counts up while the worker lives; word 1 is the kernel's number of its thread, once it runs. */
   readonly heartbeat: SharedArrayBuffer;
   /** Descriptors that the worker opened, plus one, 0 = empty: closed by the main thread should the worker die. */
   readonly descriptors: SharedArrayBuffer;

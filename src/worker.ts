@@ -27,6 +27,7 @@ import { LISTS_TOPIC, MEASURES_TOPIC, type Publication, pluginTopic, SUBSCRIBERS
 import { TCP, UDP } from './query.ts';
 import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
 import { SuspendedQueries } from './suspended.ts';
+import { ownThreadId } from './thread-time.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from './upstream/forward.ts';
 import { randomPool } from './upstream/random.ts';
 import { ServerCookies } from './wire/server-cookies.ts';
@@ -43,6 +44,7 @@ const setup = workerData as WorkerSetup;
 const main = parentPort!;
 const clock = new RoundClock(systemClock);
 const heartbeat = new Int32Array(setup.heartbeat);
+Atomics.store(heartbeat, 1, ownThreadId());
 
 /** The shape of pino's logger, as far as the packet threads use it; the main thread writes the lines. */
 const log = {
