@@ -52,6 +52,8 @@ export interface ProcessParts {
   subscribers?: SubscriberState;
   /** How often the worker at each place was replaced. */
   readonly replaced: number[];
+  /** How often the worker at each place was found to get too little processor time. */
+  readonly starved: number[];
   /** What plugins keep beyond a reload. */
   readonly lasting: LastingParts;
   readonly audit: AuditLog;

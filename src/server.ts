@@ -147,6 +147,7 @@ class Server {
       nextSerial: () => ++serial,
       nextListsVersion: () => ++listsVersion,
       replaced: [],
+      starved: [],
       lasting: new LastingParts(),
       audit,
       measures: openMeasures(config.server.dataFolder, { clock: systemClock, audit, log }),
@@ -157,6 +158,7 @@ class Server {
       io,
       retired: parts.retired,
       replaced: parts.replaced,
+      starved: parts.starved,
       startedAtMs: Date.now(),
       nowMs: () => Date.now(),
     };

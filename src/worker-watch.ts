@@ -35,7 +35,7 @@ const LATE: Finding = { kind: 'late' };
 const STARVED: Finding = { kind: 'starved' };
 
 /** A worker that has given so few signs of life runs code that nothing has made fast yet. */
-const COLD_BEATS = 40;
+const COLD_BEATS = 10;
 /**
  * Threads of the runtime that collect garbage and compile are waited for asleep. Where the process waits for processors for more
  * than this share of the time, they are what is starved, and so many times the usual is allowed.

@@ -37,10 +37,12 @@ const STOP_TIMEOUT_MS = 1000;
 /** A worker that has had so much processor time, or slept so long, and has not come up, never will. */
 const START_TIMEOUT_MS = 20_000;
 /** A worker that serves for the first time may take so many times the usual: its code is slow yet, and so is its replacement's. */
-const COLD_ALLOWANCE = 6;
+const COLD_ALLOWANCE = 2;
 /** Each hang at a place within this time doubles what is allowed there, up to so many times. */
 const BACK_OFF_MS = 60_000;
 const MOST_PATIENCE = 8;
+/** That a worker gets too little processor time is said so often at most; the metric counts each time. */
+const SAY_STARVED_MS = 60_000;
 /** A replacement that failed to start is tried again after this, and after twice as long each time. */
 const RESTART_PAUSE_MS = 500;
 const LONGEST_RESTART_PAUSE_MS = 16_000;
@@ -61,6 +63,8 @@ export interface WorkersParts {
   readonly log: Logger;
   /** How often the worker at each place was replaced, since the process began. */
   readonly replaced: number[];
+  /** How often the worker at each place was found to get too little processor time, since the process began. */
+  readonly starved: number[];
   /** Numbers threads through the life of the process, from 1. */
   readonly nextSerial: () => number;
 }
@@ -106,6 +110,8 @@ export class Workers {
   readonly #tcpShares: TcpSharesMemory;
   /** When workers at each place hung, within BACK_OFF_MS. */
   readonly #hangs: number[][] = [];
+  /** When it was last said of each place that its worker is starved. */
+  readonly #saidStarvedMs: number[] = [];
   #watch: NodeJS.Timeout | undefined;
   /** Ends are expected from now on: no replacements. */
   #closing = false;
@@ -370,6 +376,11 @@ export class Workers {
   }
 
   #sayStarved({ place, state, watch }: Member): void {
+    const { starved } = this.#parts;
+    starved[place] = (starved[place] ?? 0) + 1;
+    const nowMs = performance.now();
+    if (nowMs - (this.#saidStarvedMs[place] ?? Number.NEGATIVE_INFINITY) < SAY_STARVED_MS) return;
+    this.#saidStarvedMs[place] = nowMs;
     this.#parts.log.warn(
       { worker: place, silentMs: watch.silentMs, ranMs: Math.round(watch.ranMs) },
       state === 'starting'

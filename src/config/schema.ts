@@ -162,7 +162,9 @@ export const serverSchema = z
       .describe('DNS cookies towards clients.'),
     'hang-timeout': durationMs({ min: '100ms', max: '1m' })
       .prefault('500ms')
-      .describe('A worker that gives no sign of life for so long is replaced.'),
+      .describe(
+        'A worker that has run for so long without coming round, or waited so long for something other than a processor, is replaced. One that gets no processor is left alone.',
+      ),
   })
   .prefault({})
   .describe('How queries come in.');

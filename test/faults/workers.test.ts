@@ -6,7 +6,7 @@ import { honest, type ScriptedUpstream, startScriptedUpstream } from '../harness
 import { type SekishoServer, startSekisho } from '../harness/sekisho.ts';
 import { writePlugin } from '../harness/third-party-plugin.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();
 let upstream: ScriptedUpstream;
 let server: SekishoServer;
@@ -72,7 +72,7 @@ async function bothServe(): Promise<void> {
     );
     return (await Promise.all(queries)).every(Boolean);
   };
-  await waitFor('both workers answer', askedOnce, 5_000);
+  await waitFor('both workers answer', askedOnce, 30_000);
 }
 
 describe.each([
@@ -88,12 +88,12 @@ describe.each([
     const beganMs = performance.now();
     const ask = transport === 'udp' ? askUdp : askTcp;
     void ask({ name }, { port: server.port, timeoutMs: 300 }).catch(() => {});
-    await waitFor('the worker is counted as replaced', async () => (await restarts()) > before, 5_000);
+    await waitFor('the worker is counted as replaced', async () => (await restarts()) > before, 30_000);
     const noticedMs = performance.now() - beganMs;
     await waitFor(
       'two workers serve',
       async () => (await scrape(server)).total('sekisho_workers_serving') === 2,
-      5_000,
+      30_000,
     );
     const servingMs = performance.now() - beganMs;
     await bothServe();
