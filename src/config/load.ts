@@ -25,7 +25,7 @@ import { type Found, findConfig, readText } from './find.ts';
 import { loadLists } from './load-lists.ts';
 import { loadNotice } from './load-notice.ts';
 import { loadSubscribers } from './load-subscribers.ts';
-import { loadPlugins, type ResolvePlugin } from './plugin-options.ts';
+import { loadPlugins, pluginDangers, type ResolvePlugin } from './plugin-options.ts';
 import { check, foundText, unknownKey } from './problems.ts';
 import {
   adminSchema,
@@ -132,9 +132,13 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
 
   if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !notice || !ip53b)
     return fail();
-  const warnings = [...dangers(sections), ...lists.dangers, ...subscriberNotes.dangers, ...noticeNotes.dangers].map(
-    (danger) => problemText(placed(report(danger), found)),
-  );
+  const warnings = [
+    ...dangers(sections),
+    ...lists.dangers,
+    ...subscriberNotes.dangers,
+    ...noticeNotes.dangers,
+    ...pluginDangers(raw['plugins']),
+  ].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,
     baseFolder: found.baseFolder,
