@@ -63,15 +63,17 @@ export default definePlugin({
   },
   async control({ options, workers, clock, log, dataFolder, audit, gauge, counter, numbers, onClose }) {
     // Loaded only where it runs, and not in the packet threads.
-    const [{ WriterThread }, { currentKey }, { DROPS }, { version }] = await Promise.all([
+    const [{ WriterThread }, { currentKey }, { DROPS }, { refuseWrongPlace }, { version }] = await Promise.all([
       import('./writer-thread.ts'),
       import('./key-file.ts'),
       import('./sink.ts'),
+      import('./place.ts'),
       import('../../src/system/version.ts'),
     ]);
     const folder = dataFolder();
     const place = (path: string | undefined) =>
       path === undefined ? undefined : isAbsolute(path) ? path : join(folder, path);
+    refuseWrongPlace(place(options.socket), place(options.file));
     const stated = options.ground;
     const endsAtMs = stated && expiryMs(stated);
     const endsMs = endsAtMs === undefined ? Number.POSITIVE_INFINITY : clock.nowMs() + endsAtMs - clock.wallMs();

@@ -8,7 +8,7 @@ import { getServers } from 'node:dns';
 import { resolve } from 'node:path';
 import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
 import { loadLists } from '../lists/section/load-lists.ts';
-import { loadPlugins, type ResolvePlugin } from '../loading/plugin-options.ts';
+import { loadPlugins, pluginDangers, type ResolvePlugin } from '../loading/plugin-options.ts';
 import { loadNotice } from '../notice/section/load-notice.ts';
 import { check, foundText, unknownKey } from '../settings/problems.ts';
 import { type ConfigProblem, problemText, sortedProblems, YamlSource } from '../settings/yaml-source.ts';
@@ -132,9 +132,13 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
 
   if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !notice || !ip53b)
     return fail();
-  const warnings = [...dangers(sections), ...lists.dangers, ...subscriberNotes.dangers, ...noticeNotes.dangers].map(
-    (danger) => problemText(placed(report(danger), found)),
-  );
+  const warnings = [
+    ...dangers(sections),
+    ...lists.dangers,
+    ...subscriberNotes.dangers,
+    ...noticeNotes.dangers,
+    ...pluginDangers(raw['plugins']),
+  ].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,
     baseFolder: found.baseFolder,

@@ -8,6 +8,7 @@ import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { PluginRoutes } from '../admin/deps.ts';
+import { atMost } from '../at-most.ts';
 import type { AuditLog } from '../audit/log.ts';
 import type { FailureMemory } from '../cache/failures.ts';
 import { type CacheMemory, createCacheMemory } from '../cache/memory.ts';
@@ -32,6 +33,9 @@ import type { LastingParts } from './lasting.ts';
 import type { IoKind } from './worker-messages.ts';
 import { Workers } from './workers.ts';
 
+/** What was begun in vain gets so long to let go of what it has, at most. */
+const ABANDON_MS = 1_000;
+
 /** What lasts as long as the process, whatever the configuration. */
 export interface ProcessParts {
   readonly io: IoKind;
@@ -48,6 +52,8 @@ export interface ProcessParts {
   subscribers?: SubscriberState;
   /** How often the worker at each place was replaced. */
   readonly replaced: number[];
+  /** How often the worker at each place was found to get too little processor time. */
+  readonly starved: number[];
   /** What plugins keep beyond a reload. */
   readonly lasting: LastingParts;
   readonly audit: AuditLog;
@@ -156,7 +162,7 @@ export class Generation {
         parts.retired,
       );
     } catch (error) {
-      await closeAll(controls.closers, parts.log);
+      await atMost(ABANDON_MS, closeAll(controls.closers, parts.log));
       listeners?.close();
       throw error;
     }
@@ -185,9 +191,9 @@ export class Generation {
 
   /** It came up but is not to serve after all: take it away at once, and leave what it borrowed. */
   async discard(log: Logger): Promise<void> {
-    await this.workers.terminate();
+    await atMost(ABANDON_MS, this.workers.terminate());
     this.listeners?.close();
-    await closeAll(this.#closers, log);
+    await atMost(ABANDON_MS, closeAll(this.#closers, log));
   }
 
   /** The second half: resolves when everything that waits has been answered, or `drainMs` have passed. */

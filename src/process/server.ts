@@ -13,11 +13,13 @@ import { endpointText } from '../address/address.ts';
 import type { AdminDeps } from '../admin/deps.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
+import { atMost } from '../at-most.ts';
 import { AuditLog } from '../audit/log.ts';
 import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
+import { refuseTakenAddresses } from '../listening-places.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
 import { PortalMemory } from '../notice/portal-memory.ts';
@@ -27,6 +29,7 @@ import { TallyLog } from '../report/tally-log.ts';
 import { openMeasures } from '../rules/open.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
+import { nativeUnavailable } from '../system/libc.ts';
 import { version } from '../system/version.ts';
 import { systemClock } from '../time/clock.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
@@ -47,6 +50,8 @@ import type { IoKind } from './worker-messages.ts';
 
 /** Queries that wait get so long to be answered when the server stops or a configuration is replaced. */
 const DRAIN_MS = 5_000;
+/** A start that failed gets so long to let go of what it has; what hangs is left to the end of the process. */
+const ABANDON_MS = 1_000;
 
 export interface RunOptions {
   /** The file named with `--config`; without it the default places are looked at. */
@@ -125,6 +130,7 @@ class Server {
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
     makeDataFolder(config.server.dataFolder);
+    if (nativeUnavailable() === undefined) refuseTakenAddresses(config);
 
     const audit = new AuditLog(config.server.dataFolder, systemClock, log);
     let server: Server | undefined;
@@ -141,6 +147,7 @@ class Server {
       nextSerial: () => ++serial,
       nextListsVersion: () => ++listsVersion,
       replaced: [],
+      starved: [],
       lasting: new LastingParts(),
       audit,
       measures: openMeasures(config.server.dataFolder, { clock: systemClock, audit, log }),
@@ -151,11 +158,13 @@ class Server {
       io,
       retired: parts.retired,
       replaced: parts.replaced,
+      starved: parts.starved,
       startedAtMs: Date.now(),
       nowMs: () => Date.now(),
     };
-    const generation = await Generation.start(config, parts);
+    let generation: Generation | undefined;
     try {
+      generation = await Generation.start(config, parts);
       const explainer = await Explainer.create(generation, systemClock, parts.hashKey);
       server = new Server(options, log, parts, report, generation, explainer);
       await generation.activate();
@@ -169,7 +178,9 @@ class Server {
       server.#announce('serving');
       return server;
     } catch (error) {
-      await generation.discard(log);
+      await generation?.discard(log);
+      if (server) server.#tallies.close();
+      await atMost(ABANDON_MS, closeParts(parts));
       throw error;
     }
   }
@@ -214,17 +225,17 @@ class Server {
       await this.#reactivateDesk();
       return refused([errorText(error)]);
     }
+    const ready: { commit(): void; discard(): void }[] = [];
     try {
-      await next.activate();
       const explainer = await Explainer.create(next, this.#process.clock, this.#process.hashKey);
-      const pages = await this.#preparePages(next);
-      await this.#admin?.replace(this.#adminDeps(next)).catch((error: unknown) => {
-        pages.discard();
-        throw error;
-      });
-      pages.commit();
+      ready.push(await this.#preparePages(next));
+      if (this.#admin) ready.push(await this.#admin.prepare(this.#adminDeps(next)));
+      // Last of what can fail: the terms of a configuration that is not to serve must not be in force for a moment.
+      await next.activate();
+      for (const { commit } of ready) commit();
       this.#explainer = explainer;
     } catch (error) {
+      for (const { discard } of ready) discard();
       await next.discard(this.#log);
       await this.#reactivateDesk();
       return refused([errorText(error)]);
@@ -284,9 +295,7 @@ class Server {
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#notice.close();
     await this.#admin?.close();
-    this.#process.measures.close();
-    this.#process.audit.close();
-    await this.#process.subscribers?.close();
+    await closeParts(this.#process);
     this.#log.info('stopped');
     this.#finish(0);
   }
@@ -380,6 +389,13 @@ class Server {
       what,
     );
   }
+}
+
+/** The files and threads that last as long as the process. */
+async function closeParts({ measures, audit, subscribers }: ProcessParts): Promise<void> {
+  measures.close();
+  audit.close();
+  await subscribers?.close();
 }
 
 /** Settings that a reload cannot change, where they differ: what the operator asked for must not be half done in silence. */

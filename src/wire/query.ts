@@ -128,6 +128,8 @@ export class Query {
   cacheResult = CACHE_NOT_ASKED;
   /** Why nothing was sent: index of a drop reason (chain.ts DROP_REASONS), or -1. */
   dropReason = -1;
+  /** What came is no query: a response, or bytes that cannot be read as a message. */
+  unreadable = false;
   /** Index of the plugin whose verdict decided, or -1. */
   decidedBy = -1;
   /** Where the chain goes on when the query was deferred: index of the next hook. */
@@ -172,6 +174,7 @@ export class Query {
     this.edeText = NO_BYTES;
     this.cacheResult = CACHE_NOT_ASKED;
     this.dropReason = -1;
+    this.unreadable = false;
     this.decidedBy = -1;
     this.resumeAt = 0;
   }
