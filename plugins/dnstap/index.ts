@@ -17,7 +17,7 @@ import {
   version,
   z,
 } from '../../src/contract/plugin.ts';
-import { faultOf } from '../../src/fault-text.ts';
+import { faultOf } from '../../src/errors/fault-text.ts';
 import { createRing, RingWriter } from './ring.ts';
 
 const MESSAGES = ['client-query', 'client-response'] as const;
@@ -74,14 +74,16 @@ export default definePlugin({
   },
   async control({ options, workers, clock, log, dataFolder, audit, gauge, counter, numbers, onClose }) {
     // Loaded only where it runs, and not in the packet threads.
-    const [{ WriterThread }, { currentKey }, { DROPS }] = await Promise.all([
+    const [{ WriterThread }, { currentKey }, { DROPS }, { refuseWrongPlace }] = await Promise.all([
       import('./writer-thread.ts'),
       import('./key-file.ts'),
       import('./sink.ts'),
+      import('./place.ts'),
     ]);
     const folder = dataFolder();
     const place = (path: string | undefined) =>
       path === undefined ? undefined : isAbsolute(path) ? path : join(folder, path);
+    refuseWrongPlace(place(options.socket), place(options.file));
     const stated = options.ground;
     const endsAtMs = (stated && expiryMs(stated)) ?? Number.POSITIVE_INFINITY;
     audit.record({

@@ -109,7 +109,7 @@ describe('the admin server', () => {
     const admin: Admin = await start({
       pluginRoutes: routes('first'),
       reload: async () => {
-        await admin.replace(second);
+        (await admin.prepare(second)).commit();
         return { ok: true, problems: [] };
       },
     });
@@ -127,7 +127,7 @@ describe('the admin server', () => {
     const bad = await deps({
       pluginRoutes: [{ plugin: 'bad', register: (app) => void app.get('/x', async () => 'x') }],
     });
-    await expect(admin.replace(bad)).rejects.toThrow('names no role');
+    await expect(admin.prepare(bad)).rejects.toThrow('names no role');
     expect((await fetch(`http://127.0.0.1:${admin.port}/healthz`)).status).toBe(200);
   });
 

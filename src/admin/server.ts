@@ -12,6 +12,7 @@ import type { FastifyInstance } from 'fastify';
 import { endpointText } from '../address/address.ts';
 import { listenError } from '../errors/errors.ts';
 import { faultOf } from '../errors/fault-text.ts';
+import { boundConnections } from '../transports/http-connections.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import { ADMIN_TOKEN_FILE, ensureAdminToken, Tokens } from './tokens.ts';
@@ -20,13 +21,20 @@ export interface Admin {
   /** Port that is listened on, also where the configuration said 0. */
   readonly port: number;
   /**
-   * Answer from now on with another configuration, other plugins, other tokens. Requests under way are finished by the
-   * old application. The address stays: moving it needs a restart. Rejects, and changes nothing, where a plugin's routes
-   * are wrong.
+   * Make everything ready to answer with another configuration, other plugins, other tokens. The address stays: moving it
+   * needs a restart. Rejects, and changes nothing, where a plugin's routes are wrong.
    */
-  replace(deps: AdminDeps): Promise<void>;
+  prepare(deps: AdminDeps): Promise<PreparedAdmin>;
   /** Take no more requests, finish those under way (at most `DRAIN_MS`), let go of the port. */
   close(): Promise<void>;
+}
+
+/** What stands ready and is not in force yet. */
+export interface PreparedAdmin {
+  /** In force from now on; requests under way are finished by what was before. */
+  commit(): void;
+  /** Not in force after all. */
+  discard(): void;
 }
 
 /** Longest that one request may take to arrive. */
@@ -35,6 +43,7 @@ const REQUEST_MS = 10_000;
 const IDLE_MS = 30_000;
 /** Connections at once; the API is for a handful of people and programs. */
 const MAX_CONNECTIONS = 128;
+const MAX_CONNECTIONS_PER_ADDRESS = 64;
 const MAX_HEADER_BYTES = 8192;
 const MAX_HEADERS = 64;
 /** How long `close` waits for requests under way. */
@@ -64,7 +73,11 @@ export async function startAdmin(deps: AdminDeps): Promise<Admin> {
     },
     (request, response) => current.routing(request, response),
   );
-  server.maxConnections = MAX_CONNECTIONS;
+  boundConnections(server, {
+    most: MAX_CONNECTIONS,
+    mostPerAddress: MAX_CONNECTIONS_PER_ADDRESS,
+    closed: () => deps.log.debug({}, 'admin API: a connection that brought no request was closed for another'),
+  });
   server.timeout = IDLE_MS;
   server.maxHeadersCount = MAX_HEADERS;
   await listening(server, listen.address, listen.port);
@@ -73,13 +86,20 @@ export async function startAdmin(deps: AdminDeps): Promise<Admin> {
 
   return {
     port: (server.address() as AddressInfo).port,
-    async replace(next) {
-      const old = current;
-      current = await build(next);
+    async prepare(next) {
+      const app = await build(next);
       // Not awaited: a reload that came over this very API is still being answered by the old application.
-      old
-        .close()
-        .catch((error: unknown) => next.log.warn({ fault: faultOf(error) }, 'closing the old admin routes failed'));
+      const letGo = (old: FastifyInstance) =>
+        void old
+          .close()
+          .catch((error: unknown) => next.log.warn({ fault: faultOf(error) }, 'failed to close admin routes'));
+      return {
+        commit: () => {
+          letGo(current);
+          current = app;
+        },
+        discard: () => letGo(app),
+      };
     },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

@@ -387,6 +387,7 @@ export class Chain implements Waiters {
     if (verdict === DROP) return verdict;
     const read = readQuery(query, this.#key0, this.#key1);
     if (read === READ_OK || read === READ_BADVERS) return verdict;
+    query.unreadable = read === READ_RESPONSE || read === READ_SHORT || read === READ_MALFORMED;
     // Whoever may not ask is not told what is wrong with the question either.
     return this.#drop(
       query,
@@ -395,6 +396,7 @@ export class Chain implements Waiters {
   }
 
   #unreadable(query: Query, read: number): number {
+    query.unreadable = read === READ_RESPONSE || read === READ_SHORT || read === READ_MALFORMED;
     switch (read) {
       case READ_SHORT:
         return this.#drop(query, DROP_SHORT);

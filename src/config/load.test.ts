@@ -574,3 +574,14 @@ describe('the place of the admin API', () => {
     expect(await adminLocation(options())).toEqual(defaults);
   });
 });
+
+describe('a chain of one’s own', () => {
+  const warningsOf = async (text: string) => (await config(text)).warnings.join();
+
+  it('without amp-shaper is warned of, unless that is said by name', async () => {
+    expect(await warningsOf('plugins: { access: {} }')).toContain("add 'amp-shaper: {}'");
+    expect(await warningsOf('plugins: { access: {}, amp-shaper: false }')).toBe('');
+    expect(await warningsOf('plugins: { access: {}, amp-shaper: {} }')).toBe('');
+    expect(await warningsOf('')).toBe('');
+  });
+});

@@ -11,7 +11,7 @@ import { AddressError, type Endpoint, parseEndpoint } from '../address/address.t
 import { endedFindings, termFindings } from '../grounds/configured.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import { loadLists } from '../lists/section/load-lists.ts';
-import { loadPlugins, type ResolvePlugin } from '../loading/plugin-options.ts';
+import { loadPlugins, pluginDangers, type ResolvePlugin } from '../loading/plugin-options.ts';
 import { loadNotice } from '../notice/section/load-notice.ts';
 import type { Finding } from '../settings/finding.ts';
 import { type Found, readText } from '../settings/found.ts';
@@ -155,7 +155,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   problems.push(...plugins.problems);
   for (const { name, options: own } of plugins.plugins)
     problems.push(...termFindings(own, ['plugins', name], wallMs).map(report));
-  const pluginDangers = plugins.plugins.flatMap(({ name, options: own }) =>
+  const endedGrounds = plugins.plugins.flatMap(({ name, options: own }) =>
     endedFindings(own, ['plugins', name], wallMs),
   );
 
@@ -175,10 +175,11 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const warnings = [
     ...dangers(sections),
     ...lists.dangers,
-    ...pluginDangers,
+    ...endedGrounds,
     ...subscriberNotes.dangers,
     ...noticeNotes.dangers,
     ...secretNotes,
+    ...pluginDangers(raw['plugins']),
   ].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,

@@ -88,13 +88,20 @@ export const serverSchema = z
         'total-timeout': durationMs({ min: '5s', max: '1d' })
           .prefault('5m')
           .describe('How long a connection may live at all.'),
-        'max-connections': z.int().min(1).max(100_000).default(2000).describe('Connections of all clients together.'),
+        'max-connections': z
+          .int()
+          .min(1)
+          .max(100_000)
+          .default(2000)
+          .describe('Connections of all clients together, over all workers; beyond, one that is idle makes room.'),
         'max-connections-per-client': z
           .int()
           .min(1)
           .max(100_000)
           .default(100)
-          .describe('Connections of one client address. Keep it high where many subscribers share an address.'),
+          .describe(
+            'Connections of one client address (IPv6: of one /64), over all workers; beyond, its own longest idle one is closed. Keep it high where many subscribers share an address.',
+          ),
         'max-pipelined': z
           .int()
           .min(1)
@@ -170,7 +177,9 @@ export const serverSchema = z
       .describe('DNS cookies towards clients.'),
     'hang-timeout': durationMs({ min: '100ms', max: '1m' })
       .prefault('500ms')
-      .describe('A worker that gives no sign of life for so long is replaced.'),
+      .describe(
+        'A worker that has run for so long without coming round, or waited so long for something other than a processor, is replaced. One that gets no processor is left alone.',
+      ),
   })
   .prefault({})
   .describe('How queries come in.');

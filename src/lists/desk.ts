@@ -11,7 +11,7 @@ import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Auditor } from '../audit/entry.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
-import { faultOf } from '../fault-text.ts';
+import { faultOf } from '../errors/fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
 import { ListsMemory } from './compile.ts';

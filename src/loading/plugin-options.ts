@@ -4,6 +4,7 @@
 
 import type { Plugin, ServerFacts } from '../contract/plugin.ts';
 import { errorText } from '../errors/errors.ts';
+import type { Finding } from '../settings/finding.ts';
 import { check, foundText } from '../settings/problems.ts';
 import type { ConfigProblem, ConfigSource } from '../settings/yaml-source.ts';
 import { moduleUrl } from './module-path.ts';
@@ -33,7 +34,16 @@ export interface LoadedPlugins {
 const GATE = 'access';
 /** What carries policy lists out: a list that nobody carries out would be a block that does not happen. */
 const POLICY = 'rpz';
+/** What keeps the server from being used against others. Left out by name (`amp-shaper: false`), not by being forgotten. */
+const PROTECTS_OTHERS = 'amp-shaper';
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/** Allowed, and the log says so at every start: a chain of one's own without what protects others. `raw`: the section. */
+export function pluginDangers(raw: unknown): Finding[] {
+  if (typeof raw !== 'object' || raw === null || Object.hasOwn(raw, PROTECTS_OTHERS)) return [];
+  const message = `does not name ${PROTECTS_OTHERS}, so that forged sources can use this server to flood others: add '${PROTECTS_OTHERS}: {}', or '${PROTECTS_OTHERS}: false' to say that this is meant`;
+  return [{ path: ['plugins'], message }];
+}
 
 export async function loadPlugins(raw: unknown, context: PluginsContext): Promise<LoadedPlugins> {
   const named = raw === undefined || raw === null ? DEFAULT_PLUGINS : raw;
@@ -41,7 +51,9 @@ export async function loadPlugins(raw: unknown, context: PluginsContext): Promis
     const message = `expected a map (plugin: options), found ${foundText(named)}`;
     return { plugins: [], problems: [context.source.problem(['plugins'], message)] };
   }
-  const entries = Object.entries(named as Record<string, unknown>);
+  const entries = Object.entries(named as Record<string, unknown>).filter(
+    ([name, options]) => name !== PROTECTS_OTHERS || options !== false,
+  );
   const gate = entries.find(([name]) => name === GATE) ?? ([GATE, {}] as const);
   const policy = context.hasPolicyLists && !entries.some(([name]) => name === POLICY) ? ([[POLICY, {}]] as const) : [];
   const result: LoadedPlugins = { plugins: [], problems: [] };

@@ -8,10 +8,11 @@
  * nothing that goes wrong here touches DNS.
  */
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import { type Endpoint, endpointText } from '../address/address.ts';
 import { listenError, type SekishoError } from '../errors/errors.ts';
+import { boundConnections } from '../transports/http-connections.ts';
 import { createPagesApp } from './app.ts';
 import type { PagesDeps } from './deps.ts';
 import { isProxy } from './forwarded.ts';
@@ -113,11 +114,15 @@ export class NoticeServer {
         else response.writeHead(503).end();
       },
     );
-    server.maxConnections = MAX_CONNECTIONS;
+    boundConnections(server, {
+      most: MAX_CONNECTIONS,
+      mostPerAddress: MAX_CONNECTIONS_PER_ADDRESS,
+      unbounded: (address) => isProxy(address, this.#deps?.config.proxies ?? []),
+      closed: () => this.#deps?.counters.refused('connections'),
+    });
     server.timeout = IDLE_MS;
     server.maxHeadersCount = MAX_HEADERS;
     server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
-    this.#limitAddresses(server);
     server.on('clientError', (_error, socket) => {
       this.#deps?.counters.refused('bad-request');
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
@@ -127,24 +132,6 @@ export class NoticeServer {
     // Such as a lack of file descriptors at accept; without a listener it would end the process.
     server.on('error', () => this.#deps?.counters.refused('connections'));
     return server;
-  }
-
-  #limitAddresses(server: Server): void {
-    const open = new Map<string, number>();
-    server.on('connection', (socket: Socket) => {
-      const from = socket.remoteAddress ?? '';
-      const count = (open.get(from) ?? 0) + 1;
-      open.set(from, count);
-      socket.once('close', () => {
-        const left = (open.get(from) ?? 1) - 1;
-        if (left === 0) open.delete(from);
-        else open.set(from, left);
-      });
-      if (count <= MAX_CONNECTIONS_PER_ADDRESS || isProxy(from, this.#deps?.config.proxies ?? [])) return;
-      this.#deps?.counters.refused('connections');
-      socket.destroy();
-    });
-    server.on('drop', () => this.#deps?.counters.refused('connections'));
   }
 }
 

@@ -30,6 +30,7 @@ import { noticeDesk } from '../subscribers/consent/notice-desk.ts';
 import { SubscriberDesk } from '../subscribers/desk.ts';
 import type { SubscriberState } from '../subscribers/state.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
+import { atMost } from '../time/at-most.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 import { Listeners } from '../transports/listeners.ts';
@@ -37,6 +38,9 @@ import { markEndedGrounds } from './configured-grounds.ts';
 import type { LastingParts } from './lasting.ts';
 import type { IoKind } from './worker-messages.ts';
 import { Workers } from './workers.ts';
+
+/** What was begun in vain gets so long to let go of what it has, at most. */
+const ABANDON_MS = 1_000;
 
 /** What lasts as long as the process, whatever the configuration. */
 export interface ProcessParts {
@@ -57,6 +61,8 @@ export interface ProcessParts {
   subscribers?: SubscriberState;
   /** How often the worker at each place was replaced. */
   readonly replaced: number[];
+  /** How often the worker at each place was found to get too little processor time. */
+  readonly starved: number[];
   /** What plugins keep beyond a reload. */
   readonly lasting: LastingParts;
   readonly audit: AuditLog;
@@ -179,7 +185,7 @@ export class Generation {
       });
       return new Generation(config, plugins, listeners, cache, shared, workers, desk, subscribers, controls, parts);
     } catch (error) {
-      await closeAll(controls.closers, parts.log);
+      await atMost(ABANDON_MS, closeAll(controls.closers, parts.log));
       listeners?.close();
       throw error;
     }
@@ -215,9 +221,9 @@ export class Generation {
 
   /** It came up but is not to serve after all: take it away at once, and leave what it borrowed. */
   async discard(log: Logger): Promise<void> {
-    await this.workers.terminate();
+    await atMost(ABANDON_MS, this.workers.terminate());
     this.listeners?.close();
-    await closeAll(this.#closers, log);
+    await atMost(ABANDON_MS, closeAll(this.#closers, log));
   }
 
   /** The second half: resolves when everything that waits has been answered, or `drainMs` have passed. */

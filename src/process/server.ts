@@ -35,7 +35,9 @@ import { TimeStore } from '../store/time-store.ts';
 import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
 import { lockDataFolder } from '../system/data-folder-lock.ts';
+import { nativeUnavailable } from '../system/libc.ts';
 import { version } from '../system/version.ts';
+import { atMost } from '../time/at-most.ts';
 import { systemClock } from '../time/clock.ts';
 import { LatestTime, NOTABLE_MS } from '../time/latest-time.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
@@ -47,6 +49,7 @@ import { recordEndedGrounds } from './configured-grounds.ts';
 import { Explainer } from './explain.ts';
 import { Generation, type ProcessParts } from './generation.ts';
 import { LastingParts } from './lasting.ts';
+import { refuseTakenAddresses } from './listening-places.ts';
 import { pagesDeps } from './notice-pages.ts';
 import {
   cacheReport,
@@ -62,6 +65,8 @@ import type { IoKind } from './worker-messages.ts';
 /** Queries that wait get so long to be answered when the server stops or a configuration is replaced. */
 const DRAIN_MS = 5_000;
 const TIME_MS = 500;
+/** A start that failed gets so long to let go of what it has; what hangs is left to the end of the process. */
+const ABANDON_MS = 1_000;
 
 /** Who asks for a reload. */
 type Asker = Pick<AuditEntry, 'who' | 'role'>;
@@ -159,6 +164,7 @@ class Server {
     );
     const { anchorsFolder } = config.server;
     if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
+    if (nativeUnavailable() === undefined) refuseTakenAddresses(config);
 
     const timeStore = new TimeStore(config.server.dataFolder, log);
     const time = new LatestTime(systemClock, timeStore);
@@ -179,6 +185,7 @@ class Server {
       nextSerial: () => ++serial,
       nextListsVersion: () => ++listsVersion,
       replaced: [],
+      starved: [],
       lasting: new LastingParts(),
       audit,
       measures: openMeasures(config.server.dataFolder, { clock: time, audit, log }),
@@ -189,11 +196,13 @@ class Server {
       io,
       retired: parts.retired,
       replaced: parts.replaced,
+      starved: parts.starved,
       startedAtMs: Date.now(),
       nowMs: () => Date.now(),
     };
-    const generation = await Generation.start(config, parts);
+    let generation: Generation | undefined;
     try {
+      generation = await Generation.start(config, parts);
       const explainer = await Explainer.create(generation, parts);
       server = new Server(options, log, parts, report, generation, explainer);
       await generation.activate();
@@ -210,7 +219,9 @@ class Server {
       server.#announce('serving');
       return server;
     } catch (error) {
-      await generation.discard(log);
+      await generation?.discard(log);
+      if (server) server.#tallies.close();
+      await atMost(ABANDON_MS, closeParts(parts));
       throw error;
     }
   }
@@ -269,18 +280,18 @@ class Server {
       inForce(saysPluginsWords(error) ? faultOf(error).error : errorText(error));
       return failed(error);
     }
+    const ready: { commit(): void; discard(): void }[] = [];
     try {
-      await next.activate();
-      this.#recordSingleApprover(config);
       const explainer = await Explainer.create(next, this.#process);
-      const pages = await this.#preparePages(next);
-      await this.#admin?.replace(this.#adminDeps(next)).catch((error: unknown) => {
-        pages.discard();
-        throw error;
-      });
-      pages.commit();
+      ready.push(await this.#preparePages(next));
+      if (this.#admin) ready.push(await this.#admin.prepare(this.#adminDeps(next)));
+      this.#recordSingleApprover(config);
+      // Last of what can fail: the terms of a configuration that is not to serve must not be in force for a moment.
+      await next.activate();
+      for (const { commit } of ready) commit();
       this.#explainer = explainer;
     } catch (error) {
+      for (const { discard } of ready) discard();
       await next.discard(this.#log);
       await this.#reactivateDesk();
       inForce(saysPluginsWords(error) ? faultOf(error).error : errorText(error));
@@ -359,14 +370,9 @@ class Server {
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#notice.close();
     await this.#admin?.close();
-    this.#process.measures.close();
-    // Each notes its end in the other's file.
-    this.#process.audit.look();
-    await this.#process.subscribers?.close();
     clearInterval(this.#timeTimer);
     this.#lookAtTime();
-    this.#process.audit.close();
-    this.#process.timeStore.close();
+    await closeParts(this.#process);
     this.#log.info('stopped');
     this.#finish(0);
   }
@@ -552,6 +558,16 @@ function saysPluginsWords(error: unknown): boolean {
     error.code === 'SEKISHO_PLUGIN_FAILED' ||
     error.code === 'SEKISHO_WORKERS_FAILED'
   );
+}
+
+/** The files and threads that last as long as the process. */
+async function closeParts({ measures, audit, subscribers, timeStore }: ProcessParts): Promise<void> {
+  measures.close();
+  // Each notes its end in the other's file.
+  audit.look();
+  await subscribers?.close();
+  audit.close();
+  timeStore.close();
 }
 
 /** Settings that a reload cannot change, where they differ: what the operator asked for must not be half done in silence. */

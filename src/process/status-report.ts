@@ -31,6 +31,8 @@ export interface ReportParts {
   readonly io: IoKind;
   /** How often the worker at each place was replaced. */
   readonly replaced: readonly number[];
+  /** How often the worker at each place was found to get too little processor time. */
+  readonly starved: readonly number[];
   readonly retired: RetiredMetrics;
   readonly startedAtMs: number;
   readonly nowMs: () => number;
@@ -240,6 +242,12 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
     'sekisho_worker_restarts_total',
     'Workers that died or hung and were replaced.',
     parts.replaced.reduce((sum, times) => sum + times, 0),
+  );
+  put(
+    'counter',
+    'sekisho_worker_starved_total',
+    'Times that a worker gave no sign of life because it got too little processor time; it is left alone.',
+    parts.starved.reduce((sum, times) => sum + times, 0),
   );
   const cache = cacheStats(generation.cache);
   put('gauge', 'sekisho_cache_entries', 'Answers held, expired ones included.', cache.entries);

@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { Stage } from '../contract/plugin.ts';
 import type { Publication } from '../contract/publications.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
+import type { TcpSharesMemory } from '../transports/tcp/tcp-shares.ts';
 import type { ListenerSocket } from '../transports/udp/mmsg-listener.ts';
 
 /** How packets are taken: batched system calls on Linux, node:dgram elsewhere. */
@@ -25,6 +26,8 @@ export interface WorkerSetup {
   readonly udp: readonly ListenerSocket[];
   /** Descriptors of listening TCP sockets, one for each of `server.listen`; the worker closes them. */
   readonly tcp: readonly { readonly fd: number; readonly listener: number }[];
+  /** Who has how many TCP connections; the same in all workers. */
+  readonly tcpShares: TcpSharesMemory;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
   readonly hashKey: readonly [number, number];
@@ -36,7 +39,7 @@ export interface WorkerSetup {
   readonly shared: readonly unknown[];
   /** The latest of everything that the control plane keeps up to date here. */
   readonly published: readonly Publication[];
-  /** Word 0 counts up while the worker lives. */
+  /** Word 0 counts up while the worker lives; word 1 is the kernel's number of its thread, once it runs. */
   readonly heartbeat: SharedArrayBuffer;
   /** Descriptors that the worker opened, plus one, 0 = empty: closed by the main thread should the worker die. */
   readonly descriptors: SharedArrayBuffer;

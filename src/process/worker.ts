@@ -33,9 +33,11 @@ import { SourceRouter } from '../resolve/forward/router.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
 import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
 import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
+import { ownThreadId } from '../system/thread-time.ts';
 import { RoundClock, systemClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
+import { TcpShares } from '../transports/tcp/tcp-shares.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
 import { Ways } from '../zones/ways.ts';
@@ -55,6 +57,7 @@ const setup = workerData as WorkerSetup;
 const main = parentPort!;
 const clock = new RoundClock(new SharedTime(systemClock, setup.time));
 const heartbeat = new Int32Array(setup.heartbeat);
+Atomics.store(heartbeat, 1, ownThreadId());
 
 /** The shape of pino's logger, as far as the packet threads use it; the main thread writes the lines. */
 const log = {
@@ -190,6 +193,7 @@ async function serve(): Promise<void> {
     chain?.tick(nowMs);
     metrics.values[waiting] = suspended.size;
     metrics.values[longest] = io.longestBusyMs() / 1000;
+    tcp.makeRoom();
     if (nowMs - lastSweepMs >= SWEEP_MS) {
       tcp.tick(nowMs);
       lastSweepMs = nowMs;
@@ -271,16 +275,17 @@ function serverCookies(): ServerCookies | undefined {
   return new ServerCookies(bytes.length > 0 ? bytes : [setup.cookieSecret], () => clock.wallMs());
 }
 
-/** TCP rides on libuv; the loop gives it turns. Bounds of all workers together are shared out evenly. */
+/** TCP rides on libuv; the loop gives it turns. */
 async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<TcpServer> {
-  const { tcp, workers } = setup.config.server;
+  const { tcp } = setup.config.server;
   const server = new TcpServer({
     handle: (query) => chain.handle(query),
     // Each chunk that libuv brings is a round of its own.
     clock: { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs(), termMs: () => clock.termMs() },
     metrics,
+    shares: new TcpShares(setup.tcpShares, setup.serial, setup.place, setup.hashKey),
     limits: {
-      maxConnections: Math.max(1, Math.ceil(tcp.maxConnections / workers)),
+      maxConnections: tcp.maxConnections,
       maxPerClient: tcp.maxConnectionsPerClient,
       maxInFlight: tcp.maxPipelined,
       idleMs: tcp.idleTimeoutMs,

@@ -16,8 +16,10 @@ import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { MetricsSource, RetiredMetrics } from '../metrics/prometheus.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
 import { libc } from '../system/libc.ts';
+import { processDelayedMs, threadTime } from '../system/thread-time.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 import type { Listeners } from '../transports/listeners.ts';
+import { createTcpShares, releaseTcpSharesOf, type TcpSharesMemory } from '../transports/tcp/tcp-shares.ts';
 import { segmentsWork } from '../transports/udp/self-test.ts';
 import {
   type ChainEntry,
@@ -28,15 +30,24 @@ import {
   type ToWorker,
   type WorkerSetup,
 } from './worker-messages.ts';
+import { type Finding, WorkerWatch } from './worker-watch.ts';
 
 /** How often workers' heartbeats are looked at. */
 const WATCH_MS = 50;
 /** A worker that is told to stop receiving says so at once, unless it hangs. */
 const STOP_TIMEOUT_MS = 1000;
-/** A worker that has not come up by then never will. */
+/** A worker that has had so much processor time, or slept so long, and has not come up, never will. */
 const START_TIMEOUT_MS = 20_000;
-/** A replacement that failed to start is tried again after this. */
+/** A worker that serves for the first time may take so many times the usual: its code is slow yet, and so is its replacement's. */
+const COLD_ALLOWANCE = 2;
+/** Each hang at a place within this time doubles what is allowed there, up to so many times. */
+const BACK_OFF_MS = 60_000;
+const MOST_PATIENCE = 8;
+/** That a worker gets too little processor time is said so often at most; the metric counts each time. */
+const SAY_STARVED_MS = 60_000;
+/** A replacement that failed to start is tried again after this, and after twice as long each time. */
 const RESTART_PAUSE_MS = 500;
+const LONGEST_RESTART_PAUSE_MS = 16_000;
 
 export interface WorkersParts {
   readonly config: Config;
@@ -55,6 +66,8 @@ export interface WorkersParts {
   readonly log: Logger;
   /** How often the worker at each place was replaced, since the process began. */
   readonly replaced: number[];
+  /** How often the worker at each place was found to get too little processor time, since the process began. */
+  readonly starved: number[];
   /** Numbers threads through the life of the process, from 1. */
   readonly nextSerial: () => number;
 }
@@ -77,9 +90,9 @@ interface Member {
   readonly allocations: Float64Array;
   readonly sinceMs: number;
   state: WorkerState['state'];
-  lastBeat: number;
-  /** Looks at the heartbeat in a row that found it unchanged. */
-  missed: number;
+  watch: WorkerWatch;
+  /** Why it was ended on purpose; said already. */
+  endedFor: Error | undefined;
   metrics: MetricsSnapshot | undefined;
   chain: readonly ChainEntry[];
   /** Settles `start`. */
@@ -97,6 +110,11 @@ export class Workers {
   readonly #parts: WorkersParts;
   readonly #members: Member[] = [];
   readonly #replaced: number[];
+  readonly #tcpShares: TcpSharesMemory;
+  /** When workers at each place hung, within BACK_OFF_MS. */
+  readonly #hangs: number[][] = [];
+  /** When it was last said of each place that its worker is starved. */
+  readonly #saidStarvedMs: number[] = [];
   #watch: NodeJS.Timeout | undefined;
   /** Ends are expected from now on: no replacements. */
   #closing = false;
@@ -109,19 +127,21 @@ export class Workers {
     this.#parts = parts;
     this.config = parts.config;
     this.#replaced = parts.replaced;
+    const { maxConnections, maxConnectionsPerClient } = parts.config.server.tcp;
+    this.#tcpShares = createTcpShares({ maxConnections, maxPerClient: maxConnectionsPerClient });
     for (let place = 0; place < parts.config.server.workers; place++) this.#replaced[place] ??= 0;
     parts.publications.addReader((publication) => this.#deliver(publication));
   }
 
   /** Start all of them. Rejects, with none left running, where one cannot start. */
   async start(): Promise<void> {
+    this.#watch = setInterval(() => this.#lookAtHeartbeats(), WATCH_MS);
     try {
       await Promise.all(this.#places.map((place) => this.#launch(place)));
     } catch (error) {
       await this.terminate();
       throw error;
     }
-    this.#watch = setInterval(() => this.#lookAtHeartbeats(), WATCH_MS);
   }
 
   /**
@@ -214,6 +234,7 @@ export class Workers {
         segments: io === 'mmsg' && config.upstream.segments && segmentsWork(),
         udp: listeners?.udp(place) ?? [],
         tcp: listeners?.duplicateTcp(place) ?? [],
+        tcpShares: this.#tcpShares,
         cache,
         failures,
         hashKey,
@@ -229,7 +250,6 @@ export class Workers {
         workerData: setup,
         name: `sekisho-${place}`,
       });
-      const timeout = setTimeout(() => void thread.terminate(), START_TIMEOUT_MS);
       let failure: Error | undefined;
       let saidStopped = () => {};
       const stopped = new Promise<void>((said) => {
@@ -244,12 +264,11 @@ export class Workers {
         allocations: new Float64Array(allocations),
         sinceMs: Date.now(),
         state: 'starting',
-        lastBeat: 0,
-        missed: 0,
+        watch: watchOver(heartbeat, START_TIMEOUT_MS, 1),
+        endedFor: undefined,
         metrics: undefined,
         chain: [],
         started: (error) => {
-          clearTimeout(timeout);
           if (error) reject(error);
           else resolve();
         },
@@ -258,8 +277,7 @@ export class Workers {
         awaited: new Map(),
         ended: new Promise((ended) => {
           thread.once('exit', (code) => {
-            clearTimeout(timeout);
-            this.#buried(member, failure ?? new Error(`worker ${place} ended with code ${code}`));
+            this.#buried(member, member.endedFor ?? failure ?? new Error(`worker ${place} ended with code ${code}`));
             ended();
           });
         }),
@@ -278,6 +296,7 @@ export class Workers {
         member.metrics = message.metrics;
         member.chain = message.chain;
         member.state = 'running';
+        member.watch = watchOver(member.heartbeat.buffer, this.config.server.hangTimeoutMs, COLD_ALLOWANCE);
         member.started();
         break;
       case 'failed':
@@ -303,52 +322,115 @@ export class Workers {
     member.state = 'stopped';
     this.#members.splice(this.#members.indexOf(member), 1);
     releaseLocksOf(cache, member.serial);
+    releaseTcpSharesOf(this.#tcpShares, member.serial);
     if (member.metrics) retired.fold(member.metrics);
     for (const entry of member.descriptors) if (entry > 0) libc().close(entry - 1);
     for (const address of member.allocations) if (address > 0) libc().free(address);
     member.started(failure);
     for (const held of member.awaited.values()) held();
     if (this.#closing) return;
-    if (served) {
+    if (served && !member.endedFor) {
       log.error({ worker: member.place, fault: faultOf(failure) }, 'a worker died and is replaced');
       log.debug({ worker: member.place, message: faultText(failure) }, 'a worker died: message');
     }
     if (served) this.#replace(member.place);
   }
 
-  #replace(place: number): void {
+  #replace(place: number, pauseMs = RESTART_PAUSE_MS): void {
     this.#replaced[place] = (this.#replaced[place] ?? 0) + 1;
     this.#launch(place).then(
       () => this.#parts.log.info({ worker: place }, 'the replacement serves'),
       (error) => {
         if (this.#closing) return;
         this.#parts.log.error(
-          { worker: place, fault: faultOf(error) },
-          'the replacement could not start; trying again',
+          { worker: place, fault: faultOf(error), pauseMs },
+          'the replacement failed to start; trying again',
         );
-        this.#parts.log.debug({ worker: place, message: faultText(error) }, 'the replacement could not start: message');
-        setTimeout(() => !this.#closing && this.#replace(place), RESTART_PAUSE_MS);
+        this.#parts.log.debug({ worker: place, message: faultText(error) }, 'the replacement failed to start: message');
+        const next = Math.min(LONGEST_RESTART_PAUSE_MS, pauseMs * 2);
+        setTimeout(() => !this.#closing && this.#replace(place, next), pauseMs);
       },
     );
   }
 
-  /** Looks are counted, not time: when the whole machine stood still, nobody is to blame. */
   #lookAtHeartbeats(): void {
-    const allowed = Math.ceil(this.config.server.hangTimeoutMs / WATCH_MS);
     for (const member of this.#members) {
-      if (member.state !== 'running') continue;
-      const beat = Atomics.load(member.heartbeat, 0);
-      member.missed = beat === member.lastBeat ? member.missed + 1 : 0;
-      member.lastBeat = beat;
-      if (member.missed < allowed) continue;
-      this.#parts.log.error(
-        { worker: member.place, hangTimeoutMs: this.config.server.hangTimeoutMs },
-        'a worker hangs and is ended',
-      );
-      member.missed = Number.NEGATIVE_INFINITY;
-      void member.thread.terminate();
+      if (member.endedFor || (member.state !== 'running' && member.state !== 'starting')) continue;
+      const found = member.watch.look(Atomics.load(member.heartbeat, 0), this.#patienceAt(member.place));
+      if (found.kind === 'starved') this.#sayStarved(member);
+      if (found.kind !== 'hung') continue;
+      if (member.state === 'starting') this.#end(member, `worker ${member.place} did not come up: ${reasonOf(found)}`);
+      // Never all at once: while one is being replaced, the others are what still answers, be it slowly.
+      else if (!this.#replacing) this.#endHung(member, found);
     }
   }
+
+  get #replacing(): boolean {
+    return this.config.server.workers > 1 && this.#members.filter(isServing).length < this.config.server.workers;
+  }
+
+  #endHung(member: Member, found: Finding & { kind: 'hung' }): void {
+    const { place } = member;
+    this.#hangs[place] = [...(this.#hangs[place] ?? []), performance.now()];
+    const { hangTimeoutMs } = this.config.server;
+    const { kind: _, ...facts } = found;
+    this.#parts.log.error(
+      { worker: place, ...facts, silentMs: member.watch.silentMs, hangTimeoutMs },
+      'a worker hangs and is ended; another takes its place',
+    );
+    this.#end(member, `worker ${place} hung: ${reasonOf(found)}`);
+  }
+
+  #end(member: Member, why: string): void {
+    member.endedFor = new Error(why);
+    void member.thread.terminate();
+  }
+
+  #sayStarved({ place, state, watch }: Member): void {
+    const { starved } = this.#parts;
+    starved[place] = (starved[place] ?? 0) + 1;
+    const nowMs = performance.now();
+    if (nowMs - (this.#saidStarvedMs[place] ?? Number.NEGATIVE_INFINITY) < SAY_STARVED_MS) return;
+    this.#saidStarvedMs[place] = nowMs;
+    this.#parts.log.warn(
+      { worker: place, silentMs: watch.silentMs, ranMs: Math.round(watch.ranMs) },
+      state === 'starting'
+        ? 'a worker is slow to start: it gets too little processor time'
+        : 'a worker gets too little processor time and answers late; it does not hang and is left alone',
+    );
+  }
+
+  /** Who hangs again and again is given more time: replacing it costs more than it brings. */
+  #patienceAt(place: number): number {
+    const recent = (this.#hangs[place] ?? []).filter((atMs) => performance.now() - atMs < BACK_OFF_MS);
+    this.#hangs[place] = recent;
+    return Math.min(MOST_PATIENCE, 2 ** recent.length);
+  }
+}
+
+function isServing({ state, endedFor }: Member): boolean {
+  return state === 'running' && endedFor === undefined;
+}
+
+function reasonOf({ why, ranMs, asleepMs }: Finding & { kind: 'hung' }): string {
+  if (ranMs !== undefined) return `${why} (${ranMs} ms of processor time)`;
+  return asleepMs === undefined ? why : `${why} (asleep for ${asleepMs} ms)`;
+}
+
+/** `heartbeat`: WorkerSetup.heartbeat. */
+function watchOver(heartbeat: ArrayBufferLike, hangTimeoutMs: number, coldAllowance: number): WorkerWatch {
+  const words = new Int32Array(heartbeat);
+  return new WorkerWatch(
+    { lookMs: WATCH_MS, hangTimeoutMs, coldAllowance },
+    {
+      time: () => {
+        const id = Atomics.load(words, 1);
+        // It has not run its first line.
+        return id === 0 ? { ranMs: 0, delayedMs: 0, asleep: true } : threadTime(id);
+      },
+      processDelayedMs,
+    },
+  );
 }
 
 function tell(member: Member, message: ToWorker): void {

@@ -1,5 +1,5 @@
 /** The folder in which everything is kept. */
-import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errorText, SekishoError } from '../errors/errors.ts';
 
@@ -9,10 +9,11 @@ const FILE_MODE = 0o600;
 const OTHERS = 0o077;
 const OTHERS_WRITE = 0o022;
 
-/** Make the folder and those above it, where they are not there yet. Throws SekishoError where that cannot be. */
+/** Make the folder and those above it, where they are not there yet. Throws SekishoError where that cannot be, or nothing can be put into it. */
 export function makeDataFolder(folder: string, key = 'server.data'): void {
   try {
     makeFolder(folder);
+    accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw new SekishoError('SEKISHO_DATA_UNWRITABLE', `${key} ${folder}: ${errorText(error)}`, { cause: error });
   }

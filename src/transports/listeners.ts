@@ -13,6 +13,7 @@ import {
   kernelDrops,
   openTcpListener,
   openUdpListener,
+  refuseTakenAddress,
   SocketError,
 } from './sockets.ts';
 import type { ListenerSocket } from './udp/mmsg-listener.ts';
@@ -69,7 +70,7 @@ export class Listeners {
           continue;
         }
         this.close();
-        throw listenError(endpointText(endpoint), error);
+        throw listenError(`${endpointText(endpoint)} (server.listen)`, error);
       }
     }
     if (this.#opened.length === 0) {
@@ -150,7 +151,8 @@ export class Listeners {
     const address = addressWords(endpoint.address);
     let port = before?.port ?? endpoint.port;
     // A port of our own is shared with ourselves on purpose; any other must be free.
-    if (!before) refuseTaken(address, port, receiveBufferBytes);
+    if (!before && port !== 0)
+      for (const transport of ['udp', 'tcp'] as const) refuseTakenAddress(transport, address, port);
     const pairs: Pair[] = [];
     try {
       for (let place = 0; place < workers; place++) {
@@ -189,12 +191,4 @@ function openPair(place: number, address: Int32Array, port: number, receiveBuffe
 function closePair({ udp, tcp }: Pair): void {
   libc().close(udp);
   if (tcp >= 0) libc().close(tcp);
-}
-
-/**
- * SO_REUSEPORT would let a second server of the same user share the port in silence and take half of the queries: ask for
- * the port without sharing first.
- */
-function refuseTaken(address: Int32Array, port: number, receiveBufferBytes: number): void {
-  if (port !== 0) libc().close(openUdpListener({ address, port, receiveBufferBytes, exclusive: true }));
 }

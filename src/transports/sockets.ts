@@ -89,6 +89,15 @@ export function openTcpListener(options: ListenerOptions): number {
   return fd;
 }
 
+/**
+ * Sharing (SO_REUSEPORT) would let a second server of the same user take half of what comes in, in silence: ask for the
+ * address without sharing, and leave it again. Throws SocketError where somebody has it, or nobody may.
+ */
+export function refuseTakenAddress(transport: 'udp' | 'tcp', address: Int32Array, port: number): void {
+  const type = transport === 'udp' ? SOCK_DGRAM : SOCK_STREAM;
+  libc().close(openBound(type, { address, port, receiveBufferBytes: 0, exclusive: true }, () => {}));
+}
+
 /** A UDP socket for asking upstream servers from one source port. Throws SocketError. */
 export function openUdpClient(family: 4 | 6, port: number): number {
   const address = new Int32Array(family === 4 ? [0, 0, 0xffff, 0] : [0, 0, 0, 0]);

@@ -150,6 +150,8 @@ export class Query {
   cacheResult = CACHE_NOT_ASKED;
   /** Why nothing was sent: index of a drop reason (DROP_REASONS), or -1. */
   dropReason = -1;
+  /** What came is no query: a response, or bytes that cannot be read as a message. */
+  unreadable = false;
   /** Index of the plugin whose verdict decided, or -1. */
   decidedBy = -1;
   /** Where the chain goes on when the query was deferred: index of the next hook. */
@@ -193,6 +195,7 @@ export class Query {
     this.edeText = NO_BYTES;
     this.cacheResult = CACHE_NOT_ASKED;
     this.dropReason = -1;
+    this.unreadable = false;
     this.decidedBy = -1;
     this.resumeAt = 0;
   }

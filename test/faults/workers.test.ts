@@ -6,7 +6,7 @@ import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();
 let upstream: ScriptedUpstream;
 let server: SekishoServer;
@@ -72,7 +72,7 @@ async function bothServe(): Promise<void> {
     );
     return (await Promise.all(queries)).every(Boolean);
   };
-  await waitFor('both workers answer', askedOnce, 5_000);
+  await waitFor('both workers answer', askedOnce, 30_000);
 }
 
 describe.each([
@@ -88,12 +88,12 @@ describe.each([
     const beganMs = performance.now();
     const ask = transport === 'udp' ? askUdp : askTcp;
     void ask({ name }, { port: server.port, timeoutMs: 300 }).catch(() => {});
-    await waitFor('the worker is counted as replaced', async () => (await restarts()) > before, 5_000);
+    await waitFor('the worker is counted as replaced', async () => (await restarts()) > before, 30_000);
     const noticedMs = performance.now() - beganMs;
     await waitFor(
       'two workers serve',
       async () => (await scrape(server)).total('sekisho_workers_serving') === 2,
-      5_000,
+      30_000,
     );
     const servingMs = performance.now() - beganMs;
     await bothServe();
@@ -110,9 +110,10 @@ describe.each([
 
 it('after all of that the process is the same, its log tells what happened, and nothing has leaked', async () => {
   const died = logOf(server).filter(({ msg }) => msg === 'a worker died and is replaced');
-  expect(died.length).toBe(8);
+  // One line for one event: those that hung are not said to have died as well.
+  const hung = logOf(server).filter(({ msg }) => String(msg).startsWith('a worker hangs and is ended'));
+  expect([died.length, hung.length]).toEqual([6, 2]);
   expect(server.stdout()).toContain('outside containment');
-  expect(server.stdout()).toContain('a worker hangs and is ended');
   await bothServe();
   const before = openDescriptors(server.pid);
   const restarted = await restarts();

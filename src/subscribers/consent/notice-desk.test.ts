@@ -14,7 +14,14 @@ test('a list of a single name is told by its category, also where its size is no
   const holder = state.register.holderFor('4711');
   const lists = ['of-many', 'of-one', 'of-none-yet'].map((name) => ({ name, category: 'c2' }) as ListConfig);
   const sizes = [2, 1, undefined];
-  const desk = noticeDesk(state, lists, (list) => sizes[list]);
+  const desk = noticeDesk(
+    state,
+    lists,
+    (list) => sizes[list],
+    { record: () => {} },
+    silent,
+    () => true,
+  );
   desk.record([0, 1, 2].map((list) => ({ holder, list, count: list + 1 })));
   expect(state.notices.list('4711').map(({ list, count }) => [list, count])).toEqual(
     expect.arrayContaining([

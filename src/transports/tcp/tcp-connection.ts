@@ -14,8 +14,8 @@ export class TcpConnection {
   family = 4;
   readonly clientWords = new Int32Array(4);
   port = 0;
-  /** Client as counted by the limit per client: an IPv4 address, an IPv6 /64. */
-  clientKey = '';
+  /** Its place in the table that all workers share (tcp-shares.ts); -1 = it is not counted there. */
+  share = -1;
   /** Queries taken and neither answered nor dropped. */
   inFlight = 0;
   /** Bytes handed to the socket that the kernel has not taken, as of the last look. */
@@ -67,6 +67,7 @@ export class TcpConnection {
   /** Give the place up. */
   vacate(): void {
     this.socket = undefined;
+    this.share = -1;
     this.generation = (this.generation + 1) | 0;
     this.frames.clear();
   }

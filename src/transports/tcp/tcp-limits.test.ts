@@ -167,26 +167,71 @@ describe('messages that are none', () => {
   });
 });
 
+describe('what is no query', () => {
+  it('ends the connection, the answers before it sent', async () => {
+    const holding = new Holding();
+    const { port, closedFor, server } = await start({
+      limits: { idleMs: 60_000 },
+      handle(query) {
+        if ((query.message[query.start + 2]! & 0x80) === 0) return holding.handle(query);
+        query.dropReason = 1;
+        query.unreadable = true;
+        return false;
+      },
+    });
+    const one = await client(port);
+    const response = question(2, 'response.example');
+    response[2]! |= 0x80;
+    one.send(question(1, 'before.example'), response, question(3, 'after.example'));
+    await holding.held(1);
+    holding.answer(server);
+    expect(await one.ids(1)).toEqual([1]);
+    await one.gone();
+    expect([closedFor('garbage'), holding.tokens.length]).toEqual([1, 0]);
+  });
+});
+
 describe('caps on TCP connections', () => {
-  it('turns a client away that has its share, until one of its connections is closed', async () => {
-    const { port, closedFor, server, accepted } = await start({ limits: { maxPerClient: 2 } });
+  it('closes the longest idle connection of a client that has its share, and nobody else’s (RFC 7766 §6.2.3)', async () => {
+    const { port, pass, closedFor, server, accepted } = await start({ limits: { maxPerClient: 2 } });
+    const stranger = await client(port, '127.0.0.1', '127.0.0.2');
+    await expectServed(stranger, 1);
+    pass(10);
     const first = await client(port);
     const second = await client(port);
-    await expectServed(first, 1);
     await expectServed(second, 2);
+    pass(10);
+    await expectServed(first, 3);
+    pass(10);
+    await expectServed(await client(port), 4);
+    await second.gone();
+    expect([first.closed, stranger.closed, closedFor('client-limit')]).toEqual([false, false, 1]);
+    await expectServed(first, 5);
+    await expectServed(stranger, 6);
+    expect([server.connections, accepted()]).toEqual([3, 4]);
+  });
+
+  it('turns a client away only where all of its share has queries outstanding', async () => {
+    const holding = new Holding();
+    const { port, closedFor, server } = await start({ handle: holding.handle, limits: { maxPerClient: 2 } });
+    const busy = [await client(port), await client(port)];
+    for (const [i, one] of busy.entries()) one.send(question(i, 'slow.example'));
+    await holding.held(2);
     await (await client(port)).gone();
     expect(closedFor('client-limit')).toBe(1);
-    await expectServed(await client(port, '127.0.0.1', '127.0.0.2'), 3);
-    first.destroy();
-    await until(() => server.connections === 2);
-    await expectServed(await client(port), 4);
-    expect(accepted()).toBe(5);
+    holding.answer(server);
+    const newcomer = await client(port);
+    newcomer.send(question(7, 'slow.example'));
+    await holding.held(2);
+    expect(busy.map(({ closed }) => closed).filter(Boolean)).toHaveLength(1);
   });
 
   it('counts clients of IPv6 too', async () => {
     const { port, closedFor } = await start({ host: '::1', limits: { maxPerClient: 1 } });
-    await expectServed(await client(port, '::1'), 1);
-    await (await client(port, '::1')).gone();
+    const first = await client(port, '::1');
+    await expectServed(first, 1);
+    await expectServed(await client(port, '::1'), 2);
+    await first.gone();
     expect(closedFor('client-limit')).toBe(1);
   });
 

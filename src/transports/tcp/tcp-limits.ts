@@ -1,11 +1,11 @@
 /**
- * What one worker grants to TCP clients. TCP state is what an attacker wants a resolver to keep (RFC 7766 §10), so each
- * of these has an end; all are per worker.
+ * What is granted to TCP clients. TCP state is what an attacker wants a resolver to keep (RFC 7766 §10), so each of these has
+ * an end. Connections are counted over all workers (tcp-shares.ts); the rest is per worker.
  */
 export interface TcpLimits {
   /** Connections at once. Beyond, the longest idle one makes room (RFC 7766 §6.2.3). */
   readonly maxConnections: number;
-  /** Connections at once of one IPv4 address or IPv6 /64. */
+  /** Connections at once of one IPv4 address or IPv6 /64. Beyond, its own longest idle one makes room. */
   readonly maxPerClient: number;
   /** Longest query; 1–65535 bytes. */
   readonly maxQueryBytes: number;
@@ -56,6 +56,7 @@ export const CLOSE_REASONS = [
   'full',
   'evicted',
   'shutdown',
+  'garbage',
 ] as const;
 /** The client closed, and had its answers. */
 export const CLOSED_CLIENT = 0;
@@ -73,10 +74,15 @@ export const CLOSED_UNSENT = 6;
 export const CLOSED_OVERSIZED = 7;
 /** A message of length 0. */
 export const CLOSED_EMPTY = 8;
-/** A newcomer whose address has its share of connections. */
+/**
+ * Its address has its share of connections, and this was the one of them that had been idle longest; or a newcomer, where none
+ * of them was idle.
+ */
 export const CLOSED_CLIENT_LIMIT = 9;
 /** A newcomer while every connection had queries outstanding. */
 export const CLOSED_FULL = 10;
 /** Idle, and made room for a newcomer. */
 export const CLOSED_EVICTED = 11;
 export const CLOSED_SHUTDOWN = 12;
+/** What came was no query: a response, or bytes that cannot be read. */
+export const CLOSED_GARBAGE = 13;

@@ -27,6 +27,7 @@ import {
   CLOSED_UNSENT,
   type TcpLimits,
 } from './tcp-limits.ts';
+import { CONDEMNED_BY_CLIENT, ENTER_CLIENT_LIMIT, ENTER_FULL, ENTER_UNCOUNTED, type TcpShares } from './tcp-shares.ts';
 
 export class TcpTable {
   readonly #limits: TcpLimits;
@@ -37,8 +38,11 @@ export class TcpTable {
   readonly #vacant: TcpConnection[] = [];
   readonly #quiet = new ConnectionList();
   readonly #busy = new ConnectionList();
-  /** Open connections per client; no entry for those with none, so never more entries than connections. */
-  readonly #clients = new Map<string, number>();
+  readonly #shares: TcpShares;
+  /** Connections by their places in `#shares`. */
+  readonly #sharing: (TcpConnection | undefined)[] = [];
+  /** There are connections without a place in `#shares`. */
+  #uncounted = false;
   readonly #words = new Int32Array(4);
   #size = 0;
   #unsentBytes = 0;
@@ -47,8 +51,9 @@ export class TcpTable {
   readonly #accepted: number;
   readonly #closed: number;
 
-  constructor(limits: TcpLimits, clock: Clock, metrics: Metrics, nudge: () => void) {
+  constructor(limits: TcpLimits, shares: TcpShares, clock: Clock, metrics: Metrics, nudge: () => void) {
     this.#limits = limits;
+    this.#shares = shares;
     this.#clock = clock;
     this.#nudge = nudge;
     this.#values = metrics.values;
@@ -74,25 +79,23 @@ export class TcpTable {
     const words = this.#words;
     // A client that is gone already has no address any more.
     if (!readAddress(socket.remoteAddress ?? '', words)) return this.turnAway(socket, CLOSED_ERROR);
-    const v4 = isMapped(words);
-    const key = v4 ? String(words[3]) : `${words[0]}:${words[1]}`;
-    if ((this.#clients.get(key) ?? 0) >= this.#limits.maxPerClient) return this.turnAway(socket, CLOSED_CLIENT_LIMIT);
-    if (this.#size >= this.#limits.maxConnections) {
-      // RFC 7766 §6.2.3: under pressure a server may close idle connections; those with outstanding queries are kept.
-      const longestQuiet = this.#quiet.first;
-      if (longestQuiet === undefined) return this.turnAway(socket, CLOSED_FULL);
-      this.destroy(longestQuiet, CLOSED_EVICTED);
-    }
+    const nowMs = this.#clock.nowMs();
+    // RFC 7766 §6.2.3: under pressure a server may close idle connections; those with outstanding queries are kept.
+    const share = this.#shares.enter(words, nowMs, this.#quiet.first?.share ?? -1);
+    if (share === ENTER_CLIENT_LIMIT) return this.turnAway(socket, CLOSED_CLIENT_LIMIT);
+    if (share === ENTER_FULL) return this.turnAway(socket, CLOSED_FULL);
+    const madeRoom = this.#sharing[this.#shares.condemned];
+    if (madeRoom !== undefined) this.#endCondemned(madeRoom);
     this.#values[this.#accepted]! += 1;
-    // Asked only now: the one that made room may have been this client's.
-    this.#clients.set(key, (this.#clients.get(key) ?? 0) + 1);
     const connection = this.#vacant.pop() ?? this.#newPlace();
-    connection.open(socket, this.#clock.nowMs());
+    connection.open(socket, nowMs);
     connection.listener = listener;
-    connection.family = v4 ? 4 : 6;
+    connection.family = isMapped(words) ? 4 : 6;
     connection.clientWords.set(words);
     connection.port = socket.remotePort ?? 0;
-    connection.clientKey = key;
+    connection.share = share;
+    if (share >= 0) this.#sharing[share] = connection;
+    else this.#uncounted = true;
     this.#quiet.append(connection);
     this.#values[this.#gauge] = ++this.#size;
     return connection;
@@ -109,7 +112,9 @@ export class TcpTable {
 
   /** One query more is outstanding. */
   begin(connection: TcpConnection): void {
-    if (connection.inFlight++ === 0) this.#busy.append(connection);
+    if (connection.inFlight++ > 0) return;
+    this.#busy.append(connection);
+    this.#shares.busy(connection.share);
   }
 
   /** One query fewer is outstanding. */
@@ -117,6 +122,7 @@ export class TcpTable {
     if (--connection.inFlight > 0) return;
     connection.quietSinceMs = this.#clock.nowMs();
     this.#quiet.append(connection);
+    this.#shares.quiet(connection.share, connection.quietSinceMs);
     if (connection.closing < 0) return;
     connection.socket?.destroySoon();
     this.#nudge();
@@ -145,6 +151,15 @@ export class TcpTable {
       connection.pause();
     }
     return true;
+  }
+
+  /** Close what made room for connections that other workers have taken; to be called at every tick. */
+  makeRoom(): void {
+    if (this.#uncounted) {
+      this.#uncounted = false;
+      this.visit((connection) => this.#count(connection));
+    }
+    if (this.#shares.look()) this.visit((connection) => this.#endCondemned(connection));
   }
 
   /** Close what is past one of its deadlines. */
@@ -178,11 +193,10 @@ export class TcpTable {
   release(connection: TcpConnection, reason: number): void {
     connection.list?.remove(connection);
     this.#unsentBytes -= connection.unsentBytes;
+    if (connection.share >= 0) this.#sharing[connection.share] = undefined;
+    this.#shares.leave(connection.share);
     connection.vacate();
     this.#vacant.push(connection);
-    const others = (this.#clients.get(connection.clientKey) ?? 1) - 1;
-    if (others === 0) this.#clients.delete(connection.clientKey);
-    else this.#clients.set(connection.clientKey, others);
     this.#values[this.#closed + reason]! += 1;
     this.#values[this.#gauge] = --this.#size;
   }
@@ -196,6 +210,28 @@ export class TcpTable {
         connection = next;
       }
     }
+  }
+
+  /** For one that was taken while the shares could not be asked. */
+  #count(connection: TcpConnection): void {
+    if (connection.share >= 0) return;
+    const nowMs = this.#clock.nowMs();
+    const share = this.#shares.enter(connection.clientWords, nowMs, this.#quiet.first?.share ?? -1);
+    if (share === ENTER_UNCOUNTED) this.#uncounted = true;
+    else if (share < 0) this.destroy(connection, share === ENTER_FULL ? CLOSED_FULL : CLOSED_CLIENT_LIMIT);
+    if (share < 0) return;
+    connection.share = share;
+    this.#sharing[share] = connection;
+    if (connection.inFlight > 0) this.#shares.busy(share);
+    const madeRoom = this.#sharing[this.#shares.condemned];
+    // Not at once: it may be the next one that is visited.
+    if (madeRoom !== undefined) this.#shares.remind();
+  }
+
+  #endCondemned(connection: TcpConnection): void {
+    const sentence = this.#shares.sentence(connection.share);
+    if (sentence === 0) return;
+    this.destroy(connection, sentence === CONDEMNED_BY_CLIENT ? CLOSED_CLIENT_LIMIT : CLOSED_EVICTED);
   }
 
   #enforceDeadlines(connection: TcpConnection, nowMs: number): void {

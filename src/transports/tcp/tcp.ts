@@ -18,11 +18,13 @@ import {
   CLOSED_CLIENT,
   CLOSED_EMPTY,
   CLOSED_ERROR,
+  CLOSED_GARBAGE,
   CLOSED_OVERSIZED,
   CLOSED_SHUTDOWN,
   DEFAULT_TCP_LIMITS,
   type TcpLimits,
 } from './tcp-limits.ts';
+import { createTcpShares, TcpShares } from './tcp-shares.ts';
 import { TcpTable } from './tcp-table.ts';
 
 /** Where the reply begins in its buffer, a multiple of 4; its length prefix stands in the two bytes before. */
@@ -35,6 +37,8 @@ export interface TcpServerParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly limits?: Partial<TcpLimits>;
+  /** Connections of all workers together; without it those of this server alone are counted. */
+  readonly shares?: TcpShares;
   /**
    * Called when something was begun that libuv must carry on: the loop of a worker that waits for packets itself gives
    * it a turn then.
@@ -65,7 +69,8 @@ export class TcpServer implements ReplyRoute {
     this.#clock = parts.clock;
     this.#limits = { ...DEFAULT_TCP_LIMITS, ...parts.limits };
     this.#nudge = parts.nudge ?? (() => {});
-    this.#table = new TcpTable(this.#limits, parts.clock, metrics, this.#nudge);
+    const shares = parts.shares ?? new TcpShares(createTcpShares(this.#limits), 1, 0, [1, 2]);
+    this.#table = new TcpTable(this.#limits, shares, parts.clock, metrics, this.#nudge);
     const memory = new ArrayBuffer(REPLY_AT + MAX_MESSAGE_BYTES + 1 + SLACK_BYTES);
     this.#reply = new Uint8Array(memory);
     this.#replyWords = new Int32Array(memory);
@@ -118,6 +123,11 @@ export class TcpServer implements ReplyRoute {
   abandon(query: Query): void {
     const connection = this.#table.find(query.connection, query.connectionGeneration);
     if (connection !== undefined) this.#settle(connection);
+  }
+
+  /** Close what made room for connections that other workers took; to be called about every 10 ms. */
+  makeRoom(): void {
+    this.#table.makeRoom();
   }
 
   /** Enforce the deadlines; to be called about every 100 ms. */
@@ -213,11 +223,15 @@ export class TcpServer implements ReplyRoute {
     query.receivedMs = nowMs;
     query.nowMs = nowMs;
     query.dropReason = -1;
+    query.unreadable = false;
     this.#table.begin(connection);
     this.prepare(query);
     if (this.#handle(query)) this.send(query);
     // Without a reason it waits for its answer, and is outstanding until `send` or `abandon`.
     else if (query.dropReason >= 0) this.abandon(query);
+    // Whoever sends what is no query, or has lost the beginning of the messages, will not find it again on this connection.
+    // What was asked before it is answered still.
+    if (query.unreadable) this.#table.finish(connection, CLOSED_GARBAGE);
   }
 
   #settle(connection: TcpConnection): void {
