@@ -26,6 +26,7 @@ import { LastingParts } from './lasting.ts';
 import { openMeasures } from './measures/open.ts';
 import { countersOnly, RetiredMetrics } from './metrics/prometheus.ts';
 import { endpointText } from './net/address.ts';
+import { scarceSourcePorts } from './net/open-files.ts';
 import { batchedIoFault } from './net/self-test.ts';
 import { pagesDeps } from './notice/pages-deps.ts';
 import { PortalMemory } from './notice/portal-memory.ts';
@@ -122,6 +123,12 @@ class Server {
     if (reason !== undefined)
       log.warn({ reason }, 'packets are taken one by one through node:dgram, at several times the cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
+    const scarce = scarceSourcePorts(config);
+    if (scarce !== undefined)
+      log.warn(
+        scarce,
+        'the limit of open files leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
+      );
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
     makeDataFolder(config.server.dataFolder);

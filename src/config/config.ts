@@ -102,8 +102,8 @@ export interface UpstreamConfig {
   readonly servers: readonly UpstreamServer[];
   /** Taken from the system, because the configuration names none. */
   readonly serversAreDefault: boolean;
-  /** Per worker. */
-  readonly sourcePorts: number;
+  /** Per worker; `auto`: as many as there is room for (net/open-files.ts). */
+  readonly sourcePorts: number | 'auto';
   readonly timeoutMs: number;
   /** Let the kernel cut messages up into datagrams, where it can. */
   readonly segments: boolean;

@@ -127,7 +127,7 @@ describe('a configuration without any key', () => {
             { address: '2001:db8::53', port: 5300, trusted: false },
           ],
           serversAreDefault: true,
-          sourcePorts: 32,
+          sourcePorts: 'auto',
           timeoutMs: 4000,
           segments: true,
           cookies: true,

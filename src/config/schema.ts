@@ -180,11 +180,11 @@ export const upstreamSchema = z
       .optional()
       .describe("Resolvers that are asked what the cache does not hold. Without it: the system's resolvers."),
     'source-ports': z
-      .int()
-      .min(1)
-      .max(512)
-      .default(32)
-      .describe('Random source ports that each worker asks from (RFC 5452 §9.2).'),
+      .union([z.literal('auto'), z.int().min(1).max(16_384)])
+      .default('auto')
+      .describe(
+        'Source ports that each worker asks from at a time (RFC 5452 §9.2), drawn at random from 1024–65535 and replaced all the while. `auto`: 16384, shared by the workers, or as many as the limit of open files leaves room for.',
+      ),
     timeout: durationMs({ min: '200ms', max: '30s' })
       .prefault('4s')
       .describe('How long an answer is looked for, all tries together, before the client is told SERVFAIL.'),

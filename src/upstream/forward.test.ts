@@ -12,6 +12,7 @@ import { textToName } from '../wire/name.ts';
 import { Question } from '../wire/question.ts';
 import { halfSipHash, hashHigh, hashLow } from '../wire/siphash.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, FAILED_UNREACHABLE, type ForwardParts, ForwardSource } from './forward.ts';
+import { NEAR_MISSES } from './near-misses.ts';
 import type { ServerConfig } from './servers.ts';
 import { NO_ROOM, RESOLVING } from './source.ts';
 
@@ -616,6 +617,65 @@ describe('over TCP', () => {
     await until(() => rig.log.length === 4);
     expect(rig.log[2]).toBe('cache second');
     expect(tcp.connections()).toBe(2);
+  });
+});
+
+describe('many wrong ids', () => {
+  const guess = (rig: Rig, sent: number, times: number, change: { socket?: number; address?: string } = {}) => {
+    // Every id but the right one, and but that of another question.
+    for (let i = 1; i <= times; i++) {
+      rig.answer(sent, {}, { change: (bytes) => bytes.set([bytes[0]! ^ i, bytes[1]! ^ 0x55]), ...change });
+    }
+  };
+
+  it('for one question move it to TCP, and nothing over UDP is believed any more', async () => {
+    let asked = () => {};
+    const tcp = await listen((query, socket) => {
+      asked = () => socket.write(framed(reply(query, {})));
+      return undefined;
+    });
+    const rig = makeRig({ servers: [{ address: '127.0.0.1', port: tcp.port, trusted: false }] });
+    rig.resolve('example');
+    rig.resolve('other');
+    guess(rig, 0, NEAR_MISSES - 1);
+    expect(rig.metric('sekisho_upstream_wrong_id_tcp_total')).toBe(0);
+    guess(rig, 0, 1);
+    expect(rig.metric('sekisho_upstream_wrong_id_tcp_total')).toBe(1);
+    await until(() => tcp.connections() === 1);
+    // The guess that is right comes too late.
+    rig.answer(0);
+    expect(rig.log).toEqual([]);
+    rig.answer(1);
+    expect(rig.log).toEqual(['cache other', 'answered 1']);
+    await until(() => {
+      asked();
+      return rig.log.length === 4;
+    });
+    expect(rig.log.slice(2)).toEqual(['cache example', 'answered 0']);
+  });
+
+  it('and no TCP: another server is asked over TCP, and UDP stays out of it', async () => {
+    const refusing = await listen(() => undefined);
+    await refusing.stop();
+    const rig = makeRig({
+      servers: [1, 2].map((i) => ({ address: `127.0.0.${i}`, port: refusing.port, trusted: false })),
+    });
+    rig.resolve('example');
+    guess(rig, 0, NEAR_MISSES);
+    await until(() => rig.log.length > 0);
+    expect(rig.network.sent).toHaveLength(1);
+    expect(rig.log.at(-1)).toMatch(/^failed 0/);
+  });
+
+  it('from a stranger, to other sockets or slowly mean nothing', () => {
+    const rig = makeRig();
+    rig.resolve('example');
+    guess(rig, 0, 100, { address: '192.0.2.99' });
+    for (let socket = 1000; socket < 1100; socket++) guess(rig, 0, 1, { socket });
+    for (let i = 0; i < NEAR_MISSES - 2; i++) guess(rig, 0, 1);
+    expect(rig.metric('sekisho_upstream_wrong_id_tcp_total')).toBe(0);
+    rig.answer(0);
+    expect(rig.log).toEqual(['cache example', 'answered 0']);
   });
 });
 

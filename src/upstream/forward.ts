@@ -4,6 +4,7 @@
  *   resolve ─▶ joined to the task of an identical question, or a new task
  *   task    ─▶ try 1 ─ timeout ─▶ try 2 ─ … ─ deadline ─▶ failed
  *               │ reply that matches ──▶ TC, case or cookie lost ─▶ the same server over TCP
+ *               │ many wrong ids ──────▶ the same server over TCP, and nothing over UDP is believed any more
  *               │                        FORMERR without OPT ─▶ the same server without EDNS
  *               │                        FORMERR with OPT ─▶ the same server without our cookie
  *               │                        failure, garbage ─▶ another server, once
@@ -23,6 +24,7 @@ import { CLASS, EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../wire
 import { Normalizer } from '../wire/normalize.ts';
 import type { Question } from '../wire/question.ts';
 import { ForwardCounters } from './forward-counters.ts';
+import { NearMisses } from './near-misses.ts';
 import {
   compareReply,
   REPLY_BARE,
@@ -35,7 +37,7 @@ import {
 } from './query-message.ts';
 import { type Server, type ServerConfig, UpstreamServers } from './servers.ts';
 import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from './source.ts';
-import { MAX_TRIES, type Task, TaskPool } from './tasks.ts';
+import { MAX_TRIES, type Task, TaskPool, type Try } from './tasks.ts';
 import { TcpClient } from './tcp-client.ts';
 import { COOKIE_ACCEPTED, COOKIE_FORGED, COOKIE_RETRY, UpstreamCookie } from './upstream-cookie.ts';
 import { WaitingList } from './waiting.ts';
@@ -124,6 +126,7 @@ export class ForwardSource implements Source, DatagramSink {
   /** The probe of each server, where one is under way. */
   readonly #probes: (Task | undefined)[];
   readonly #waiting: WaitingList;
+  readonly #nearMisses = new NearMisses();
   readonly #normalizer = new Normalizer();
   readonly #answer = new Answer();
   readonly #counters: ForwardCounters;
@@ -255,7 +258,10 @@ export class ForwardSource implements Source, DatagramSink {
 
   datagram(socket: number, bytes: Uint8Array, start: number, length: number, address: Int32Array, port: number): void {
     const task = this.#taskOf(bytes, start, length);
-    if (!task) return;
+    if (!task) {
+      if (length >= HEADER_BYTES && !this.#delivering) this.#wrongId(socket, address, port);
+      return;
+    }
     // RFC 5452 §9.1: address and port it came from, address and port it came to.
     let found = -1;
     let matches = 0;
@@ -270,6 +276,11 @@ export class ForwardSource implements Source, DatagramSink {
     }
     if (found < 0) {
       this.#counters.mismatch(sourceKnown ? 'socket' : 'source');
+      if (sourceKnown) this.#wrongId(socket, address, port);
+      return;
+    }
+    if (task.onlyTcp) {
+      this.#counters.mismatch('id');
       return;
     }
     const attempt = task.tries[found]!;
@@ -305,6 +316,26 @@ export class ForwardSource implements Source, DatagramSink {
       if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
     } else {
       this.#accept(task, server, bytes, start, length, nowMs);
+    }
+  }
+
+  /**
+   * A reply came to `socket` whose id is that of no question asked from there. Somebody who found the port may be trying all
+   * ids; over TCP he has to guess much more.
+   */
+  #wrongId(socket: number, address: Int32Array, port: number): void {
+    const nowMs = this.#parts.clock.nowMs();
+    if (!this.servers.list.some((server) => isFrom(server, address, port))) return;
+    if (!this.#nearMisses.add(socket, nowMs)) return;
+    const pool = this.#pool;
+    for (let i = pool.active - 1; i >= 0; i--) {
+      if (i >= pool.active) continue;
+      const task = pool.at(pool.activeSlots[i]!);
+      const attempt = task.probe >= 0 || task.onlyTcp ? undefined : task.tries.find(isAskedFrom, { task, socket });
+      if (attempt === undefined) continue;
+      task.onlyTcp = true;
+      this.#values[this.#counters.wrongIds]! += 1;
+      if (task.tcpServer < 0) this.#askTcp(task, this.servers.list[attempt.server]!, nowMs);
     }
   }
 
@@ -455,6 +486,11 @@ export class ForwardSource implements Source, DatagramSink {
 
   #send(task: Task, server: Server, nowMs: number): void {
     const bit = 1 << server.index;
+    if (task.onlyTcp) {
+      task.tried |= bit;
+      this.#askTcp(task, server, nowMs);
+      return;
+    }
     const attempt = task.tries[task.tryCount++]!;
     if (!server.usesEdns(nowMs)) task.withoutEdns |= bit;
     if (!server.usesCookie(nowMs)) task.withoutCookie |= bit;
@@ -639,6 +675,11 @@ export class ForwardSource implements Source, DatagramSink {
     this.#pool.release(task);
     this.#waiting.failed(first, ede);
   }
+}
+
+/** For `tries.find`: this one of the task's tries left `socket`. Tries that were not made are an earlier question's. */
+function isAskedFrom(this: { task: Task; socket: number }, attempt: Try, index: number): boolean {
+  return index < this.task.tryCount && attempt.socket === this.socket;
 }
 
 function isFrom(server: Server, address: Int32Array, port: number): boolean {

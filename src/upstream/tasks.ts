@@ -51,6 +51,8 @@ export class Task {
   /** Index of the server that is asked over TCP, or -1. */
   tcpServer = -1;
   tcpTries = 0;
+  /** Many wrong ids came: UDP is not believed any more. */
+  onlyTcp = false;
   /** Servers asked without EDNS, as a bit mask. */
   withoutEdns = 0;
   /** Servers asked without our cookie, as a bit mask. */
@@ -142,6 +144,7 @@ export class TaskPool {
     task.ede = -1;
     task.tcpServer = -1;
     task.tcpTries = 0;
+    task.onlyTcp = false;
     task.withoutEdns = 0;
     task.withoutCookie = 0;
     task.firstWaiter = -1;

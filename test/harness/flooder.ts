@@ -11,11 +11,11 @@ import { fileURLToPath } from 'node:url';
 import { addressWords } from '../../src/net/address.ts';
 import { IP_PKTINFO, IPPROTO_IP, libc, MSG_DONTWAIT } from '../../src/net/libc.ts';
 import { BATCH, CONTROL_STRIDE, MmsgBatch, NAME_STRIDE } from '../../src/net/mmsg-batch.ts';
-import { SegmentBatch } from '../../src/net/segment-batch.ts';
 import { segmentsWork } from '../../src/net/self-test.ts';
 import { encodeSockaddr, openUdpListener } from '../../src/net/sockets.ts';
 import { queryBytes } from './dns-client.ts';
 import { repositoryRoot } from './root.ts';
+import { SegmentBatch } from './segment-batch.ts';
 
 export interface FloodOptions {
   readonly port: number;

@@ -1,12 +1,12 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addressWords } from './address.ts';
-import { AF_INET, libc, nativeUnavailable, SOL_SOCKET } from './libc.ts';
-import { BATCH, NAME_STRIDE } from './mmsg-batch.ts';
+import { addressWords } from '../../src/net/address.ts';
+import { AF_INET, libc, nativeUnavailable, SOL_SOCKET } from '../../src/net/libc.ts';
+import { BATCH, NAME_STRIDE } from '../../src/net/mmsg-batch.ts';
+import { segmentsWork } from '../../src/net/self-test.ts';
+import { openUdpListener } from '../../src/net/sockets.ts';
 import { SegmentBatch } from './segment-batch.ts';
-import { segmentsWork } from './self-test.ts';
-import { openUdpListener } from './sockets.ts';
 
 const STRIDE = 128;
 /** With it a socket sends without checksums, and the kernel refuses to cut messages up (EINVAL). */

@@ -11,8 +11,18 @@
  *
  * On the wire nothing differs from datagrams sent one by one. Struct layouts: see mmsg-batch.ts.
  */
-import { EINTR, EINVAL, EIO, EMSGSIZE, IPPROTO_UDP, type Libc, libc, MSG_DONTWAIT, UDP_SEGMENT } from './libc.ts';
-import { BATCH, NAME_STRIDE } from './mmsg-batch.ts';
+import {
+  EINTR,
+  EINVAL,
+  EIO,
+  EMSGSIZE,
+  IPPROTO_UDP,
+  type Libc,
+  libc,
+  MSG_DONTWAIT,
+  UDP_SEGMENT,
+} from '../../src/net/libc.ts';
+import { BATCH, NAME_STRIDE } from '../../src/net/mmsg-batch.ts';
 
 const HEADER_WORDS = 16;
 const NAME_LENGTH = 2;
