@@ -178,10 +178,31 @@ describe('the key', () => {
 
 describe('what is stored', () => {
   it('is no failure and nothing with TTL 0', () => {
-    const cache = makeCache({ minTtl: 30 });
+    const cache = makeCache();
     expect(insert(cache, 'a.example', 0, { kind: FAILURE, rcode: RCODE.SERVFAIL })).toBe(false);
     expect(insert(cache, 'b.example', 0, { ttls: [0] })).toBe(false);
     expect(cache.stats()).toMatchObject({ entries: 0, inserts: 0 });
+  });
+
+  it('is TTL 0 raised to min-ttl, but no negative answer that may not be kept', () => {
+    const cache = makeCache({ minTtl: 30 });
+    expect(insert(cache, 'zero.example', 0, { ttls: [0] })).toBe(true);
+    const query = sampleQuery('zero.example');
+    expect(serve(cache, query, 29_000)).toBe(CACHE_HIT);
+    expect(replyOf(query).answers).toMatchObject([{ ttl: 1 }]);
+    const { question } = sampleQuery('negative.example');
+    sampleAnswer(answer, question, { kind: NODATA, ttls: [] });
+    answer.ttl = -1;
+    expect(cache.insert(question, answer, 0)).toBe(false);
+  });
+
+  it('is bounded in the answer itself, so that who waits for it gets what is kept', () => {
+    const cache = makeCache({ minTtl: 60, maxTtl: 600 });
+    const { question } = sampleQuery('bounded.example');
+    sampleAnswer(answer, question, { ttls: [86_400, 0, -5] });
+    cache.insert(question, answer, 0);
+    const ttls = decode(Buffer.from(answer.bytes.subarray(0, answer.length))).answers;
+    expect(ttls?.map((record) => 'ttl' in record && record.ttl)).toEqual([600, 60, 60]);
   });
 
   it('lives within min-ttl and max-ttl, its records too', () => {

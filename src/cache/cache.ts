@@ -89,7 +89,7 @@ const fence = new Int32Array(1);
 export interface CacheSettings {
   /** Number of this thread in the locks, from 1, different from every other thread's. */
   readonly worker: number;
-  /** Answers and their records live at least this long, in seconds; an answer with TTL 0 is not kept all the same. */
+  /** Answers and their records live at least this long, in seconds; above 0 an answer with TTL 0 is kept, too. */
   readonly minTtl: number;
   /** … and at most this long, in seconds. */
   readonly maxTtl: number;
@@ -142,6 +142,7 @@ export class AnswerCache {
   readonly #minTtl: number;
   readonly #maxTtl: number;
   readonly #serveStale: number;
+  readonly #staleTtl: number;
 
   constructor(memory: CacheMemory, settings: CacheSettings) {
     if (!(Number.isInteger(settings.worker) && settings.worker > 0))
@@ -152,6 +153,7 @@ export class AnswerCache {
     this.#minTtl = settings.minTtl;
     this.#maxTtl = settings.maxTtl;
     this.#serveStale = settings.serveStale;
+    this.#staleTtl = Math.min(STALE_TTL, settings.maxTtl);
   }
 
   /**
@@ -192,7 +194,8 @@ export class AnswerCache {
         life = expiresAt - storedAt;
         stale = now >= expiresAt;
         gone = stale && now >= expiresAt + this.#serveStale;
-        if (!gone && (!stale || staleOk)) copyMessage(query, shard, ref, head, stale ? -1 : now - storedAt);
+        if (!gone && (!stale || staleOk))
+          copyMessage(query, shard, ref, head, stale ? -1 : now - storedAt, this.#staleTtl);
       }
       if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
       if (Atomics.load(words, VERSION) !== version) {
@@ -224,10 +227,31 @@ export class AnswerCache {
   }
 
   /**
-   * Keep `answer` for `question`, in place of an older one. Returns false where it is not to be kept (a failure, TTL 0,
+   * Bring the TTLs of `answer` within the configured bounds, in place: whoever waits for it gets what everybody gets after
+   * it. TTL 0 is raised like any other; an answer that may not be kept at all (`ttl` below 0) stays so.
+   */
+  bound(answer: Answer): void {
+    if (answer.kind === FAILURE) return;
+    const highest = answer.kind === POSITIVE ? this.#maxTtl : Math.min(this.#maxTtl, MAX_NEGATIVE_TTL);
+    const lowest = Math.min(this.#minTtl, highest);
+    if (answer.ttl >= 0) answer.ttl = Math.min(Math.max(answer.ttl, lowest), highest) | 0;
+    // RFC 2308 §5: the SOA of a negative answer says how long it is kept, and no more.
+    const highestOfRecords = answer.kind === POSITIVE || answer.ttl < 0 ? highest : answer.ttl;
+    const { bytes, ttlOffsets, ttlCount } = answer;
+    for (let i = 0; i < ttlCount; i++) {
+      const at = ttlOffsets[i]!;
+      const ttl = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+      if (ttl < lowest) put32(bytes, at, lowest);
+      else if (ttl > highestOfRecords) put32(bytes, at, highestOfRecords);
+    }
+  }
+
+  /**
+   * Keep `answer` for `question`, its TTLs brought within bounds, in place of an older one. Returns false where it is not to be kept (a failure, TTL 0,
    * a message above 16 KiB or an eighth of the small ring) or the lock was not to be had.
    */
   insert(question: Question, answer: Answer, nowMs: number): boolean {
+    this.bound(answer);
     // RFC 1035 §3.2.1: TTL 0 means "only for the transaction in progress"; RFC 9520 keeps failures, in failures.ts.
     if (answer.kind === FAILURE || answer.ttl <= 0) return false;
     if (answer.length > MAX_STORED_BYTES || answer.length < HEADER_BYTES + question.nameLength + 4) return false;
@@ -236,12 +260,6 @@ export class AnswerCache {
     const tag = keyHigh(question);
     const shard = this.#shards[low & this.#mask]!;
     if (size > (shard.mainStart - shard.arenaStart) >>> 3) return false;
-    const highestTtl = answer.kind === POSITIVE ? this.#maxTtl : Math.min(this.#maxTtl, MAX_NEGATIVE_TTL);
-    const lowestTtl = Math.min(this.#minTtl, highestTtl);
-    const ttl = Math.min(Math.max(answer.ttl, lowestTtl), highestTtl) | 0;
-    if (ttl <= 0) return false;
-    // RFC 2308 §5: the SOA of a negative answer says how long it is kept, and no more.
-    const highestRecordTtl = answer.kind === POSITIVE ? highestTtl : ttl;
     const now = (nowMs / 1000) | 0;
 
     if (!lock(shard, this.#worker, LOCK_ATTEMPTS)) {
@@ -266,7 +284,7 @@ export class AnswerCache {
     }
     if (ref === 0) ref = makeRoom(shard, ring, size, now - this.#serveStale);
     if (slot < 0) slot = freeSlot(shard, bucket, now);
-    writeEntry(shard, ref, question, low, answer, now, ttl, lowestTtl, highestRecordTtl);
+    writeEntry(shard, ref, question, low, answer, now);
     fillSlot(shard, bucket, slot, tag, ref, frequency);
     words[INSERTS]!++;
     unlock(shard);
@@ -423,10 +441,10 @@ function find(shard: Shard, bucket: number, tag: number, question: Question): nu
 }
 
 /**
- * Copy the message into the reply's memory and set its TTLs: counted down by `age` seconds, or STALE_TTL for -1. What
+ * Copy the message into the reply's memory and set its TTLs: counted down by `age` seconds, or `staleTtl` for -1. What
  * does not fit is not copied. May run on an entry that is being changed; it stays inside arena and reply all the same.
  */
-function copyMessage(query: Query, shard: Shard, ref: number, head: number, age: number): void {
+function copyMessage(query: Query, shard: Shard, ref: number, head: number, age: number, staleTtl: number): void {
   const length = messageLength(head);
   const count = (length + 3) >>> 2;
   if (count << 2 > query.replyCapacity) return;
@@ -442,7 +460,7 @@ function copyMessage(query: Query, shard: Shard, ref: number, head: number, age:
     const offset = offsets[offsetAt]!;
     if (offset + 4 > length) return;
     const at = replyStart + offset;
-    let ttl = STALE_TTL;
+    let ttl = staleTtl;
     if (age >= 0) {
       ttl = ((reply[at]! << 24) | (reply[at + 1]! << 16) | (reply[at + 2]! << 8) | reply[at + 3]!) - age;
       if (ttl < 0) ttl = 0;

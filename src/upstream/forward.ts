@@ -174,8 +174,8 @@ export class ForwardSource implements Source, DatagramSink {
     if (joined) return this.#join(joined, token);
     if (this.servers.up === 0) {
       this.#counters.failure(FAILED_UNREACHABLE);
-      this.#parts.onFailure(question, EDE.NETWORK_ERROR, nowMs, FAILED_UNREACHABLE, NO_EFFORT);
-      this.#parts.waiters.failed(token, EDE.NETWORK_ERROR);
+      this.#parts.onFailure(question, EDE.NO_REACHABLE_AUTHORITY, nowMs, FAILED_UNREACHABLE, NO_EFFORT);
+      this.#parts.waiters.failed(token, EDE.NO_REACHABLE_AUTHORITY);
       return RESOLVING;
     }
     if (this.#pool.free <= this.servers.list.length && !this.#shedOldest(nowMs)) {
@@ -667,8 +667,8 @@ export class ForwardSource implements Source, DatagramSink {
   }
 
   #fail(task: Task, kind: number, nowMs: number): void {
-    const ede =
-      task.ede !== EDE.NONE ? task.ede : kind === FAILED_ANSWERED ? EDE.NO_REACHABLE_AUTHORITY : EDE.NETWORK_ERROR;
+    // RFC 8914 §4.23, §4.24: a server that answers with a failure of its own was reached; if it says why, that is passed on.
+    const ede = task.ede !== EDE.NONE || kind === FAILED_ANSWERED ? task.ede : unreached(kind);
     this.#counters.failure(kind);
     this.#parts.onFailure(task.question, ede, nowMs, kind, task);
     const first = this.#waiting.detach(task);
@@ -686,6 +686,11 @@ function isFrom(server: Server, address: Int32Array, port: number): boolean {
   const words = server.words;
   if (server.port !== port || words[3] !== address[3]) return false;
   return words[0] === address[0] && words[1] === address[1] && words[2] === address[2];
+}
+
+/** Not one server was heard: RFC 8914 §4.23. Given up for want of room: §4.15. */
+function unreached(kind: number): number {
+  return kind === FAILED_SHED ? EDE.NOT_READY : EDE.NO_REACHABLE_AUTHORITY;
 }
 
 function isTruncated(bytes: Uint8Array, start: number): boolean {
