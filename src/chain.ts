@@ -317,7 +317,7 @@ export class Chain implements Waiters {
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
     const failure = this.#failures.active(query.question, query.nowMs);
     if (failure >= 0) {
-      if (found === CACHE_STALE && this.#serveStale(query)) return ANSWER;
+      if (this.#serveStale(query)) return ANSWER;
       query.cacheResult = CACHE_FAILURE;
       beginReply(query, RCODE.SERVFAIL);
       query.ede = failure === EDE.OTHER ? EDE.CACHED_ERROR : failure;

@@ -96,7 +96,7 @@ export class CnameCompletion {
     }
     const failure = failures.active(target.question, query.nowMs);
     if (failure >= 0) {
-      if (found !== CACHE_STALE || !this.#appendStale(query)) serverFailure(query, failure);
+      if (!this.#appendStale(query)) serverFailure(query, failure);
       return WHOLE;
     }
     const token = source === undefined ? -1 : suspended.hold(query);

@@ -11,9 +11,10 @@
  *
  * memory.ts: what lies where · entry.ts: one answer · rings.ts: which answers stay · failures.ts: what is not kept here
  */
-import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query } from '../query.ts';
-import { type Answer, FAILURE, POSITIVE } from '../wire/answer.ts';
+import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query, TCP } from '../query.ts';
+import { Answer, FAILURE, POSITIVE } from '../wire/answer.ts';
 import { EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../wire/constants.ts';
+import { Normalizer } from '../wire/normalize.ts';
 import { Question } from '../wire/question.ts';
 import { beginReply, put32, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
 import {
@@ -80,6 +81,10 @@ const READ_ATTEMPTS = 512;
 /** What one torn copy costs of these. */
 const TORN_ATTEMPTS = 64;
 const LOCK_ATTEMPTS = 256;
+/** Values of a bit to look up, in this order. */
+const WITH: readonly boolean[] = [true];
+const WITHOUT: readonly boolean[] = [false];
+const BOTH: readonly boolean[] = [true, false];
 /** The control plane can wait longer: about a second. */
 const PATIENT_LOCK_ATTEMPTS = 50_000_000;
 /** Processors other than these reorder plain reads past a later atomic one, so a reader needs a fence. */
@@ -136,6 +141,9 @@ export class AnswerCache {
   contended = 0;
   /** Keeps the compiler from leaving out reads whose values nobody needs. */
   #foreseen = 0;
+  /** For answers from which the records of DNSSEC are left out. */
+  #normalizer: Normalizer | undefined;
+  #stripped: Answer | undefined;
   readonly #shards: readonly Shard[];
   readonly #mask: number;
   readonly #worker: number;
@@ -164,6 +172,70 @@ export class AnswerCache {
    * for the client or the reply's memory is written as header and question with TC.
    */
   serve(query: Query, staleOk: boolean): number {
+    const { question } = query;
+    // RFC 6840 §5.7, §5.8: AD only to a client that set DO or AD.
+    const wantsAd = question.dnssecOk || (query.flags & FLAG_AD) !== 0;
+    const found = this.#serveAs(query, staleOk, wantsAd, true);
+    if (found === CACHE_HIT || (found === CACHE_STALE && staleOk)) return found;
+    const other = question.dnssecOk && !staleOk ? CACHE_MISS : this.#serveOther(query, staleOk, wantsAd);
+    return other === CACHE_MISS ? found : other;
+  }
+
+  /**
+   * Look for an answer to the same question with other bits that holds what this one asks for: with DO the records are the
+   * same and more (RFC 4035 §3.2.1). Where nothing better is to be had (`staleOk`), also one without DO, whose signatures
+   * are missing; and for a question with CD what was checked. Never what may have failed a check for one without CD.
+   */
+  #serveOther(query: Query, staleOk: boolean, wantsAd: boolean): number {
+    const { question } = query;
+    const { dnssecOk, checkingDisabled } = question;
+    let best = CACHE_MISS;
+    for (const cd of checkingDisabled && staleOk ? BOTH : checkingDisabled ? WITH : WITHOUT) {
+      for (const withDo of BOTH) {
+        if (withDo === dnssecOk && cd === checkingDisabled) continue;
+        if (!withDo && !staleOk) continue;
+        // Whether it is too long is decided once its signatures are gone.
+        const { transport } = query;
+        if (withDo && !dnssecOk) query.transport = TCP;
+        question.dnssecOk = withDo;
+        question.checkingDisabled = cd;
+        const found = this.#serveAs(query, staleOk, wantsAd, false);
+        question.dnssecOk = dnssecOk;
+        question.checkingDisabled = checkingDisabled;
+        query.transport = transport;
+        if (found === CACHE_HIT || (found === CACHE_STALE && staleOk)) {
+          if (!withDo || dnssecOk || this.#withoutDnssec(query)) return found;
+        } else if (found === CACHE_STALE) best = found;
+      }
+    }
+    return best;
+  }
+
+  /** RFC 4035 §3.2.1: leave signatures and denials out of the reply. Returns false where it cannot be read. */
+  #withoutDnssec(query: Query): boolean {
+    const { reply, replyStart, replyLength, replyCapacity } = query;
+    // The reply's memory was too small for all of it.
+    if ((reply[replyStart + 2]! & (FLAG_TC >>> 8)) !== 0) return true;
+    this.#normalizer ??= new Normalizer();
+    this.#stripped ??= new Answer();
+    const answer = this.#stripped;
+    const flags = ((reply[replyStart + 2]! << 8) | reply[replyStart + 3]!) & FLAG_AD;
+    if (!this.#normalizer.normalize(reply, replyStart, replyLength, query.question, answer)) return false;
+    if (answer.length > Math.min(replyCapacity, replyRoom(query))) {
+      beginReply(query, query.rcode, FLAG_TC);
+      return true;
+    }
+    for (let i = 0, words = (answer.length + 3) >>> 2; i < words; i++) {
+      query.replyWords[(replyStart >>> 2) + i] = answer.words[i]!;
+    }
+    writeHeader(query, query.rcode, flags);
+    restoreSpelling(query);
+    query.replyLength = answer.length;
+    return true;
+  }
+
+  /** Look up exactly what `query.question` says. `popular`: the hit counts for the answer's refresh. */
+  #serveAs(query: Query, staleOk: boolean, wantsAd: boolean, popular: boolean): number {
     this.refreshDue = false;
     const question = query.question;
     const low = keyLow(question);
@@ -209,9 +281,10 @@ export class AnswerCache {
       const at = frequencyAt(bucket, slot);
       let frequency = shard.bytes[at]!;
       if ((frequency & FREQUENCY_MASK) < FREQUENCY_MASK) shard.bytes[at] = ++frequency;
-      finish(query, head, codes, stale);
+      finish(query, head, codes, stale, wantsAd);
       if (stale) return CACHE_STALE;
       if (
+        popular &&
         (expiresAt - now) * 10 <= life &&
         life >= MIN_REFRESH_LIFE &&
         (frequency & REFRESH_CLAIMED) === 0 &&
@@ -470,7 +543,7 @@ function copyMessage(query: Query, shard: Shard, ref: number, head: number, age:
 }
 
 /** Make the copied message this client's reply. */
-function finish(query: Query, head: number, codes: number, stale: boolean): void {
+function finish(query: Query, head: number, codes: number, stale: boolean, wantsAd: boolean): void {
   const length = messageLength(head);
   const rcode = rcodeOf(codes);
   query.ede = edeOf(codes);
@@ -480,8 +553,6 @@ function finish(query: Query, head: number, codes: number, stale: boolean): void
     beginReply(query, rcode, FLAG_TC);
     return;
   }
-  // RFC 6840 §5.7, §5.8: AD only to a client that set DO or AD.
-  const wantsAd = query.question.dnssecOk || (query.flags & FLAG_AD) !== 0;
   writeHeader(query, rcode, wantsAd && !stale && authenticData(head) ? FLAG_AD : 0);
   restoreSpelling(query);
   query.replyLength = length;

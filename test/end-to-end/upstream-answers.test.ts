@@ -2,7 +2,7 @@
 import { type Answer, encode, type RecordType } from 'dns-packet';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { askUdp, dataOf } from '../harness/dns-client.ts';
-import { stoppedAfterwards } from '../harness/observe.ts';
+import { stoppedAfterwards, waitFor } from '../harness/observe.ts';
 import {
   honest,
   type ScriptedUpstream,
@@ -172,6 +172,37 @@ describe('failures are called by their names', () => {
       const reply = await askUdp({ name: 'too-long.old.test' }, asking());
       expect(reply.rcode).toBe(6);
       expect(reply.answers).toMatchObject([{ type: 'DNAME', name: 'old.test' }]);
+    }
+  });
+});
+
+describe('an answer with DO', () => {
+  it('serves the question without, and is not fetched twice', async () => {
+    const name = 'kept.bits.test';
+    script(() => ({ answers: [addressRecord(name, '192.0.2.5')] }));
+    const before = upstream.queries.length;
+    await askUdp({ name, dnssecOk: true }, asking());
+    const plain = await askUdp({ name }, asking());
+    expect(dataOf(plain.answers, 'A')).toEqual(['192.0.2.5']);
+    expect(upstream.queries.length).toBe(before + 1);
+  });
+
+  it('serves every question that it holds the records of in an outage', async () => {
+    const servers = [`127.0.0.1:${upstream.port}`];
+    const config = { upstream: { servers, cookies: false, timeout: '300ms' }, cache: { 'max-ttl': '1s' } };
+    const briefly = keep(await startSekisho({ config }));
+    const name = 'stale.bits.test';
+    script(() => ({ answers: [addressRecord(name, '192.0.2.5')] }));
+    await askUdp({ name, dnssecOk: true }, { port: briefly.port });
+    upstream.script = () => {};
+    await waitFor('it has expired', async () => {
+      const reply = await askUdp({ name, udpSize: 1232 }, { port: briefly.port });
+      expect(dataOf(reply.answers, 'A')).toEqual(['192.0.2.5']);
+      return reply.extendedErrors.includes(3);
+    });
+    for (const bits of [{ cd: true }, { cd: true, dnssecOk: true }, { dnssecOk: true }]) {
+      const reply = await askUdp({ name, ...bits }, { port: briefly.port });
+      expect(dataOf(reply.answers, 'A'), JSON.stringify(bits)).toEqual(['192.0.2.5']);
     }
   });
 });
