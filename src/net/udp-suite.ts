@@ -229,12 +229,12 @@ export function describeDatagramListener(
       expect(pairs).toEqual(new Map(Array.from({ length: 200 }, (_, i) => [i, `q${i}.example`])));
     });
 
-    it('drops and counts what is too long for a query, and goes on', async () => {
+    it('hands on the header of what is too long for a query, counts it, and goes on', async () => {
       const metrics = new Metrics();
-      let handled = 0;
+      const lengths: number[] = [];
       const count: PacketHandler = (query) => {
-        handled++;
-        return answer(query);
+        lengths.push(query.length);
+        return query.length > 12 && answer(query);
       };
       const listener = await start(['127.0.0.1'], count, metrics);
       const { port } = listener.bound[0]!;
@@ -242,8 +242,9 @@ export function describeDatagramListener(
       await peer.send(new Uint8Array(2300), port, '127.0.0.1');
       await peer.send(new Uint8Array(60_000), port, '127.0.0.1');
       await expectAnswer(peer, 5, 'after.example', '127.0.0.1', port);
-      expect(handled).toBe(1);
-      expect(metrics.values[metrics.counter('sekisho_drops_total', '', { reason: 'oversized' })]).toBe(2);
+      expect(lengths.slice(0, 2)).toEqual([12, 12]);
+      expect(lengths).toHaveLength(3);
+      expect(metrics.values[metrics.counter('sekisho_udp_oversized_total', '')]).toBe(2);
     });
 
     it('takes a datagram without bytes for what it is', async () => {
