@@ -128,6 +128,8 @@ describe('a configuration without any key', () => {
           ],
           serversAreDefault: true,
           sourcePorts: 'auto',
+          mixedCase: true,
+          lowerCaseZones: [],
           timeoutMs: 4000,
           segments: true,
           cookies: true,

@@ -208,6 +208,9 @@ describe('retries', () => {
     rig.resolve('other');
     failing();
     failing();
+    // Once more in lower case.
+    expect(rig.sentName(rig.network.sent.length - 1)).toBe('other');
+    failing();
     expect(rig.log.slice(2)).toEqual([`failure other ${EDE.NONE} ${FAILED_ANSWERED}`, `failed 1 ${EDE.NONE}`]);
   });
 
@@ -614,6 +617,117 @@ describe('over TCP', () => {
   });
 });
 
+describe('one bad reply changes nothing about a server whose abilities were seen', () => {
+  const good = { additionals: [opt([])] };
+
+  it('EDNS: FORMERR without OPT is that question’s fallback alone', () => {
+    const rig = makeRig();
+    rig.resolve('seen');
+    rig.answer(0, good);
+    rig.resolve('bad', { dnssecOk: true });
+    rig.answer(1, { flags: 1, answers: [] });
+    rig.answer(2);
+    expect(rig.log.slice(-2)).toEqual(['cache bad', 'answered 1']);
+    expect(decode(Buffer.from(rig.network.sent[2]!.bytes)).additionals).toEqual([]);
+    rig.resolve('next', { dnssecOk: true });
+    expect(decode(Buffer.from(rig.network.sent[3]!.bytes)).additionals).toMatchObject([{ flag_do: true }]);
+    rig.answer(3, good);
+    // A server that has not shown it for an hour is believed.
+    rig.advance(61 * 60_000, 60_000);
+    rig.resolve('later');
+    const later = rig.network.sent.length - 1;
+    rig.answer(later, { flags: 1, answers: [] });
+    rig.answer(later + 1);
+    rig.resolve('last');
+    expect(decode(Buffer.from(rig.network.sent.at(-1)!.bytes)).additionals).toEqual([]);
+  });
+
+  it('cookies: FORMERR with OPT is that question’s fallback alone', () => {
+    const rig = makeRig({ cookies: true });
+    const optionsOf = (sent: number) =>
+      (decode(Buffer.from(rig.network.sent[sent]!.bytes)).additionals?.[0] as unknown as { options: unknown[] })
+        .options;
+    rig.resolve('seen');
+    rig.answer(0, good);
+    rig.resolve('bad');
+    rig.answer(1, { flags: 1, answers: [], ...good });
+    expect(optionsOf(2)).toEqual([]);
+    rig.answer(2, good);
+    rig.resolve('next');
+    expect(optionsOf(3)).toHaveLength(1);
+  });
+
+  it('case: a name whose answer is in lower case over TCP as well is that name’s alone', async () => {
+    const tcp = await listen((query) => {
+      const name = decode(Buffer.from(query)).questions![0]!.name.toLowerCase();
+      return reply(query, { questions: [{ type: 'A', name }], answers: [a(name)] });
+    });
+    const rig = makeRig({ servers: [{ address: '127.0.0.1', port: tcp.port, trusted: false }] });
+    rig.resolve('a-name-that-keeps-its-case.example');
+    rig.answer(0);
+    const lower = 'a-name-in-lower-case.example';
+    rig.resolve(lower);
+    rig.answer(1, { questions: [{ type: 'A', name: lower }], answers: [a(lower)] });
+    await until(() => rig.log.length === 4);
+    expect(rig.log.slice(2)).toEqual([`cache ${lower}`, 'answered 1']);
+    rig.resolve('another-name-with-letters.example');
+    expect(rig.sentName(2)).not.toBe('another-name-with-letters.example');
+  });
+});
+
+describe('letter case', () => {
+  const name = 'some-name-with-letters.example';
+
+  it.each([2, 5, 4])('a name that is a failure (rcode %i) in mixed case is asked for in lower case', (flags) => {
+    const rig = makeRig();
+    rig.resolve(name);
+    expect(rig.sentName(0)).not.toBe(name);
+    rig.answer(0, { flags, answers: [], additionals: [opt([])] });
+    expect(rig.sentName(1)).toBe(name);
+    rig.answer(1);
+    expect(rig.log).toEqual([`cache ${name}`, 'answered 0']);
+  });
+
+  it('so is one that gets no answer', () => {
+    const rig = makeRig();
+    rig.resolve(name);
+    rig.advance(1400);
+    expect(rig.queries().length).toBeGreaterThanOrEqual(3);
+    expect(rig.queries().map((query) => decode(Buffer.from(query.bytes)).questions![0]!.name === name)).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  it('so is one whose answer in lower case cannot be checked, because the server has no TCP', async () => {
+    const refusing = await listen(() => undefined);
+    await refusing.stop();
+    const rig = makeRig({ servers: [{ address: '127.0.0.1', port: refusing.port, trusted: false }] });
+    rig.resolve(name);
+    rig.answer(0, { questions: [{ type: 'A', name }], answers: [a(name)] });
+    await until(() => rig.network.sent.length === 2);
+    expect(rig.sentName(1)).toBe(name);
+    rig.answer(1);
+    expect(rig.log).toEqual([`cache ${name}`, 'answered 0']);
+  });
+
+  it('can be switched off, and zones can be exempt', () => {
+    const off = makeRig({ mixedCase: false });
+    off.resolve(name);
+    expect(off.sentName(0)).toBe(name);
+    const rig = makeRig({ lowerCaseZones: ['Letters.example'] });
+    for (const asked of ['letters.example', `deep.below.letters.example`]) {
+      rig.resolve(asked);
+      expect(rig.sentName(rig.network.sent.length - 1)).toBe(asked);
+    }
+    for (const asked of ['some-letters.example', 'letters.example.another-name']) {
+      rig.resolve(asked);
+      expect(rig.sentName(rig.network.sent.length - 1)).not.toBe(asked);
+    }
+  });
+});
+
 describe('many wrong ids', () => {
   const guess = (rig: Rig, sent: number, times: number, change: { socket?: number; address?: string } = {}) => {
     // Every id but the right one, and but that of another question.
@@ -937,6 +1051,8 @@ function makeRig(
     random32?: () => number;
     probesAnswered?: boolean;
     cookies?: boolean;
+    mixedCase?: boolean;
+    lowerCaseZones?: string[];
     mayRepeat?: (name: string) => boolean;
   } = {},
 ) {
@@ -953,6 +1069,8 @@ function makeRig(
   let tokens = 0;
   const source = new ForwardSource({
     servers,
+    mixedCase: options.mixedCase ?? true,
+    lowerCaseZones: options.lowerCaseZones ?? [],
     sockets: () => network,
     waiters: {
       answered(token, answer) {

@@ -21,6 +21,7 @@ import type { Metrics } from '../metrics/registry.ts';
 import type { DatagramSink, UpstreamSockets } from '../net/routes.ts';
 import { Answer, FAILURE } from '../wire/answer.ts';
 import { CLASS, EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../wire/constants.ts';
+import { textToName } from '../wire/name.ts';
 import { Normalizer } from '../wire/normalize.ts';
 import type { Question } from '../wire/question.ts';
 import { ForwardCounters } from './forward-counters.ts';
@@ -94,6 +95,10 @@ export interface ForwardParts {
   readonly limits?: Partial<ForwardLimits>;
   /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
   readonly cookies?: boolean;
+  /** false: every name goes out in lower case. Default: in random case (0x20). */
+  readonly mixedCase?: boolean;
+  /** Zones whose names go out in lower case all the same. */
+  readonly lowerCaseZones?: readonly string[];
   /** Called when something was begun that libuv must carry on (TCP): the loop of a worker gives it a turn then. */
   readonly nudge?: () => void;
 }
@@ -131,6 +136,8 @@ export class ForwardSource implements Source, DatagramSink {
   readonly #answer = new Answer();
   readonly #counters: ForwardCounters;
   readonly #values: Float64Array;
+  /** Names of zones, in wire form. */
+  readonly #exempt: readonly Uint8Array[];
   /** `#answer` is in the hands of those who waited. */
   #delivering = false;
 
@@ -140,6 +147,7 @@ export class ForwardSource implements Source, DatagramSink {
     this.servers = new UpstreamServers(parts.servers, parts.metrics);
     this.#counters = new ForwardCounters(parts.metrics);
     this.#values = parts.metrics.values;
+    this.#exempt = (parts.lowerCaseZones ?? []).map((zone) => textToName(zone));
     // One task more for each server, so that probes go out however full it is.
     this.#pool = new TaskPool(this.#limits.tasks + this.servers.list.length);
     this.#probes = this.servers.list.map(() => undefined);
@@ -301,6 +309,7 @@ export class ForwardSource implements Source, DatagramSink {
       if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
       return;
     }
+    if (match === REPLY_MATCHES && !attempt.plain && task.probe < 0) server.caseSeenMs = nowMs;
     // RFC 6298 §3 (Karn): where two tries look the same, nobody knows which one was answered.
     this.servers.answered(server, matches === 1 ? nowMs - attempt.sentMs : -1, nowMs);
     if (task.probe >= 0) {
@@ -347,7 +356,7 @@ export class ForwardSource implements Source, DatagramSink {
       return;
     }
     const nowMs = this.#parts.clock.nowMs();
-    const match = this.#match(task, server, bytes, start, length, server.losesCase(nowMs));
+    const match = this.#match(task, server, bytes, start, length, task.lowerCase || server.losesCase(nowMs));
     if (match < 0) return;
     if (match === REPLY_OTHER_CASE) server.forgoCase(nowMs);
     this.#checkCookie(task, server, match, bytes, start, length, true);
@@ -428,10 +437,11 @@ export class ForwardSource implements Source, DatagramSink {
         this.#askWithoutEdns(task, server, nowMs);
       else if (this.#normalizer.hasEdns && this.#objectsToCookie(task, server, answer.rcode))
         this.#askWithoutCookie(task, server, nowMs);
-      else this.#refused(task, server, answer.ede, nowMs);
+      else this.#refused(task, server, answer.ede, nowMs, answer.rcode);
       return;
     }
     this.servers.judged(server, true);
+    this.#noteAbilities(task, server, nowMs);
     // RFC 6891 §6.2.2: it answers without EDNS what it did not understand with it.
     if ((task.withoutEdns & (1 << server.index)) !== 0 && server.usesEdns(nowMs)) server.forgoEdns(nowMs);
     if ((task.withoutCookie & (1 << server.index)) !== 0 && server.usesCookie(nowMs)) server.forgoCookie(nowMs);
@@ -447,6 +457,14 @@ export class ForwardSource implements Source, DatagramSink {
     } finally {
       this.#delivering = false;
     }
+  }
+
+  /** A good answer shows what the server can do: one bad reply does not take that away from all questions. */
+  #noteAbilities(task: Task, server: Server, nowMs: number): void {
+    if (!this.#normalizer.hasEdns) return;
+    const bit = 1 << server.index;
+    server.ednsSeenMs = nowMs;
+    if (((task.withoutEdns | task.withoutCookie) & bit) === 0) server.cookieSeenMs = nowMs;
   }
 
   /** FORMERR or NOTIMP, without OPT, to a query that had one (RFC 6891 §7). */
@@ -471,9 +489,22 @@ export class ForwardSource implements Source, DatagramSink {
     const task = this.#pool.take(this.#parts.random32)!;
     task.question.copyFrom(question);
     writeQuery(task.query, 0, task.id, task.question, this.#parts.random32);
+    task.lowerCase = this.#parts.mixedCase === false || this.#isExempt(task.question);
     task.startedMs = nowMs;
     this.#pool.publish(task);
     return task;
+  }
+
+  /** In or below a zone whose names are asked for in lower case. */
+  #isExempt({ name, nameLength }: Question): boolean {
+    for (const zone of this.#exempt) {
+      const from = nameLength - zone.length;
+      if (from < 0 || !zone.every((byte, i) => name[from + i] === byte)) continue;
+      let at = 0;
+      while (at < from) at += name[at]! + 1;
+      if (at === from) return true;
+    }
+    return false;
   }
 
   /** Ask the best server that was not asked yet, or else any that did not refuse. Fails the task where there is none. */
@@ -496,7 +527,9 @@ export class ForwardSource implements Source, DatagramSink {
     if (!server.usesCookie(nowMs)) task.withoutCookie |= bit;
     attempt.server = server.index;
     attempt.sentMs = nowMs;
-    attempt.plain = server.losesCase(nowMs);
+    // Two tries without an answer: its authority may know the name in lower case only.
+    if (task.tryCount > 2) task.lowerCase = true;
+    attempt.plain = task.lowerCase || server.losesCase(nowMs);
     const query = this.#queryFor(task, attempt.plain);
     const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0, this.#cookieFor(task, server));
     attempt.socket = this.#sockets.send(query, 0, length, server.words, server.port);
@@ -539,7 +572,7 @@ export class ForwardSource implements Source, DatagramSink {
   }
 
   #askTcp(task: Task, server: Server, nowMs: number): void {
-    const query = this.#queryFor(task, server.losesCase(nowMs));
+    const query = this.#queryFor(task, task.lowerCase || server.losesCase(nowMs));
     const edns = (task.withoutEdns & (1 << server.index)) === 0;
     const length = setEdns(query, 0, task.question, edns, this.#cookieFor(task, server));
     if (task.tcpTries >= MAX_TCP_TRIES || !this.#tcp[server.index]!.send(query, 0, length, nowMs)) {
@@ -567,7 +600,7 @@ export class ForwardSource implements Source, DatagramSink {
   }
 
   /** `server` answered with a failure or garbage, or cannot be reached over TCP: ask another one, once. */
-  #refused(task: Task, server: Server, ede: number, nowMs: number): void {
+  #refused(task: Task, server: Server, ede: number, nowMs: number, rcode: number = RCODE.SERVFAIL): void {
     const bit = 1 << server.index;
     if (task.tcpServer === server.index) task.tcpServer = -1;
     if ((task.refusedBy & bit) !== 0) return;
@@ -582,7 +615,23 @@ export class ForwardSource implements Source, DatagramSink {
     const spent = enough || task.tryCount >= MAX_TRIES;
     const other = spent ? undefined : this.servers.choose(nowMs, task.tried, 1);
     if (other && this.#mayRepeat(task)) this.#send(task, other, nowMs);
-    else this.#fail(task, FAILED_ANSWERED, nowMs);
+    else if (isAboutName(rcode, ede) && this.#mayLowerCase(task, server) && this.#mayRepeat(task)) {
+      // An authority may answer only to lower case, and a resolver on the way may pass the case on to it.
+      task.lowerCase = true;
+      task.refusedBy &= ~bit;
+      task.refusals--;
+      this.#send(task, server, nowMs);
+    } else this.#fail(task, FAILED_ANSWERED, nowMs);
+  }
+
+  /** The question was asked in mixed case, and once more in lower case is possible. */
+  #mayLowerCase(task: Task, server: Server): boolean {
+    if (task.lowerCase || task.onlyTcp || task.tryCount >= MAX_TRIES) return false;
+    const { name, nameLength } = task.question;
+    const mixed = task.tries.some((attempt, i) => i < task.tryCount && !attempt.plain);
+    if (!mixed || server.down) return false;
+    for (let i = 0; i < nameLength; i++) if (task.query[HEADER_BYTES + i] !== name[i]) return true;
+    return false;
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -593,8 +642,10 @@ export class ForwardSource implements Source, DatagramSink {
       task.wakeMs = task.tryUntilMs;
     }
     if (nowMs < task.tryUntilMs) return;
-    if (task.tcpServer >= 0) task.tcpServer = -1;
-    else this.#timedOut(task, nowMs);
+    if (task.tcpServer >= 0) {
+      this.#tcp[task.tcpServer]!.gaveUp();
+      task.tcpServer = -1;
+    } else this.#timedOut(task, nowMs);
     if (task.refusals > 0) this.#fail(task, FAILED_ANSWERED, nowMs);
     else if (nowMs >= task.startedMs + this.#limits.deadlineMs) this.#fail(task, FAILED_TIMEOUT, nowMs);
     else if (task.tryCount < MAX_TRIES && this.#mayRepeat(task)) this.#tryNext(task, nowMs);
@@ -691,6 +742,12 @@ function isFrom(server: Server, address: Int32Array, port: number): boolean {
 /** Not one server was heard: RFC 8914 §4.23. Given up for want of room: §4.15. */
 function unreached(kind: number): number {
   return kind === FAILED_SHED ? EDE.NOT_READY : EDE.NO_REACHABLE_AUTHORITY;
+}
+
+/** A failure that another spelling of the name may mend: not one of form, nor one that names a cause of another kind. */
+function isAboutName(rcode: number, ede: number): boolean {
+  if (rcode === RCODE.FORMERR) return false;
+  return ede === EDE.NONE || ede === EDE.OTHER || ede === EDE.NO_REACHABLE_AUTHORITY || ede === EDE.NETWORK_ERROR;
 }
 
 function isTruncated(bytes: Uint8Array, start: number): boolean {
