@@ -719,7 +719,7 @@ export class ForwardSource implements Source, DatagramSink {
 
   #fail(task: Task, kind: number, nowMs: number): void {
     // RFC 8914 §4.23, §4.24: a server that answers with a failure of its own was reached; if it says why, that is passed on.
-    const ede = task.ede !== EDE.NONE || kind === FAILED_ANSWERED ? task.ede : unreached(kind);
+    const ede = task.ede !== EDE.NONE ? task.ede : unexplained(kind);
     this.#counters.failure(kind);
     this.#parts.onFailure(task.question, ede, nowMs, kind, task);
     const first = this.#waiting.detach(task);
@@ -739,8 +739,9 @@ function isFrom(server: Server, address: Int32Array, port: number): boolean {
   return words[0] === address[0] && words[1] === address[1] && words[2] === address[2];
 }
 
-/** Not one server was heard: RFC 8914 §4.23. Given up for want of room: §4.15. */
-function unreached(kind: number): number {
+/** Why there is no answer where no server said so: an answer of its own is no outage; RFC 8914 §4.15, §4.23. */
+function unexplained(kind: number): number {
+  if (kind === FAILED_ANSWERED) return EDE.OTHER;
   return kind === FAILED_SHED ? EDE.NOT_READY : EDE.NO_REACHABLE_AUTHORITY;
 }
 
