@@ -52,6 +52,7 @@ import {
   VERSION,
   WAYS,
   WIRE_BYTES,
+  WITH_DO,
 } from './memory.ts';
 import {
   bucketAt,
@@ -199,7 +200,9 @@ export class AnswerCache {
         if (withDo && !dnssecOk) query.transport = TCP;
         question.dnssecOk = withDo;
         question.checkingDisabled = cd;
-        const found = this.#serveAs(query, staleOk, wantsAd, false);
+        const shard = this.#shards[keyLow(question) & this.#mask]!;
+        const none = withDo && shard.words[WITH_DO] === 0;
+        const found = none ? CACHE_MISS : this.#serveAs(query, staleOk, wantsAd, false);
         question.dnssecOk = dnssecOk;
         question.checkingDisabled = checkingDisabled;
         query.transport = transport;
@@ -360,6 +363,7 @@ export class AnswerCache {
     writeEntry(shard, ref, question, low, answer, now);
     fillSlot(shard, bucket, slot, tag, ref, frequency);
     words[INSERTS]!++;
+    if (question.dnssecOk) words[WITH_DO] = 1;
     unlock(shard);
     return true;
   }
