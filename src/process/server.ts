@@ -29,6 +29,7 @@ import { problemText } from '../settings/yaml-source.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import { version } from '../system/version.ts';
 import { systemClock } from '../time/clock.ts';
+import { scarceSourcePorts } from '../transports/open-files.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
 import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
 import { Explainer } from './explain.ts';
@@ -122,6 +123,12 @@ class Server {
     if (reason !== undefined)
       log.warn({ reason }, 'packets are taken one by one through node:dgram, at several times the cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
+    const scarce = scarceSourcePorts(config);
+    if (scarce !== undefined)
+      log.warn(
+        scarce,
+        'the limit of open files leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
+      );
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
     makeDataFolder(config.server.dataFolder);

@@ -151,6 +151,8 @@ async function serve(): Promise<void> {
     metrics,
     limits: { deadlineMs: config.upstream.timeoutMs },
     cookies: config.upstream.cookies,
+    mixedCase: config.upstream.mixedCase,
+    lowerCaseZones: config.upstream.lowerCaseZones,
     nudge: io.nudge,
   });
   chain.source = source;
