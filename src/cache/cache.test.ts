@@ -1,4 +1,4 @@
-import { decode } from 'dns-packet';
+import { decode, encode } from 'dns-packet';
 import { describe, expect, it } from 'vitest';
 import {
   ask,
@@ -10,6 +10,7 @@ import {
 import { Answer, FAILURE, NODATA } from '../wire/answer.ts';
 import { EDE, RCODE, TYPE } from '../wire/constants.ts';
 import { textToName } from '../wire/name.ts';
+import { Normalizer } from '../wire/normalize.ts';
 import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query, TCP } from '../wire/query.ts';
 import { finishReply } from '../wire/writer.ts';
 import { AnswerCache, type CacheSettings } from './cache.ts';
@@ -183,12 +184,114 @@ describe('the key', () => {
   });
 });
 
+describe('answers to the same question with other bits', () => {
+  /** What is served for `asked` where only `stored` was asked before. */
+  const served = (stored: SampleQuery, asked: SampleQuery, nowMs: number, staleOk: boolean) => {
+    const cache = makeCache();
+    insert(cache, 'a.example', 0, {}, stored);
+    const query = sampleQuery('a.example', asked);
+    const found = serve(cache, query, nowMs, staleOk);
+    return found !== CACHE_HIT && !(staleOk && found === CACHE_STALE) ? found : [found, replyOf(query).answers?.length];
+  };
+
+  it.each([
+    [{ dnssecOk: true }, {}, true, true],
+    [{ dnssecOk: true, checkingDisabled: true }, { checkingDisabled: true }, true, true],
+    [{}, { dnssecOk: true }, false, true],
+    [{}, { checkingDisabled: true }, false, true],
+    [{ dnssecOk: true }, { checkingDisabled: true }, false, true],
+    [{ checkingDisabled: true }, {}, false, false],
+    [{ checkingDisabled: true }, { dnssecOk: true }, false, false],
+    [{ dnssecOk: true, checkingDisabled: true }, {}, false, false],
+  ])('stored with %j, asked with %j: fresh %s, in an outage %s', (stored, asked, fresh, outage) => {
+    expect(served(stored, asked, 1000, false)).toEqual(fresh ? [CACHE_HIT, 1] : CACHE_MISS);
+    expect(served(stored, asked, 400_000, false)).toBe(fresh ? CACHE_STALE : CACHE_MISS);
+    expect(served(stored, asked, 400_000, true)).toEqual(outage ? [CACHE_STALE, 1] : CACHE_MISS);
+  });
+
+  it('do not come before the own one, and leave the question as it was', () => {
+    const cache = makeCache();
+    insert(cache, 'a.example', 0, { fill: 1 }, { dnssecOk: true });
+    insert(cache, 'a.example', 0, { fill: 2 });
+    const query = sampleQuery('a.example', { id: 77 });
+    expect(serve(cache, query, 0)).toBe(CACHE_HIT);
+    expect(replyOf(query)).toMatchObject({ id: 77, answers: [{ data: '2.2.2.2' }] });
+    const other = sampleQuery('a.EXAMPLE', { checkingDisabled: true });
+    expect(serve(cache, other, 0)).toBe(CACHE_MISS);
+    expect([other.question.dnssecOk, other.question.checkingDisabled]).toEqual([false, true]);
+  });
+
+  it('go without signatures to a client without DO, cut only where what is left is too long', () => {
+    const cache = makeCache();
+    const asked = sampleQuery('signed.example', { dnssecOk: true });
+    const signature = Buffer.alloc(600, 7);
+    const bytes = encode({
+      type: 'response',
+      questions: [{ type: 'A', name: 'signed.example' }],
+      answers: [
+        { type: 'A', name: 'signed.example', ttl: 300, data: '192.0.2.1' },
+        {
+          type: 'RRSIG',
+          name: 'signed.example',
+          ttl: 300,
+          data: {
+            typeCovered: 'A',
+            algorithm: 8,
+            labels: 2,
+            originalTTL: 300,
+            expiration: 2_000_000_000,
+            inception: 1_000_000_000,
+            keyTag: 1,
+            signersName: 'signed.example',
+            signature,
+          },
+        },
+        { type: 'A', name: 'signed.example', ttl: 300, data: '192.0.2.2' },
+      ],
+    });
+    expect(new Normalizer().normalize(bytes, 0, bytes.length, asked.question, answer)).toBe(true);
+    answer.authenticData = true;
+    expect(cache.insert(asked.question, answer, 0)).toBe(true);
+    const query = sampleQuery('siGNed.example', { ad: true, id: 9 });
+    expect(serve(cache, query, 100_000)).toBe(CACHE_HIT);
+    expect(replyOf(query)).toMatchObject({ id: 9, flag_tc: false, flag_ad: true });
+    expect(replyOf(query).answers).toMatchObject([
+      { type: 'A', name: 'siGNed.example', ttl: 200, data: '192.0.2.1' },
+      { type: 'A', name: 'siGNed.example', ttl: 200, data: '192.0.2.2' },
+    ]);
+    const withDo = sampleQuery('signed.example', { dnssecOk: true, udpSize: 1232 });
+    expect(serve(cache, withDo, 0)).toBe(CACHE_HIT);
+    expect(replyOf(withDo).answers).toHaveLength(3);
+  });
+});
+
 describe('what is stored', () => {
   it('is no failure and nothing with TTL 0', () => {
-    const cache = makeCache({ minTtl: 30 });
+    const cache = makeCache();
     expect(insert(cache, 'a.example', 0, { kind: FAILURE, rcode: RCODE.SERVFAIL })).toBe(false);
     expect(insert(cache, 'b.example', 0, { ttls: [0] })).toBe(false);
     expect(cache.stats()).toMatchObject({ entries: 0, inserts: 0 });
+  });
+
+  it('is TTL 0 raised to min-ttl, but no negative answer that may not be kept', () => {
+    const cache = makeCache({ minTtl: 30 });
+    expect(insert(cache, 'zero.example', 0, { ttls: [0] })).toBe(true);
+    const query = sampleQuery('zero.example');
+    expect(serve(cache, query, 29_000)).toBe(CACHE_HIT);
+    expect(replyOf(query).answers).toMatchObject([{ ttl: 1 }]);
+    const { question } = sampleQuery('negative.example');
+    sampleAnswer(answer, question, { kind: NODATA, ttls: [] });
+    answer.ttl = -1;
+    expect(cache.insert(question, answer, 0)).toBe(false);
+  });
+
+  it('is bounded in the answer itself, so that who waits for it gets what is kept', () => {
+    const cache = makeCache({ minTtl: 60, maxTtl: 600 });
+    const { question } = sampleQuery('bounded.example');
+    sampleAnswer(answer, question, { ttls: [86_400, 0, -5] });
+    cache.insert(question, answer, 0);
+    const ttls = decode(Buffer.from(answer.bytes.subarray(0, answer.length))).answers;
+    expect(ttls?.map((record) => 'ttl' in record && record.ttl)).toEqual([600, 60, 60]);
   });
 
   it('lives within min-ttl and max-ttl, its records too', () => {

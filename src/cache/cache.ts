@@ -12,9 +12,10 @@
  * memory.ts: what lies where · entry.ts: one answer · rings.ts: which answers stay · failures.ts: what is not kept here
  */
 
-import { type Answer, FAILURE, POSITIVE } from '../wire/answer.ts';
+import { Answer, FAILURE, POSITIVE } from '../wire/answer.ts';
 import { EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../wire/constants.ts';
-import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query } from '../wire/query.ts';
+import { Normalizer } from '../wire/normalize.ts';
+import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query, TCP } from '../wire/query.ts';
 import { Question } from '../wire/question.ts';
 import { beginReply, put32, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
 import {
@@ -54,6 +55,7 @@ import {
   VERSION,
   WAYS,
   WIRE_BYTES,
+  WITH_DO,
 } from './memory.ts';
 import {
   bucketAt,
@@ -83,6 +85,10 @@ const READ_ATTEMPTS = 512;
 /** What one torn copy costs of these. */
 const TORN_ATTEMPTS = 64;
 const LOCK_ATTEMPTS = 256;
+/** Values of a bit to look up, in this order. */
+const WITH: readonly boolean[] = [true];
+const WITHOUT: readonly boolean[] = [false];
+const BOTH: readonly boolean[] = [true, false];
 /** The control plane can wait longer: about a second. */
 const PATIENT_LOCK_ATTEMPTS = 50_000_000;
 /** Processors other than these reorder plain reads past a later atomic one, so a reader needs a fence. */
@@ -92,7 +98,7 @@ const fence = new Int32Array(1);
 export interface CacheSettings {
   /** Number of this thread in the locks, from 1, different from every other thread's. */
   readonly worker: number;
-  /** Answers and their records live at least this long, in seconds; an answer with TTL 0 is not kept all the same. */
+  /** Answers and their records live at least this long, in seconds; above 0 an answer with TTL 0 is kept, too. */
   readonly minTtl: number;
   /** … and at most this long, in seconds. */
   readonly maxTtl: number;
@@ -141,6 +147,9 @@ export class AnswerCache {
   contended = 0;
   /** Keeps the compiler from leaving out reads whose values nobody needs. */
   #foreseen = 0;
+  /** For answers from which the records of DNSSEC are left out. */
+  #normalizer: Normalizer | undefined;
+  #stripped: Answer | undefined;
   readonly #shards: readonly Shard[];
   readonly #mask: number;
   readonly #worker: number;
@@ -149,6 +158,7 @@ export class AnswerCache {
   readonly #serveStale: number;
   readonly #mostPopular: number;
   readonly #refreshFrom: number;
+  readonly #staleTtl: number;
 
   constructor(memory: CacheMemory, settings: CacheSettings) {
     if (!(Number.isInteger(settings.worker) && settings.worker > 0))
@@ -162,6 +172,7 @@ export class AnswerCache {
     // Numbers instead of a question asked on each hit.
     this.#mostPopular = settings.untouched ? -1 : FREQUENCY_MASK;
     this.#refreshFrom = settings.untouched ? Number.POSITIVE_INFINITY : POPULAR;
+    this.#staleTtl = Math.min(STALE_TTL, settings.maxTtl);
   }
 
   /**
@@ -172,6 +183,72 @@ export class AnswerCache {
    * for the client or the reply's memory is written as header and question with TC.
    */
   serve(query: Query, staleOk: boolean): number {
+    const { question } = query;
+    // RFC 6840 §5.7, §5.8: AD only to a client that set DO or AD.
+    const wantsAd = question.dnssecOk || (query.flags & FLAG_AD) !== 0;
+    const found = this.#serveAs(query, staleOk, wantsAd, true);
+    if (found === CACHE_HIT || (found === CACHE_STALE && staleOk)) return found;
+    const other = question.dnssecOk && !staleOk ? CACHE_MISS : this.#serveOther(query, staleOk, wantsAd);
+    return other === CACHE_MISS ? found : other;
+  }
+
+  /**
+   * Look for an answer to the same question with other bits that holds what this one asks for: with DO the records are the
+   * same and more (RFC 4035 §3.2.1). Where nothing better is to be had (`staleOk`), also one without DO, whose signatures
+   * are missing; and for a question with CD what was checked. Never what may have failed a check for one without CD.
+   */
+  #serveOther(query: Query, staleOk: boolean, wantsAd: boolean): number {
+    const { question } = query;
+    const { dnssecOk, checkingDisabled } = question;
+    let best = CACHE_MISS;
+    for (const cd of checkingDisabled && staleOk ? BOTH : checkingDisabled ? WITH : WITHOUT) {
+      for (const withDo of BOTH) {
+        if (withDo === dnssecOk && cd === checkingDisabled) continue;
+        if (!withDo && !staleOk) continue;
+        // Whether it is too long is decided once its signatures are gone.
+        const { transport } = query;
+        if (withDo && !dnssecOk) query.transport = TCP;
+        question.dnssecOk = withDo;
+        question.checkingDisabled = cd;
+        const shard = this.#shards[keyLow(question) & this.#mask]!;
+        const none = withDo && shard.words[WITH_DO] === 0;
+        const found = none ? CACHE_MISS : this.#serveAs(query, staleOk, wantsAd, false);
+        question.dnssecOk = dnssecOk;
+        question.checkingDisabled = checkingDisabled;
+        query.transport = transport;
+        if (found === CACHE_HIT || (found === CACHE_STALE && staleOk)) {
+          if (!withDo || dnssecOk || this.#withoutDnssec(query)) return found;
+        } else if (found === CACHE_STALE) best = found;
+      }
+    }
+    return best;
+  }
+
+  /** RFC 4035 §3.2.1: leave signatures and denials out of the reply. Returns false where it cannot be read. */
+  #withoutDnssec(query: Query): boolean {
+    const { reply, replyStart, replyLength, replyCapacity } = query;
+    // The reply's memory was too small for all of it.
+    if ((reply[replyStart + 2]! & (FLAG_TC >>> 8)) !== 0) return true;
+    this.#normalizer ??= new Normalizer();
+    this.#stripped ??= new Answer();
+    const answer = this.#stripped;
+    const flags = ((reply[replyStart + 2]! << 8) | reply[replyStart + 3]!) & FLAG_AD;
+    if (!this.#normalizer.normalize(reply, replyStart, replyLength, query.question, answer)) return false;
+    if (answer.length > Math.min(replyCapacity, replyRoom(query))) {
+      beginReply(query, query.rcode, FLAG_TC);
+      return true;
+    }
+    for (let i = 0, words = (answer.length + 3) >>> 2; i < words; i++) {
+      query.replyWords[(replyStart >>> 2) + i] = answer.words[i]!;
+    }
+    writeHeader(query, query.rcode, flags);
+    restoreSpelling(query);
+    query.replyLength = answer.length;
+    return true;
+  }
+
+  /** Look up exactly what `query.question` says. `popular`: the hit counts for the answer's refresh. */
+  #serveAs(query: Query, staleOk: boolean, wantsAd: boolean, popular: boolean): number {
     this.refreshDue = false;
     const question = query.question;
     const low = keyLow(question);
@@ -202,7 +279,8 @@ export class AnswerCache {
         life = expiresAt - storedAt;
         stale = now >= expiresAt;
         gone = stale && now >= expiresAt + this.#serveStale;
-        if (!gone && (!stale || staleOk)) copyMessage(query, shard, ref, head, stale ? -1 : now - storedAt);
+        if (!gone && (!stale || staleOk))
+          copyMessage(query, shard, ref, head, stale ? -1 : now - storedAt, this.#staleTtl);
       }
       if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
       if (Atomics.load(words, VERSION) !== version) {
@@ -216,9 +294,10 @@ export class AnswerCache {
       const at = frequencyAt(bucket, slot);
       let frequency = shard.bytes[at]!;
       if ((frequency & FREQUENCY_MASK) < this.#mostPopular) shard.bytes[at] = ++frequency;
-      finish(query, head, codes, stale);
+      finish(query, head, codes, stale, wantsAd);
       if (stale) return CACHE_STALE;
       if (
+        popular &&
         (expiresAt - now) * 10 <= life &&
         life >= MIN_REFRESH_LIFE &&
         (frequency & REFRESH_CLAIMED) === 0 &&
@@ -234,10 +313,31 @@ export class AnswerCache {
   }
 
   /**
-   * Keep `answer` for `question`, in place of an older one. Returns false where it is not to be kept (a failure, TTL 0,
+   * Bring the TTLs of `answer` within the configured bounds, in place: whoever waits for it gets what everybody gets after
+   * it. TTL 0 is raised like any other; an answer that may not be kept at all (`ttl` below 0) stays so.
+   */
+  bound(answer: Answer): void {
+    if (answer.kind === FAILURE) return;
+    const highest = answer.kind === POSITIVE ? this.#maxTtl : Math.min(this.#maxTtl, MAX_NEGATIVE_TTL);
+    const lowest = Math.min(this.#minTtl, highest);
+    if (answer.ttl >= 0) answer.ttl = Math.min(Math.max(answer.ttl, lowest), highest) | 0;
+    // RFC 2308 §5: the SOA of a negative answer says how long it is kept, and no more.
+    const highestOfRecords = answer.kind === POSITIVE || answer.ttl < 0 ? highest : answer.ttl;
+    const { bytes, ttlOffsets, ttlCount } = answer;
+    for (let i = 0; i < ttlCount; i++) {
+      const at = ttlOffsets[i]!;
+      const ttl = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+      if (ttl < lowest) put32(bytes, at, lowest);
+      else if (ttl > highestOfRecords) put32(bytes, at, highestOfRecords);
+    }
+  }
+
+  /**
+   * Keep `answer` for `question`, its TTLs brought within bounds, in place of an older one. Returns false where it is not to be kept (a failure, TTL 0,
    * a message above 16 KiB or an eighth of the small ring) or the lock was not to be had.
    */
   insert(question: Question, answer: Answer, nowMs: number): boolean {
+    this.bound(answer);
     // RFC 1035 §3.2.1: TTL 0 means "only for the transaction in progress"; RFC 9520 keeps failures, in failures.ts.
     if (answer.kind === FAILURE || answer.ttl <= 0) return false;
     if (answer.length > MAX_STORED_BYTES || answer.length < HEADER_BYTES + question.nameLength + 4) return false;
@@ -246,12 +346,6 @@ export class AnswerCache {
     const tag = keyHigh(question);
     const shard = this.#shards[low & this.#mask]!;
     if (size > (shard.mainStart - shard.arenaStart) >>> 3) return false;
-    const highestTtl = answer.kind === POSITIVE ? this.#maxTtl : Math.min(this.#maxTtl, MAX_NEGATIVE_TTL);
-    const lowestTtl = Math.min(this.#minTtl, highestTtl);
-    const ttl = Math.min(Math.max(answer.ttl, lowestTtl), highestTtl) | 0;
-    if (ttl <= 0) return false;
-    // RFC 2308 §5: the SOA of a negative answer says how long it is kept, and no more.
-    const highestRecordTtl = answer.kind === POSITIVE ? highestTtl : ttl;
     const now = (nowMs / 1000) | 0;
 
     if (!lock(shard, this.#worker, LOCK_ATTEMPTS)) {
@@ -276,9 +370,10 @@ export class AnswerCache {
     }
     if (ref === 0) ref = makeRoom(shard, ring, size, now - this.#serveStale);
     if (slot < 0) slot = freeSlot(shard, bucket, now);
-    writeEntry(shard, ref, question, low, answer, now, ttl, lowestTtl, highestRecordTtl);
+    writeEntry(shard, ref, question, low, answer, now);
     fillSlot(shard, bucket, slot, tag, ref, frequency);
     words[INSERTS]!++;
+    if (question.dnssecOk) words[WITH_DO] = 1;
     unlock(shard);
     return true;
   }
@@ -474,10 +569,10 @@ function find(shard: Shard, bucket: number, tag: number, question: Question): nu
 }
 
 /**
- * Copy the message into the reply's memory and set its TTLs: counted down by `age` seconds, or STALE_TTL for -1. What
+ * Copy the message into the reply's memory and set its TTLs: counted down by `age` seconds, or `staleTtl` for -1. What
  * does not fit is not copied. May run on an entry that is being changed; it stays inside arena and reply all the same.
  */
-function copyMessage(query: Query, shard: Shard, ref: number, head: number, age: number): void {
+function copyMessage(query: Query, shard: Shard, ref: number, head: number, age: number, staleTtl: number): void {
   const length = messageLength(head);
   const count = (length + 3) >>> 2;
   if (count << 2 > query.replyCapacity) return;
@@ -493,7 +588,7 @@ function copyMessage(query: Query, shard: Shard, ref: number, head: number, age:
     const offset = offsets[offsetAt]!;
     if (offset + 4 > length) return;
     const at = replyStart + offset;
-    let ttl = STALE_TTL;
+    let ttl = staleTtl;
     if (age >= 0) {
       ttl = ((reply[at]! << 24) | (reply[at + 1]! << 16) | (reply[at + 2]! << 8) | reply[at + 3]!) - age;
       if (ttl < 0) ttl = 0;
@@ -503,7 +598,7 @@ function copyMessage(query: Query, shard: Shard, ref: number, head: number, age:
 }
 
 /** Make the copied message this client's reply. */
-function finish(query: Query, head: number, codes: number, stale: boolean): void {
+function finish(query: Query, head: number, codes: number, stale: boolean, wantsAd: boolean): void {
   const length = messageLength(head);
   const rcode = rcodeOf(codes);
   query.ede = edeOf(codes);
@@ -513,8 +608,6 @@ function finish(query: Query, head: number, codes: number, stale: boolean): void
     beginReply(query, rcode, FLAG_TC);
     return;
   }
-  // RFC 6840 §5.7, §5.8: AD only to a client that set DO or AD.
-  const wantsAd = query.question.dnssecOk || (query.flags & FLAG_AD) !== 0;
   writeHeader(query, rcode, wantsAd && !stale && authenticData(head) ? FLAG_AD : 0);
   restoreSpelling(query);
   query.replyLength = length;

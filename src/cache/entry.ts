@@ -12,7 +12,6 @@
 import type { Answer } from '../wire/answer.ts';
 import { HEADER_BYTES } from '../wire/constants.ts';
 import type { Question } from '../wire/question.ts';
-import { put32 } from '../wire/writer.ts';
 import type { Shard } from './memory.ts';
 
 export const ENTRY_HEADER_WORDS = 5;
@@ -112,10 +111,7 @@ export function concerns(shard: Shard, ref: number, name: Uint8Array, subtree: b
   return true;
 }
 
-/**
- * Write `answer` at `ref`; the caller has made room. Every record's TTL is brought between `lowestTtl` and `highestTtl`.
- * `storedAt`, `ttl`, both TTL bounds: seconds.
- */
+/** Write `answer`, whose TTLs are within bounds, at `ref`; the caller has made room. `storedAt`: seconds. */
 export function writeEntry(
   shard: Shard,
   ref: number,
@@ -123,11 +119,8 @@ export function writeEntry(
   low: number,
   answer: Answer,
   storedAt: number,
-  ttl: number,
-  lowestTtl: number,
-  highestTtl: number,
 ): void {
-  const { words, bytes } = shard;
+  const { words } = shard;
   const ttls = answer.ttlCount;
   words[ref] =
     answer.length |
@@ -137,7 +130,7 @@ export function writeEntry(
     (answer.authenticData ? AUTHENTIC_DATA : 0);
   words[ref + KEY_LOW] = low;
   words[ref + STORED_AT] = storedAt;
-  words[ref + EXPIRES_AT] = storedAt + ttl;
+  words[ref + EXPIRES_AT] = storedAt + answer.ttl;
   words[ref + CODES] = (answer.rcode & RCODE_MASK) | ((answer.ede + 1) << EDE_SHIFT);
   const message = ref + ENTRY_HEADER_WORDS;
   const messageWords = (answer.length + 3) >>> 2;
@@ -145,13 +138,5 @@ export function writeEntry(
   for (let i = 0; i < messageWords; i++) words[message + i] = source[i]!;
   const offsets = answer.ttlOffsets;
   const offsetsAt = (message + messageWords) << 1;
-  for (let i = 0; i < ttls; i++) {
-    const offset = offsets[i]!;
-    shard.halves[offsetsAt + i] = offset;
-    const at = (message << 2) + offset;
-    const recordTtl = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-    // RFC 2181 §8: a TTL with the top bit set (negative here) counts as 0.
-    if (recordTtl < lowestTtl) put32(bytes, at, lowestTtl);
-    else if (recordTtl > highestTtl) put32(bytes, at, highestTtl);
-  }
+  for (let i = 0; i < ttls; i++) shard.halves[offsetsAt + i] = offsets[i]!;
 }

@@ -58,6 +58,8 @@ export const WIRE_BYTES = 50;
 export const INSERTS = 51;
 export const EVICTIONS = 52;
 export const GHOST_HITS = 53;
+/** Not 0 once an answer with DO was kept: without any, nobody has to look for one. */
+export const WITH_DO = 54;
 /**
  * A large buffer comes from mmap with glibc's header of 16 bytes before it, so that a word index of 12 modulo 16 begins a
  * cache line and a bucket lies in one line, not two. Elsewhere this does no harm.

@@ -391,7 +391,11 @@ describe('what no plugin decides', () => {
   test.each([
     ['RD not set', raw(0, 1, 1), { rcode: 'REFUSED', ede: EDE.NOT_AUTHORITATIVE }],
     ['class CH', raw(0x100, 16, 3), { rcode: 'REFUSED' }],
-    ['class ANY', raw(0x100, 1, 255), { rcode: 'REFUSED' }],
+    ['class HS', raw(0x100, 1, 4), { rcode: 'REFUSED' }],
+    ['class ANY', raw(0x100, 1, 255), { rcode: 'FORMERR' }],
+    ['class NONE', raw(0x100, 1, 254), { rcode: 'FORMERR' }],
+    ['class 2', raw(0x100, 1, 2), { rcode: 'NOTIMP' }],
+    ['type 128', raw(0x100, 128, 1), { rcode: 'FORMERR' }],
     ['type OPT', raw(0x100, 41, 1), { rcode: 'FORMERR' }],
     ['type MAILB', raw(0x100, 253, 1), { rcode: 'NOTIMP' }],
     ['opcode STATUS', raw(0x1000, 1, 1), { rcode: 'NOTIMP' }],

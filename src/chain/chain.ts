@@ -188,11 +188,11 @@ export class Chain implements Waiters {
     const query = this.#restore(token);
     if (query) {
       if (this.#completion.holds(token)) {
-        this.#completion.answered(token, query, answer);
-        this.#sendCompleted(query, token);
+        const more = this.#completion.answered(token, query, answer) && answer.incomplete;
+        this.#sendCompleted(query, token, more ? COMPLETE : ANSWER);
       } else {
-        serveAnswer(query, answer);
-        this.#sendResumed(query, ANSWER);
+        const whole = serveAnswer(query, answer);
+        this.#sendResumed(query, whole && answer.incomplete ? COMPLETE : ANSWER);
       }
     }
     this.#release(token);
@@ -203,7 +203,7 @@ export class Chain implements Waiters {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
       if (!this.#completion.stale(token, query)) this.#completion.failed(query, ede);
-      this.#sendCompleted(query, token);
+      this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
       if (!this.#serveStale(query)) {
         beginReply(query, RCODE.SERVFAIL);
@@ -219,7 +219,7 @@ export class Chain implements Waiters {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
       if (!this.#completion.stale(token, query)) return false;
-      this.#sendCompleted(query, token);
+      this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
       if (!this.#serveStale(query)) return false;
       this.#sendResumed(query, ANSWER);
@@ -332,7 +332,7 @@ export class Chain implements Waiters {
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
     const failure = this.#failures.active(query.question, query.nowMs);
     if (failure >= 0) {
-      if (found === CACHE_STALE && this.#serveStale(query)) return ANSWER;
+      if (this.#serveStale(query)) return ANSWER;
       query.cacheResult = CACHE_FAILURE;
       beginReply(query, RCODE.SERVFAIL);
       query.ede = failure === EDE.OTHER ? EDE.CACHED_ERROR : failure;
@@ -571,10 +571,12 @@ export class Chain implements Waiters {
   }
 
   /** A reply that waited for a CNAME's target is whole, or the target is not to be had. */
-  #sendCompleted(query: Query, token: number): void {
+  #sendCompleted(query: Query, token: number, verdict: number): void {
     let ready: boolean;
     try {
-      ready = this.#completion.byAnswerHook(token) ? this.#finish(query) : this.#settle(query, ANSWER);
+      // COMPLETE: what came ends in another CNAME.
+      if (!this.#completion.byAnswerHook(token)) ready = this.#settle(query, verdict);
+      else ready = (verdict !== COMPLETE || this.#completeCname(query, true)) && this.#finish(query);
     } catch (error) {
       ready = this.#contain(query, error);
     }
@@ -592,11 +594,14 @@ export class Chain implements Waiters {
   }
 }
 
-/** Write an upstream's answer into the reply: the same as a cache hit, with an age of nothing. */
-export function serveAnswer(query: Query, answer: Answer): void {
+/**
+ * Write an upstream's answer into the reply: the same as a cache hit, with an age of nothing. Returns false where it is too
+ * long, and header and question are written with TC.
+ */
+export function serveAnswer(query: Query, answer: Answer): boolean {
   if (answer.length > Math.min(replyRoom(query), query.replyCapacity)) {
     beginReply(query, answer.rcode, FLAG_TC);
-    return;
+    return false;
   }
   const from = answer.words;
   const to = query.replyWords;
@@ -608,4 +613,5 @@ export function serveAnswer(query: Query, answer: Answer): void {
   restoreSpelling(query);
   query.replyLength = answer.length;
   if (query.ede === EDE.NONE) query.ede = answer.ede;
+  return true;
 }

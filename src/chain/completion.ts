@@ -25,7 +25,7 @@ import {
   TYPE,
 } from '../wire/constants.ts';
 import { MessageName } from '../wire/message-name.ts';
-import { COMPRESS, LAYOUTS, NAME_COUNT, PREFIX_SHIFT } from '../wire/normalize.ts';
+import { COMPRESS, LAYOUTS, MAX_CHAIN, NAME_COUNT, PREFIX_SHIFT } from '../wire/normalize.ts';
 import { CACHE_HIT, CACHE_STALE, Query, TCP } from '../wire/query.ts';
 import { readQuery } from '../wire/reader.ts';
 import { RecordCursor } from '../wire/records.ts';
@@ -111,7 +111,7 @@ export class CnameCompletion {
     }
     const failure = failures.active(target.question, query.nowMs);
     if (failure >= 0) {
-      if (found !== CACHE_STALE || !this.#appendStale(query)) serverFailure(query, failure);
+      if (!this.#appendStale(query)) serverFailure(query, failure);
       return WHOLE;
     }
     const token = source === undefined ? -1 : suspended.hold(query);
@@ -139,10 +139,11 @@ export class CnameCompletion {
     this.#begun.delete(token);
   }
 
-  /** The target's answer has come; `query` was restored from `token`. */
-  answered(token: number, query: Query, answer: Answer): void {
-    if (this.#resume(token, query)) this.#append(query, answer.bytes, answer.length, answer.rcode);
-    else serverFailure(query, EDE.OTHER);
+  /** The target's answer has come; `query` was restored from `token`. Returns whether the reply holds all of it. */
+  answered(token: number, query: Query, answer: Answer): boolean {
+    if (this.#resume(token, query)) return this.#append(query, answer.bytes, answer.length, answer.rcode);
+    serverFailure(query, EDE.OTHER);
+    return false;
   }
 
   /** Complete with what the cache held longest, if it has something (RFC 8767 §5). */
@@ -174,9 +175,16 @@ export class CnameCompletion {
     const { reply, replyStart, replyLength, question } = query;
     if (!cursor.open(reply, replyStart, replyLength)) return false;
     let at = -1;
-    while (cursor.next()) if (cursor.section === 0 && cursor.type === TYPE.CNAME) at = cursor.dataStart;
+    let aliases = 0;
+    while (cursor.next()) {
+      if (cursor.section !== 0 || cursor.type !== TYPE.CNAME) continue;
+      at = cursor.dataStart;
+      aliases++;
+    }
     const name = this.#targetName;
-    if (at < 0 || cursor.broken || !name.read(reply, at, replyStart + replyLength, replyStart)) return false;
+    // A loop over several answers ends here, too.
+    if (at < 0 || aliases > MAX_CHAIN || cursor.broken || !name.read(reply, at, replyStart + replyLength, replyStart))
+      return false;
     this.#targetAt = at - replyStart;
 
     const message = this.#message;
@@ -202,11 +210,12 @@ export class CnameCompletion {
     return true;
   }
 
-  /** Add answer and SOA of the target's message of `length` bytes to the reply. */
-  #append(query: Query, bytes: Uint8Array, length: number, rcode: number): void {
-    if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) {
+  /** Add answer and SOA of the target's message of `length` bytes to the reply. Returns whether all of it is there. */
+  #append(query: Query, bytes: Uint8Array, length: number, rcode: number): boolean {
+    // RFC 6672 §2.2: the target may be a name that a DNAME makes too long.
+    if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN && rcode !== RCODE.YXDOMAIN) {
       serverFailure(query, EDE.OTHER);
-      return;
+      return false;
     }
     const cursor = this.#cursor;
     let whole = cursor.open(bytes, 0, length);
@@ -216,10 +225,11 @@ export class CnameCompletion {
     }
     if (whole && !cursor.broken) {
       writeHeader(query, rcode, 0);
-      return;
+      return true;
     }
     if (cursor.broken || !transportOf(query).mayTruncate) serverFailure(query, EDE.OTHER);
     else beginReply(query, rcode, FLAG_TC);
+    return false;
   }
 
   /** Add the record at the cursor. False where the reply is full. */

@@ -53,14 +53,16 @@ export class OwnNames {
     if (qclass === CLASS.IN && type < 128 && type !== TYPE.OPT && type !== 0 && (query.flags & FLAG_RD) !== 0)
       return CONTINUE;
     if (qclass === CLASS.CH) return this.#chaos(query);
-    if (qclass !== CLASS.IN) return reply(query, RCODE.REFUSED, EDE.NOT_SUPPORTED);
+    if (qclass !== CLASS.IN) return reply(query, rcodeOfClass(qclass), EDE.NOT_SUPPORTED);
     // RFC 6891 §6.1.1: OPT is no type to ask for; type 0 is reserved (RFC 6895 §3.1).
     if (type === TYPE.OPT || type === 0) return reply(query, RCODE.FORMERR, EDE.NONE);
     if (type === TYPE.ANY) return minimalAny(query);
     // RFC 5936 §4: zone transfers are the authority's business.
     if (type === TYPE.AXFR || type === TYPE.IXFR) return reply(query, RCODE.REFUSED, EDE.NOT_SUPPORTED);
-    // RFC 6895 §3.1: 128–255 are meta types and question types, none of which names data.
-    if (type >= 128 && type <= 255) return reply(query, RCODE.NOTIMP, EDE.NOT_SUPPORTED);
+    // RFC 1035 §3.2.3: MAILB and MAILA are question types that nobody serves; RFC 6895 §3.1: the other meta types
+    // (128–255) are none to ask for. As BIND answers them.
+    if (type === TYPE.MAILB || type === TYPE.MAILA) return reply(query, RCODE.NOTIMP, EDE.NOT_SUPPORTED);
+    if (type >= 128 && type <= 255) return reply(query, RCODE.FORMERR, EDE.NOT_SUPPORTED);
     // RFC 8914 §4.21: a resolver asked not to recurse refuses. It also closes a window into what others looked up.
     if ((query.flags & FLAG_RD) === 0) return reply(query, RCODE.REFUSED, EDE.NOT_AUTHORITATIVE);
     return CONTINUE;
@@ -83,6 +85,15 @@ export class OwnNames {
     }
     return reply(query, RCODE.REFUSED, EDE.NONE);
   }
+}
+
+/**
+ * As BIND answers them: 0 is reserved, NONE and ANY are for updates (RFC 2136 §2.4) and no zone can be of them; HS is a class
+ * that may have zones, just not here; any other is unknown.
+ */
+function rcodeOfClass(qclass: number): number {
+  if (qclass === 0 || qclass === CLASS.NONE || qclass === CLASS.ANY) return RCODE.FORMERR;
+  return qclass === CLASS.HS ? RCODE.REFUSED : RCODE.NOTIMP;
 }
 
 /** RFC 8482: an answer to ANY that is of no use for amplification. */

@@ -110,8 +110,11 @@ export interface UpstreamConfig {
   readonly servers: readonly UpstreamServer[];
   /** Taken from the system, because the configuration names none. */
   readonly serversAreDefault: boolean;
-  /** Per worker. */
-  readonly sourcePorts: number;
+  /** Per worker; `auto`: as many as there is room for (net/open-files.ts). */
+  readonly sourcePorts: number | 'auto';
+  /** Names go out in random case (0x20), but for those in or below `lowerCaseZones`. */
+  readonly mixedCase: boolean;
+  readonly lowerCaseZones: readonly string[];
   readonly timeoutMs: number;
   /** Let the kernel cut messages up into datagrams, where it can. */
   readonly segments: boolean;
@@ -201,6 +204,8 @@ export function upstreamConfig(
     servers,
     serversAreDefault: section.servers === undefined,
     sourcePorts: section['source-ports'],
+    mixedCase: section['mixed-case'],
+    lowerCaseZones: section['lower-case-zones'],
     timeoutMs: section.timeout,
     segments: section.segments,
     cookies: section.cookies,

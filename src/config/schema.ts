@@ -10,6 +10,7 @@ import { noticeSchema } from '../notice/section/notice-section.ts';
 import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 import { subscribersSchema } from '../subscribers/section/subscribers-section.ts';
+import { textToName } from '../wire/name.ts';
 import { complain, endpoint } from './texts.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
@@ -204,11 +205,22 @@ export const upstreamSchema = z
       .optional()
       .describe("Resolvers that are asked what the cache does not hold. Without it: the system's resolvers."),
     'source-ports': z
-      .int()
-      .min(1)
-      .max(512)
-      .default(32)
-      .describe('Random source ports that each worker asks from (RFC 5452 §9.2).'),
+      .union([z.literal('auto'), z.int().min(1).max(16_384)])
+      .default('auto')
+      .describe(
+        'Source ports that each worker asks from at a time (RFC 5452 §9.2), drawn at random from 1024–65535 and replaced all the while. `auto`: 16384, shared by the workers, or as many as the limit of open files leaves room for.',
+      ),
+    'mixed-case': z
+      .boolean()
+      .default(true)
+      .describe(
+        'Ask for names in random case, which an answer has to bring back (0x20): harder to forge. What gets no answer that way is asked for in lower case before it fails.',
+      ),
+    'lower-case-zones': z
+      .array(z.string().refine(isName, { error: 'is no domain name' }))
+      .max(1000)
+      .default([])
+      .describe('Zones whose names, and those below, are asked for in lower case from the start.'),
     timeout: durationMs({ min: '200ms', max: '30s' })
       .prefault('4s')
       .describe('How long an answer is looked for, all tries together, before the client is told SERVFAIL.'),
@@ -385,4 +397,13 @@ function pause() {
       return z.NEVER;
     })
     .meta({ typeText: '`auto`, `off`, or 1us–1000us' });
+}
+
+function isName(text: string): boolean {
+  try {
+    textToName(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -36,6 +36,7 @@ import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
 import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { nativeUnavailable } from '../system/libc.ts';
+import { scarceSourcePorts } from '../system/open-files.ts';
 import { version } from '../system/version.ts';
 import { atMost } from '../time/at-most.ts';
 import { systemClock } from '../time/clock.ts';
@@ -156,6 +157,12 @@ class Server {
     if (reason !== undefined)
       log.warn({ reason }, 'packets are taken one by one through node:dgram, at several times the cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
+    const scarce = scarceSourcePorts(config);
+    if (scarce !== undefined)
+      log.warn(
+        scarce,
+        'the limit of open files leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
+      );
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
     closeDataFolder(config.server.dataFolder, log);

@@ -10,6 +10,8 @@ import type { DatagramSink, UpstreamSockets } from '../chain/routes.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { Shedder } from '../overload/shedder.ts';
 import { reportAllocations } from '../system/libc.ts';
+import { lastDescriptor, sourcePortsOf } from '../system/open-files.ts';
+import { reservedPorts } from '../system/reserved-ports.ts';
 import { type RoundClock, systemClock } from '../time/clock.ts';
 import { NativeLoop, TICK_MS } from '../transports/loop.ts';
 import type { DatagramListener } from '../transports/udp/datagram-listener.ts';
@@ -56,8 +58,7 @@ export function openIo(parts: WorkerIoParts): Promise<WorkerIo> {
 async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
   const { setup, chain, clock, metrics, random32 } = parts;
   const { udp } = setup.config.server;
-  const { sourcePorts } = setup.config.upstream;
-  const descriptors = new Int32Array(setup.descriptors);
+  const descriptors = new DescriptorNotes(setup.descriptors);
   const allocations = new Float64Array(setup.allocations);
   reportAllocations((address) => {
     const free = allocations.indexOf(0);
@@ -88,7 +89,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
       listener.flush();
     },
   });
-  noteOpened(descriptors, loop.descriptor);
+  descriptors.opened(loop.descriptor);
   const slots = setup.udp.map(({ fd }, i) => loop.watch(fd, () => listener.receive(i)));
   let receiving = true;
   const stopReceiving = () => {
@@ -102,13 +103,14 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
       const upstream = new MmsgUpstream({
         loop,
         sink,
-        sourcePorts,
+        ...sourcePortParts(setup),
+        lastDescriptor: lastDescriptor(setup.config.server.tcp.maxConnections),
         segments: setup.segments,
         random32,
         metrics,
         nowMs: () => clock.nowMs(),
-        opened: (fd) => noteOpened(descriptors, fd),
-        closed: (fd) => noteClosed(descriptors, fd),
+        opened: descriptors.opened,
+        closed: descriptors.closed,
       });
       upstreams.push(upstream);
       return upstream;
@@ -120,7 +122,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
     close: () => {
       for (const upstream of upstreams) upstream.close();
       loop.close();
-      noteClosed(descriptors, loop.descriptor);
+      descriptors.closed(loop.descriptor);
     },
   };
 }
@@ -160,7 +162,7 @@ async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
     openUpstream: (sink) => {
       const upstream = new DgramUpstream({
         sink,
-        sourcePorts: setup.config.upstream.sourcePorts,
+        ...sourcePortParts(setup),
         random32,
         metrics,
         nowMs: () => clock.nowMs(),
@@ -187,12 +189,38 @@ async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
   };
 }
 
-function noteOpened(descriptors: Int32Array, fd: number): void {
-  const free = descriptors.indexOf(0);
-  if (free >= 0) descriptors[free] = fd + 1;
+function sourcePortParts({ config }: WorkerSetup): { sourcePorts: number; reserved: Uint8Array } {
+  const { server, upstream, admin, notice, subscribers } = config;
+  const own = [server.listen, admin.listen, notice.listen, subscribers?.radius?.listen ?? []].flat();
+  return {
+    sourcePorts: sourcePortsOf(upstream.sourcePorts, server.workers, server.tcp.maxConnections),
+    reserved: reservedPorts(own.map(({ port }) => port)),
+  };
 }
 
-function noteClosed(descriptors: Int32Array, fd: number): void {
-  const at = descriptors.indexOf(fd + 1);
-  if (at >= 0) descriptors[at] = 0;
+/** Which descriptors this thread has open, in memory that the main thread reads should this one die. */
+class DescriptorNotes {
+  readonly #shared: Int32Array;
+  readonly #places = new Map<number, number>();
+  readonly #free: number[];
+
+  constructor(memory: SharedArrayBuffer) {
+    this.#shared = new Int32Array(memory);
+    this.#free = Array.from(this.#shared, (_, place) => this.#shared.length - 1 - place);
+  }
+
+  readonly opened = (fd: number): void => {
+    const place = this.#free.pop();
+    if (place === undefined) return;
+    this.#shared[place] = fd + 1;
+    this.#places.set(fd, place);
+  };
+
+  readonly closed = (fd: number): void => {
+    const place = this.#places.get(fd);
+    if (place === undefined) return;
+    this.#shared[place] = 0;
+    this.#places.delete(fd);
+    this.#free.push(place);
+  };
 }

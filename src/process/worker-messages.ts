@@ -48,7 +48,7 @@ export interface WorkerSetup {
 }
 
 /** Descriptors that one worker may have open besides its listeners. */
-export const MAX_DESCRIPTORS = 4096;
+export const MAX_DESCRIPTORS = 16384 + 256;
 
 /** Pieces of native memory that one worker may allocate. */
 export const MAX_ALLOCATIONS = 256;

@@ -165,6 +165,8 @@ async function serve(): Promise<void> {
       metrics,
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
       cookies: config.upstream.cookies,
+      mixedCase: config.upstream.mixedCase,
+      lowerCaseZones: config.upstream.lowerCaseZones,
       nudge: io.nudge,
     });
   const general = openSource(config.upstream.servers, {});

@@ -25,6 +25,8 @@ export interface Libc {
   getsockname(fd: number, address: Uint8Array, length: Uint8Array): number;
   setsockopt(fd: number, level: number, name: number, value: Uint8Array, length: number): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
+  /** `send(2)` from memory at an address. */
+  send(fd: number, bytes: number, length: number, flags: number): number;
   recvmmsg(fd: number, headers: number, count: number, flags: number, timeout: number): number;
   sendmmsg(fd: number, headers: number, count: number, flags: number): number;
   epoll_create1(flags: number): number;
@@ -83,6 +85,8 @@ export const EPOLL_CLOEXEC = 0o2000000;
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
 export const EPOLLIN = 1;
+/** Readable once for each arrival: who is told reads until nothing is left. */
+export const EPOLLET = 0x8000_0000;
 export const PR_SET_TIMERSLACK = 29;
 export const SCHED_OTHER = 0;
 export const SCHED_IDLE = 5;
@@ -155,6 +159,7 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     getsockname: call('getsockname', 'int', 'int', bytes, bytes),
     setsockopt: call('setsockopt', 'int', 'int', 'int', 'int', bytes, 'uint32_t'),
     getsockopt: call('getsockopt', 'int', 'int', 'int', 'int', bytes, bytes),
+    send: call('send', 'intptr_t', 'int', 'uintptr_t', 'uintptr_t', 'int'),
     recvmmsg: call('recvmmsg', 'int', 'int', 'uintptr_t', 'uint32_t', 'int', 'uintptr_t'),
     sendmmsg: call('sendmmsg', 'int', 'int', 'uintptr_t', 'uint32_t', 'int'),
     epoll_create1: call('epoll_create1', 'int', 'int'),

@@ -15,6 +15,7 @@ import {
   EPOLL_CTL_DEL,
   EPOLL_DATA_AT,
   EPOLL_EVENT_BYTES,
+  EPOLLET,
   EPOLLIN,
   type Libc,
   libc,
@@ -23,7 +24,7 @@ import {
 } from '../system/libc.ts';
 import type { RoundClock } from '../time/clock.ts';
 
-const MAX_EVENTS = 64;
+const MAX_EVENTS = 256;
 /** Longest wait; also how late a timer of libuv may be when nothing else happens. */
 const IDLE_WAIT_MS = 50;
 /** How often `tick` runs, and so the resolution of upstream timeouts. */
@@ -61,6 +62,10 @@ export class NativeLoop {
   readonly #longestPause: number;
   /** What to call for each watched descriptor; returns the number of datagrams it took. */
   readonly #callbacks: ((() => number) | undefined)[] = [];
+  /** The group of descriptors with one callback, and its members that have something to read in this round. */
+  #group: ((members: Int32Array, count: number) => number) | undefined;
+  readonly #members = new Int32Array(MAX_EVENTS);
+  readonly #joining = eventMemory();
   readonly #uvSlot: number;
   #turnsOwed = 2;
   #stopped = false;
@@ -104,6 +109,24 @@ export class NativeLoop {
     this.#callbacks[slot] = undefined;
   }
 
+  /**
+   * Many descriptors with one callback (there is one such group). It is called once a round with the numbers of those that
+   * have got something since; each is told once for each arrival, so it must be read until nothing is left.
+   */
+  watchGroup(readable: (members: Int32Array, count: number) => number): void {
+    this.#group = readable;
+  }
+
+  /** Take a descriptor into the group as number `member`, 0 or above. It leaves when it is closed. */
+  join(fd: number, member: number): void {
+    const { bytes, view } = this.#joining;
+    view.setUint32(0, EPOLLIN | EPOLLET, true);
+    view.setInt32(EPOLL_DATA_AT, GROUP_SLOT, true);
+    view.setInt32(EPOLL_DATA_AT + 4, member, true);
+    if (this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, bytes) < 0)
+      throw new Error(`epoll_ctl: error ${this.#libc.errno()}`);
+  }
+
   /** Give libuv a turn soon: something was begun that needs one (a TCP connection, a write that did not fit). */
   nudge(): void {
     this.#turnsOwed = 2;
@@ -127,11 +150,14 @@ export class NativeLoop {
       const ready = this.#libc.epoll_wait(this.#epoll, this.#events.address, MAX_EVENTS, waitMs);
       const begunMs = this.#clock.refresh();
       taken = 0;
+      let members = 0;
       for (let i = 0; i < ready; i++) {
         const slot = this.#eventSlot(i);
-        if (slot === this.#uvSlot) this.#turnsOwed = 2;
+        if (slot === GROUP_SLOT) this.#members[members++] = this.#eventMember(i);
+        else if (slot === this.#uvSlot) this.#turnsOwed = 2;
         else taken += this.#callbacks[slot]?.() ?? 0;
       }
+      if (members > 0) taken += this.#group?.(this.#members, members) ?? 0;
       sinceTick += taken;
       nowMs = taken > 0 ? this.#clock.refresh() : begunMs;
       this.#roundEnded(nowMs - begunMs);
@@ -169,10 +195,25 @@ export class NativeLoop {
   }
 
   #eventSlot(i: number): number {
-    const at = i * EPOLL_EVENT_BYTES + EPOLL_DATA_AT;
+    return this.#eventWord(i * EPOLL_EVENT_BYTES + EPOLL_DATA_AT);
+  }
+
+  #eventMember(i: number): number {
+    return this.#eventWord(i * EPOLL_EVENT_BYTES + EPOLL_DATA_AT + 4);
+  }
+
+  #eventWord(at: number): number {
     const bytes = this.#events.bytes;
     return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
   }
+}
+
+/** The slot of all members of the group. */
+const GROUP_SLOT = -1;
+
+function eventMemory(): { readonly bytes: Uint8Array; readonly view: DataView } {
+  const bytes = new Uint8Array(16);
+  return { bytes, view: new DataView(bytes.buffer) };
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -98,12 +98,26 @@ export function refuseTakenAddress(transport: 'udp' | 'tcp', address: Int32Array
   libc().close(openBound(type, { address, port, receiveBufferBytes: 0, exclusive: true }, () => {}));
 }
 
-/** A UDP socket for asking upstream servers from one source port. Throws SocketError. */
-export function openUdpClient(family: 4 | 6, port: number): number {
-  const address = new Int32Array(family === 4 ? [0, 0, 0xffff, 0] : [0, 0, 0, 0]);
-  const options = { address, port, receiveBufferBytes: 1 << 20, exclusive: true };
-  return openBound(SOCK_DGRAM, options, (fd) => setReceiveBuffer(fd, options.receiveBufferBytes));
+/**
+ * A UDP socket for asking one upstream server from one source port: bound to all addresses, then connected, so that the
+ * kernel takes datagrams of that server alone. Returns -1 where the port is taken, or no socket can be opened.
+ */
+export function openUdpClient(address: Int32Array, destinationPort: number, port: number): number {
+  const c = libc();
+  const v4 = isMapped(address);
+  const fd = c.socket(v4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  if (!v4) setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+  ignorePathMtu(fd, v4);
+  const local = encodeSockaddr(v4 ? ANY_IPV4 : ANY_IPV6, port);
+  const peer = encodeSockaddr(address, destinationPort);
+  if (c.bind(fd, local, local.length) === 0 && c.connect(fd, peer, peer.length) === 0) return fd;
+  c.close(fd);
+  return -1;
 }
+
+const ANY_IPV4 = Int32Array.of(0, 0, 0xffff, 0);
+const ANY_IPV6 = Int32Array.of(0, 0, 0, 0);
 
 /** Port that a bound socket has. */
 export function boundPort(fd: number): number {

@@ -32,6 +32,11 @@ export class Answer {
   authenticData = false;
   /** Info code of the upstream's extended error, or EDE.NONE (RFC 8914). */
   ede: number = EDE.NONE;
-  /** Seconds for which it may be kept: the lowest TTL of its records, or the SOA rule of RFC 2308 §5; before caps. */
+  /**
+   * Seconds for which it may be kept: the lowest TTL of its records, or the SOA rule of RFC 2308 §5; before caps. Below 0:
+   * not at all, whatever the bounds (RFC 2308 §5: a negative answer without an SOA).
+   */
   ttl = 0;
+  /** It ends in a CNAME whose target's records are missing: they have to be asked for. Never kept. */
+  incomplete = false;
 }

@@ -15,7 +15,7 @@ import { MAX_POINTER_HOPS } from './reader.ts';
 /** The root's node. */
 export const ROOT = 0;
 /** Labels that one message may hold: a quarter of its bytes. */
-const MAX_NODES = 16384;
+export const MAX_NODES = 16384;
 const NODE_BITS = 14;
 const TABLE_SIZE = MAX_NODES * 2;
 const MAX_EPOCH = (1 << (32 - NODE_BITS)) - 1;

@@ -84,9 +84,82 @@ describe('what is kept', () => {
         { type: 'CNAME', name: 'b.example', ttl: 60, data: 'a.example' },
       ],
     });
-    expect(answer.kind).toBe(NODATA);
-    expect(answer.ttl).toBe(0);
-    expect(message.answers).toHaveLength(2);
+    expect([answer.kind, answer.rcode]).toEqual([FAILURE, RCODE.SERVFAIL]);
+    expect(message.answers).toEqual([]);
+  });
+
+  it.each([
+    ['a CNAME to itself', [['a.example', 'a.example']]],
+    [
+      'one that comes back to its middle',
+      [
+        ['a.example', 'b.example'],
+        ['b.example', 'c.example'],
+        ['c.example', 'b.example'],
+      ],
+    ],
+    [
+      'more CNAMEs than anybody follows',
+      Array.from({ length: 17 }, (_, i) => [i === 0 ? 'a.example' : `n${i}.example`, `n${i + 1}.example`]),
+    ],
+  ])('%s is a failure, whatever the rcode', (_, aliases) => {
+    const answers = aliases.map(([name, data]) => ({ type: 'CNAME' as const, name: name!, ttl: 60, data: data! }));
+    for (const flags of [0, 3]) {
+      const { answer } = normalized('a.example', 'A', { flags, answers });
+      expect([answer.kind, answer.rcode]).toEqual([FAILURE, RCODE.SERVFAIL]);
+    }
+    expect(normalized('a.example', 'CNAME', { answers }).answer.kind).toBe(POSITIVE);
+  });
+
+  it('is written in its order, signatures with it, whatever the order of the upstream', () => {
+    const records: DnsRecord[] = [
+      { type: 'A', name: 'c.new.example', ttl: 60, data: '192.0.2.1' },
+      rrsig('c.new.example', 'A'),
+      { type: 'CNAME', name: 'b.new.example', ttl: 60, data: 'c.new.example' },
+      { type: 'CNAME', name: 'b.old.example', ttl: 60, data: 'b.new.example' },
+      { type: 'DNAME', name: 'old.example', ttl: 60, data: 'new.example' } as unknown as DnsRecord,
+      { type: 'CNAME', name: 'a.example', ttl: 60, data: 'b.old.example' },
+      rrsig('a.example', 'CNAME'),
+    ];
+    for (const answers of [records, [...records].reverse(), [...records.slice(3), ...records.slice(0, 3)]]) {
+      const { message } = normalized('a.example', 'A', { answers }, true);
+      const order = message.answers!.filter(({ type }) => type !== 'RRSIG').map(({ type, name }) => `${name} ${type}`);
+      expect(order).toEqual([
+        'a.example CNAME',
+        'old.example DNAME',
+        'b.old.example CNAME',
+        'b.new.example CNAME',
+        'c.new.example A',
+      ]);
+      expect(message.answers).toHaveLength(7);
+    }
+  });
+
+  it('without its target is incomplete and not kept; with an SOA its target has no records', () => {
+    const answers: DnsRecord[] = [{ type: 'CNAME', name: 'a.example', ttl: 60, data: 'b.other' }];
+    const cut = normalized('a.example', 'A', { answers }).answer;
+    expect([cut.kind, cut.incomplete, cut.ttl]).toEqual([POSITIVE, true, -1]);
+    for (const packet of [
+      { flags: 3, answers },
+      { answers: [...answers, { type: 'A' as const, name: 'b.other', ttl: 5, data: '192.0.2.1' }] },
+    ]) {
+      expect(normalized('a.example', 'A', packet).answer.incomplete).toBe(false);
+    }
+    expect(normalized('a.example', 'CNAME', { answers }).answer).toMatchObject({
+      kind: POSITIVE,
+      incomplete: false,
+      ttl: 60,
+    });
+  });
+
+  it('YXDOMAIN passes with its DNAME (RFC 6672 §2.2), and is a failure without', () => {
+    const answers = [{ type: 'DNAME', name: 'old.example', ttl: 60, data: 'new.example' } as unknown as DnsRecord];
+    const { answer, message } = normalized('x.old.example', 'A', { flags: 6, answers });
+    expect([answer.kind, answer.rcode, answer.ttl]).toEqual([NXDOMAIN, RCODE.YXDOMAIN, 60]);
+    expect(message.answers).toMatchObject([{ type: 'DNAME', name: 'old.example' }]);
+    expect(normalized('x.old.example', 'A', { flags: 6 }).answer.kind).toBe(FAILURE);
+    const stray = [{ type: 'DNAME', name: 'other', ttl: 60, data: 'new.example' } as unknown as DnsRecord];
+    expect(normalized('x.old.example', 'A', { flags: 6, answers: stray }).answer.kind).toBe(FAILURE);
   });
 
   it('a DNAME above the name, with the CNAME made from it in lower case', () => {
@@ -116,7 +189,7 @@ describe('what is kept', () => {
     expect([ttlAt(answer, 0), ttlAt(answer, 1), answer.ttl]).toEqual([7, 7, 7]);
   });
 
-  it('in the authority section what is at or above the name, in the additional section addresses of names that occur', () => {
+  it('in the authority section no name servers, whosever they are; in the additional section addresses of names that occur', () => {
     const { message } = normalized('www.example', 'A', {
       answers: [{ type: 'A', name: 'www.example', ttl: 9, data: '192.0.2.1' }],
       authorities: [
@@ -131,8 +204,8 @@ describe('what is kept', () => {
         { type: 'AAAA', name: 'www.example', ttl: 9, data: '2001:db8::1' },
       ],
     });
-    expect(texts(message.authorities)).toEqual(['example NS ns.example']);
-    expect(texts(message.additionals)).toEqual(['ns.example A 192.0.2.53', 'www.example AAAA 2001:db8::1']);
+    expect(texts(message.authorities)).toEqual([]);
+    expect(texts(message.additionals)).toEqual(['www.example AAAA 2001:db8::1']);
   });
 
   it('names far behind, where no pointer reaches, are written out and read back the same', () => {
@@ -205,7 +278,8 @@ describe('what is kept', () => {
       ],
     };
     const plain = normalized('example', 'A', packet);
-    expect(plain.message.answers?.map(({ type }) => type)).toEqual(['A', 'RRSIG']);
+    // RFC 4035 §3.2.1: without DO none of DNSSEC's records, unless they are what is asked for.
+    expect(plain.message.answers?.map(({ type }) => type)).toEqual(['A']);
     expect(plain.message.authorities).toEqual([]);
     const withDo = normalized('example', 'A', packet, true);
     expect(withDo.message.authorities?.map(({ type }) => type)).toEqual(['NSEC', 'RRSIG']);
@@ -267,7 +341,7 @@ describe('what kind of answer it is', () => {
 
   it('NODATA, not to be kept without SOA', () => {
     expect(pick(normalized('example', 'AAAA', { authorities: [soa(900, 60)] }).answer)).toEqual([NODATA, 0, 60]);
-    expect(pick(normalized('example', 'AAAA', {}).answer)).toEqual([NODATA, 0, 0]);
+    expect(pick(normalized('example', 'AAAA', {}).answer)).toEqual([NODATA, 0, -1]);
   });
 
   it('a CNAME to nothing is negative, bounded by the CNAME', () => {
@@ -280,7 +354,7 @@ describe('what kind of answer it is', () => {
   });
 
   it('an SOA of a zone that the name is not in says nothing', () => {
-    expect(pick(normalized('x.other', 'A', { authorities: [soa(900, 60)] }).answer)).toEqual([NODATA, 0, 0]);
+    expect(pick(normalized('x.other', 'A', { authorities: [soa(900, 60)] }).answer)).toEqual([NODATA, 0, -1]);
   });
 
   it('a referral is a failure, not an empty answer', () => {
@@ -562,7 +636,10 @@ function checkInvariants(answer: Answer): void {
   expect(cursor.broken).toBe(false);
   expect(cursor.position).toBe(answer.length);
   expect(records).toBe(answer.ttlCount);
-  expect(answer.ttl).toBeGreaterThanOrEqual(0);
+  // Below 0: a negative answer without an SOA.
+  expect(answer.ttl).toBeGreaterThanOrEqual(
+    answer.kind === NODATA || answer.kind === NXDOMAIN || answer.incomplete ? -1 : 0,
+  );
 }
 
 function question(name: string, type: string, dnssecOk: boolean): Question {

@@ -4,13 +4,14 @@
  *
  *   read     walk all records, intern their owners, note CNAMEs and the lowest TTL of each RRset
  *   chain    qname ─CNAME▶ target ─CNAME▶ … ─▶ final name; what stands above any of them is marked
- *   write    records that belong to the chain, names compressed anew, OPT and signatures of the transaction left out
+ *   write    records that belong to the chain, in its order, names compressed anew; OPT, signatures of the transaction,
+ *            name servers and, without DO, the records of DNSSEC are left out
  *
  * Only class IN is kept. Nothing is allocated; work is bounded by the message's length and the limits of NameTree.
  */
 import { type Answer, FAILURE, MAX_RECORDS, NODATA, NXDOMAIN, POSITIVE } from './answer.ts';
 import { CLASS, EDE, EDNS_OPTION, FLAG_AA, HEADER_BYTES, MAX_MESSAGE_BYTES, RCODE, TYPE } from './constants.ts';
-import { NameTree, ROOT } from './name-tree.ts';
+import { MAX_NODES, NameTree, ROOT } from './name-tree.ts';
 import { copyPlainAnswer } from './plain-answer.ts';
 import type { Question } from './question.ts';
 import { RecordCursor } from './records.ts';
@@ -34,6 +35,9 @@ const MAX_SETS_PER_NAME = 256;
 /** Marks the key of an RRset of signatures, beside the type covered. */
 const SIGNATURES = 0x10000;
 
+/** CNAMEs followed in one message; BIND follows 11 (max-restarts). */
+export const MAX_CHAIN = 16;
+
 /** A TTL with no record to lower it. */
 const NO_TTL = 0x7fffffff;
 
@@ -55,6 +59,11 @@ export class Normalizer {
   readonly #setKey = new Int32Array(MAX_RECORDS);
   readonly #setNext = new Int16Array(MAX_RECORDS);
   readonly #setTtl = new Int32Array(MAX_RECORDS);
+  /** Place in the chain of a name on it; of a name above, the place of the first name below. By node. */
+  readonly #place = new Uint8Array(MAX_NODES);
+  readonly #placeBelow = new Uint8Array(MAX_NODES);
+  /** When each record of the answer section is written: a DNAME before the CNAME made from it; -1 = it does not belong. */
+  readonly #turn = new Int8Array(MAX_RECORDS);
   /** Index of the first record of the authority section, of the additional section, and behind the last. */
   #authorityFrom = 0;
   #additionalFrom = 0;
@@ -101,9 +110,10 @@ export class Normalizer {
     answer.ttl = 0;
     answer.ttlCount = 0;
     answer.kind = FAILURE;
+    answer.incomplete = false;
     writeQuestion(question, rcode, answer);
     answer.length = questionEnd;
-    if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN) return true;
+    if (rcode !== RCODE.NOERROR && rcode !== RCODE.NXDOMAIN && rcode !== RCODE.YXDOMAIN) return true;
 
     const authoritative = (((bytes[start + 2]! << 8) | bytes[start + 3]!) & FLAG_AA) !== 0;
     return this.#write(bytes, question, answer, qname, authoritative);
@@ -201,22 +211,25 @@ export class Normalizer {
     return true;
   }
 
-  /** Follow the CNAMEs from `qname` and mark what lies on the way and above. Returns the last name. */
+  /** Follow the CNAMEs from `qname` and mark what lies on the way and above. Returns the last name, -1 for a loop. */
   #followChain(qname: number, qtype: number): number {
     const { alias, flags, parent } = this.#tree;
-    for (let node = qname; ; ) {
+    for (let node = qname, place = 0; place < MAX_CHAIN; place++) {
       flags[node]! |= ON_CHAIN;
+      this.#place[node] = place;
       for (let above = node; above !== ROOT && (flags[parent[above]!]! & ABOVE) === 0; ) {
         above = parent[above]!;
         flags[above]! |= ABOVE;
+        this.#placeBelow[above] = place;
       }
       const cname = alias[node]!;
       // RFC 1034 §3.6.2: a query for CNAME or * is not restarted, nor is one that finds its type beside the CNAME.
       if (cname < 0 || qtype === TYPE.CNAME || qtype === TYPE.ANY || this.#hasAnswer(node, qtype)) return node;
       flags[node]! |= FOLLOWED;
       node = this.#target[cname]!;
-      if ((flags[node]! & ON_CHAIN) !== 0) return node;
+      if ((flags[node]! & ON_CHAIN) !== 0) return -1;
     }
+    return -1;
   }
 
   /** The answer section holds records of `qtype` at `node`. */
@@ -231,23 +244,53 @@ export class Normalizer {
   #write(bytes: Uint8Array, question: Question, answer: Answer, qname: number, authoritative: boolean): boolean {
     const qtype = question.type;
     const nxdomain = answer.rcode === RCODE.NXDOMAIN;
+    const yxdomain = answer.rcode === RCODE.YXDOMAIN;
     const final = this.#followChain(qname, qtype);
+    // RFC 1034 §3.6.2: CNAME loops are an error.
+    if (final < 0) return this.#forget(question, answer);
     const out = answer.bytes;
     this.#at = answer.length;
     let ttl = NO_TTL;
     let found = false;
     let kept = 0;
 
-    for (let i = 0; i < this.#authorityFrom; i++) {
+    let turns = 0;
+    let ordered = true;
+    const signed = question.dnssecOk || qtype === TYPE.RRSIG || qtype === TYPE.SIG || qtype === TYPE.ANY;
+    for (let i = 0, before = 0; i < this.#authorityFrom; i++) {
       const owner = this.#owner[i]!;
       const type = this.#type[i]!;
       const answers = owner === final && !nxdomain && (qtype === TYPE.ANY || type === qtype);
+      this.#turn[i] = -1;
       if (!answers && !this.#belongs(i, owner, owner === final && !nxdomain ? qtype : 0)) continue;
       if (type === TYPE.CNAME && this.#tree.alias[owner] !== i) continue;
-      if (!this.#writeRecord(bytes, i, answer)) return false;
-      ttl = Math.min(ttl, this.#setTtl[this.#set[i]!]!);
+      // RFC 4035 §3.2.1: signatures go to those that set DO.
+      if (!answers && !signed && (type === TYPE.RRSIG || type === TYPE.SIG)) continue;
       found ||= answers;
-      kept++;
+      const substitution = this.#concerns[i] === TYPE.DNAME && !answers;
+      const turn = substitution ? this.#placeBelow[owner]! * 2 : this.#place[owner]! * 2 + 1;
+      this.#turn[i] = turn;
+      ordered &&= turn >= before;
+      before = turn;
+      if (turn >= turns) turns = turn + 1;
+    }
+    // RFC 1034 §4.3.1: the CNAMEs, then what they lead to; clients read it in this order, whatever the upstream's.
+    for (let turn = 0; turn < (ordered ? 1 : turns); turn++) {
+      for (let i = 0; i < this.#authorityFrom; i++) {
+        if (ordered ? this.#turn[i]! < 0 : this.#turn[i] !== turn) continue;
+        if (!this.#writeRecord(bytes, i, answer)) return false;
+        ttl = Math.min(ttl, this.#setTtl[this.#set[i]!]!);
+        kept++;
+      }
+    }
+    if (yxdomain) {
+      // RFC 6672 §2.2: the name made from a DNAME would be too long. Without a DNAME it is no answer to a query.
+      if (!this.#hasSubstitution()) return this.#forget(question, answer);
+      put16(out, 6, kept);
+      answer.length = this.#at;
+      answer.kind = NXDOMAIN;
+      answer.ttl = ttl;
+      return true;
     }
     // Records, but none that belongs to the question: this is no answer.
     if (kept === 0 && this.#authorityFrom > 0 && this.#additionalFrom === this.#authorityFrom) return false;
@@ -258,9 +301,13 @@ export class Normalizer {
     let delegates = false;
     for (let i = this.#authorityFrom; i < this.#additionalFrom; i++) {
       if (!this.#supports(i, question.dnssecOk)) continue;
-      if (!this.#writeRecord(bytes, i, answer)) return false;
       const type = this.#type[i]!;
-      delegates ||= type === TYPE.NS;
+      // Whose they are, the zone's or a parent's, cannot be told, and a client has no use for them.
+      if (this.#concerns[i] === TYPE.NS) {
+        delegates ||= type === TYPE.NS;
+        continue;
+      }
+      if (!this.#writeRecord(bytes, i, answer)) return false;
       if (type === TYPE.SOA && soaTtl < 0)
         soaTtl = Math.min(this.#setTtl[this.#set[i]!]!, minimumOf(bytes, this.#dataEnd[i]!));
       kept++;
@@ -285,10 +332,23 @@ export class Normalizer {
     }
     // RFC 2308 §2.2: NS records alone, from a server that does not own the name, are a referral: no answer to a stub.
     if (!nxdomain && soaTtl < 0 && delegates && !authoritative && ttl === NO_TTL) return this.#forget(question, answer);
+    // RFC 1034 §4.3.2, step 3a: the CNAME is not the whole answer, and nothing says that its target has no records.
+    if (!nxdomain && soaTtl < 0 && final !== qname) {
+      answer.kind = POSITIVE;
+      answer.ttl = -1;
+      answer.incomplete = true;
+      return true;
+    }
     answer.kind = nxdomain ? NXDOMAIN : NODATA;
     // RFC 2308 §5: no SOA, nothing to keep; a CNAME on the way bounds it further.
-    answer.ttl = soaTtl < 0 ? 0 : Math.min(ttl, soaTtl);
+    answer.ttl = soaTtl < 0 ? -1 : Math.min(ttl, soaTtl);
     return true;
+  }
+
+  /** A DNAME was kept. */
+  #hasSubstitution(): boolean {
+    for (let i = 0; i < this.#authorityFrom; i++) if (this.#turn[i]! >= 0 && this.#type[i] === TYPE.DNAME) return true;
+    return false;
   }
 
   /** Leave a failure without records. */
@@ -314,9 +374,10 @@ export class Normalizer {
   #supports(i: number, dnssecOk: boolean): boolean {
     const type = this.#type[i]!;
     const concerns = this.#concerns[i]!;
-    if (type === TYPE.SIG) return false;
+    if (type === TYPE.SIG || (type === TYPE.RRSIG && !dnssecOk)) return false;
     // Owners of these lie beside the name that they deny (RFC 4034 §4, RFC 5155 §3), so the tree says nothing.
     if (concerns === TYPE.NSEC || concerns === TYPE.NSEC3) return dnssecOk;
+    if (concerns === TYPE.DS && !dnssecOk) return false;
     if (concerns !== TYPE.SOA && concerns !== TYPE.NS && concerns !== TYPE.DS) return false;
     return (this.#tree.flags[this.#owner[i]!]! & (ON_CHAIN | ABOVE)) !== 0;
   }

@@ -83,6 +83,7 @@ export function copyPlainAnswer(
   answer.kind = POSITIVE;
   answer.rcode = RCODE.NOERROR;
   answer.ede = EDE.NONE;
+  answer.incomplete = false;
   answer.authenticData = false;
   return hasOpt ? 1 : 0;
 }

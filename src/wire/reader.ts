@@ -49,7 +49,7 @@ export function readQuery(query: Query, key0: number, key1: number): number {
   query.questionEnd = HEADER_BYTES;
   if ((flags & FLAG_QR) !== 0) return READ_RESPONSE;
   // RFC 1035 §4.1.1: opcodes other than QUERY are not ours; RFC 5936, 1996 and 2136 need an authority.
-  if ((flags & 0x7800) !== 0) return READ_OPCODE;
+  if ((flags & 0x7800) !== 0) return readOtherOpcode(query, end);
   // RFC 9619 §4: a query carries exactly one question, or none and a cookie (RFC 7873 §5.4).
   const questions = (message[start + 4]! << 8) | message[start + 5]!;
   if (questions === 0) return readCookieOnly(query, end);
@@ -74,6 +74,28 @@ export function readQuery(query: Query, key0: number, key1: number): number {
   const additionals = (message[start + 10]! << 8) | message[start + 11]!;
   if ((answers | authorities | additionals) === 0) return READ_OK;
   return readRecords(query, afterName + 4, end, answers + authorities, additionals);
+}
+
+/**
+ * What a message of another opcode is made of, nobody here knows, and its flags mean something else (genreport's `opcodeflg`;
+ * BIND): only the opcode comes back. Where it has the form of a query, OPT is answered with OPT (RFC 6891 §6.1.1).
+ */
+function readOtherOpcode(query: Query, end: number): number {
+  const { message, start } = query;
+  query.flags &= 0x7800;
+  const questions = (message[start + 4]! << 8) | message[start + 5]!;
+  let at = start + HEADER_BYTES;
+  if (questions > 1) return READ_OPCODE;
+  if (questions === 1) {
+    const behind = skipName(message, at, end, start);
+    if (behind < 0 || behind + 4 > end) return READ_OPCODE;
+    at = behind + 4;
+  }
+  const others =
+    ((message[start + 6]! << 8) | message[start + 7]!) + ((message[start + 8]! << 8) | message[start + 9]!);
+  const read = readRecords(query, at, end, others, (message[start + 10]! << 8) | message[start + 11]!);
+  if (read === READ_MALFORMED) query.edns = false;
+  return READ_OPCODE;
 }
 
 /** RFC 7873 §5.4: no question, nothing but an OPT record with a COOKIE option: the client wants a cookie and no more. */

@@ -4,6 +4,9 @@
 import { HEADER_BYTES, TYPE } from './constants.ts';
 import { skipName } from './reader.ts';
 
+/** Longest TTL, in seconds (RFC 8767 §4). */
+const MAX_TTL = 0x7fffffff;
+
 export class RecordCursor {
   bytes: Uint8Array = new Uint8Array(0);
   /** Section of the current record: 0 answer, 1 authority, 2 additional. */
@@ -62,7 +65,8 @@ export class RecordCursor {
     this.class = (bytes[at + 2]! << 8) | bytes[at + 3]!;
     this.ttlAt = at + 4;
     const ttl = (bytes[at + 4]! << 24) | (bytes[at + 5]! << 16) | (bytes[at + 6]! << 8) | bytes[at + 7]!;
-    this.ttl = ttl < 0 && this.type !== TYPE.OPT ? 0 : ttl;
+    // RFC 8767 §4: a TTL with the top bit set counts as the longest there is, no longer as 0 (RFC 2181 §8).
+    this.ttl = ttl < 0 && this.type !== TYPE.OPT ? MAX_TTL : ttl;
     this.dataStart = at + 10;
     this.dataEnd = at + 10 + ((bytes[at + 8]! << 8) | bytes[at + 9]!);
     if (this.dataEnd > this.#end) return this.#break();

@@ -73,7 +73,9 @@ export function writeHeader(query: Query, rcode: number, extraFlags: number): vo
   const { reply, replyStart: at } = query;
   // RFC 1035 §4.1.1: the opcode comes back as sent (it matters for NOTIMP).
   const opcode = query.flags & 0x7800;
-  const flags = FLAG_QR | opcode | (query.flags & (FLAG_RD | FLAG_CD)) | FLAG_RA | extraFlags | (rcode & 15);
+  // There is nothing to recurse for other opcodes.
+  const available = opcode === 0 ? FLAG_RA : 0;
+  const flags = FLAG_QR | opcode | (query.flags & (FLAG_RD | FLAG_CD)) | available | extraFlags | (rcode & 15);
   reply[at] = query.id >>> 8;
   reply[at + 1] = query.id & 255;
   reply[at + 2] = flags >>> 8;

@@ -12,10 +12,10 @@ import { addressWords } from '../../src/address/address.ts';
 import { IP_PKTINFO, IPPROTO_IP, libc, MSG_DONTWAIT } from '../../src/system/libc.ts';
 import { encodeSockaddr, openUdpListener } from '../../src/transports/sockets.ts';
 import { BATCH, CONTROL_STRIDE, MmsgBatch, NAME_STRIDE } from '../../src/transports/udp/mmsg-batch.ts';
-import { SegmentBatch } from '../../src/transports/udp/segment-batch.ts';
 import { segmentsWork } from '../../src/transports/udp/self-test.ts';
 import { queryBytes } from './dns-client.ts';
 import { repositoryRoot } from './root.ts';
+import { SegmentBatch } from './segment-batch.ts';
 
 export interface FloodOptions {
   readonly port: number;

@@ -29,6 +29,7 @@ export class ForwardCounters {
   readonly coalesced: number;
   readonly refreshes: number;
   readonly truncated: number;
+  readonly wrongIds: number;
   readonly ednsFallbacks: number;
   readonly cookieFallbacks: number;
   readonly outstanding: number;
@@ -52,6 +53,10 @@ export class ForwardCounters {
       'Questions asked again because they are popular.',
     );
     this.truncated = metrics.counter('sekisho_upstream_truncated_total', 'Answers with TC, asked for again over TCP.');
+    this.wrongIds = metrics.counter(
+      'sekisho_upstream_wrong_id_tcp_total',
+      'Questions asked over TCP because many answers with wrong ids had come to their port.',
+    );
     this.ednsFallbacks = metrics.counter('sekisho_upstream_edns_fallbacks_total', 'Questions sent again without EDNS.');
     this.cookieFallbacks = metrics.counter(
       'sekisho_upstream_cookie_fallbacks_total',

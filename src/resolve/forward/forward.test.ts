@@ -13,6 +13,7 @@ import { EDE, TYPE } from '../../wire/constants.ts';
 import { textToName } from '../../wire/name.ts';
 import { Question } from '../../wire/question.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, FAILED_UNREACHABLE, type ForwardParts, ForwardSource } from './forward.ts';
+import { NEAR_MISSES } from './near-misses.ts';
 import type { ServerConfig } from './servers.ts';
 
 const open: { close(): void }[] = [];
@@ -174,8 +175,8 @@ describe('retries', () => {
     rig.advance(200);
     expect(rig.log).toEqual([
       'slow 0',
-      `failure example ${EDE.NETWORK_ERROR} ${FAILED_TIMEOUT}`,
-      `failed 0 ${EDE.NETWORK_ERROR}`,
+      `failure example ${EDE.NO_REACHABLE_AUTHORITY} ${FAILED_TIMEOUT}`,
+      `failed 0 ${EDE.NO_REACHABLE_AUTHORITY}`,
     ]);
     expect(rig.source.outstanding).toBe(0);
   });
@@ -207,10 +208,10 @@ describe('retries', () => {
     rig.resolve('other');
     failing();
     failing();
-    expect(rig.log.slice(2)).toEqual([
-      `failure other ${EDE.NO_REACHABLE_AUTHORITY} ${FAILED_ANSWERED}`,
-      `failed 1 ${EDE.NO_REACHABLE_AUTHORITY}`,
-    ]);
+    // Once more in lower case.
+    expect(rig.sentName(rig.network.sent.length - 1)).toBe('other');
+    failing();
+    expect(rig.log.slice(2)).toEqual([`failure other ${EDE.OTHER} ${FAILED_ANSWERED}`, `failed 1 ${EDE.OTHER}`]);
   });
 
   it("failures carry the upstream's extended error", () => {
@@ -247,10 +248,7 @@ describe('retries', () => {
     rig.advance(450);
     rig.answer(0, { flags: 2, answers: [] });
     rig.advance(800);
-    expect(rig.log).toEqual([
-      `failure example ${EDE.NO_REACHABLE_AUTHORITY} ${FAILED_ANSWERED}`,
-      `failed 0 ${EDE.NO_REACHABLE_AUTHORITY}`,
-    ]);
+    expect(rig.log).toEqual([`failure example ${EDE.OTHER} ${FAILED_ANSWERED}`, `failed 0 ${EDE.OTHER}`]);
   });
 
   it('wait twice as long each time', () => {
@@ -336,8 +334,8 @@ describe('which server', () => {
     rig.log.length = 0;
     const token = rig.resolve('third');
     expect(rig.log).toEqual([
-      `failure third ${EDE.NETWORK_ERROR} ${FAILED_UNREACHABLE}`,
-      `failed ${token} ${EDE.NETWORK_ERROR}`,
+      `failure third ${EDE.NO_REACHABLE_AUTHORITY} ${FAILED_UNREACHABLE}`,
+      `failed ${token} ${EDE.NO_REACHABLE_AUTHORITY}`,
     ]);
 
     rig.network.sent.length = 0;
@@ -412,7 +410,7 @@ describe('identical questions', () => {
       if (token === 0) rig.source.resolve(rig.question('example'), 0, rig.clock.nowMs());
     };
     rig.answer(0, { flags: 5, answers: [] });
-    expect(rig.log.slice(1)).toEqual(['failed 0 22', 'failed 1 22']);
+    expect(rig.log.slice(1)).toEqual(['failed 0 0', 'failed 1 0']);
     rig.answer(1);
     expect(rig.log.slice(3)).toEqual(['cache example', 'answered 0']);
   });
@@ -522,7 +520,7 @@ describe('EDNS', () => {
     rig.resolve('example');
     rig.answer(0, { flags: 1, answers: [], additionals: [opt([])] });
     expect(rig.network.sent).toHaveLength(1);
-    expect(rig.log.at(-1)).toBe('failed 0 22');
+    expect(rig.log.at(-1)).toBe('failed 0 0');
   });
 
   it('is not given up where the server fails without it as well', () => {
@@ -530,7 +528,7 @@ describe('EDNS', () => {
     rig.resolve('example');
     rig.answer(0, { flags: 1, answers: [] });
     rig.answer(1, { flags: 1, answers: [] });
-    expect(rig.log.at(-1)).toBe('failed 0 22');
+    expect(rig.log.at(-1)).toBe('failed 0 0');
     rig.resolve('other');
     expect(decode(Buffer.from(rig.network.sent[2]!.bytes)).additionals).toHaveLength(1);
   });
@@ -616,6 +614,175 @@ describe('over TCP', () => {
     await until(() => rig.log.length === 4);
     expect(rig.log[2]).toBe('cache second');
     expect(tcp.connections()).toBe(2);
+  });
+});
+
+describe('one bad reply changes nothing about a server whose abilities were seen', () => {
+  const good = { additionals: [opt([])] };
+
+  it('EDNS: FORMERR without OPT is that question’s fallback alone', () => {
+    const rig = makeRig();
+    rig.resolve('seen');
+    rig.answer(0, good);
+    rig.resolve('bad', { dnssecOk: true });
+    rig.answer(1, { flags: 1, answers: [] });
+    rig.answer(2);
+    expect(rig.log.slice(-2)).toEqual(['cache bad', 'answered 1']);
+    expect(decode(Buffer.from(rig.network.sent[2]!.bytes)).additionals).toEqual([]);
+    rig.resolve('next', { dnssecOk: true });
+    expect(decode(Buffer.from(rig.network.sent[3]!.bytes)).additionals).toMatchObject([{ flag_do: true }]);
+    rig.answer(3, good);
+    // A server that has not shown it for an hour is believed.
+    rig.advance(61 * 60_000, 60_000);
+    rig.resolve('later');
+    const later = rig.network.sent.length - 1;
+    rig.answer(later, { flags: 1, answers: [] });
+    rig.answer(later + 1);
+    rig.resolve('last');
+    expect(decode(Buffer.from(rig.network.sent.at(-1)!.bytes)).additionals).toEqual([]);
+  });
+
+  it('cookies: FORMERR with OPT is that question’s fallback alone', () => {
+    const rig = makeRig({ cookies: true });
+    const optionsOf = (sent: number) =>
+      (decode(Buffer.from(rig.network.sent[sent]!.bytes)).additionals![0] as unknown as { options: unknown[] }).options;
+    rig.resolve('seen');
+    rig.answer(0, good);
+    rig.resolve('bad');
+    rig.answer(1, { flags: 1, answers: [], ...good });
+    expect(optionsOf(2)).toEqual([]);
+    rig.answer(2, good);
+    rig.resolve('next');
+    expect(optionsOf(3)).toHaveLength(1);
+  });
+
+  it('case: a name whose answer is in lower case over TCP as well is that name’s alone', async () => {
+    const tcp = await listen((query) => {
+      const name = decode(Buffer.from(query)).questions![0]!.name.toLowerCase();
+      return reply(query, { questions: [{ type: 'A', name }], answers: [a(name)] });
+    });
+    const rig = makeRig({ servers: [{ address: '127.0.0.1', port: tcp.port, trusted: false }] });
+    rig.resolve('a-name-that-keeps-its-case.example');
+    rig.answer(0);
+    const lower = 'a-name-in-lower-case.example';
+    rig.resolve(lower);
+    rig.answer(1, { questions: [{ type: 'A', name: lower }], answers: [a(lower)] });
+    await until(() => rig.log.length === 4);
+    expect(rig.log.slice(2)).toEqual([`cache ${lower}`, 'answered 1']);
+    rig.resolve('another-name-with-letters.example');
+    expect(rig.sentName(2)).not.toBe('another-name-with-letters.example');
+  });
+});
+
+describe('letter case', () => {
+  const name = 'some-name-with-letters.example';
+
+  it.each([2, 5, 4])('a name that is a failure (rcode %i) in mixed case is asked for in lower case', (flags) => {
+    const rig = makeRig();
+    rig.resolve(name);
+    expect(rig.sentName(0)).not.toBe(name);
+    rig.answer(0, { flags, answers: [], additionals: [opt([])] });
+    expect(rig.sentName(1)).toBe(name);
+    rig.answer(1);
+    expect(rig.log).toEqual([`cache ${name}`, 'answered 0']);
+  });
+
+  it('so is one that gets no answer', () => {
+    const rig = makeRig();
+    rig.resolve(name);
+    rig.advance(1400);
+    expect(rig.queries().length).toBeGreaterThanOrEqual(3);
+    expect(rig.queries().map((query) => decode(Buffer.from(query.bytes)).questions![0]!.name === name)).toEqual([
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  it('so is one whose answer in lower case cannot be checked, because the server has no TCP', async () => {
+    const refusing = await listen(() => undefined);
+    await refusing.stop();
+    const rig = makeRig({ servers: [{ address: '127.0.0.1', port: refusing.port, trusted: false }] });
+    rig.resolve(name);
+    rig.answer(0, { questions: [{ type: 'A', name }], answers: [a(name)] });
+    await until(() => rig.network.sent.length === 2);
+    expect(rig.sentName(1)).toBe(name);
+    rig.answer(1);
+    expect(rig.log).toEqual([`cache ${name}`, 'answered 0']);
+  });
+
+  it('can be switched off, and zones can be exempt', () => {
+    const off = makeRig({ mixedCase: false });
+    off.resolve(name);
+    expect(off.sentName(0)).toBe(name);
+    const rig = makeRig({ lowerCaseZones: ['Letters.example'] });
+    for (const asked of ['letters.example', `deep.below.letters.example`]) {
+      rig.resolve(asked);
+      expect(rig.sentName(rig.network.sent.length - 1)).toBe(asked);
+    }
+    for (const asked of ['some-letters.example', 'letters.example.another-name']) {
+      rig.resolve(asked);
+      expect(rig.sentName(rig.network.sent.length - 1)).not.toBe(asked);
+    }
+  });
+});
+
+describe('many wrong ids', () => {
+  const guess = (rig: Rig, sent: number, times: number, change: { socket?: number; address?: string } = {}) => {
+    // Every id but the right one, and but that of another question.
+    for (let i = 1; i <= times; i++) {
+      rig.answer(sent, {}, { change: (bytes) => bytes.set([bytes[0]! ^ i, bytes[1]! ^ 0x55]), ...change });
+    }
+  };
+
+  it('for one question move it to TCP, and nothing over UDP is believed any more', async () => {
+    let asked = () => {};
+    const tcp = await listen((query, socket) => {
+      asked = () => socket.write(framed(reply(query, {})));
+      return undefined;
+    });
+    const rig = makeRig({ servers: [{ address: '127.0.0.1', port: tcp.port, trusted: false }] });
+    rig.resolve('example');
+    rig.resolve('other');
+    guess(rig, 0, NEAR_MISSES - 1);
+    expect(rig.metric('sekisho_upstream_wrong_id_tcp_total')).toBe(0);
+    guess(rig, 0, 1);
+    expect(rig.metric('sekisho_upstream_wrong_id_tcp_total')).toBe(1);
+    await until(() => tcp.connections() === 1);
+    // The guess that is right comes too late.
+    rig.answer(0);
+    expect(rig.log).toEqual([]);
+    rig.answer(1);
+    expect(rig.log).toEqual(['cache other', 'answered 1']);
+    await until(() => {
+      asked();
+      return rig.log.length === 4;
+    });
+    expect(rig.log.slice(2)).toEqual(['cache example', 'answered 0']);
+  });
+
+  it('and no TCP: another server is asked over TCP, and UDP stays out of it', async () => {
+    const refusing = await listen(() => undefined);
+    await refusing.stop();
+    const rig = makeRig({
+      servers: [1, 2].map((i) => ({ address: `127.0.0.${i}`, port: refusing.port, trusted: false })),
+    });
+    rig.resolve('example');
+    guess(rig, 0, NEAR_MISSES);
+    await until(() => rig.log.length > 0);
+    expect(rig.network.sent).toHaveLength(1);
+    expect(rig.log.at(-1)).toMatch(/^failed 0/);
+  });
+
+  it('from a stranger, to other sockets or slowly mean nothing', () => {
+    const rig = makeRig();
+    rig.resolve('example');
+    guess(rig, 0, 100, { address: '192.0.2.99' });
+    for (let socket = 1000; socket < 1100; socket++) guess(rig, 0, 1, { socket });
+    for (let i = 0; i < NEAR_MISSES - 2; i++) guess(rig, 0, 1);
+    expect(rig.metric('sekisho_upstream_wrong_id_tcp_total')).toBe(0);
+    rig.answer(0);
+    expect(rig.log).toEqual(['cache example', 'answered 0']);
   });
 });
 
@@ -741,7 +908,7 @@ describe('when there is no more room', () => {
     expect(question('early.example')).toBe(NO_ROOM);
     rig.clock.advance(150);
     expect(question('late.example')).toBe(RESOLVING);
-    expect(rig.log).toContain(`failed ${first} ${EDE.NETWORK_ERROR}`);
+    expect(rig.log).toContain(`failed ${first} ${EDE.NOT_READY}`);
     expect(rig.log.filter((line) => line.startsWith('failed'))).toHaveLength(1);
     expect(rig.metric('sekisho_upstream_failures_total', { reason: 'shed' })).toBe(1);
     expect(rig.source.outstanding).toBe(4);
@@ -851,7 +1018,7 @@ describe('cookies (RFC 7873)', () => {
     rig.resolve('example');
     rig.answer(0, formerr);
     rig.answer(1, formerr);
-    expect(rig.log.at(-1)).toBe('failed 0 22');
+    expect(rig.log.at(-1)).toBe('failed 0 0');
     rig.resolve('other');
     expect(cookieOf(rig.network.sent[2]!.bytes)).toHaveLength(8);
   });
@@ -883,6 +1050,8 @@ function makeRig(
     random32?: () => number;
     probesAnswered?: boolean;
     cookies?: boolean;
+    mixedCase?: boolean;
+    lowerCaseZones?: string[];
     mayRepeat?: (name: string) => boolean;
   } = {},
 ) {
@@ -899,6 +1068,8 @@ function makeRig(
   let tokens = 0;
   const source = new ForwardSource({
     servers,
+    mixedCase: options.mixedCase ?? true,
+    lowerCaseZones: options.lowerCaseZones ?? [],
     sockets: () => network,
     waiters: {
       answered(token, answer) {

@@ -4,6 +4,7 @@
  *   resolve ─▶ joined to the task of an identical question, or a new task
  *   task    ─▶ try 1 ─ timeout ─▶ try 2 ─ … ─ deadline ─▶ failed
  *               │ reply that matches ──▶ TC, case or cookie lost ─▶ the same server over TCP
+ *               │ many wrong ids ──────▶ the same server over TCP, and nothing over UDP is believed any more
  *               │                        FORMERR without OPT ─▶ the same server without EDNS
  *               │                        FORMERR with OPT ─▶ the same server without our cookie
  *               │                        failure, garbage ─▶ another server, once
@@ -22,9 +23,11 @@ import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
 import { Answer, FAILURE } from '../../wire/answer.ts';
 import { CLASS, EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../../wire/constants.ts';
+import { textToName } from '../../wire/name.ts';
 import { Normalizer } from '../../wire/normalize.ts';
 import type { Question } from '../../wire/question.ts';
 import { ForwardCounters } from './forward-counters.ts';
+import { NearMisses } from './near-misses.ts';
 import {
   compareReply,
   REPLY_BARE,
@@ -36,7 +39,7 @@ import {
   writeQuery,
 } from './query-message.ts';
 import { type Server, type ServerConfig, UpstreamServers } from './servers.ts';
-import { MAX_TRIES, type Task, TaskPool } from './tasks.ts';
+import { MAX_TRIES, type Task, TaskPool, type Try } from './tasks.ts';
 import { TcpClient } from './tcp-client.ts';
 import { COOKIE_ACCEPTED, COOKIE_FORGED, COOKIE_RETRY, UpstreamCookie } from './upstream-cookie.ts';
 import { WaitingList } from './waiting.ts';
@@ -95,6 +98,10 @@ export interface ForwardParts {
   readonly zone?: string;
   /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
   readonly cookies?: boolean;
+  /** false: every name goes out in lower case. Default: in random case (0x20). */
+  readonly mixedCase?: boolean;
+  /** Zones whose names go out in lower case all the same. */
+  readonly lowerCaseZones?: readonly string[];
   /** Called when something was begun that libuv must carry on (TCP): the loop of a worker gives it a turn then. */
   readonly nudge?: () => void;
 }
@@ -127,10 +134,13 @@ export class ForwardSource implements Source, DatagramSink {
   /** The probe of each server, where one is under way. */
   readonly #probes: (Task | undefined)[];
   readonly #waiting: WaitingList;
+  readonly #nearMisses = new NearMisses();
   readonly #normalizer = new Normalizer();
   readonly #answer = new Answer();
   readonly #counters: ForwardCounters;
   readonly #values: Float64Array;
+  /** Names of zones, in wire form. */
+  readonly #exempt: readonly Uint8Array[];
   /** `#answer` is in the hands of those who waited. */
   #delivering = false;
 
@@ -141,6 +151,7 @@ export class ForwardSource implements Source, DatagramSink {
     this.servers = new UpstreamServers(parts.servers, parts.metrics, labels);
     this.#counters = new ForwardCounters(parts.metrics, labels);
     this.#values = parts.metrics.values;
+    this.#exempt = (parts.lowerCaseZones ?? []).map((zone) => textToName(zone));
     // One task more for each server, so that probes go out however full it is.
     this.#pool = new TaskPool(this.#limits.tasks + this.servers.list.length);
     this.#probes = this.servers.list.map(() => undefined);
@@ -175,8 +186,8 @@ export class ForwardSource implements Source, DatagramSink {
     if (joined) return this.#join(joined, token);
     if (this.servers.up === 0) {
       this.#counters.failure(FAILED_UNREACHABLE);
-      this.#parts.onFailure(question, EDE.NETWORK_ERROR, nowMs, FAILED_UNREACHABLE, NO_EFFORT);
-      this.#parts.waiters.failed(token, EDE.NETWORK_ERROR);
+      this.#parts.onFailure(question, EDE.NO_REACHABLE_AUTHORITY, nowMs, FAILED_UNREACHABLE, NO_EFFORT);
+      this.#parts.waiters.failed(token, EDE.NO_REACHABLE_AUTHORITY);
       return RESOLVING;
     }
     if (this.#pool.free <= this.servers.list.length && !this.#shedOldest(nowMs)) {
@@ -259,7 +270,10 @@ export class ForwardSource implements Source, DatagramSink {
 
   datagram(socket: number, bytes: Uint8Array, start: number, length: number, address: Int32Array, port: number): void {
     const task = this.#taskOf(bytes, start, length);
-    if (!task) return;
+    if (!task) {
+      if (length >= HEADER_BYTES && !this.#delivering) this.#wrongId(socket, address, port);
+      return;
+    }
     // RFC 5452 §9.1: address and port it came from, address and port it came to.
     let found = -1;
     let matches = 0;
@@ -274,6 +288,11 @@ export class ForwardSource implements Source, DatagramSink {
     }
     if (found < 0) {
       this.#counters.mismatch(sourceKnown ? 'socket' : 'source');
+      if (sourceKnown) this.#wrongId(socket, address, port);
+      return;
+    }
+    if (task.onlyTcp) {
+      this.#counters.mismatch('id');
       return;
     }
     const attempt = task.tries[found]!;
@@ -294,6 +313,7 @@ export class ForwardSource implements Source, DatagramSink {
       if (task.tcpServer < 0) this.#askTcp(task, server, nowMs);
       return;
     }
+    if (match === REPLY_MATCHES && !attempt.plain && task.probe < 0) server.caseSeenMs = nowMs;
     // RFC 6298 §3 (Karn): where two tries look the same, nobody knows which one was answered.
     this.servers.answered(server, matches === 1 ? nowMs - attempt.sentMs : -1, nowMs);
     if (task.probe >= 0) {
@@ -312,6 +332,26 @@ export class ForwardSource implements Source, DatagramSink {
     }
   }
 
+  /**
+   * A reply came to `socket` whose id is that of no question asked from there. Somebody who found the port may be trying all
+   * ids; over TCP he has to guess much more.
+   */
+  #wrongId(socket: number, address: Int32Array, port: number): void {
+    const nowMs = this.#parts.clock.nowMs();
+    if (!this.servers.list.some((server) => isFrom(server, address, port))) return;
+    if (!this.#nearMisses.add(socket, nowMs)) return;
+    const pool = this.#pool;
+    for (let i = pool.active - 1; i >= 0; i--) {
+      if (i >= pool.active) continue;
+      const task = pool.at(pool.activeSlots[i]!);
+      const attempt = task.probe >= 0 || task.onlyTcp ? undefined : task.tries.find(isAskedFrom, { task, socket });
+      if (attempt === undefined) continue;
+      task.onlyTcp = true;
+      this.#values[this.#counters.wrongIds]! += 1;
+      if (task.tcpServer < 0) this.#askTcp(task, this.servers.list[attempt.server]!, nowMs);
+    }
+  }
+
   #tcpMessage(server: Server, bytes: Uint8Array, start: number, length: number): void {
     const task = this.#taskOf(bytes, start, length);
     if (!task) return;
@@ -320,7 +360,7 @@ export class ForwardSource implements Source, DatagramSink {
       return;
     }
     const nowMs = this.#parts.clock.nowMs();
-    const match = this.#match(task, server, bytes, start, length, server.losesCase(nowMs));
+    const match = this.#match(task, server, bytes, start, length, task.lowerCase || server.losesCase(nowMs));
     if (match < 0) return;
     if (match === REPLY_OTHER_CASE) server.forgoCase(nowMs);
     this.#checkCookie(task, server, match, bytes, start, length, true);
@@ -401,10 +441,11 @@ export class ForwardSource implements Source, DatagramSink {
         this.#askWithoutEdns(task, server, nowMs);
       else if (this.#normalizer.hasEdns && this.#objectsToCookie(task, server, answer.rcode))
         this.#askWithoutCookie(task, server, nowMs);
-      else this.#refused(task, server, answer.ede, nowMs);
+      else this.#refused(task, server, answer.ede, nowMs, answer.rcode);
       return;
     }
     this.servers.judged(server, true);
+    this.#noteAbilities(task, server, nowMs);
     // RFC 6891 §6.2.2: it answers without EDNS what it did not understand with it.
     if ((task.withoutEdns & (1 << server.index)) !== 0 && server.usesEdns(nowMs)) server.forgoEdns(nowMs);
     if ((task.withoutCookie & (1 << server.index)) !== 0 && server.usesCookie(nowMs)) server.forgoCookie(nowMs);
@@ -420,6 +461,14 @@ export class ForwardSource implements Source, DatagramSink {
     } finally {
       this.#delivering = false;
     }
+  }
+
+  /** A good answer shows what the server can do: one bad reply does not take that away from all questions. */
+  #noteAbilities(task: Task, server: Server, nowMs: number): void {
+    if (!this.#normalizer.hasEdns) return;
+    const bit = 1 << server.index;
+    server.ednsSeenMs = nowMs;
+    if (((task.withoutEdns | task.withoutCookie) & bit) === 0) server.cookieSeenMs = nowMs;
   }
 
   /** FORMERR or NOTIMP, without OPT, to a query that had one (RFC 6891 §7). */
@@ -444,9 +493,22 @@ export class ForwardSource implements Source, DatagramSink {
     const task = this.#pool.take(this.#parts.random32)!;
     task.question.copyFrom(question);
     writeQuery(task.query, 0, task.id, task.question, this.#parts.random32);
+    task.lowerCase = this.#parts.mixedCase === false || this.#isExempt(task.question);
     task.startedMs = nowMs;
     this.#pool.publish(task);
     return task;
+  }
+
+  /** In or below a zone whose names are asked for in lower case. */
+  #isExempt({ name, nameLength }: Question): boolean {
+    for (const zone of this.#exempt) {
+      const from = nameLength - zone.length;
+      if (from < 0 || !zone.every((byte, i) => name[from + i] === byte)) continue;
+      let at = 0;
+      while (at < from) at += name[at]! + 1;
+      if (at === from) return true;
+    }
+    return false;
   }
 
   /** Ask the best server that was not asked yet, or else any that did not refuse. Fails the task where there is none. */
@@ -459,12 +521,19 @@ export class ForwardSource implements Source, DatagramSink {
 
   #send(task: Task, server: Server, nowMs: number): void {
     const bit = 1 << server.index;
+    if (task.onlyTcp) {
+      task.tried |= bit;
+      this.#askTcp(task, server, nowMs);
+      return;
+    }
     const attempt = task.tries[task.tryCount++]!;
     if (!server.usesEdns(nowMs)) task.withoutEdns |= bit;
     if (!server.usesCookie(nowMs)) task.withoutCookie |= bit;
     attempt.server = server.index;
     attempt.sentMs = nowMs;
-    attempt.plain = server.losesCase(nowMs);
+    // Two tries without an answer: its authority may know the name in lower case only.
+    if (task.tryCount > 2) task.lowerCase = true;
+    attempt.plain = task.lowerCase || server.losesCase(nowMs);
     const query = this.#queryFor(task, attempt.plain);
     const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0, this.#cookieFor(task, server));
     attempt.socket = this.#sockets.send(query, 0, length, server.words, server.port);
@@ -507,7 +576,7 @@ export class ForwardSource implements Source, DatagramSink {
   }
 
   #askTcp(task: Task, server: Server, nowMs: number): void {
-    const query = this.#queryFor(task, server.losesCase(nowMs));
+    const query = this.#queryFor(task, task.lowerCase || server.losesCase(nowMs));
     const edns = (task.withoutEdns & (1 << server.index)) === 0;
     const length = setEdns(query, 0, task.question, edns, this.#cookieFor(task, server));
     if (task.tcpTries >= MAX_TCP_TRIES || !this.#tcp[server.index]!.send(query, 0, length, nowMs)) {
@@ -535,7 +604,7 @@ export class ForwardSource implements Source, DatagramSink {
   }
 
   /** `server` answered with a failure or garbage, or cannot be reached over TCP: ask another one, once. */
-  #refused(task: Task, server: Server, ede: number, nowMs: number): void {
+  #refused(task: Task, server: Server, ede: number, nowMs: number, rcode: number = RCODE.SERVFAIL): void {
     const bit = 1 << server.index;
     if (task.tcpServer === server.index) task.tcpServer = -1;
     if ((task.refusedBy & bit) !== 0) return;
@@ -550,7 +619,23 @@ export class ForwardSource implements Source, DatagramSink {
     const spent = enough || task.tryCount >= MAX_TRIES;
     const other = spent ? undefined : this.servers.choose(nowMs, task.tried, 1);
     if (other && this.#mayRepeat(task)) this.#send(task, other, nowMs);
-    else this.#fail(task, FAILED_ANSWERED, nowMs);
+    else if (isAboutName(rcode, ede) && this.#mayLowerCase(task, server) && this.#mayRepeat(task)) {
+      // An authority may answer only to lower case, and a resolver on the way may pass the case on to it.
+      task.lowerCase = true;
+      task.refusedBy &= ~bit;
+      task.refusals--;
+      this.#send(task, server, nowMs);
+    } else this.#fail(task, FAILED_ANSWERED, nowMs);
+  }
+
+  /** The question was asked in mixed case, and once more in lower case is possible. */
+  #mayLowerCase(task: Task, server: Server): boolean {
+    if (task.lowerCase || task.onlyTcp || task.tryCount >= MAX_TRIES) return false;
+    const { name, nameLength } = task.question;
+    const mixed = task.tries.some((attempt, i) => i < task.tryCount && !attempt.plain);
+    if (!mixed || server.down) return false;
+    for (let i = 0; i < nameLength; i++) if (task.query[HEADER_BYTES + i] !== name[i]) return true;
+    return false;
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -561,8 +646,10 @@ export class ForwardSource implements Source, DatagramSink {
       task.wakeMs = task.tryUntilMs;
     }
     if (nowMs < task.tryUntilMs) return;
-    if (task.tcpServer >= 0) task.tcpServer = -1;
-    else this.#timedOut(task, nowMs);
+    if (task.tcpServer >= 0) {
+      this.#tcp[task.tcpServer]!.gaveUp();
+      task.tcpServer = -1;
+    } else this.#timedOut(task, nowMs);
     if (task.refusals > 0) this.#fail(task, FAILED_ANSWERED, nowMs);
     else if (nowMs >= task.startedMs + this.#limits.deadlineMs) this.#fail(task, FAILED_TIMEOUT, nowMs);
     else if (task.tryCount < MAX_TRIES && this.#mayRepeat(task)) this.#tryNext(task, nowMs);
@@ -635,8 +722,8 @@ export class ForwardSource implements Source, DatagramSink {
   }
 
   #fail(task: Task, kind: number, nowMs: number): void {
-    const ede =
-      task.ede !== EDE.NONE ? task.ede : kind === FAILED_ANSWERED ? EDE.NO_REACHABLE_AUTHORITY : EDE.NETWORK_ERROR;
+    // RFC 8914 §4.23, §4.24: a server that answers with a failure of its own was reached; if it says why, that is passed on.
+    const ede = task.ede !== EDE.NONE ? task.ede : unexplained(kind);
     this.#counters.failure(kind);
     this.#parts.onFailure(task.question, ede, nowMs, kind, task);
     const first = this.#waiting.detach(task);
@@ -645,10 +732,27 @@ export class ForwardSource implements Source, DatagramSink {
   }
 }
 
+/** For `tries.find`: this one of the task's tries left `socket`. Tries that were not made are an earlier question's. */
+function isAskedFrom(this: { task: Task; socket: number }, attempt: Try, index: number): boolean {
+  return index < this.task.tryCount && attempt.socket === this.socket;
+}
+
 function isFrom(server: Server, address: Int32Array, port: number): boolean {
   const words = server.words;
   if (server.port !== port || words[3] !== address[3]) return false;
   return words[0] === address[0] && words[1] === address[1] && words[2] === address[2];
+}
+
+/** Why there is no answer where no server said so: an answer of its own is no outage; RFC 8914 §4.15, §4.23. */
+function unexplained(kind: number): number {
+  if (kind === FAILED_ANSWERED) return EDE.OTHER;
+  return kind === FAILED_SHED ? EDE.NOT_READY : EDE.NO_REACHABLE_AUTHORITY;
+}
+
+/** A failure that another spelling of the name may mend: not one of form, nor one that names a cause of another kind. */
+function isAboutName(rcode: number, ede: number): boolean {
+  if (rcode === RCODE.FORMERR) return false;
+  return ede === EDE.NONE || ede === EDE.OTHER || ede === EDE.NO_REACHABLE_AUTHORITY || ede === EDE.NETWORK_ERROR;
 }
 
 function isTruncated(bytes: Uint8Array, start: number): boolean {

@@ -46,6 +46,9 @@ const WITHOUT_COOKIE_MS = 15 * 60_000;
 /** The same for servers that do not keep the case of the question. */
 const CASE_LOST_MS = 60 * 60_000;
 
+/** How long what a server has shown to be able to do is held against a single answer that says otherwise. */
+const ABILITY_MS = 60 * 60_000;
+
 export class Server {
   readonly index: number;
   /** `address:port`, as in metrics and logs. */
@@ -70,6 +73,10 @@ export class Server {
   withoutEdnsUntilMs = Number.NEGATIVE_INFINITY;
   withoutCookieUntilMs = Number.NEGATIVE_INFINITY;
   caseLostUntilMs = Number.NEGATIVE_INFINITY;
+  /** When it last showed that it knows EDNS, takes a query with a cookie, keeps the case. */
+  ednsSeenMs = Number.NEGATIVE_INFINITY;
+  cookieSeenMs = Number.NEGATIVE_INFINITY;
+  caseSeenMs = Number.NEGATIVE_INFINITY;
 
   readonly queries: number;
   readonly responses: number;
@@ -144,27 +151,27 @@ export class Server {
     return nowMs >= this.withoutEdnsUntilMs;
   }
 
-  /** Its answers were found to lack EDNS support (RFC 6891 §6.2.2). */
+  /** An answer was found to lack EDNS support (RFC 6891 §6.2.2); of a server that has shown it, that is about the question. */
   forgoEdns(nowMs: number): void {
-    this.withoutEdnsUntilMs = nowMs + WITHOUT_EDNS_MS;
+    if (nowMs - this.ednsSeenMs >= ABILITY_MS) this.withoutEdnsUntilMs = nowMs + WITHOUT_EDNS_MS;
   }
 
   usesCookie(nowMs: number): boolean {
     return nowMs >= this.withoutCookieUntilMs;
   }
 
-  /** It knows EDNS, but was found to call a query with a COOKIE option malformed. */
+  /** It knows EDNS, but called a query with a COOKIE option malformed; if it has taken such ones, that is about the question. */
   forgoCookie(nowMs: number): void {
-    this.withoutCookieUntilMs = nowMs + WITHOUT_COOKIE_MS;
+    if (nowMs - this.cookieSeenMs >= ABILITY_MS) this.withoutCookieUntilMs = nowMs + WITHOUT_COOKIE_MS;
   }
 
   losesCase(nowMs: number): boolean {
     return nowMs < this.caseLostUntilMs;
   }
 
-  /** Its answers were found, also over TCP, to lose the case of the question. */
+  /** An answer was found, also over TCP, to lose the case of the question; if others kept it, that is about the name. */
   forgoCase(nowMs: number): void {
-    this.caseLostUntilMs = nowMs + CASE_LOST_MS;
+    if (nowMs - this.caseSeenMs >= ABILITY_MS) this.caseLostUntilMs = nowMs + CASE_LOST_MS;
   }
 }
 

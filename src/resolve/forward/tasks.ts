@@ -51,6 +51,10 @@ export class Task {
   /** Index of the server that is asked over TCP, or -1. */
   tcpServer = -1;
   tcpTries = 0;
+  /** Many wrong ids came: UDP is not believed any more. */
+  onlyTcp = false;
+  /** The name goes out in lower case: configured so, or what it got in mixed case was no answer. */
+  lowerCase = false;
   /** Servers asked without EDNS, as a bit mask. */
   withoutEdns = 0;
   /** Servers asked without our cookie, as a bit mask. */
@@ -142,6 +146,8 @@ export class TaskPool {
     task.ede = -1;
     task.tcpServer = -1;
     task.tcpTries = 0;
+    task.onlyTcp = false;
+    task.lowerCase = false;
     task.withoutEdns = 0;
     task.withoutCookie = 0;
     task.firstWaiter = -1;

@@ -96,6 +96,27 @@ it('gives up a connection that stays silent under queries, and opens another for
   await until(() => messages.length === 1);
 });
 
+it('stays open for other queries beside one that is never answered', async () => {
+  const queries: number[] = [];
+  const port = await listen((socket) => {
+    socket.on('data', (bytes: Uint8Array) => {
+      queries.push(bytes.length);
+      // The first one is never answered.
+      if (queries.length > 1) socket.write(Uint8Array.of(0, 1, 9));
+    });
+  });
+  const { client, messages, gone } = connect(port);
+  client.send(MESSAGE, 0, 40, 0);
+  await until(() => queries.length === 1);
+  for (let i = 1; i <= 10; i++) {
+    const nowMs = i * (TCP_LIMITS.answerMs - 100);
+    client.send(MESSAGE, 0, 40, nowMs);
+    client.tick(nowMs + 200);
+    await until(() => messages.length === i);
+  }
+  expect(gone).toEqual([]);
+});
+
 it('closes when it was idle, having worked', async () => {
   const port = await listen((socket) => {
     socket.on('data', () => socket.write(Uint8Array.of(0, 1, 9)));

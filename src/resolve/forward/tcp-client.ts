@@ -45,7 +45,9 @@ export class TcpClient {
   #worked = false;
   #openedMs = 0;
   #usedMs = 0;
-  #waitingSinceMs = 0;
+  /** The first and the last query sent since something came; the first is -1 where there was none. */
+  #silentSinceMs = -1;
+  #sentMs = 0;
   #nowMs = 0;
   #inFlight = 0;
   #buffer: Uint8Array | undefined;
@@ -70,7 +72,9 @@ export class TcpClient {
     frame.set(bytes.subarray(start, start + length), PREFIX_BYTES);
     socket.write(frame);
     this.#handler.begun();
-    if (this.#inFlight++ === 0) this.#waitingSinceMs = nowMs;
+    this.#inFlight++;
+    if (this.#silentSinceMs < 0) this.#silentSinceMs = nowMs;
+    this.#sentMs = nowMs;
     this.#usedMs = nowMs;
     return true;
   }
@@ -82,9 +86,20 @@ export class TcpClient {
     if (!socket) return;
     const { connectMs, answerMs, idleMs } = this.#limits;
     if (!this.#connected && nowMs - this.#openedMs > connectMs) this.#drop(socket);
-    else if (this.#inFlight > 0 && nowMs - this.#waitingSinceMs > answerMs) this.#drop(socket);
+    // A query that is never answered says nothing about those sent after it: all of them have had their time.
+    else if (this.#isSilent(nowMs, answerMs)) this.#drop(socket);
     // RFC 7766 §6.2.3: an idle client closes first.
     else if (nowMs - this.#usedMs > idleMs) this.#drop(socket);
+  }
+
+  /** Nobody waits for one of the queries any more. */
+  gaveUp(): void {
+    if (this.#inFlight > 0) this.#inFlight--;
+  }
+
+  #isSilent(nowMs: number, answerMs: number): boolean {
+    const since = this.#silentSinceMs;
+    return since >= 0 && nowMs - since > answerMs && nowMs - this.#sentMs > answerMs / 2;
   }
 
   close(): void {
@@ -99,6 +114,7 @@ export class TcpClient {
     this.#connected = false;
     this.#worked = false;
     this.#inFlight = 0;
+    this.#silentSinceMs = -1;
     this.#openedMs = this.#nowMs;
     const socket = createConnection({ host: this.#address, port: this.#port, noDelay: true });
     this.#socket = socket;
@@ -126,7 +142,7 @@ export class TcpClient {
   #take(socket: Socket, chunk: Uint8Array): void {
     const buffer = this.#buffer!;
     this.#usedMs = this.#nowMs;
-    this.#waitingSinceMs = this.#nowMs;
+    this.#silentSinceMs = -1;
     for (let from = 0; from < chunk.length; ) {
       const part = Math.min(chunk.length - from, buffer.length - this.#filled);
       buffer.set(chunk.subarray(from, from + part), this.#filled);

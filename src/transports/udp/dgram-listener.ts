@@ -12,7 +12,7 @@ import { isWildcard } from '../../address/address.ts';
 import type { PacketHandler } from '../../chain/routes.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
-import { MAX_UDP_BYTES } from '../../wire/constants.ts';
+import { HEADER_BYTES, MAX_UDP_BYTES } from '../../wire/constants.ts';
 import { Query, UDP } from '../../wire/query.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import { createNumericSocket, plainAddressText, readAddress, zoneOf } from './dgram-address.ts';
@@ -87,9 +87,10 @@ export class DgramListener implements DatagramListener {
     this.#replyWords = new Int32Array(memory);
     const { metrics } = parts;
     this.#values = metrics.values;
-    this.#oversized = metrics.counter('sekisho_drops_total', 'Packets dropped without an answer.', {
-      reason: 'oversized',
-    });
+    this.#oversized = metrics.counter(
+      'sekisho_udp_oversized_total',
+      'Datagrams longer than any query, answered FORMERR by their header.',
+    );
     this.#receiveErrors = metrics.counter('sekisho_udp_receive_errors_total', 'Failed calls to receive UDP datagrams.');
     this.#sendErrors = metrics.counter('sekisho_udp_send_errors_total', 'UDP answers that the kernel refused to send.');
   }
@@ -178,10 +179,8 @@ export class DgramListener implements DatagramListener {
 
   #receive(bound: BoundSocket, message: Buffer, sender: RemoteInfo): void {
     if (!this.#receiving || this.#closed) return;
-    if (message.length > MAX_QUERY_BYTES) {
-      this.#values[this.#oversized]! += 1;
-      return;
-    }
+    const oversized = message.length > MAX_QUERY_BYTES;
+    if (oversized) this.#values[this.#oversized]! += 1;
     const query = this.#query;
     // Port 0 cannot be answered; only a forger sends from it.
     if (sender.port === 0 || !readAddress(sender.address, query.clientWords)) {
@@ -193,10 +192,11 @@ export class DgramListener implements DatagramListener {
     query.listener = bound.listener;
     for (let i = 0; i < 5; i++) query.localWords[i] = bound.localWords[i]!;
     query.connection = -1;
-    this.#receiveBuffer.set(message);
+    this.#receiveBuffer.set(oversized ? message.subarray(0, HEADER_BYTES) : message);
     query.message = this.#receiveBuffer;
     query.start = 0;
-    query.length = message.length;
+    // A header alone is malformed (RFC 1035 §4.1.1: FORMERR), and so is what no query needs.
+    query.length = oversized ? HEADER_BYTES : message.length;
     query.nowMs = this.#parts.clock.nowMs();
     query.receivedMs = query.nowMs;
     this.prepare(query);

@@ -35,8 +35,13 @@ export class MmsgBatch {
   readonly #headers: Int32Array;
   readonly #iovecs: Int32Array;
 
-  /** `stride`: bytes per payload, a multiple of 64; the kernel may write up to `stride - 64` of them. */
-  constructor(stride: number) {
+  readonly #nameBytes: number;
+
+  /**
+   * `stride`: bytes per payload, a multiple of 64; the kernel may write up to `stride - 64` of them. `named`: messages have
+   * addresses; those of a connected socket need none.
+   */
+  constructor(stride: number, named = true) {
     const c = libc();
     const headers = c.allocate(BATCH * HEADER_WORDS * 4);
     const iovecs = c.allocate(BATCH * 16);
@@ -44,6 +49,7 @@ export class MmsgBatch {
     const controls = c.allocate(BATCH * CONTROL_STRIDE);
     const payload: NativeMemory = c.allocate(BATCH * stride);
     this.stride = stride;
+    this.#nameBytes = named ? 28 : 0;
     this.address = headers.address;
     this.payload = payload.bytes;
     this.payloadWords = payload.words;
@@ -55,7 +61,7 @@ export class MmsgBatch {
     this.#iovecs = iovecs.words;
     for (let i = 0; i < BATCH; i++) {
       const header = i * HEADER_WORDS;
-      putPointer(headers.words, header, names.address + i * NAME_STRIDE);
+      if (named) putPointer(headers.words, header, names.address + i * NAME_STRIDE);
       putPointer(headers.words, header + 4, iovecs.address + i * 16);
       headers.words[header + 6] = 1;
       putPointer(headers.words, header + 8, controls.address + i * CONTROL_STRIDE);
@@ -67,7 +73,7 @@ export class MmsgBatch {
   /** Get message `i` ready to receive into: the kernel overwrites these with what it used. */
   rearm(i: number, controlBytes: number): void {
     const header = i * HEADER_WORDS;
-    this.#headers[header + NAME_LENGTH] = 28;
+    this.#headers[header + NAME_LENGTH] = this.#nameBytes;
     this.#headers[header + CONTROL_LENGTH] = controlBytes;
     this.#headers[header + FLAGS] = 0;
   }

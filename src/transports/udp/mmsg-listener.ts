@@ -23,7 +23,7 @@ import {
   MSG_TRUNC,
 } from '../../system/libc.ts';
 import type { Clock } from '../../time/clock.ts';
-import { MAX_UDP_BYTES } from '../../wire/constants.ts';
+import { HEADER_BYTES, MAX_UDP_BYTES } from '../../wire/constants.ts';
 import { Query, UDP } from '../../wire/query.ts';
 import { boundPort, stopTaking } from '../sockets.ts';
 import type { DatagramListener } from './datagram-listener.ts';
@@ -100,9 +100,10 @@ export class MmsgListener implements DatagramListener {
     this.bound = parts.sockets.map((socket) => ({ address: socket.address, port: boundPort(socket.fd) }));
     const { metrics } = parts;
     this.#values = metrics.values;
-    this.#oversized = metrics.counter('sekisho_drops_total', 'Packets dropped without an answer.', {
-      reason: 'oversized',
-    });
+    this.#oversized = metrics.counter(
+      'sekisho_udp_oversized_total',
+      'Datagrams longer than any query, answered FORMERR by their header.',
+    );
     this.#receiveErrors = metrics.counter('sekisho_udp_receive_errors_total', 'Failed calls to receive UDP datagrams.');
     this.#sendErrors = metrics.counter('sekisho_udp_send_errors_total', 'UDP answers that the kernel refused to send.');
     for (let i = 0; i < BATCH; i++) this.#rx.rearm(i, 0);
@@ -136,24 +137,23 @@ export class MmsgListener implements DatagramListener {
     // Behind, some are dropped unread: nothing is to be done for those.
     if (this.#foresight && count >= LEAST_FORESEEN && !shedder) this.#foresee(this.#foresight, count);
     for (let i = 0; i < count; i++) {
-      if ((rx.flags(i) & MSG_TRUNC) !== 0) {
-        this.#values[this.#oversized]! += 1;
-      } else {
-        this.#describeSender(query, i);
-        if (shedder?.sheds(query)) {
-          rx.rearm(i, controlBytes);
-          continue;
-        }
-        if (socket.wildcard) this.#describeLocal(query, i);
-        else query.localWords[0] = 0;
-        query.message = rx.payload;
-        query.start = i * RECEIVE_STRIDE;
-        query.length = rx.received(i);
-        query.nowMs = nowMs;
-        query.receivedMs = nowMs;
-        query.replyStart = this.#queued * SEND_STRIDE;
-        if (this.#handle(query)) this.send(query);
+      const oversized = (rx.flags(i) & MSG_TRUNC) !== 0;
+      if (oversized) this.#values[this.#oversized]! += 1;
+      this.#describeSender(query, i);
+      if (shedder?.sheds(query)) {
+        rx.rearm(i, controlBytes);
+        continue;
       }
+      if (socket.wildcard) this.#describeLocal(query, i);
+      else query.localWords[0] = 0;
+      query.message = rx.payload;
+      query.start = i * RECEIVE_STRIDE;
+      // A header alone is malformed (RFC 1035 §4.1.1: FORMERR), and so is what no query needs.
+      query.length = oversized ? HEADER_BYTES : rx.received(i);
+      query.nowMs = nowMs;
+      query.receivedMs = nowMs;
+      query.replyStart = this.#queued * SEND_STRIDE;
+      if (this.#handle(query)) this.send(query);
       rx.rearm(i, controlBytes);
     }
     this.flush();

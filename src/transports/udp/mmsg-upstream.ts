@@ -1,35 +1,41 @@
 /**
- * UDP towards the upstream servers on Linux, in batches, from many random source ports (RFC 5452 §9.2).
+ * UDP towards the upstream servers on Linux, from very many random source ports (source-ports.ts, RFC 5452 §9.2).
  *
- * Queries leave by sendmmsg from one socket drawn from the pool by the CSPRNG, those of one length as one message that the
- * kernel cuts up (segment-batch.ts). Under load the socket is kept for up to 64 queries or 10 ms, so that the answers that
- * come in one turn of the loop are on few sockets, and few calls take them: whoever forges an answer has to guess port,
- * id and letter case of a question all the same. A port is retired after a while and stays open a little longer for late
- * answers, so that an outsider who learns a port cannot use it for long. Sockets are unconnected: the sender is compared
- * by the source, which counts what does not match.
+ * Each query has a port of its own, until so many come in one turn of the loop that the kernel's work for a datagram counts:
+ * then a few of one length share a port and leave as one message (group-batch.ts). Answers of all ports that have some are
+ * read in one go before the first is handled, so that memory can be fetched ahead for all of them.
  */
 
 import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
 import type { Metrics } from '../../metrics/registry.ts';
-import { AF_INET, AF_INET6, type Libc, libc, MSG_DONTWAIT, MSG_TRUNC } from '../../system/libc.ts';
+import { EAGAIN, type Libc, libc, MSG_DONTWAIT, MSG_TRUNC } from '../../system/libc.ts';
 import type { NativeLoop } from '../loop.ts';
-import { openUdpClient, SocketError } from '../sockets.ts';
-import { BATCH, MmsgBatch, NAME_STRIDE } from './mmsg-batch.ts';
-import { SegmentBatch } from './segment-batch.ts';
+import { openUdpClient } from '../sockets.ts';
+import { GroupBatch } from './group-batch.ts';
+import { BATCH, MmsgBatch } from './mmsg-batch.ts';
+import { type SourcePort, SourcePorts } from './source-ports.ts';
 
 /** Announced to upstreams is 1232; some send a little more than they should. */
 const RECEIVE_STRIDE = 4096 + 64 + 64;
 /** A query is header, name, type, class, OPT: at most 282 bytes. */
 const SEND_STRIDE = 512 + 64 + 64;
-/** How long a port is drawn for new queries, and how long it then still listens. */
-const LIFETIME_MS = 10_000;
-const GRACE_MS = 5_000;
+/**
+ * A datagram that leaves alone costs some 3 µs more than one of a message (bench/README.md), so ports of their own come out of
+ * an allowance: so many a millisecond, and so many saved up. Without any left one socket takes this many of a turn's queries.
+ */
+const ALONE_PER_MS = 1.5;
+const ALONE_AT_ONCE = 20_000;
+const SHARING = 16;
 
 export interface MmsgUpstreamParts {
   readonly loop: NativeLoop;
   readonly sink: DatagramSink;
-  /** Sockets per address family that are in use at a time, 1–1024. */
+  /** Sockets that are open at a time. */
   readonly sourcePorts: number;
+  /** No descriptor of this number or above is kept (open-files.ts). */
+  readonly lastDescriptor?: number;
+  /** Ports that no query leaves from (reserved-ports.ts). */
+  readonly reserved?: Uint8Array;
   /** Whether the kernel cuts messages up into datagrams (self-test.ts). */
   readonly segments: boolean;
   readonly random32: () => number;
@@ -40,177 +46,193 @@ export interface MmsgUpstreamParts {
   readonly closed: (fd: number) => void;
 }
 
-/** Queries in one turn of the loop from which on their socket is kept for the next. */
-const WORTH_KEEPING = 8;
+/** Errors read from one socket in a row before it is left until something comes again. */
+const ERRORS = 4;
 
-interface SourcePort {
-  readonly number: number;
+/** One connected socket. */
+interface Connected {
   readonly fd: number;
-  readonly slot: number;
-  /** When it is drawn no more; from then on, when it is closed. */
-  endsMs: number;
+  /** Its place among `#sockets`, and its number in the loop's group. */
+  readonly member: number;
+  readonly number: number;
+  readonly address: Int32Array;
+  readonly port: number;
 }
 
 export class MmsgUpstream implements UpstreamSockets {
   readonly #parts: MmsgUpstreamParts;
   readonly #libc: Libc = libc();
-  readonly #rx = new MmsgBatch(RECEIVE_STRIDE);
-  readonly #tx: SegmentBatch;
-  readonly #address = new Int32Array(4);
-  /** Ports in use per family (0: IPv4, 1: IPv6) and those that only listen any more. */
-  readonly #pools: [SourcePort[], SourcePort[]] = [[], []];
-  readonly #retired: SourcePort[] = [];
-  #closed = false;
-  #nextNumber = 0;
-  /** Socket of the batch being gathered, its family, and how many queries it has been used for in a row. */
-  #current: SourcePort | undefined;
-  #currentFamily = 0;
-  #drawnFor = 0;
+  /** Without senders' addresses: a connected socket has but one. */
+  readonly #rx = new MmsgBatch(RECEIVE_STRIDE, false);
+  readonly #tx: GroupBatch;
+  readonly #ports: SourcePorts<Connected>;
+  /** By member; `undefined` where it is free. */
+  readonly #sockets: (Connected | undefined)[] = [];
+  readonly #free: number[] = [];
+  /** Port of each group of the batch being gathered. */
+  readonly #groupPorts: (SourcePort<Connected> | undefined)[] = Array.from({ length: BATCH }, () => undefined);
+  /** Socket that each received datagram came to. */
+  readonly #receivers: (Connected | undefined)[] = Array.from({ length: BATCH }, () => undefined);
+  /** Queries of a turn of the loop, smoothed; those of this one. */
+  #perTurn = 0.1;
+  #inTurn = 0;
+  /** Queries that may have a port of their own beyond what their number calls for; when that was last added to. */
+  #allowance = ALONE_AT_ONCE + 0.1;
+  #allowedMs: number;
+  #lastGroup = 0;
   readonly #values: Float64Array;
   readonly #sendErrors: number;
 
   constructor(parts: MmsgUpstreamParts) {
     this.#parts = parts;
-    this.#tx = new SegmentBatch(SEND_STRIDE, parts.segments);
+    this.#allowedMs = parts.nowMs();
+    this.#tx = new GroupBatch(SEND_STRIDE, parts.segments);
     this.#values = parts.metrics.values;
     this.#sendErrors = parts.metrics.counter(
       'sekisho_upstream_send_errors_total',
       'Queries to upstreams that the kernel refused to send.',
     );
+    this.#ports = new SourcePorts<Connected>({
+      limit: parts.sourcePorts,
+      random32: parts.random32,
+      nowMs: parts.nowMs,
+      ...(parts.reserved && { reserved: parts.reserved }),
+      open: (address, destinationPort, port, number) => this.#open(address, destinationPort, port, number),
+      close: (socket) => this.#close(socket),
+    });
+    parts.loop.watchGroup((members, count) => this.#receive(members, count));
     for (let i = 0; i < BATCH; i++) this.#rx.rearm(i, 0);
   }
 
   send(bytes: Uint8Array, start: number, length: number, address: Int32Array, port: number): number {
-    const family = address[0] === 0 && address[1] === 0 && address[2] === 0xffff ? 0 : 1;
-    if (this.#tx.queued > 0 && this.#currentFamily !== family) this.flush();
-    if (this.#currentFamily !== family) this.#current = undefined;
-    if (!this.#current) {
-      this.#current = this.#draw(family);
-      this.#currentFamily = family;
-      this.#drawnFor = 0;
-    }
-    if (!this.#current) return -1;
-    this.#drawnFor++;
     const tx = this.#tx;
-    const i = tx.queued;
-    const payload = i * SEND_STRIDE;
+    const group = this.#group(address, port);
+    if (group < 0) {
+      this.#values[this.#sendErrors]! += 1;
+      return -1;
+    }
+    const payload = tx.queued * SEND_STRIDE;
     for (let b = 0; b < length; b++) tx.payload[payload + b] = bytes[start + b]!;
-    const name = i * NAME_STRIDE;
-    const { names, nameWords } = tx;
-    for (let w = 0; w < 7; w++) nameWords[(name >>> 2) + w] = 0;
-    names[name] = family === 0 ? AF_INET : AF_INET6;
-    names[name + 2] = port >>> 8;
-    names[name + 3] = port & 255;
-    if (family === 0) putBigEndian(names, name + 4, address[3]!);
-    else for (let w = 0; w < 4; w++) putBigEndian(names, name + 8 + w * 4, address[w]!);
-    tx.add(family === 0 ? 16 : 28, length);
-    const socket = this.#current.number;
-    if (tx.queued === BATCH) this.flush();
-    return socket;
+    tx.add(group, length);
+    this.#inTurn++;
+    const { number } = this.#groupPorts[group]!;
+    if (tx.queued === BATCH) this.#sendAll();
+    return number;
   }
 
   flush(): void {
-    const tx = this.#tx;
-    const queued = tx.queued;
-    // An unreachable network or a full buffer: the query's own timeout takes care of it.
-    if (queued > 0 && this.#current) this.#values[this.#sendErrors]! += tx.send(this.#current.fd);
-    // Where there is little to gain from batches, every turn of the loop has a port of its own.
-    if (queued < WORTH_KEEPING || this.#drawnFor >= BATCH) this.#current = undefined;
+    if (this.#inTurn > 0) this.#perTurn += (this.#inTurn - this.#perTurn) / 4;
+    this.#inTurn = 0;
+    if (this.#tx.queued > 0) this.#sendAll();
   }
 
   tick(nowMs: number): void {
-    if (this.#tx.queued === 0) this.#current = undefined;
-    for (const pool of this.#pools) {
-      // At most one port a tick is replaced, so that a pool does not turn over at once.
-      const old = pool.findIndex((port) => nowMs >= port.endsMs && port !== this.#current);
-      if (old < 0) continue;
-      const [retired] = pool.splice(old, 1);
-      retired!.endsMs = nowMs + GRACE_MS;
-      this.#retired.push(retired!);
-    }
-    while (this.#retired.length > 0 && nowMs >= this.#retired[0]!.endsMs) this.#close(this.#retired.shift()!);
+    this.#allowance = Math.min(ALONE_AT_ONCE, this.#allowance + Math.max(0, nowMs - this.#allowedMs) * ALONE_PER_MS);
+    this.#allowedMs = nowMs;
+    this.#ports.tick(nowMs);
   }
 
   close(): void {
-    for (const port of [...this.#pools[0], ...this.#pools[1], ...this.#retired]) this.#close(port);
-    this.#pools[0].length = 0;
-    this.#pools[1].length = 0;
-    this.#retired.length = 0;
-    this.#current = undefined;
-    this.#closed = true;
+    this.#ports.close();
   }
 
-  /** A socket of the pool, drawn at random; the pool is filled one by one as queries come. */
-  #draw(family: number): SourcePort | undefined {
-    if (this.#closed) return undefined;
-    const pool = this.#pools[family as 0 | 1];
-    if (pool.length < this.#parts.sourcePorts) {
-      const opened = this.#open(family === 0 ? 4 : 6);
-      if (opened) pool.push(opened);
+  /** The group that a query joins; -1 where no socket can be opened. */
+  #group(address: Int32Array, port: number): number {
+    const tx = this.#tx;
+    if (tx.groups > 0) {
+      const enough = tx.groups > this.#perTurn / SHARING;
+      if (enough && this.#allowance < 1) {
+        // By turns, so that queries that follow each other share a port only where there is but one.
+        for (let n = 0; n < 2; n++) {
+          const group = ++this.#lastGroup % tx.groups;
+          if (isTo(this.#groupPorts[group]!.socket, address, port)) return group;
+        }
+      } else if (enough) this.#allowance--;
     }
-    return pool[this.#parts.random32() % pool.length];
+    const drawn = this.#ports.draw(address, port);
+    if (drawn === undefined) return -1;
+    const group = tx.begin(drawn.socket.fd);
+    this.#groupPorts[group] = drawn;
+    return group;
   }
 
-  #open(family: 4 | 6): SourcePort | undefined {
-    // RFC 5452 §9.2: the whole range of ports above the well-known ones. Taken ones are drawn again.
-    for (let attempt = 0; attempt < 16; attempt++) {
-      const port = 1024 + (this.#parts.random32() % (65536 - 1024));
-      try {
-        const fd = openUdpClient(family, port);
-        this.#parts.opened(fd);
-        const number = this.#nextNumber++;
-        const slot = this.#parts.loop.watch(fd, () => this.#receive(number, fd));
-        // Spread, so that ports opened together do not retire together.
-        const lifetimeMs = LIFETIME_MS / 2 + (this.#parts.random32() % LIFETIME_MS);
-        return { number, fd, slot, endsMs: this.#parts.nowMs() + lifetimeMs };
-      } catch (error) {
-        if (!(error instanceof SocketError)) throw error;
+  #sendAll(): void {
+    // An unreachable network or a full buffer: the query's own timeout takes care of it.
+    this.#values[this.#sendErrors]! += this.#tx.send();
+  }
+
+  #open(address: Int32Array, destinationPort: number, port: number, number: number): Connected | undefined {
+    const fd = openUdpClient(address, destinationPort, port);
+    if (fd < 0) return undefined;
+    if (fd >= (this.#parts.lastDescriptor ?? Number.MAX_SAFE_INTEGER)) {
+      this.#libc.close(fd);
+      return undefined;
+    }
+    const member = this.#free.pop() ?? this.#sockets.length;
+    const socket = { fd, member, number, address, port: destinationPort };
+    this.#sockets[member] = socket;
+    this.#parts.opened(fd);
+    this.#parts.loop.join(fd, member);
+    return socket;
+  }
+
+  #close(socket: Connected): void {
+    this.#sockets[socket.member] = undefined;
+    this.#free.push(socket.member);
+    this.#libc.close(socket.fd);
+    this.#parts.closed(socket.fd);
+  }
+
+  /** Read what has come to these sockets, a batch at a time. Returns how many datagrams that was. */
+  #receive(members: Int32Array, count: number): number {
+    let taken = 0;
+    let filled = 0;
+    let errors = 0;
+    for (let i = 0; i < count; ) {
+      const socket = this.#sockets[members[i]!];
+      const room = BATCH - filled;
+      const received = socket ? this.#libc.recvmmsg(socket.fd, this.#rx.addressOf(filled), room, MSG_DONTWAIT, 0) : 0;
+      if (received > 0) {
+        for (let n = 0; n < received; n++) this.#receivers[filled + n] = socket;
+        filled += received;
+      }
+      // What became of an earlier query (an ICMP error) is told first, and what has come stands behind it.
+      const again = received < 0 && this.#libc.errno() !== EAGAIN && ++errors < ERRORS;
+      if (received < room && !again) {
+        i++;
+        errors = 0;
+      }
+      if (filled === BATCH) {
+        this.#deliver(filled);
+        taken += filled;
+        filled = 0;
       }
     }
-    this.#values[this.#sendErrors]! += 1;
-    return undefined;
+    this.#deliver(filled);
+    return taken + filled;
   }
 
-  #receive(number: number, fd: number): number {
+  #deliver(count: number): void {
     const rx = this.#rx;
-    const count = this.#libc.recvmmsg(fd, rx.address, BATCH, MSG_DONTWAIT, 0);
-    const { names } = rx;
-    const address = this.#address;
     const { sink } = this.#parts;
     if (count > 1 && sink.foresee)
       for (let i = 0; i < count; i++) sink.foresee(rx.payload, i * RECEIVE_STRIDE, rx.received(i));
     for (let i = 0; i < count; i++) {
-      const at = i * NAME_STRIDE;
-      if (names[at] === AF_INET) {
-        address[0] = 0;
-        address[1] = 0;
-        address[2] = 0xffff;
-        address[3] = bigEndian(names, at + 4);
-      } else {
-        for (let w = 0; w < 4; w++) address[w] = bigEndian(names, at + 8 + w * 4);
-      }
+      const { number, address, port } = this.#receivers[i]!;
       // A datagram cut by the kernel is handed on as it is: it will not parse, and is counted there.
       const length = (rx.flags(i) & MSG_TRUNC) !== 0 ? 0 : rx.received(i);
-      sink.datagram(number, rx.payload, i * RECEIVE_STRIDE, length, address, (names[at + 2]! << 8) | names[at + 3]!);
+      sink.datagram(number, rx.payload, i * RECEIVE_STRIDE, length, address, port);
       rx.rearm(i, 0);
     }
-    return Math.max(count, 0);
-  }
-
-  #close(port: SourcePort): void {
-    this.#parts.loop.unwatch(port.slot, port.fd);
-    this.#libc.close(port.fd);
-    this.#parts.closed(port.fd);
   }
 }
 
-function bigEndian(bytes: Uint8Array, at: number): number {
-  return (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
-}
-
-function putBigEndian(bytes: Uint8Array, at: number, value: number): void {
-  bytes[at] = value >>> 24;
-  bytes[at + 1] = value >>> 16;
-  bytes[at + 2] = value >>> 8;
-  bytes[at + 3] = value;
+function isTo(socket: Connected, address: Int32Array, port: number): boolean {
+  return (
+    socket.port === port &&
+    socket.address[3] === address[3] &&
+    socket.address[2] === address[2] &&
+    socket.address[1] === address[1] &&
+    socket.address[0] === address[0]
+  );
 }

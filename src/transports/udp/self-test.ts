@@ -3,10 +3,11 @@
  * architecture and one C library, so at the start one packet goes the whole way through loopback: out by sendmmsg with a
  * chosen source address, in by recvmmsg on a wildcard socket, with sender, length and packet info looked at.
  */
+
 import { AF_INET, IP_PKTINFO, IPPROTO_IP, libc, MSG_DONTWAIT, nativeUnavailable } from '../../system/libc.ts';
-import { boundPort, openUdpListener } from '../sockets.ts';
-import { BATCH, CONTROL_STRIDE, MmsgBatch, NAME_STRIDE } from './mmsg-batch.ts';
-import { SegmentBatch } from './segment-batch.ts';
+import { boundPort, encodeSockaddr, openUdpListener } from '../sockets.ts';
+import { GroupBatch } from './group-batch.ts';
+import { BATCH, CONTROL_STRIDE, MmsgBatch } from './mmsg-batch.ts';
 
 const LOOPBACK = 0x0100007f;
 const PAYLOAD = Uint8Array.from([0x5e, 0x15, 0x40, 1, 2, 3, 4, 5]);
@@ -50,13 +51,15 @@ function sendSegments(): boolean {
   const sender = openUdpListener({ address: loopback, port: 0, receiveBufferBytes: 65536 });
   try {
     const port = boundPort(receiver);
-    const tx = new SegmentBatch(64, true);
+    const tx = new GroupBatch(64, true);
+    const peer = encodeSockaddr(loopback, port);
+    if (c.connect(sender, peer, peer.length) < 0) return false;
+    const group = tx.begin(sender);
     for (const length of [8, 5, 8]) {
       tx.payload.set(PAYLOAD.subarray(0, length), tx.queued * 64);
-      tx.names.set([AF_INET, 0, port >>> 8, port & 255, 127, 0, 0, 1], tx.queued * NAME_STRIDE);
-      tx.add(16, length);
+      tx.add(group, length);
     }
-    if (tx.send(sender) > 0 || !tx.segments) return false;
+    if (tx.send() > 0 || !tx.segments) return false;
     const rx = new MmsgBatch(576);
     for (let i = 0; i < BATCH; i++) rx.rearm(i, 0);
     const lengths: number[] = [];

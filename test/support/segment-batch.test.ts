@@ -1,12 +1,12 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, it } from 'vitest';
-import { addressWords } from '../../address/address.ts';
-import { AF_INET, libc, nativeUnavailable, SOL_SOCKET } from '../../system/libc.ts';
-import { openUdpListener } from '../sockets.ts';
-import { BATCH, NAME_STRIDE } from './mmsg-batch.ts';
+import { addressWords } from '../../src/address/address.ts';
+import { AF_INET, libc, nativeUnavailable, SOL_SOCKET } from '../../src/system/libc.ts';
+import { openUdpListener } from '../../src/transports/sockets.ts';
+import { BATCH, NAME_STRIDE } from '../../src/transports/udp/mmsg-batch.ts';
+import { segmentsWork } from '../../src/transports/udp/self-test.ts';
 import { SegmentBatch } from './segment-batch.ts';
-import { segmentsWork } from './self-test.ts';
 
 const STRIDE = 128;
 /** With it a socket sends without checksums, and the kernel refuses to cut messages up (EINVAL). */

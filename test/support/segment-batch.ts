@@ -21,8 +21,8 @@ import {
   libc,
   MSG_DONTWAIT,
   UDP_SEGMENT,
-} from '../../system/libc.ts';
-import { BATCH, NAME_STRIDE } from './mmsg-batch.ts';
+} from '../../src/system/libc.ts';
+import { BATCH, NAME_STRIDE } from '../../src/transports/udp/mmsg-batch.ts';
 
 const HEADER_WORDS = 16;
 const NAME_LENGTH = 2;
