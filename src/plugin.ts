@@ -72,8 +72,8 @@ import type { Question } from './wire/question.ts';
 
 /** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
 export { PURPOSE, readOf } from './admin/personal-read.ts';
-export type { RouteAudit } from './admin/route-audit.ts';
 export type { AuditEntry, Auditor } from './audit/entry.ts';
+export type { RouteAudit } from './audit/route-declaration.ts';
 export type { Clock } from './clock.ts';
 export { durationMs, durationSeconds, sizeBytes } from './config/units.ts';
 export type { MeasureCarrier } from './measures/desk.ts';

@@ -5,8 +5,8 @@
 import type { FastifyInstance } from 'fastify';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/admin/personal-read.ts';
 import type { Role } from '../../src/admin/roles.ts';
-import type { RouteAudit } from '../../src/admin/route-audit.ts';
 import { errorSchema, responseSchema } from '../../src/admin/status.ts';
+import type { RouteAudit } from '../../src/audit/route-declaration.ts';
 import { errorText, SekishoError } from '../../src/errors.ts';
 import type { Auditor, Clock } from '../../src/plugin.ts';
 import type { Desk } from './desk.ts';

@@ -8,6 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RouteAudit } from '../audit/route-declaration.ts';
 import { errorText, SekishoError } from '../errors.ts';
 import { AuditedConsents } from '../subscribers/audited-consents.ts';
 import { type Actor, ConsentDesk } from '../subscribers/consent-desk.ts';
@@ -47,6 +48,18 @@ const BROWSER_COOKIE = 'sekisho-browser';
 const BROWSER = /^[A-Za-z0-9_-]{22}$/;
 const DONE = ['opt-out', 'opt-in'];
 
+/** What each route leaves in the audit log. */
+const OWN_LOOK = { noAudit: 'a subscriber looks at the own page: that is in the consent ledger, once in ten minutes' };
+const CHANGE: { audit: RouteAudit } = {
+  audit: {
+    of: 'change',
+    actions: ['consent.opt-out', 'consent.opt-in'],
+    unless: 'an opt-out acts also where the audit log cannot be written: it protects whoever asks for it',
+  },
+};
+const LINK = { noAudit: 'it says who somebody is, and shows nothing of anybody' };
+const LEAVE = { noAudit: 'it ends a session, and shows nothing of anybody' };
+
 export function portalRoutes(
   app: FastifyInstance,
   deps: PagesDeps,
@@ -76,7 +89,7 @@ export function portalRoutes(
       : `line-${found.kind}`;
   };
 
-  app.get('/', async (request, reply) => {
+  app.get('/', { config: OWN_LOOK }, async (request, reply) => {
     if (!state) {
       counters.request('message');
       return pages.message(request, reply, 'noSubscribers', 200);
@@ -110,7 +123,7 @@ export function portalRoutes(
     }
   });
 
-  app.post('/consent', async (request, reply) => {
+  app.post('/consent', { config: CHANGE }, async (request, reply) => {
     if (!state) return pages.message(request, reply, 'noSubscribers', 404);
     if (isCrossSite(request, config.portal.url)) return refuse(request, reply, 'cross-site');
     const { form, purpose, action } = fieldsOf(request.body);
@@ -149,10 +162,10 @@ export function portalRoutes(
     return reply.header('referrer-policy', 'no-referrer').redirect(`/?lang=${pages.language(request)}`, 303);
   };
   // A browser that looks ahead must not use a link up: no HEAD.
-  app.get('/link', { exposeHeadRoute: false }, takeLink);
-  app.post('/link', takeLink);
+  app.get('/link', { exposeHeadRoute: false, config: LINK }, takeLink);
+  app.post('/link', { config: LINK }, takeLink);
 
-  app.post('/leave', async (request, reply) => {
+  app.post('/leave', { config: LEAVE }, async (request, reply) => {
     // On the server: a copy of the cookie is worth nothing from now on, and forms of this browser neither.
     const session = cookieOf(request, SESSION_COOKIE);
     if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());

@@ -1,6 +1,6 @@
 /** Every route of a running server, as its OpenAPI describes it, and a configuration in which every plugin has its routes. */
 import type { Role } from '../../src/admin/roles.ts';
-import type { RouteAudit } from '../../src/admin/route-audit.ts';
+import type { RouteAudit } from '../../src/audit/route-declaration.ts';
 import type { World } from './world.ts';
 
 /** Plugins besides those that every world has. */
