@@ -154,29 +154,29 @@ export class AuditLog implements Auditor {
   #append(entries: readonly AuditEntry[]): Row[] {
     const database = this.#open();
     // One transaction, and a lock from its beginning: two writers cannot both continue the same entry.
-    return inTransaction(database, () => entries.map((entry) => this.#appendOne(database, entry)));
-  }
-
-  #appendOne(database: Database, entry: AuditEntry): Row {
-    const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
-      | Row
-      | undefined;
-    const content = {
-      sequence: (last?.sequence ?? 0) + 1,
-      at: new Date(this.#clock.wallMs()).toISOString(),
-      who: entry.who.slice(0, LONGEST_TEXT),
-      role: entry.role.slice(0, LONGEST_TEXT),
-      action: entry.action.slice(0, LONGEST_TEXT),
-      purpose: entry.purpose.slice(0, LONGEST_TEXT),
-      detail: JSON.stringify(entry.detail ?? {}),
-    };
-    const row: Row = { ...content, hash: hashOf(content, last?.hash ?? NOTHING) };
-    database
-      .prepare(
+    return inTransaction(database, (): Row[] => {
+      let last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
+        | Pick<Row, 'sequence' | 'hash'>
+        | undefined;
+      const insert = database.prepare(
         'INSERT INTO audit (sequence, at, who, role, action, purpose, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      )
-      .run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
-    return row;
+      );
+      return entries.map((entry) => {
+        const content = {
+          sequence: (last?.sequence ?? 0) + 1,
+          at: new Date(this.#clock.wallMs()).toISOString(),
+          who: entry.who.slice(0, LONGEST_TEXT),
+          role: entry.role.slice(0, LONGEST_TEXT),
+          action: entry.action.slice(0, LONGEST_TEXT),
+          purpose: entry.purpose.slice(0, LONGEST_TEXT),
+          detail: JSON.stringify(entry.detail ?? {}),
+        };
+        const row: Row = { ...content, hash: hashOf(content, last?.hash ?? NOTHING) };
+        insert.run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
+        last = row;
+        return row;
+      });
+    });
   }
 
   #open(): Database {
