@@ -245,12 +245,14 @@ async function openSubscribers(
     // Brings SQLite along, which a server without subscribers need not load.
     const { SubscriberState } = await import('./subscribers/state.ts');
     parts.subscribers = new SubscriberState(config.server.dataFolder, clock, log, {
+      leaseMs: config.subscribers.leaseMs,
       believedMs: config.subscribers.leaseAfterRestartMs,
     });
   }
   const desk = await SubscriberDesk.open({
     audit: parts.audit,
     config: config.subscribers,
+    access: config.server.access,
     state: parts.subscribers,
     log,
     metrics: controls.metrics,

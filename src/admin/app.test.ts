@@ -39,6 +39,7 @@ const status: Status = {
   upstreams: [{ address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 }],
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
   cache: { entries: 1, usedBytes: 200, sizeBytes: 2 ** 28, hits: 3, misses: 4, stale: 0 },
+  leases: null,
   queries: { total: 7, udp: 6, tcp: 1, dropped: 0, shed: 0, rcodes: { NOERROR: 7 } },
 };
 

@@ -34,6 +34,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
     unfiltered: [],
     leaseMs: 60_000,
     leaseAfterRestartMs: 0,
+    provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
   });
   const ranges = new AddressTable();
   ranges.set({ ...parsePrefix(SUBSCRIBER), port: 0, portBits: 0 }, state.register.holderFor('4711'), NEVER);

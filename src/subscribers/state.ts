@@ -20,6 +20,8 @@ import type { SubscribersConfig } from './subscribers-config.ts';
 export const LEDGER_FILE = 'consent.db';
 
 export interface LeaseKeeping {
+  /** `subscribers.lease` of the configuration that starts: what is kept is judged by it. */
+  readonly leaseMs: number;
   /** After the last that was heard before a restart. */
   readonly believedMs: number;
   /** Who writes; a thread of its own unless told otherwise. */
@@ -36,8 +38,6 @@ export class SubscriberState {
   readonly damage: string | undefined;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
-  /** Numbers of those who report leases, which sessions carry. */
-  readonly #reporters = new Map<string, number>();
   #leaseSeconds = 7200;
   #termsInForce = '';
 
@@ -59,7 +59,12 @@ export class SubscriberState {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
       },
     });
-    this.leases = new Leases(table, () => this.#leaseSeconds);
+    if (keep) this.#leaseSeconds = Math.round(keep.leaseMs / 1000);
+    this.leases = new Leases(
+      table,
+      () => this.#leaseSeconds,
+      () => this.nowSeconds(),
+    );
     if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
   }
 
@@ -71,17 +76,6 @@ export class SubscriberState {
   /** The monotonic second that the packet threads compare expiries with. */
   nowSeconds(): number {
     return Math.floor(this.clock.nowMs() / 1000);
-  }
-
-  /** Number of a RADIUS client, from 0; -1 where there are `most` already. */
-  reporterOf(client: string, most: number): number {
-    const known = this.#reporters.get(client);
-    if (known !== undefined) return known;
-    if (this.#reporters.size >= most) return -1;
-    const reporter = this.#reporters.size;
-    this.#reporters.set(client, reporter);
-    this.leases.keeper?.reporterNamed(reporter, client);
-    return reporter;
   }
 
   /** From now on these terms, groups and times hold. */
@@ -107,9 +101,10 @@ export class SubscriberState {
   #keepLeases(file: string, { believedMs, writer = threadWriter }: LeaseKeeping, log: Logger): void {
     try {
       const before = new LeaseArchive(file, this.clock.wallMs());
-      for (const { number, client } of before.reporters()) if (client !== '') this.#reporters.set(client, number);
-      const keeper = new LeaseKeeper(writer(file, before.run), this.register, this.clock, log);
+      const lifetimeMs = () => this.#leaseSeconds * 1000;
+      const keeper = new LeaseKeeper(writer(file, before.run), this.register, lifetimeMs, this.clock, log);
       const restored = keeper.restore(before, this.leases, this.register, believedMs);
+      before.close();
       this.leases.keeper = keeper;
       log.info({ restored }, 'leases from before the start are believed for a while');
     } catch (error) {
