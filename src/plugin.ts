@@ -346,6 +346,8 @@ export interface NoticeDesk {
   deleteOlderThan(ms: number): void;
   /** The same of names alone. */
   deleteNamesOlderThan(ms: number): void;
+  /** The ground on which names were kept has ended: delete all of them, now. Costs little where there are none. */
+  deleteNames(why: string): void;
 }
 
 export interface Control {

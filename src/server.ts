@@ -22,7 +22,8 @@ import { systemClock } from './clock.ts';
 import type { Config } from './config/config.ts';
 import { loadConfig } from './config/load.ts';
 import { problemText } from './config/yaml-source.ts';
-import { makeDataFolder } from './data-folder.ts';
+import { closeDataFolder, makeDataFolder } from './data-folder.ts';
+import { lockDataFolder } from './data-folder-lock.ts';
 import { errorText, SekishoError } from './errors.ts';
 import { Explainer } from './explain.ts';
 import { Generation, type ProcessParts } from './generation.ts';
@@ -45,6 +46,7 @@ import {
   statusReport,
   totalMetric,
 } from './status-report.ts';
+import { NOTICES_DELETED } from './subscribers/notice-desk.ts';
 import { version } from './version.ts';
 import { COOKIE_SECRET_BYTES } from './wire/server-cookies.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -62,6 +64,8 @@ export interface RunOptions {
 
 /** Run the server until SIGTERM or SIGINT. Resolves with the exit code; rejects with SekishoError where it cannot start. */
 export async function runServer(options: RunOptions): Promise<number> {
+  // What is kept is for the server's own user alone, whatever makes the file.
+  process.umask(0o077);
   const config = await load(options);
   const server = await Server.start(config, options);
   return server.stopped;
@@ -132,9 +136,14 @@ class Server {
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
-    makeDataFolder(config.server.dataFolder);
+    closeDataFolder(config.server.dataFolder, log);
+    lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
+      log.warn({ reason }, 'the data folder cannot be locked: see that no other server uses it'),
+    );
+    const { anchorsFolder } = config.server;
+    if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
 
-    const audit = new AuditLog(config.server.dataFolder, systemClock, log);
+    const audit = new AuditLog(config.server.dataFolder, systemClock, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
     let listsVersion = 0;
@@ -304,8 +313,10 @@ class Server {
     await this.#notice.close();
     await this.#admin?.close();
     this.#process.measures.close();
-    this.#process.audit.close();
+    // Each notes its end in the other's file.
+    this.#process.audit.look();
     await this.#process.subscribers?.close();
+    this.#process.audit.close();
     this.#log.info('stopped');
     this.#finish(0);
   }
@@ -337,10 +348,10 @@ class Server {
       version: this.#report.version,
       log: this.#log,
       metricsText: () => {
-        this.#generation.subscribers?.measure();
+        this.#generation.measure();
         return metricsReport(this.#generation, this.#report);
       },
-      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
+      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report, this.#damages()),
       explain: (question) => this.#explainer.explain(question),
       reload: (by) => this.reload(by),
       audit: this.#process.audit,
@@ -355,6 +366,21 @@ class Server {
       },
       report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
     };
+  }
+
+  /** What stands until a person accepts it. */
+  #damages(): string[] {
+    const { audit, subscribers } = this.#process;
+    return [
+      ...(subscribers?.damage === undefined
+        ? []
+        : [
+            `the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${subscribers.damage}`,
+          ]),
+      ...(audit.damage === undefined
+        ? []
+        : [`the audit log is damaged, personal data cannot be read (sekisho audit acknowledge): ${audit.damage}`]),
+    ];
   }
 
   #transparencyReport(span: ReportSpan): TransparencyReport {
@@ -376,7 +402,7 @@ class Server {
       })),
       tallies: this.#tallies.between(span.from, span.to),
       actions: audit.summary(begin, end),
-      deletions: audit.details('history.delete', begin, end),
+      deletions: ['history.delete', NOTICES_DELETED].flatMap((action) => audit.details(action, begin, end)),
       consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
       audit: audit.verify(),
     });
@@ -416,6 +442,8 @@ function needsRestart(before: Config, after: Config): string[] {
   if (before.server.udp.io !== after.server.udp.io) changed.push('server.udp.io: can only be changed by a restart');
   if (before.server.dataFolder !== after.server.dataFolder)
     changed.push('server.data: the folder can only be changed by a restart');
+  if (before.server.anchorsFolder !== after.server.anchorsFolder)
+    changed.push('server.anchors: the folder can only be changed by a restart');
   if (endpointText(before.admin.listen) !== endpointText(after.admin.listen))
     changed.push('admin.listen: the address can only be changed by a restart');
   return changed;

@@ -34,7 +34,12 @@ export interface ReportParts {
   readonly retiring: () => readonly MetricsSource[];
 }
 
-export function statusReport(generation: Generation, configuredAtMs: number, parts: ReportParts): Status {
+export function statusReport(
+  generation: Generation,
+  configuredAtMs: number,
+  parts: ReportParts,
+  damages: readonly string[],
+): Status {
   const sources = generation.workers.metrics;
   const counted = [...sources, ...parts.retiring()];
   const total = (name: string, labels: Record<string, string> = {}) =>
@@ -51,7 +56,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     configuration: config.source,
     configuredAt: new Date(configuredAtMs).toISOString(),
     ready: workers.serving,
-    warnings: [...config.warnings],
+    warnings: [...damages, ...config.warnings],
     workers: workers.states.map(({ place, state, replaced, sinceMs }) => ({
       number: place,
       state,

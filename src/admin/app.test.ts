@@ -16,6 +16,8 @@ import { ROLES, type Role } from './roles.ts';
 import type { Status } from './status.ts';
 import { Tokens } from './tokens.ts';
 
+const SOUND = { ok: true, entries: 0, head: null, problem: null };
+
 const ADMIN_TOKEN = 'A'.repeat(43);
 const tokenOf = (role: Role) => `token-of-${role}`;
 const tokens = new Tokens(
@@ -76,7 +78,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
-    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,
@@ -243,9 +245,11 @@ describe('/openapi.json', () => {
       '/openapi.json',
       '/readyz',
       '/reload',
+      '/v1/audit/acknowledge',
       '/v1/audit/verify',
       '/v1/consent/import/{id}',
       '/v1/consent/ledger',
+      '/v1/consent/ledger/accept-damage',
       '/v1/consent/subscribers/{subscriber}',
       '/v1/consent/subscribers/{subscriber}/export',
       '/v1/consent/subscribers/{subscriber}/{action}',

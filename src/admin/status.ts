@@ -161,3 +161,11 @@ export function responseSchema(schema: z.ZodType): Record<string, unknown> {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', reused: 'inline' });
   return rest;
 }
+
+/** Body of a request that a person has to give a reason for. */
+export const statedReason = {
+  type: 'object',
+  required: ['reason'],
+  additionalProperties: false,
+  properties: { reason: { type: 'string', minLength: 1, maxLength: 500, description: 'Why; recorded.' } },
+} as const;

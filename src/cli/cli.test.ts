@@ -102,7 +102,11 @@ beforeAll(async () => {
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
-    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: {
+      record: () => {},
+      verify: () => ({ ok: true, entries: 0, head: null, problem: null }),
+      acknowledge: () => ({ ok: true, entries: 0, head: null, problem: null }),
+    },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
   });

@@ -25,6 +25,7 @@ import { type Found, findConfig, readText } from './find.ts';
 import { loadLists } from './load-lists.ts';
 import { loadNotice } from './load-notice.ts';
 import { loadSubscribers } from './load-subscribers.ts';
+import { openSecrets } from './open-secrets.ts';
 import { loadPlugins, type ResolvePlugin } from './plugin-options.ts';
 import { check, foundText, unknownKey } from './problems.ts';
 import {
@@ -132,9 +133,14 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
 
   if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !notice || !ip53b)
     return fail();
-  const warnings = [...dangers(sections), ...lists.dangers, ...subscriberNotes.dangers, ...noticeNotes.dangers].map(
-    (danger) => problemText(placed(report(danger), found)),
-  );
+  const secretNotes = openSecrets(raw, found.baseFolder);
+  const warnings = [
+    ...dangers(sections),
+    ...lists.dangers,
+    ...subscriberNotes.dangers,
+    ...noticeNotes.dangers,
+    ...secretNotes,
+  ].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,
     baseFolder: found.baseFolder,

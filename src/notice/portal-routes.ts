@@ -103,9 +103,9 @@ export function portalRoutes(
     const browser = browserOf(request) ?? randomBytes(16).toString('base64url');
     setCookie(reply, BROWSER_COOKIE, browser, secure);
     const again = memory.lookedBefore(who.subscriber, who.by);
+    const form = await memory.tickets.form(who, browser, clock.wallMs());
     try {
       const record = await new ConsentDesk(state).showOwn(who.subscriber, again, actorOf(who, deps));
-      const form = await memory.tickets.form(who, browser, clock.wallMs());
       const { done } = fieldsOf(request.query);
       const view = portalView(
         record,
@@ -117,9 +117,9 @@ export function portalRoutes(
       counters.request('portal');
       return pages.send(request, reply, 'portal', view, { status: 200, forms: true });
     } catch (error) {
-      // R14: no look without a trace.
+      // R14: no look without a trace. To withdraw, nothing needs to be seen.
       if (!again) memory.forgetLook(who.subscriber, who.by);
-      return failed(request, reply, error);
+      return failed(request, reply, error, form);
     }
   });
 
@@ -139,7 +139,12 @@ export function portalRoutes(
     try {
       const asker = { who: 'subscriber', role: 'subscriber' };
       const consents = new AuditedConsents(state, deps.audit, deps.log);
-      await consents.change(who.subscriber, purpose, action, actorOf(who, deps), asker);
+      const actor = actorOf(who, deps);
+      const { durable } = await consents.change(who.subscriber, purpose, action, actor, asker);
+      if (!durable) {
+        counters.request('opted-out');
+        return pages.message(request, reply, 'notDurable', 202);
+      }
     } catch (error) {
       return failed(request, reply, error);
     }
@@ -175,13 +180,15 @@ export function portalRoutes(
     return pages.message(request, reply, 'left', 200);
   });
 
-  function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
+  function failed(request: FastifyRequest, reply: FastifyReply, error: unknown, form?: string): FastifyReply {
     if (error instanceof SekishoError && error.code === 'SEKISHO_CONSENT_REFUSED') {
       counters.refused('bad-request');
       return pages.message(request, reply, 'refused', 422);
     }
     deps.log.error({ reason: errorText(error) }, 'the portal could not record a look or a change of consent');
-    return refuse(request, reply, 'failed');
+    counters.refused('failed');
+    const [message, status] = ANSWERS.failed;
+    return pages.message(request, reply, message, status, form);
   }
 }
 

@@ -6,8 +6,8 @@
  * `full` durability: a Start that was answered must not be missing after a loss of power, where the one before it would
  * come back in its place.
  */
-import { rmSync } from 'node:fs';
-import { closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
+import { rmSync, statSync } from 'node:fs';
+import { closeDatabase, cutLog, type Database, inTransaction, leaveNoTrace, openDatabase } from '../store/database.ts';
 import { ID_WORDS, NAME_WORDS, REPORTER_WORDS } from './session-name.ts';
 
 export const LEASES_FILE = 'leases.db';
@@ -33,6 +33,16 @@ const PREFIX_WORDS = 5;
 export const CLAIM_ENDED = 1;
 export const CLAIM_UNSURE = 2;
 export const CLAIM_DOUBTED = 4;
+/** What was overwritten in the file stays in the write-ahead log no longer than this, and a heartbeat of the writer. */
+const CUT_MS = 5_000;
+/**
+ * SQLite leaves bytes of rows where it has moved them to another page. So the file is written anew, which takes some 20 ms a
+ * MiB, in which nothing is recorded: not before so much time has passed for each MiB, and never more often than the least.
+ */
+const REWRITE_MS_A_MIB = 60_000;
+const LEAST_REWRITE_MS = 600_000;
+/** At an end of the process a file up to this size is written anew too. */
+const REWRITTEN_AT_END_BYTES = 16 << 20;
 
 /** What happened, in its order. Arrays beside each other: this goes from one thread to another, thousands at a time. */
 export interface LeaseBatch {
@@ -89,10 +99,13 @@ export class LeaseArchive {
   /** Number of this process among those that used the file. */
   readonly run: number;
   #purgedMs = 0;
+  #cutMs = 0;
+  #rewrittenMs: number;
 
   /** Throws what SQLite throws. A damaged file is moved aside: leases are then unknown until their next message. */
   constructor(file: string, wallMs: number, run?: number) {
     this.#file = file;
+    this.#rewrittenMs = wallMs;
     this.#database = openDatabase(file, { durability: 'full', schema: SCHEMA }, wallMs).database;
     this.run = run ?? Math.max(0, ...this.runs().keys()) + 1;
   }
@@ -149,14 +162,22 @@ export class LeaseArchive {
         });
       }
       database.prepare('INSERT OR REPLACE INTO run VALUES (?, ?)').run(this.run, heardMs);
-      if (heardMs - this.#purgedMs < PURGE_MS) return;
+      if (Math.abs(heardMs - this.#purgedMs) < PURGE_MS) return;
+      this.#purgedMs = heardMs;
       database.prepare('DELETE FROM claim WHERE until_ms <= ?').run(heardMs);
       database.prepare('DELETE FROM run WHERE number <> ? AND number NOT IN (SELECT run FROM claim)').run(this.run);
     });
-    if (heardMs - this.#purgedMs < PURGE_MS) return;
-    this.#purgedMs = heardMs;
-    // What was deleted must not stay in the log either.
-    database.pragma('wal_checkpoint(TRUNCATE)');
+    this.#removeTraces(heardMs);
+  }
+
+  /** Of numbers that were given up, in the log and in the file. A clock that steps back makes it come early. */
+  #removeTraces(nowMs: number): void {
+    if (Math.abs(nowMs - this.#cutMs) < CUT_MS) return;
+    const due = Math.max(LEAST_REWRITE_MS, (statSync(this.#file).size / 2 ** 20) * REWRITE_MS_A_MIB);
+    const isDue = Math.abs(nowMs - this.#rewrittenMs) >= due;
+    if (!(isDue ? leaveNoTrace(this.#database) : cutLog(this.#database))) return;
+    this.#cutMs = nowMs;
+    if (isDue) this.#rewrittenMs = nowMs;
   }
 
   /** Forget everything, on a disk that takes nothing more: what cannot be kept up to date must not be believed. */
@@ -167,6 +188,7 @@ export class LeaseArchive {
   }
 
   close(): void {
+    if (this.#database.open && statSync(this.#file).size <= REWRITTEN_AT_END_BYTES) leaveNoTrace(this.#database);
     closeDatabase(this.#database);
   }
 }

@@ -7,17 +7,19 @@ import type { Logger } from 'pino';
 import type { Clock } from '../clock.ts';
 import { makeDataFolder } from '../data-folder.ts';
 import { errorText } from '../errors.ts';
+import type { Database } from '../store/database.ts';
 import { AddressTable, type AddressTableMemory } from './address-table.ts';
+import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './guarded-ledger.ts';
 import { LEASES_FILE, LeaseArchive } from './lease-archive.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { type LeaseWriter, threadWriter } from './lease-writer.ts';
 import { Leases } from './leases.ts';
-import { Ledger } from './ledger.ts';
-import { Notices } from './notices.ts';
+import { IN_MEMORY, type Ledger } from './ledger.ts';
+import { NOTICES_FILE, Notices, openNotices } from './notices.ts';
 import { Register } from './register.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 
-export const LEDGER_FILE = 'consent.db';
+export { LEDGER_FILE };
 
 export interface LeaseKeeping {
   /** `subscribers.lease` of the configuration that starts: what is kept is judged by it. */
@@ -30,30 +32,32 @@ export interface LeaseKeeping {
 
 export class SubscriberState {
   readonly register = new Register();
-  readonly ledger: Ledger;
+  /** The ledger, what guards it, and its damage. */
+  readonly consent: GuardedLedger;
   readonly notices: Notices;
   readonly leases: Leases;
   readonly clock: Clock;
-  /** Why the ledger does not hold; then nobody is inspected until it is mended. */
-  readonly damage: string | undefined;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
   #leaseSeconds = 7200;
   #termsInForce = '';
+  #config: SubscribersConfig | undefined;
 
   /**
-   * Throws SekishoError where the ledger cannot be opened. `keep`: leases are kept over restarts, and those from before
-   * believed so long; without it they end with the process.
+   * Throws SekishoError where the folder cannot be made. `keep`: leases are kept over restarts, and those from before believed so
+   * long; without it they end with the process.
    */
-  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping) {
+  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping, anchors: LedgerAnchors = {}) {
     this.clock = clock;
+    const sound = () => {
+      this.#termsInForce = '';
+      if (this.#config) this.putInForce(this.#config);
+    };
     const folder = join(dataFolder, 'subscribers');
     makeDataFolder(folder);
-    this.ledger = new Ledger(join(folder, LEDGER_FILE), () => clock.wallMs());
-    this.damage = this.ledger.verify();
-    if (this.damage !== undefined)
-      log.error({ problem: this.damage }, 'the consent ledger does not hold: nobody is inspected');
-    this.notices = new Notices(this.ledger.db);
+    this.notices = noticesIn(folder, clock, log);
+    const opened = (ledger: Database) => this.notices.takeOver(ledger);
+    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, opened, sound });
     const table = new AddressTable({
       replaced: async (memory) => {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
@@ -68,6 +72,15 @@ export class SubscriberState {
     if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
   }
 
+  get ledger(): Ledger {
+    return this.consent.ledger;
+  }
+
+  /** Why the ledger does not hold; then nobody is inspected. */
+  get damage(): string | undefined {
+    return this.consent.damage;
+  }
+
   /** Resolves when what was reported so far outlives the process. */
   recorded(): Promise<void> {
     return this.leases.keeper?.recorded() ?? Promise.resolve();
@@ -79,21 +92,21 @@ export class SubscriberState {
   }
 
   /** From now on these terms, groups and times hold. */
-  putInForce({ terms, groups, leaseMs }: SubscribersConfig): void {
+  putInForce(config: SubscribersConfig): void {
+    const { terms, groups, leaseMs } = config;
+    this.#config = config;
     this.#leaseSeconds = Math.round(leaseMs / 1000);
-    if (this.damage !== undefined) {
-      this.register.withdrawAll();
-      return;
-    }
+    const holds = this.damage === undefined;
     // A million entries take seconds to read: only where they mean something else than before.
-    const text = JSON.stringify([terms, groups]);
+    const text = JSON.stringify([terms, groups, holds]);
     if (text === this.#termsInForce) return;
-    this.register.putInForce(terms, groups, this.ledger.read());
+    this.register.putInForce(terms, groups, this.ledger.read(), holds);
     this.#termsInForce = text;
   }
 
   async close(): Promise<void> {
-    this.ledger.close();
+    await this.consent.close();
+    this.notices.close();
     await this.leases.keeper?.close();
   }
 
@@ -110,5 +123,15 @@ export class SubscriberState {
     } catch (error) {
       log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
     }
+  }
+}
+
+/** What cannot be kept is told to nobody, and stops nothing. */
+function noticesIn(folder: string, clock: Clock, log: Logger): Notices {
+  try {
+    return new Notices(openNotices(join(folder, NOTICES_FILE), clock.wallMs()));
+  } catch (error) {
+    log.error({ reason: errorText(error) }, 'notices cannot be kept: they are in memory alone');
+    return new Notices(openNotices(IN_MEMORY, clock.wallMs()));
   }
 }
