@@ -15,6 +15,7 @@ import { mountPlugin } from '../../src/loading/plugins.ts';
 import { Metrics } from '../../src/metrics/registry.ts';
 import { ConsentDesk } from '../../src/subscribers/consent/consent-desk.ts';
 import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
+import { leaseBounds } from '../../src/subscribers/leases/lease-bounds.ts';
 import { Accounting } from '../../src/subscribers/radius/accounting.ts';
 import { requestAuthenticator } from '../../src/subscribers/radius/packet.ts';
 import { loadRanges } from '../../src/subscribers/ranges/ranges-file.ts';
@@ -226,6 +227,7 @@ state.putInForce({
   unfiltered: [],
   leaseMs: 3_600_000,
   leaseAfterRestartMs: 0,
+  provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
 });
 await timed('a CSV of 1 M rows, three of them bad, loaded', 1e6, async () => {
   const { rejected, findings } = await loadRanges(csv, (subscriber) => state.register.holderFor(subscriber));
@@ -256,8 +258,12 @@ const config = {
   secretFile: '',
   clients: ['127.0.0.0/8'],
   subscriber: 'user-name',
+  shortestIpv6: 48,
 } as const;
-const accounting = new Accounting(state, config, secret, () => {});
+const bounds = leaseBounds({ shortestIpv4: 32, shortestIpv6: 48 }, ['0.0.0.0/1', '128.0.0.0/1']);
+const nothing = () => {};
+const ears = { count: nothing, refused: nothing, contested: nothing, nameForgotten: nothing };
+const accounting = new Accounting(state, config, bounds, secret, ears);
 const packets = Array.from({ length: 100_000 }, (_, i) => {
   const text = (type: number, value: string) =>
     Buffer.concat([Buffer.from([type, value.length + 2]), Buffer.from(value)]);

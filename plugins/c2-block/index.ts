@@ -29,13 +29,18 @@ export default definePlugin({
     // Without subscribers nobody is known, and nothing is recorded.
     if (!notices) return undefined;
     const rings = noticeRings(names !== undefined);
+    const groundHolds = () => names !== undefined && clock.wallMs() < endOf(names.ground);
     const lost = counter('notices_lost', 'Look-ups that were not added to a notice, because too many came at once.');
     const desk = {
-      record: notices.record,
+      record: (records: Parameters<typeof notices.record>[0]) =>
+        notices.record(groundHolds() ? records : records.map(({ name: _, ...record }) => record)),
+      // Asked for with every look into the rings: a former configuration may have added one in its last moment.
+      withoutGround: () => {
+        if (!groundHolds()) notices.deleteNames('no ground for names holds (any more)');
+      },
       deleteOld: () => {
         notices.deleteOlderThan(keep);
-        // Without a ground that holds none is kept, and those of before go.
-        notices.deleteNamesOlderThan(names && clock.wallMs() < endOf(names.ground) ? names.keep : 0);
+        if (names) notices.deleteNamesOlderThan(names.keep);
       },
       lost: (count: number) => {
         numbers[lost]! += count;

@@ -94,6 +94,8 @@ export function drained(rings: SharedArrayBuffer): { notices: Parameters<NoticeD
 
 interface Desk {
   readonly record: NoticeDesk['record'];
+  /** Called with every look; where no ground for names holds, none may be left. */
+  readonly withoutGround: () => void;
   readonly deleteOld: () => void;
   readonly lost: (count: number) => void;
 }
@@ -111,6 +113,7 @@ export function drainEvery(
       const { notices, lost } = drained(rings);
       if (notices.length > 0) desk.record(notices);
       if (lost > 0) desk.lost(lost);
+      desk.withoutGround();
       if (clock.nowMs() - deletedMs < DELETE_MS) return;
       deletedMs = clock.nowMs();
       desk.deleteOld();

@@ -6,7 +6,7 @@
  * take some ten megabytes instead of gigabytes. Single addresses are never written.
  */
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
-import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/store/database.ts';
+import { closeDatabase, type Database, inTransaction, leaveNoTrace, openDatabase } from '../../src/store/database.ts';
 import { KINDS, type Kind } from './layout.ts';
 import { byKind, type Entry, emptySlice, mergeSlices, type Slice } from './slice.ts';
 import type { Totals } from './totals.ts';
@@ -57,6 +57,8 @@ export interface KeptSlice extends Slice {
 
 export class Archive {
   readonly #database: Database;
+  /** Something was deleted whose traces could not be removed yet. */
+  #traces = false;
   /** Where a damaged file was moved to when this one was begun. */
   readonly movedAside: string | undefined;
 
@@ -129,8 +131,8 @@ export class Archive {
       // The proof itself is kept ten times as long as the data.
       this.#database.prepare('DELETE FROM deletions WHERE at < ?').run(nowMs - retention.hours * 10);
     });
-    // Deleted pages are overwritten in the file; without this they would live on in the write-ahead log.
-    if (made.length > 0) this.#database.pragma('wal_checkpoint(TRUNCATE)');
+    // Where somebody reads just now, or the disk is full, with the next one.
+    if (made.length > 0 || this.#traces) this.#traces = !leaveNoTrace(this.#database);
     return made;
   }
 

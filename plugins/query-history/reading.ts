@@ -190,7 +190,8 @@ export class HistoryReading {
         'SEKISHO_HISTORY_CLOSED',
         'no overload is open, detected or declared, so the history is closed: a reason opens it',
       );
-    this.#audit.record({ ...reader, action, purpose: overload.reason, detail: { windowSeconds, by: overload.by } });
+    const detail = { windowSeconds, by: overload.by };
+    this.#audit.record({ ...reader, action, purpose: overload.reason, detail, personal: true });
     return overload;
   }
 

@@ -1,11 +1,12 @@
 /** The admin routes of the history, below /v1/query-history/. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { holdsAddress } from '../../src/admin/addresses-in-text.ts';
 import { measureSchema, measureView } from '../../src/admin/measures.ts';
 import { responseSchema } from '../../src/admin/status.ts';
 import { z } from '../../src/contract/plugin.ts';
 import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
-import { type HistoryReading, LEAST_REASON, type Reader, shown } from './reading.ts';
+import { type HistoryReading, LEAST_REASON, type Reader, type ShownOverload, shown } from './reading.ts';
 
 const reason = {
   type: 'string',
@@ -73,7 +74,7 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
       },
     },
     async () => ({
-      overload: desk.overload.open ? shown(desk.overload.open) : null,
+      overload: desk.overload.open ? withoutAddress(shown(desk.overload.open)) : null,
       signals: desk.overload.signals,
       retention: {
         minutesMs: desk.retention.minutes,
@@ -158,6 +159,11 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
     },
     async (request) => reading.read(readerOf(request), request.body, request.body.top),
   );
+}
+
+/** What somebody wrote as the reason may name an address, and this is shown to whoever has a token. */
+function withoutAddress(overload: ShownOverload): ShownOverload {
+  return holdsAddress(overload.reason) ? { ...overload, reason: '(names an address)' } : overload;
 }
 
 function readerOf({ identity }: FastifyRequest): Reader {

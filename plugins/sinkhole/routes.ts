@@ -4,9 +4,9 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/admin/personal-read.ts';
-import type { RouteAudit } from '../../src/admin/route-audit.ts';
 import { errorSchema, responseSchema } from '../../src/admin/status.ts';
 import type { Role } from '../../src/audit/roles.ts';
+import type { RouteAudit } from '../../src/audit/route-declaration.ts';
 import type { Auditor, Clock } from '../../src/contract/plugin.ts';
 import { errorText, SekishoError } from '../../src/errors/errors.ts';
 import type { Desk } from './desk.ts';

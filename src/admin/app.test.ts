@@ -16,6 +16,8 @@ import type { AdminDeps } from './deps.ts';
 import type { Status } from './status.ts';
 import { Tokens } from './tokens.ts';
 
+const SOUND = { ok: true, entries: 0, head: null, problem: null };
+
 const ADMIN_TOKEN = 'A'.repeat(43);
 const tokenOf = (role: Role) => `token-of-${role}`;
 const tokens = new Tokens(
@@ -39,6 +41,7 @@ const status: Status = {
   upstreams: [{ address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 }],
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
   cache: { entries: 1, usedBytes: 200, sizeBytes: 2 ** 28, hits: 3, misses: 4, stale: 0 },
+  leases: null,
   queries: { total: 7, udp: 6, tcp: 1, dropped: 0, shed: 0, rcodes: { NOERROR: 7 } },
 };
 
@@ -75,7 +78,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
-    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,
@@ -242,9 +245,11 @@ describe('/openapi.json', () => {
       '/openapi.json',
       '/readyz',
       '/reload',
+      '/v1/audit/acknowledge',
       '/v1/audit/verify',
       '/v1/consent/import/{id}',
       '/v1/consent/ledger',
+      '/v1/consent/ledger/accept-damage',
       '/v1/consent/subscribers/{subscriber}',
       '/v1/consent/subscribers/{subscriber}/export',
       '/v1/consent/subscribers/{subscriber}/{action}',

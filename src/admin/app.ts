@@ -31,6 +31,7 @@ import {
   readySchema,
   reloadSchema,
   responseSchema,
+  statedReason,
   statusSchema,
 } from './status.ts';
 import type { Identity, Tokens } from './tokens.ts';
@@ -274,6 +275,20 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     async ({ query }) => deps.audit.verify(query.anchor),
   );
 
+  app.post<{ Body: { reason: string } }>(
+    '/v1/audit/acknowledge',
+    {
+      config: { roles: ['privacy'], audit: { of: 'change', actions: ['audit.acknowledge'] } },
+      schema: {
+        summary: 'Accept the damage that the audit log was found with, so that personal data can be read again',
+        body: statedReason,
+        response: { 200: responseSchema(auditSchema), ...failures },
+      },
+    },
+    async ({ body: { reason }, identity }) =>
+      deps.audit.acknowledge({ who: identity?.name ?? '', role: identity?.roles.join(' ') ?? '', reason }),
+  );
+
   const reload = responseSchema(reloadSchema);
   const error = responseSchema(errorSchema);
   const reloadFailures = { 400: error, 401: error, 403: error, 503: error };
@@ -347,6 +362,7 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_LEASE_REFUSED: 422,
   SEKISHO_PURPOSE_MISSING: 400,
   SEKISHO_LEDGER_FAILED: 503,
+  SEKISHO_LEDGER_UNUSABLE: 503,
   SEKISHO_LIST_NOTHING_HELD: 409,
   SEKISHO_LIST_NO_PREVIOUS: 409,
   SEKISHO_LIST_REFUSED: 422,
@@ -362,6 +378,8 @@ const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
   SEKISHO_MEASURE_STORE: 503,
   SEKISHO_DIAGNOSIS_UNKNOWN: 404,
   SEKISHO_AUDIT_FAILED: 503,
+  SEKISHO_AUDIT_DAMAGED: 503,
+  SEKISHO_LEDGER_SOUND: 409,
   SEKISHO_HISTORY_CLOSED: 409,
   SEKISHO_HISTORY_EMPTY: 404,
 };

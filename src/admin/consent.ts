@@ -13,7 +13,7 @@ import { PURPOSES, type Purpose } from '../subscribers/consent/purposes.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { AdminDeps } from './deps.ts';
 import { actorOf as askerOf, PURPOSE, readOf } from './personal-read.ts';
-import { errorSchema, responseSchema } from './status.ts';
+import { errorSchema, responseSchema, statedReason } from './status.ts';
 import type { Identity } from './tokens.ts';
 
 const instant = z.string().describe('ISO 8601, UTC.');
@@ -22,6 +22,9 @@ export const consentSchema = z.strictObject({
   subscriber: z.string(),
   known: z.boolean().describe('Seen in a range, a lease or the ledger since the start.'),
   terms: z.string().nullable().describe('Version of the terms in force.'),
+  durable: z
+    .boolean()
+    .describe('False: a withdrawal acts, but cannot be written to the disk yet; it is tried again until it is.'),
   purposes: z.array(
     z.strictObject({
       purpose: z.enum(PURPOSES),
@@ -64,6 +67,9 @@ export type ImportResult = z.infer<typeof importSchema>;
 
 const ledgerSchema = z.strictObject({ entries: z.int(), holds: z.boolean(), problem: z.string().nullable() });
 export type LedgerView = z.infer<typeof ledgerSchema>;
+
+const acceptedSchema = z.strictObject({ damage: z.string().describe('What was accepted.'), entries: z.int() });
+export type AcceptedDamage = z.infer<typeof acceptedSchema>;
 
 /** R14: one subscriber at a time for the portal; the privacy officer sees what was done to whom. */
 const ONE_SUBSCRIBER: Role[] = ['portal', 'privacy'];
@@ -169,7 +175,8 @@ export function consentRoutes(
         },
       },
       schema: {
-        summary: 'Opt out or in; answered when it is on the disk and acts in every worker',
+        summary:
+          'Opt out or in; 200 when it is on the disk and acts in every worker, 202 when an opt-out acts that cannot be written yet',
         params: {
           type: 'object',
           properties: { subscriber: SUBSCRIBER, action: { type: 'string', enum: ['opt-out', 'opt-in'] } },
@@ -183,11 +190,14 @@ export function consentRoutes(
             channel: CHANNEL,
           },
         },
-        response: { 200: one, ...failures },
+        response: { 200: one, 202: one, ...failures },
       },
     },
-    async ({ params: { subscriber, action }, body, identity }) =>
-      viewOf(await audited().change(subscriber, body.purpose, action, actorOf(body, identity), askerOf(identity))),
+    async ({ params: { subscriber, action }, body, identity }, reply) => {
+      const actor = actorOf(body, identity);
+      const consent = await audited().change(subscriber, body.purpose, action, actor, askerOf(identity));
+      return reply.code(consent.durable ? 200 : 202).send(viewOf(consent));
+    },
   );
 
   const id = { type: 'object', properties: { id: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,80}$' } } } as const;
@@ -252,10 +262,29 @@ export function consentRoutes(
       },
     },
     async (): Promise<LedgerView> => {
-      const { ledger } = needed(desk).state;
-      const problem = ledger.verify();
-      return { entries: ledger.entries, holds: problem === undefined, problem: problem ?? null };
+      const { state } = needed(desk);
+      // What is found now is damage from now on.
+      const problem = state.consent.verify();
+      return { entries: state.ledger.entries, holds: problem === undefined, problem: problem ?? null };
     },
+  );
+
+  app.post<{ Body: { reason: string } }>(
+    '/v1/consent/ledger/accept-damage',
+    {
+      config: { roles: ['privacy'], audit: { of: 'change', actions: ['consent.accept-damage'] } },
+      schema: {
+        summary: 'Accept the damage of the consent ledger: inspection goes on with what it says now. Recorded',
+        body: statedReason,
+        response: { 200: responseSchema(acceptedSchema), ...failures },
+      },
+    },
+    async ({ body: { reason }, identity }): Promise<AcceptedDamage> =>
+      needed(desk).state.consent.acceptDamage({
+        who: identity?.name ?? '',
+        role: identity?.roles.join(' ') ?? '',
+        reason,
+      }),
   );
 }
 

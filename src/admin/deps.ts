@@ -21,7 +21,7 @@ export interface AdminDeps {
   explain(question: ExplainQuestion): Promise<ExplainResult>;
   /** Who asked is recorded with what changed. */
   reload(by: Pick<AuditEntry, 'who' | 'role'>): Promise<ReloadResult>;
-  readonly audit: Pick<AuditLog, 'record' | 'verify'> & Partial<Pick<AuditLog, 'recordAll'>>;
+  readonly audit: Pick<AuditLog, 'record' | 'verify' | 'acknowledge'> & Partial<Pick<AuditLog, 'recordAll'>>;
   readonly measures: MeasureDesk;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];

@@ -4,11 +4,20 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { AddressError, type Prefix, parsePrefix, prefixContains, prefixText } from '../address/address.ts';
+import {
+  AddressError,
+  addressWords,
+  type Prefix,
+  parsePrefix,
+  prefixContains,
+  prefixText,
+} from '../address/address.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { recordTogether } from '../audit/together.ts';
 import { SekishoError } from '../errors/errors.ts';
-import { API_REPORTER, LEASE_RESULTS, sessionHash, sessionWord } from '../subscribers/leases/leases.ts';
+import { type LeaseRefusal, refusalOf, withoutHostBits } from '../subscribers/leases/lease-bounds.ts';
+import { LEASE_RESULTS } from '../subscribers/leases/leases.ts';
+import { namedReporter, sessionName } from '../subscribers/session-name.ts';
 import { isGroup, isSubscriberNumber } from '../subscribers/table/directory.ts';
 import { needed } from './consent.ts';
 import type { AdminDeps } from './deps.ts';
@@ -17,6 +26,15 @@ import { errorSchema, responseSchema } from './status.ts';
 
 const resultSchema = z.strictObject({ result: z.enum(LEASE_RESULTS) });
 const EVENTS = ['start', 'interim', 'stop'] as const;
+const REFUSALS: Readonly<Record<LeaseRefusal, string>> = {
+  'too-short': 'address: the prefix is shorter than subscribers.provisioning allows',
+  mapped: 'address: an IPv6 prefix that stands for IPv4 or spans it is not leased; write it as IPv4',
+  reserved: 'address: that is nobody’s address',
+  'outside-access': 'address: not, or not all of it, in server.access',
+  unreadable: 'address: no address or prefix',
+};
+/** Outside the networks that leases may be written in. */
+const OUTSIDE = 'address: not in subscribers.provisioning.prefixes';
 
 interface Report {
   readonly event: (typeof EVENTS)[number];
@@ -29,9 +47,8 @@ export function leaseRoutes(
   app: FastifyInstance,
   { subscribers: desk, config, audit }: Pick<AdminDeps, 'subscribers' | 'config' | 'audit'>,
 ): void {
-  const networks = (texts: readonly string[]) => texts.map((text) => parsePrefix(text));
-  const access = networks(config.server.access);
-  const prefixes = networks(config.subscribers?.provisioning?.prefixes ?? config.server.access);
+  // That it is within server.access is among the bounds of every lease.
+  const prefixes = config.subscribers?.provisioning.prefixes?.map((text) => parsePrefix(text));
 
   app.post<{ Body: Report }>(
     '/v1/leases',
@@ -61,32 +78,42 @@ export function leaseRoutes(
       },
     },
     async ({ body: { event, address, subscriber, reason }, identity }) => {
-      const { state } = needed(desk);
+      const { state, provisioning, doubts } = needed(desk);
       if (!isSubscriberNumber(subscriber) || isGroup(subscriber))
         throw invalid('subscriber: that is no subscriber number');
-      const prefix = { ...prefixOf(address), port: 0, portBits: 0 };
+      const prefix = prefixOf(address);
       // The address alone: together with the number, the log would keep for good who had which address when.
       const detail = { address: prefixText(prefix) };
-      const entry: AuditEntry = changeBy(
-        identity,
-        `lease.${event}`,
-        reason,
-        'an address was handed out or taken back',
-        detail,
-      );
-      const isInside = [access, prefixes].every((all) => all.some((network) => within(prefix, network)));
-      // To end what one has written is always allowed: nobody is inspected by it.
-      if (!isInside && event !== 'stop') {
-        const why = 'it is outside the networks in which leases may be written';
+      const purpose = 'an address was handed out or taken back';
+      const entry: AuditEntry = changeBy(identity, `lease.${event}`, reason, purpose, detail);
+      const refused = async (why: string, error: SekishoError): Promise<SekishoError> => {
         await recordTogether(audit, { ...entry, action: `${entry.action}.refused`, detail: { ...detail, why } });
-        throw new SekishoError('SEKISHO_LEASE_REFUSED', `address: ${why}`);
+        return error;
+      };
+      const refusal = refusalOf(prefix, !address.includes(':'), provisioning);
+      if (refusal !== undefined) {
+        doubts.refused(refusal);
+        throw await refused(refusal, invalid(REFUSALS[refusal]));
+      }
+      // To end what one has written is always allowed: nobody is inspected by it.
+      if (event !== 'stop' && prefixes?.some((network) => within(prefix, network)) === false) {
+        doubts.refused('outside-access');
+        throw await refused('outside-prefixes', new SekishoError('SEKISHO_LEASE_REFUSED', OUTSIDE));
       }
       await recordTogether(audit, entry);
       const holder = state.register.holderFor(subscriber);
       if (holder < 0) return { result: 'full' as const };
-      const session = sessionWord(API_REPORTER, sessionHash(subscriber));
-      const atSeconds = state.nowSeconds();
-      const result = state.leases.report({ kind: event, prefix, holder, session, atSeconds });
+      // Each of those who hold a token is a reporter of its own; what it says of one address and subscriber is a session.
+      const reporter = namedReporter(identity?.name ?? '');
+      const result = state.leases.report({
+        kind: event,
+        session: sessionName(`${subscriber} ${prefixText(prefix)}`, reporter),
+        prefixes: [{ ...prefix, port: 0, portBits: 0 }],
+        holder,
+        atSeconds: state.nowSeconds(),
+        inOrder: true,
+      });
+      if (result === 'conflict') doubts.contested();
       await state.recorded();
       return { result };
     },
@@ -97,9 +124,14 @@ function within(prefix: Prefix, network: Prefix): boolean {
   return prefix.bits >= network.bits && prefixContains(network, prefix.words);
 }
 
+/** With bits beyond the prefix cleared. */
 function prefixOf(text: string): Prefix {
+  const [address = '', length] = text.split('/', 2);
   try {
-    return parsePrefix(text);
+    const width = address.includes(':') ? 128 : 32;
+    const bits = length === undefined ? width : /^\d{1,3}$/.test(length) ? Number(length) : width + 1;
+    if (bits > width || text.split('/').length > 2) throw invalid('address: no address or prefix');
+    return withoutHostBits(addressWords(address), bits + 128 - width);
   } catch (error) {
     if (error instanceof AddressError) throw invalid('address: no address or prefix');
     throw error;

@@ -32,7 +32,7 @@ export function readOf(
   reason: string | undefined,
   detail: NonNullable<AuditEntry['detail']>,
 ): AuditEntry {
-  return { ...actorOf(identity), action, purpose: statedPurpose(reason), detail };
+  return { ...actorOf(identity), action, purpose: statedPurpose(reason), detail, personal: true };
 }
 
 /**

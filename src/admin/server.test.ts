@@ -14,6 +14,8 @@ import type { AdminDeps } from './deps.ts';
 import { type Admin, startAdmin } from './server.ts';
 import { ensureAdminToken, readAdminToken } from './tokens.ts';
 
+const SOUND = { ok: true, entries: 0, head: null, problem: null };
+
 let folder = '';
 let running: Admin[] = [];
 beforeEach(async () => {
@@ -55,7 +57,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
-    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
     ...changes,

@@ -60,6 +60,16 @@ export const statusSchema = z.strictObject({
     misses: count,
     stale: count.describe('Answers served past their TTL.'),
   }),
+  leases: z
+    .strictObject({
+      addresses: count.describe('Addresses and prefixes that were leased since the start.'),
+      conflicts: count.describe(
+        'Reports that left an address to nobody, because another subscriber is named for it too.',
+      ),
+      refused: count.describe('Addresses and prefixes in reports that were refused: out of bounds, or unreadable.'),
+    })
+    .nullable()
+    .describe('Null where the configuration knows no subscribers.'),
   queries: z.strictObject({
     total: count,
     udp: count,
@@ -151,3 +161,11 @@ export function responseSchema(schema: z.ZodType): Record<string, unknown> {
   const { $schema: _, ...rest } = z.toJSONSchema(schema, { target: 'draft-7', reused: 'inline' });
   return rest;
 }
+
+/** Body of a request that a person has to give a reason for. */
+export const statedReason = {
+  type: 'object',
+  required: ['reason'],
+  additionalProperties: false,
+  properties: { reason: { type: 'string', minLength: 1, maxLength: 500, description: 'Why; recorded.' } },
+} as const;

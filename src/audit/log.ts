@@ -5,24 +5,48 @@
  *     hash(n) = SHA-256( hash(n-1) · sequence · at · who · role · action · purpose · detail )
  *
  * So a changed, removed or inserted entry breaks the chain from there on. Who can write the file can also write a whole
- * new chain, or cut its end off; against that the server's log, which usually goes to another machine, carries sequence and
- * hash of every entry, and `verify` takes one of them to look for.
+ * new chain, or cut its end off; against that its end is noted elsewhere (store/chain-guard.ts), and the server's log, which
+ * usually goes to another machine, carries sequence and hash of every entry, of which `verify` takes one to look for.
+ *
+ * What is found wrong, at the start, with `verify` or while the server runs, stands until a person acknowledges it. Until then
+ * nobody reads personal data. Changes go on and are recorded: an attack does not wait.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText, SekishoError } from '../errors/errors.ts';
-import { closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
+import { AnchorFile, type AnchorPlace } from '../store/anchor.ts';
+import { ChainGuard } from '../store/chain-guard.ts';
+import {
+  appendOnly,
+  closeDatabase,
+  type Database,
+  inTransaction,
+  moveAside,
+  openDatabase,
+  schemaFault,
+} from '../store/database.ts';
+import { tableAnchor } from '../store/table-anchor.ts';
+import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
 import { noteAudited } from './scope.ts';
 
 export const AUDIT_FILE = 'audit.db';
+/** Folder of the anchors below the data folder. */
+export const ANCHORS_FOLDER = 'anchors';
 
 const SCHEMA = `CREATE TABLE IF NOT EXISTS audit (
   sequence INTEGER PRIMARY KEY,
   at TEXT NOT NULL, who TEXT NOT NULL, role TEXT NOT NULL, action TEXT NOT NULL, purpose TEXT NOT NULL, detail TEXT NOT NULL,
   hash TEXT NOT NULL
-)`;
+);
+${appendOnly('audit', 'the audit log')}
+CREATE TABLE IF NOT EXISTS chain (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT;
+INSERT OR IGNORE INTO chain VALUES (1, lower(hex(randomblob(16))));
+CREATE TABLE IF NOT EXISTS anchor (chain TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;`;
+/** The files are looked at so often, besides with every entry. */
+const LOOK_MS = 1000;
 /** The hash before the first entry. */
 const NOTHING = '0'.repeat(64);
 const LONGEST_TEXT = 2000;
@@ -64,22 +88,66 @@ interface AuditLogger {
   error(fields: object, text: string): void;
 }
 
+/** Who acknowledges damage, and why. */
+export interface Acknowledgement {
+  readonly who: string;
+  readonly role: string;
+  readonly reason: string;
+}
+
 export class AuditLog implements Auditor {
   readonly #file: string;
   readonly #clock: Clock;
   readonly #log: AuditLogger;
+  readonly #guard: ChainGuard;
+  readonly #looking: NodeJS.Timeout;
   #database: Database | undefined;
+  /** The last entry, as this process knows it. */
+  #sequence = 0;
+  #hash = NOTHING;
+  #closed = false;
 
-  /** A log that cannot be opened says so, and refuses every entry; the server serves all the same. */
-  constructor(dataFolder: string, clock: Clock, log: AuditLogger) {
+  /**
+   * A log that cannot be opened says so, and refuses every entry; the server serves all the same. `outside`: a folder for a
+   * further anchor, outside the data folder.
+   */
+  constructor(dataFolder: string, clock: Clock, log: AuditLogger, outside?: string) {
     this.#file = join(dataFolder, AUDIT_FILE);
     this.#clock = clock;
     this.#log = log;
+    const anchor = new AnchorFile(join(dataFolder, ANCHORS_FOLDER, 'audit'));
+    const others = outside === undefined ? [] : [new AnchorFile(join(outside, 'audit'))];
+    this.#guard = new ChainGuard(anchor, others, log, (damage) => this.#damaged(damage));
     try {
+      makeDataFolder(join(dataFolder, ANCHORS_FOLDER));
       this.#open();
     } catch (error) {
       log.error({ reason: errorText(error) }, 'the audit log cannot be opened: what has to be audited is refused');
     }
+    this.#looking = setInterval(() => this.look(), LOOK_MS).unref();
+  }
+
+  /** What was found wrong and nobody has acknowledged yet, for people. */
+  get damage(): string | undefined {
+    return this.#guard.damage;
+  }
+
+  /** See whether somebody works on the files, and bring the anchors up to date; done every second too. */
+  look(): void {
+    if (this.#closed) return;
+    this.#guard.look();
+    this.#guard.spread();
+  }
+
+  /** Another place for the anchor, compared at once. */
+  addAnchor(place: AnchorPlace): void {
+    if (this.#database) this.#guard.addPlace(place, (count, hash) => this.#hashAt(count) === hash);
+  }
+
+  /** Where the anchor of another chain is kept in this log's file. */
+  anchorPlace(chain: string): AnchorPlace {
+    const place = () => tableAnchor(this.#open(), chain, `in ${this.#file}`);
+    return { name: `in ${this.#file}`, read: () => place().read(), write: (anchor) => place().write(anchor) };
   }
 
   record(entry: AuditEntry): void {
@@ -90,8 +158,16 @@ export class AuditLog implements Auditor {
   recordAll(entries: readonly AuditEntry[]): void {
     let rows: Row[];
     try {
+      // What is written into a file that is no longer at its place is lost: then a new one is begun, and the damage stands.
+      if (this.#guard.look() !== undefined && this.#guard.isElsewhere) this.#reopen();
+      if (entries.some(({ personal }) => personal === true) && this.damage !== undefined)
+        throw new SekishoError(
+          'SEKISHO_AUDIT_DAMAGED',
+          `personal data is not shown while the audit log is damaged (${this.damage}); a person of the role privacy has to run sekisho audit acknowledge --reason …`,
+        );
       rows = this.#append(entries);
     } catch (error) {
+      if (error instanceof SekishoError && error.code === 'SEKISHO_AUDIT_DAMAGED') throw error;
       const message = `the audit log cannot be written, so this is refused: ${errorText(error)}`;
       throw new SekishoError('SEKISHO_AUDIT_FAILED', message, { cause: error });
     }
@@ -101,31 +177,57 @@ export class AuditLog implements Auditor {
     }
   }
 
-  /** Recompute the chain; with `anchor`, `SEQUENCE:HASH` as noted earlier, see that it leads through that entry. */
+  /**
+   * Recompute the chain and compare it with its anchors; with `anchor`, `SEQUENCE:HASH` as noted earlier, see that it leads
+   * through that entry. What is wrong is damage from then on.
+   */
   verify(anchor?: string): AuditVerdict {
     const [, anchorSequence, anchorHash] = /^(\d+):([0-9a-f]{64})$/.exec(anchor ?? '') ?? [];
     if (anchor !== undefined && anchorHash === undefined)
       throw new SekishoError('SEKISHO_REQUEST_INVALID', `'${anchor}' is not of the form SEQUENCE:HASH`);
-    const rows = this.#open().prepare('SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?');
-    let previous = NOTHING;
-    let sequence = 0;
-    let anchored = anchor === undefined;
-    for (;;) {
-      const page = rows.all(sequence, PAGE) as Row[];
-      for (const row of page) {
-        const fault = faultOf(row, sequence, previous);
-        if (fault !== undefined)
-          return { ok: false, entries: sequence, head: headOf(sequence, previous), problem: fault };
-        sequence = row.sequence;
-        previous = row.hash;
-        if (String(sequence) === anchorSequence && row.hash === anchorHash) anchored = true;
-      }
-      if (page.length < PAGE) break;
+    const database = this.#open();
+    const meddled = this.#guard.look();
+    const { sequence, hash, fault } = chainOf(database);
+    const head = headOf(sequence, hash);
+    const cut =
+      fault === undefined && (sequence !== this.#sequence || hash !== this.#hash)
+        ? `it ends at entry ${sequence}, but ${this.#sequence} were recorded: it was cut or replaced`
+        : undefined;
+    const problem = fault ?? cut ?? meddled ?? this.damage;
+    if (problem !== undefined) {
+      this.#guard.declare(problem);
+      return { ok: false, entries: sequence, head, problem };
     }
-    const head = headOf(sequence, previous);
-    if (anchored) return { ok: true, entries: sequence, head, problem: null };
-    const problem = `the chain does not lead through ${anchor}: entries were taken away, or all were written anew`;
-    return { ok: false, entries: sequence, head, problem };
+    if (anchor === undefined || this.#hashAt(Number(anchorSequence)) === anchorHash)
+      return { ok: true, entries: sequence, head, problem: null };
+    const elsewhere = `the chain does not lead through ${anchor}: entries were taken away, or all were written anew`;
+    return { ok: false, entries: sequence, head, problem: elsewhere };
+  }
+
+  /**
+   * A person has looked into the damage and lets the log go on. A chain that does not hold is moved aside, and a new one begins;
+   * either way the acknowledgement, with what was found, is its next entry. Throws SekishoError where nothing is damaged.
+   */
+  acknowledge({ who, role, reason }: Acknowledgement): AuditVerdict {
+    const damage = this.damage;
+    if (damage === undefined) throw new SekishoError('SEKISHO_LEDGER_SOUND', 'the audit log is not damaged');
+    if (reason.trim() === '') throw new SekishoError('SEKISHO_REQUEST_INVALID', 'acknowledging damage needs a reason');
+    let movedAside: string | undefined;
+    // With what lies at the place now: entries that hold stay.
+    if (this.#guard.look() !== undefined) this.#reopen();
+    if (chainOf(this.#open()).fault !== undefined) {
+      this.#close();
+      movedAside = moveAside(this.#file, this.#clock.wallMs());
+    }
+    this.#open();
+    const detail = { damage, ...(movedAside !== undefined && { movedAside }) };
+    this.record({ who, role, action: 'audit.acknowledge', purpose: reason, detail });
+    this.#guard.follow(this.#opened(true, undefined), null);
+    this.#log.error(
+      { ...detail, by: who, reason },
+      'damage of the audit log was acknowledged; personal data can be read again',
+    );
+    return this.verify();
   }
 
   /** Actions from `from` on and before `to` (ISO 8601, UTC), each with how often. */
@@ -147,6 +249,14 @@ export class AuditLog implements Auditor {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearInterval(this.#looking);
+    this.#guard.close();
+    this.#close();
+  }
+
+  #close(): void {
     if (this.#database) closeDatabase(this.#database);
     this.#database = undefined;
   }
@@ -154,51 +264,136 @@ export class AuditLog implements Auditor {
   #append(entries: readonly AuditEntry[]): Row[] {
     const database = this.#open();
     // One transaction, and a lock from its beginning: two writers cannot both continue the same entry.
-    return inTransaction(database, () => entries.map((entry) => this.#appendOne(database, entry)));
-  }
-
-  #appendOne(database: Database, entry: AuditEntry): Row {
-    const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
-      | Row
-      | undefined;
-    const content = {
-      sequence: (last?.sequence ?? 0) + 1,
-      at: new Date(this.#clock.wallMs()).toISOString(),
-      who: entry.who.slice(0, LONGEST_TEXT),
-      role: entry.role.slice(0, LONGEST_TEXT),
-      action: entry.action.slice(0, LONGEST_TEXT),
-      purpose: entry.purpose.slice(0, LONGEST_TEXT),
-      detail: JSON.stringify(entry.detail ?? {}),
-    };
-    const row: Row = { ...content, hash: hashOf(content, last?.hash ?? NOTHING) };
-    database
-      .prepare(
+    const written = inTransaction(database, (): Row[] => {
+      const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get() as
+        | Row
+        | undefined;
+      if ((last?.sequence ?? 0) !== this.#sequence || (last?.hash ?? NOTHING) !== this.#hash) {
+        this.#guard.declare(
+          `its last entry is not entry ${this.#sequence}, which was recorded last: it was cut or rewritten`,
+        );
+        [this.#sequence, this.#hash] = [last?.sequence ?? 0, last?.hash ?? NOTHING];
+      }
+      const insert = database.prepare(
         'INSERT INTO audit (sequence, at, who, role, action, purpose, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
-      )
-      .run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
-    return row;
+      );
+      let [sequence, hash] = [this.#sequence, this.#hash];
+      return entries.map((entry) => {
+        const content = {
+          sequence: sequence + 1,
+          at: new Date(this.#clock.wallMs()).toISOString(),
+          who: entry.who.slice(0, LONGEST_TEXT),
+          role: entry.role.slice(0, LONGEST_TEXT),
+          action: entry.action.slice(0, LONGEST_TEXT),
+          purpose: entry.purpose.slice(0, LONGEST_TEXT),
+          detail: JSON.stringify(entry.detail ?? {}),
+        };
+        const row: Row = { ...content, hash: hashOf(content, hash) };
+        insert.run(row.sequence, row.at, row.who, row.role, row.action, row.purpose, row.detail, row.hash);
+        [sequence, hash] = [row.sequence, row.hash];
+        return row;
+      });
+    });
+    const last = written.at(-1);
+    if (!last) return written;
+    [this.#sequence, this.#hash] = [last.sequence, last.hash];
+    // Before the audited thing happens its entry is noted elsewhere too; where that fails it does not happen.
+    this.#guard.grown(last.sequence, last.hash);
+    return written;
   }
 
   #open(): Database {
     if (this.#database) return this.#database;
+    if (this.#closed) throw new Error('the audit log is closed: the server is stopping');
+    const existed = existsSync(this.#file);
+    let altered: string | undefined;
     const { database, movedAside } = openDatabase(
       this.#file,
-      { durability: 'full', schema: SCHEMA },
+      {
+        durability: 'full',
+        schema: SCHEMA,
+        before: (found) => {
+          if (existed) altered ??= schemaFault(found, SCHEMA, 'audit');
+        },
+        check: (found) => found.prepare('SELECT * FROM audit LIMIT 1').all(),
+      },
       this.#clock.wallMs(),
     );
     this.#database = database;
-    if (movedAside !== undefined) {
-      this.#log.error({ movedAside }, 'THE AUDIT LOG WAS DAMAGED. It was moved aside and a new chain begun');
-      this.record({
-        who: 'server',
-        role: 'server',
-        action: 'audit.begin-anew',
-        purpose: 'the file was no sound database',
-        detail: { movedAside },
-      });
+    const { sequence, hash, fault } = chainOf(database);
+    const last = fault === undefined ? { sequence, hash } : lastOf(database);
+    [this.#sequence, this.#hash] = [last.sequence, last.hash];
+    const unreadable = movedAside && `it was no sound database, and was moved aside to ${movedAside}`;
+    const found = unreadable ?? altered ?? fault;
+    const damage = this.#guard.start(this.#opened(existed && unreadable === undefined, found));
+    if (damage === undefined) return database;
+    this.#damaged(damage);
+    if (!this.#guard.stood) {
+      const detail = { damage, ...(movedAside !== undefined && { movedAside }) };
+      const action = movedAside === undefined ? 'audit.damage' : 'audit.begin-anew';
+      this.record({ who: 'server', role: 'server', action, purpose: 'the log was found damaged', detail });
     }
     return database;
   }
+
+  /** After somebody worked on the files: go on with what lies at the place, or with a new file; the damage stands. */
+  #reopen(): void {
+    this.#close();
+    this.#open();
+  }
+
+  #damaged(damage: string): void {
+    const text =
+      'THE AUDIT LOG IS DAMAGED: reads of personal data are refused. Find out what happened; then a person of the role privacy runs: sekisho audit acknowledge --reason …';
+    this.#log.error({ damage }, text);
+  }
+
+  #opened(existed: boolean, fault: string | undefined) {
+    const database = this.#open();
+    const { id } = database.prepare('SELECT id FROM chain').get() as { id: string };
+    return {
+      file: this.#file,
+      database,
+      existed,
+      chain: id,
+      count: this.#sequence,
+      head: this.#hash,
+      fault,
+      leadsThrough: (count: number, head: string) => this.#hashAt(count) === head,
+    };
+  }
+
+  #hashAt(sequence: number): string | undefined {
+    if (sequence === 0) return NOTHING;
+    const row = this.#open().prepare('SELECT hash FROM audit WHERE sequence = ?').get(sequence);
+    return (row as Pick<Row, 'hash'> | undefined)?.hash;
+  }
+}
+
+/** Recompute the chain up to the first entry that does not fit. */
+function chainOf(database: Database): { sequence: number; hash: string; fault: string | undefined } {
+  let hash = NOTHING;
+  let sequence = 0;
+  try {
+    const rows = database.prepare('SELECT * FROM audit WHERE sequence > ? ORDER BY sequence LIMIT ?');
+    for (;;) {
+      const page = rows.all(sequence, PAGE) as Row[];
+      for (const row of page) {
+        const fault = faultOf(row, sequence, hash);
+        if (fault !== undefined) return { sequence, hash, fault };
+        sequence = row.sequence;
+        hash = row.hash;
+      }
+      if (page.length < PAGE) return { sequence, hash, fault: undefined };
+    }
+  } catch (error) {
+    return { sequence, hash, fault: `what comes behind entry ${sequence} cannot be read: ${errorText(error)}` };
+  }
+}
+
+function lastOf(database: Database): Pick<Row, 'sequence' | 'hash'> {
+  const last = database.prepare('SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1').get();
+  return (last as Row | undefined) ?? { sequence: 0, hash: NOTHING };
 }
 
 function hashOf(row: Omit<Row, 'hash'>, previous: string): string {

@@ -1,14 +1,16 @@
-/** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? */
+/** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? `acknowledge`: a person accepts that it did not. */
 import type { AuditVerdict } from '../audit/log.ts';
 import { SekishoError } from '../errors/errors.ts';
-import { getJson } from './admin-client.ts';
+import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { entriesText, numberText } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
 export async function audit(args: Args, terminal: Terminal): Promise<number> {
   const [verb, anchor] = args.positionals;
-  if (verb !== 'verify') throw new SekishoError('SEKISHO_USAGE', `audit knows 'verify', not '${verb}'`);
+  if (verb === 'acknowledge') return acknowledge(args, terminal);
+  if (verb !== 'verify')
+    throw new SekishoError('SEKISHO_USAGE', `audit knows 'verify', not '${verb}'; it takes verify and acknowledge`);
   if (anchor !== undefined && !/^\d+:[0-9a-f]{64}$/.test(anchor))
     throw new SekishoError('SEKISHO_USAGE', `'${anchor}' is not of the form SEQUENCE:HASH`);
   const query = anchor === undefined ? '' : `?${new URLSearchParams({ anchor })}`;
@@ -27,5 +29,17 @@ export async function audit(args: Args, terminal: Terminal): Promise<number> {
         ? 'The audit log is empty.\n'
         : `${entriesText(verdict.entries)}, and the chain holds. Note its end somewhere else:\n${verdict.head}\n`,
     );
+  return 0;
+}
+
+async function acknowledge(args: Args, terminal: Terminal): Promise<number> {
+  const { reason = '' } = args.options;
+  if (reason.trim() === '') throw new SekishoError('SEKISHO_USAGE', 'say why, and what was found out: --reason TEXT');
+  const verdict = await sendJson<AuditVerdict>('POST', '/v1/audit/acknowledge', { reason }, args.config, terminal);
+  terminal.out(
+    args.json
+      ? `${JSON.stringify(verdict, null, 2)}\n`
+      : `Acknowledged, and recorded as the last entry. Personal data can be read again. Note the end somewhere else:\n${verdict.head}\n`,
+  );
   return 0;
 }

@@ -41,6 +41,7 @@ const status: Status = {
     { name: 'sinkhole', stage: 'policy', meanCostNs: null, errors: 0 },
   ],
   cache: { entries: 12_345, usedBytes: 3 * 2 ** 19, sizeBytes: 2 ** 28, hits: 900, misses: 100, stale: 0 },
+  leases: null,
   queries: {
     total: 1_234_567,
     udp: 1_200_000,
@@ -101,7 +102,11 @@ beforeAll(async () => {
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} } },
     measures: measuresWithoutStore(),
-    audit: { record: () => {}, verify: () => ({ ok: true, entries: 0, head: null, problem: null }) },
+    audit: {
+      record: () => {},
+      verify: () => ({ ok: true, entries: 0, head: null, problem: null }),
+      acknowledge: () => ({ ok: true, entries: 0, head: null, problem: null }),
+    },
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,
   });

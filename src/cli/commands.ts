@@ -236,7 +236,7 @@ world sees.`,
   },
   {
     name: 'consent',
-    usage: 'show|opt-out|opt-in SUBSCRIBER',
+    usage: 'show|opt-out|opt-in SUBSCRIBER | accept-damage --reason TEXT',
     summary: "show or change a subscriber's consent",
     help: `show tells what a subscriber's consent is, purpose by purpose. opt-out and opt-in change it:
 the change is on the disk and acts in every worker when the command returns. Each of them
@@ -246,7 +246,11 @@ the audit log. show and export read personal data and need --reason.
 export writes everything that is kept of a subscriber, for the subscriber's own request.
 import takes a CSV file of another system, \`subscriber,purpose,opt-out|opt-in[,terms]\` a
 row; begun again after a break, it goes on where it was. verify reads the whole ledger and
-tells whether its chain holds.`,
+tells whether its chain holds.
+
+A ledger that is missing, cut, replaced or older than it was is damaged: nobody is
+inspected. accept-damage (role privacy) lets inspection go on with what the ledger says
+now; import withdrawals that it may lack first.`,
     examples: [
       ['sekisho consent show 4711 --reason "asked by telephone, ticket 815"', 'for the call centre'],
       ['sekisho consent opt-out 4711 --reason "by telephone, ticket 815"', 'recorded with the reason'],
@@ -254,6 +258,7 @@ tells whether its chain holds.`,
       ['sekisho consent import crm.csv --reason "moved from the CRM"', 'a million rows, resumable'],
       ['sekisho consent export 4711 --reason "own request of 3 May" --json > 4711.json', 'for the subscriber'],
       ['sekisho consent verify', 'does the ledger hold?'],
+      ['sekisho consent accept-damage --reason "disk replaced, opt-outs imported, ticket 9"', 'go on after damage'],
     ],
     options: ['purpose', 'reason'],
     words: [1, 2],
@@ -264,6 +269,7 @@ tells whether its chain holds.`,
       export: ['consent.export'],
       import: ['consent.import'],
       verify: { none: 'whether the chain of the ledger holds and how long it is: nothing of whom' },
+      'accept-damage': ['consent.accept-damage'],
     },
     load: async () => (await import('./consent.ts')).consent,
   },
@@ -391,21 +397,29 @@ from elsewhere, made to be published. Making it lands in the audit log.`,
   },
   {
     name: 'audit',
-    usage: 'verify [SEQUENCE:HASH]',
+    usage: 'verify [SEQUENCE:HASH] | acknowledge --reason TEXT',
     summary: 'check that nothing in the audit log was changed or taken away',
     help: `Every entry of the audit log carries the hash of the one before. verify recomputes the
-chain from the first entry to the last and names the first that does not fit.
+chain from the first entry to the last, names the first that does not fit, and compares
+the end with what was noted of it outside the file.
 
-Somebody who can write the file can also compute a whole new chain. So note the last
+Somebody who can write everything can also compute a whole new chain. So note the last
 line, SEQUENCE:HASH, somewhere else from time to time (the server's log has it for
-every entry), and give it here: the chain must still lead through it.`,
+every entry), and give it here: the chain must still lead through it.
+
+Where the log was cut, rewritten, removed or replaced, nobody reads personal data until
+a person of the role privacy has looked into it: acknowledge records why it goes on.`,
     examples: [
       ['sekisho audit verify', 'recompute the chain'],
       ['sekisho audit verify 4711:9f3c…', 'and see that it still contains what was noted'],
+      ['sekisho audit acknowledge --reason "disk replaced, ticket 815"', 'go on after damage'],
     ],
-    options: [],
+    options: ['reason'],
     words: [1, 2],
-    trace: { verify: { none: 'whether the chain holds and how long it is, and nothing of what stands in it' } },
+    trace: {
+      verify: { none: 'whether the chain holds and how long it is, and nothing of what stands in it' },
+      acknowledge: ['audit.acknowledge'],
+    },
     load: async () => (await import('./audit.ts')).audit,
   },
 ];

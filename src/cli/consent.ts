@@ -1,5 +1,5 @@
-/** `sekisho consent show|opt-out|opt-in|export SUBSCRIBER`, `import FILE`, `verify`. */
-import type { ConsentExport, ConsentView, LedgerView } from '../admin/consent.ts';
+/** `sekisho consent show|opt-out|opt-in|export SUBSCRIBER`, `import FILE`, `verify`, `accept-damage`. */
+import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../admin/consent.ts';
 import { SekishoError } from '../errors/errors.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
@@ -8,7 +8,7 @@ import { importConsents } from './consent-import.ts';
 import { table } from './layout.ts';
 import { bold, type Terminal } from './terminal.ts';
 
-const VERBS = ['show', 'opt-out', 'opt-in', 'export', 'import', 'verify'];
+const VERBS = ['show', 'opt-out', 'opt-in', 'export', 'import', 'verify', 'accept-damage'];
 const CHANNEL = 'command-line';
 /** A large ledger is read from one end to the other. */
 const VERIFY_TIMEOUT_MS = 10 * 60_000;
@@ -48,6 +48,14 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : `${text}\n`);
       return view.holds ? 0 : 1;
     }
+    case 'accept-damage': {
+      if (reason.trim() === '') throw usage('say what happened and why inspection may go on: --reason TEXT');
+      const path = '/v1/consent/ledger/accept-damage';
+      const view = await sendJson<AcceptedDamage>('POST', path, { reason }, args.config, terminal, VERIFY_TIMEOUT_MS);
+      const text = `accepted, and recorded: ${view.damage}\nconsents are in force again as the ledger says: ${view.entries} entries`;
+      terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : `${text}\n`);
+      return 0;
+    }
     default: {
       const close = didYouMean(verb, VERBS);
       throw usage(
@@ -71,6 +79,8 @@ function pathOf(subscriber: string | undefined, verb: string): string {
 
 function shown(view: ConsentView, args: Args, terminal: Terminal): number {
   terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : consentText(view, terminal));
+  if (!view.durable)
+    terminal.err('The withdrawal acts, but is NOT YET ON THE DISK: the server tries again until it is. See its log.\n');
   return 0;
 }
 

@@ -27,6 +27,7 @@ export function statusText(state: Status, terminal: Terminal): string {
       'cache',
       `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
+    ...leasesText(state.leases),
     ...state.warnings.map((warning) => ['warning', warning] as const),
   ] as const;
   const head = `Sekisho ${state.version} · ${state.ready ? 'ready' : 'NOT READY'} · up ${durationWords(state.uptimeSeconds)} · process ${state.pid} · Node.js ${state.node.replace(/^v/, '')}`;
@@ -72,4 +73,14 @@ export function statusText(state: Status, terminal: Terminal): string {
       terminal,
     ),
   ].join('\n');
+}
+
+function leasesText(leases: Status['leases']): (readonly [string, string])[] {
+  if (leases === null) return [];
+  const { addresses, conflicts, refused } = leases;
+  const doubts = [
+    conflicts > 0 ? `, ${numberText(conflicts)} reports contradicted others: nobody holds these addresses` : '',
+    refused > 0 ? `, ${numberText(refused)} prefixes refused` : '',
+  ];
+  return [['leases', `${numberText(addresses)} addresses${doubts.join('')}`]];
 }

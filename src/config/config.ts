@@ -54,6 +54,8 @@ export interface ServerConfig {
   readonly access: readonly string[];
   /** Absolute. */
   readonly dataFolder: string;
+  /** Absolute. */
+  readonly anchorsFolder?: string;
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Absent = refused. */
   readonly identity: { readonly version?: string; readonly id?: string };
@@ -156,6 +158,7 @@ export function serverConfig(
     workers: section.workers === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : section.workers,
     access: section.access,
     dataFolder: resolve(baseFolder, section.data),
+    ...(section.anchors !== undefined && { anchorsFolder: resolve(baseFolder, section.anchors) }),
     logLevel: section.log.level,
     identity: {
       ...(identity.version !== undefined && { version: identity.version }),

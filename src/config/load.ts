@@ -28,6 +28,7 @@ import {
 import { parseCookieSecrets } from './cookie-secrets.ts';
 import { contradictions, dangers, type Finding, isOwnListener, type Sections } from './cross-checks.ts';
 import { type Found, findConfig, readText } from './find.ts';
+import { openSecrets } from './open-secrets.ts';
 import {
   adminSchema,
   cacheSchema,
@@ -132,9 +133,14 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
 
   if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin || !notice || !ip53b)
     return fail();
-  const warnings = [...dangers(sections), ...lists.dangers, ...subscriberNotes.dangers, ...noticeNotes.dangers].map(
-    (danger) => problemText(placed(report(danger), found)),
-  );
+  const secretNotes = openSecrets(raw, found.baseFolder);
+  const warnings = [
+    ...dangers(sections),
+    ...lists.dangers,
+    ...subscriberNotes.dangers,
+    ...noticeNotes.dangers,
+    ...secretNotes,
+  ].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
     source: found.source,
     baseFolder: found.baseFolder,

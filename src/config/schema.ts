@@ -42,6 +42,13 @@ export const serverSchema = z
       .min(1)
       .default('./data')
       .describe('Folder for everything that is kept. Relative to the configuration file.'),
+    anchors: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'A further folder, on another disk or machine, for the anchors of consent ledger and audit log: without it a data folder that comes back older as a whole is recognised by its files alone.',
+      ),
     log: z
       .strictObject({
         level: z

@@ -72,8 +72,8 @@ import type { Question } from '../wire/question.ts';
 
 /** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
 export { PURPOSE, readOf } from '../admin/personal-read.ts';
-export type { RouteAudit } from '../admin/route-audit.ts';
 export type { AuditEntry, Auditor } from '../audit/entry.ts';
+export type { RouteAudit } from '../audit/route-declaration.ts';
 export type { MeasureCarrier } from '../rules/desk.ts';
 export type { PluginMeasures } from '../rules/in-force.ts';
 export type { Measure, MeasureMatch, MeasureProposal } from '../rules/measure.ts';
@@ -346,6 +346,8 @@ export interface NoticeDesk {
   deleteOlderThan(ms: number): void;
   /** The same of names alone. */
   deleteNamesOlderThan(ms: number): void;
+  /** The ground on which names were kept has ended: delete all of them, now. Costs little where there are none. */
+  deleteNames(why: string): void;
 }
 
 export interface Control {

@@ -68,6 +68,16 @@ export const ERRORS = {
     meaning: 'The folder `server.data` cannot be made or written to.',
     remedy: 'Give the folder to the user that runs the server, or name another one.',
   },
+  SEKISHO_DATA_OPEN: {
+    exitCode: 1,
+    meaning: 'Others than the server can write to `server.data`, or it is open to them and cannot be closed.',
+    remedy: 'Look at what lies in the folder, then `chown` it to the user that runs the server and `chmod 700` it.',
+  },
+  SEKISHO_DATA_IN_USE: {
+    exitCode: 1,
+    meaning: 'Another process runs on the same `server.data`; the message names it.',
+    remedy: 'Stop the other process, or give each server a folder of its own.',
+  },
   SEKISHO_WORKERS_FAILED: {
     exitCode: 1,
     meaning: 'No worker thread came up, so that no query could be answered.',
@@ -112,9 +122,13 @@ export const ERRORS = {
   },
   SEKISHO_LEDGER_UNUSABLE: {
     exitCode: 1,
-    meaning: 'The consent ledger cannot be opened, so the server did not start or the reload was refused.',
-    remedy:
-      'Look at the file and its folder; a copy of it from before can be put in its place while the server is down.',
+    meaning: 'The consent ledger cannot be opened: answers are served, and nobody is inspected.',
+    remedy: 'Look at the file and its folder, and start again. Put no older copy in its place: it lacks withdrawals.',
+  },
+  SEKISHO_LEDGER_SOUND: {
+    exitCode: 1,
+    meaning: 'Damage was to be accepted, but nothing is wrong with the record.',
+    remedy: '`sekisho consent verify` and `sekisho audit verify` say whether the records hold.',
   },
   SEKISHO_LEDGER_FAILED: {
     exitCode: 1,
@@ -235,10 +249,15 @@ export const ERRORS = {
     meaning: 'A read of personal data was asked for without a purpose (HTTP 400), so nothing was read.',
     remedy: 'Say in a sentence why: `--reason TEXT` on the command line, `reason` over the API. It is recorded.',
   },
+  SEKISHO_AUDIT_DAMAGED: {
+    exitCode: 1,
+    meaning: 'The audit log was found damaged, so reads of personal data are refused (HTTP 503).',
+    remedy: 'Find out what happened; then a person of the role privacy runs `sekisho audit acknowledge --reason …`.',
+  },
   SEKISHO_AUDIT_BROKEN: {
     exitCode: 1,
     meaning: 'The chain of the audit log does not hold: entries were changed, inserted or taken away.',
-    remedy: 'Keep the file as it is, compare it with a backup and with the hashes in the log of the server.',
+    remedy: 'Compare the file with a backup and with the hashes in the log of the server, then acknowledge it.',
   },
   SEKISHO_HISTORY_CLOSED: {
     exitCode: 1,

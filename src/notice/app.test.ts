@@ -34,6 +34,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
     unfiltered: [],
     leaseMs: 60_000,
     leaseAfterRestartMs: 0,
+    provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
   });
   const ranges = new AddressTable();
   ranges.set({ ...parsePrefix(SUBSCRIBER), port: 0, portBits: 0 }, state.register.holderFor('4711'), NEVER);
@@ -104,23 +105,41 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
   };
 }
 
-test('a change that cannot be recorded is not told as done, and leaves nothing of the subscriber in the log', async () => {
-  const { get, post, breakLedger, log, counted } = await setUp();
+test('a withdrawal that cannot be recorded acts, is told as not yet durable, and leaves nothing of the subscriber in the log', async () => {
+  const { get, post, breakLedger, log, state } = await setUp();
   const form = formOf((await get()).body, 'opt-out');
+  breakLedger();
+  const taken = await post(form);
+  expect(taken.statusCode).toBe(202);
+  expect(taken.body).toContain('すでに有効です');
+  expect(taken.body).toContain('まだ保存されていません');
+  const english = await post({ ...form, lang: 'en' });
+  expect(english.body).toContain('has not been saved yet');
+  expect(state.register.stateOf('4711', 'c2')).toBe('opted-out');
+  expect(JSON.stringify(log.error.mock.calls)).not.toMatch(/4711|192\.0\.2/);
+});
+
+test('a consent that cannot be recorded is not told as done, and does not act', async () => {
+  const { get, post, breakLedger, log, counted, state } = await setUp();
+  await post(formOf((await get()).body, 'opt-out'));
+  const form = formOf((await get()).body, 'opt-in');
   breakLedger();
   const failed = await post(form);
   expect(failed.statusCode).toBe(503);
   expect(failed.body).toContain('変更を記録できませんでした');
+  expect(state.register.stateOf('4711', 'c2')).toBe('opted-out');
   expect(counted('sekisho_notice_refused_total', 'failed')).toBe(1);
   expect(JSON.stringify(log.error.mock.calls)).not.toMatch(/4711|192\.0\.2/);
 });
 
-test('a look that cannot be recorded shows nothing', async () => {
-  const { get, breakLedger } = await setUp();
+test('a look that cannot be recorded shows nothing, and lets consent be withdrawn', async () => {
+  const { get, post, breakLedger, state } = await setUp();
   breakLedger();
   const page = await get();
   expect(page.statusCode).toBe(503);
   expect(page.body).not.toContain('4711');
+  expect((await post(formOf(page.body, 'opt-out'))).statusCode).toBe(202);
+  expect(state.register.stateOf('4711', 'c2')).toBe('opted-out');
 });
 
 test('turning consent on and off without end is refused, and the ledger does not grow', async () => {

@@ -27,6 +27,7 @@ export const MESSAGES = [
   'failed',
   'badRequest',
   'left',
+  'notDurable',
 ] as const;
 export type Message = (typeof MESSAGES)[number];
 
@@ -91,7 +92,11 @@ export interface PortalView {
   })[];
 }
 
-export type MessageView = { readonly [message in Message]?: boolean } & { readonly linkOffered: boolean };
+export type MessageView = { readonly [message in Message]?: boolean } & {
+  readonly linkOffered: boolean;
+  /** Where the settings cannot be shown: what can be withdrawn without seeing them. */
+  readonly withdrawals?: readonly (AboutCategory & { readonly purpose: string; readonly form: string })[];
+};
 
 export interface Views {
   readonly blocked: BlockedView;
@@ -149,7 +154,7 @@ export const TEMPLATE_NAMES: Readonly<Record<Page | 'frame', readonly string[]>>
       ],
       'terms',
     ],
-    message: [...common, ...MESSAGES, 'linkOffered'],
+    message: [...common, ...MESSAGES, ...category, 'linkOffered', 'withdrawals', 'purpose', 'form'],
   };
 })();
 

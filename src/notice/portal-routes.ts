@@ -8,6 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RouteAudit } from '../audit/route-declaration.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { AuditedConsents } from '../subscribers/audited-consents.ts';
 import { type Actor, ConsentDesk } from '../subscribers/consent/consent-desk.ts';
@@ -47,6 +48,18 @@ const BROWSER_COOKIE = 'sekisho-browser';
 const BROWSER = /^[A-Za-z0-9_-]{22}$/;
 const DONE = ['opt-out', 'opt-in'];
 
+/** What each route leaves in the audit log. */
+const OWN_LOOK = { noAudit: 'a subscriber looks at the own page: that is in the consent ledger, once in ten minutes' };
+const CHANGE: { audit: RouteAudit } = {
+  audit: {
+    of: 'change',
+    actions: ['consent.opt-out', 'consent.opt-in'],
+    unless: 'an opt-out acts also where the audit log cannot be written: it protects whoever asks for it',
+  },
+};
+const LINK = { noAudit: 'it says who somebody is, and shows nothing of anybody' };
+const LEAVE = { noAudit: 'it ends a session, and shows nothing of anybody' };
+
 export function portalRoutes(
   app: FastifyInstance,
   deps: PagesDeps,
@@ -76,7 +89,7 @@ export function portalRoutes(
       : `line-${found.kind}`;
   };
 
-  app.get('/', async (request, reply) => {
+  app.get('/', { config: OWN_LOOK }, async (request, reply) => {
     if (!state) {
       counters.request('message');
       return pages.message(request, reply, 'noSubscribers', 200);
@@ -90,9 +103,9 @@ export function portalRoutes(
     const browser = browserOf(request) ?? randomBytes(16).toString('base64url');
     setCookie(reply, BROWSER_COOKIE, browser, secure);
     const again = memory.lookedBefore(who.subscriber, who.by);
+    const form = await memory.tickets.form(who, browser, clock.wallMs());
     try {
       const record = await new ConsentDesk(state).showOwn(who.subscriber, again, actorOf(who, deps));
-      const form = await memory.tickets.form(who, browser, clock.wallMs());
       const { done } = fieldsOf(request.query);
       const view = portalView(
         record,
@@ -104,13 +117,13 @@ export function portalRoutes(
       counters.request('portal');
       return pages.send(request, reply, 'portal', view, { status: 200, forms: true });
     } catch (error) {
-      // R14: no look without a trace.
+      // R14: no look without a trace. To withdraw, nothing needs to be seen.
       if (!again) memory.forgetLook(who.subscriber, who.by);
-      return failed(request, reply, error);
+      return failed(request, reply, error, form);
     }
   });
 
-  app.post('/consent', async (request, reply) => {
+  app.post('/consent', { config: CHANGE }, async (request, reply) => {
     if (!state) return pages.message(request, reply, 'noSubscribers', 404);
     if (isCrossSite(request, config.portal.url)) return refuse(request, reply, 'cross-site');
     const { form, purpose, action } = fieldsOf(request.body);
@@ -126,7 +139,12 @@ export function portalRoutes(
     try {
       const asker = { who: 'subscriber', role: 'subscriber' };
       const consents = new AuditedConsents(state, deps.audit, deps.log);
-      await consents.change(who.subscriber, purpose, action, actorOf(who, deps), asker);
+      const actor = actorOf(who, deps);
+      const { durable } = await consents.change(who.subscriber, purpose, action, actor, asker);
+      if (!durable) {
+        counters.request('opted-out');
+        return pages.message(request, reply, 'notDurable', 202);
+      }
     } catch (error) {
       return failed(request, reply, error);
     }
@@ -149,10 +167,10 @@ export function portalRoutes(
     return reply.header('referrer-policy', 'no-referrer').redirect(`/?lang=${pages.language(request)}`, 303);
   };
   // A browser that looks ahead must not use a link up: no HEAD.
-  app.get('/link', { exposeHeadRoute: false }, takeLink);
-  app.post('/link', takeLink);
+  app.get('/link', { exposeHeadRoute: false, config: LINK }, takeLink);
+  app.post('/link', { config: LINK }, takeLink);
 
-  app.post('/leave', async (request, reply) => {
+  app.post('/leave', { config: LEAVE }, async (request, reply) => {
     // On the server: a copy of the cookie is worth nothing from now on, and forms of this browser neither.
     const session = cookieOf(request, SESSION_COOKIE);
     if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());
@@ -162,13 +180,15 @@ export function portalRoutes(
     return pages.message(request, reply, 'left', 200);
   });
 
-  function failed(request: FastifyRequest, reply: FastifyReply, error: unknown): FastifyReply {
+  function failed(request: FastifyRequest, reply: FastifyReply, error: unknown, form?: string): FastifyReply {
     if (error instanceof SekishoError && error.code === 'SEKISHO_CONSENT_REFUSED') {
       counters.refused('bad-request');
       return pages.message(request, reply, 'refused', 422);
     }
     deps.log.error({ reason: errorText(error) }, 'the portal could not record a look or a change of consent');
-    return refuse(request, reply, 'failed');
+    counters.refused('failed');
+    const [message, status] = ANSWERS.failed;
+    return pages.message(request, reply, message, status, form);
   }
 }
 

@@ -5,6 +5,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PagesDeps } from './deps.ts';
 import { chooseLanguage, type Language } from './languages.ts';
 import { commonView, type Message, type Page, type Views } from './pages.ts';
+import { withdrawals } from './sample-views.ts';
 
 export interface Sent {
   readonly status: number;
@@ -47,9 +48,11 @@ export class Pages {
       .send(templates.render(page, language, common, view));
   }
 
-  message(request: FastifyRequest, reply: FastifyReply, message: Message, status: number): FastifyReply {
+  /** `form`: a ticket, with which whoever reads the message may withdraw consent. */
+  message(request: FastifyRequest, reply: FastifyReply, message: Message, status: number, form?: string): FastifyReply {
     const linkOffered = this.#deps.links !== undefined && LEADS_TO_MEMBER_SITE.includes(message);
-    return this.send(request, reply, 'message', { [message]: true, linkOffered }, { status });
+    const view = { [message]: true, linkOffered, ...(form !== undefined && { withdrawals: withdrawals(form) }) };
+    return this.send(request, reply, 'message', view, { status, forms: form !== undefined });
   }
 }
 

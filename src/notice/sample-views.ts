@@ -28,7 +28,11 @@ export function samples(): Sample[] {
       (message): Sample => ({
         name: `message-${message}`,
         page: 'message',
-        view: { [message]: true, linkOffered: message === 'group' || message === 'shared' },
+        view: {
+          [message]: true,
+          linkOffered: message === 'group' || message === 'shared',
+          ...(message === 'failed' && { withdrawals: withdrawals(SAMPLE_TICKET) }),
+        },
       }),
     ),
   ];
@@ -51,6 +55,11 @@ export function portalPurpose(purpose: string, state: ConsentState, hasTerms: bo
     noTerms: !on && !hasTerms,
     form,
   };
+}
+
+/** Every purpose, to be withdrawn by whoever cannot be shown how it stands. */
+export function withdrawals(form: string): NonNullable<Views['message']['withdrawals']> {
+  return PURPOSES.map((purpose) => ({ ...aboutPurpose(purpose), purpose, form }));
 }
 
 export function aboutPurpose(purpose: string): { c2: boolean; malware: boolean } {

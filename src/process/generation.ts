@@ -71,6 +71,11 @@ export class Generation {
   readonly desk: ListDesk;
   /** Undefined where the configuration knows no subscribers. */
   readonly subscribers: SubscriberDesk | undefined;
+  /** Brings the numbers of the main thread up to date that are not counted as things happen. */
+  readonly measure: () => void;
+  /** Deletes names of notices, where no plugin in force takes any; resolves with what ends that. */
+  readonly #forgetNames: () => Promise<() => void>;
+  #stopForgetting: (() => void) | undefined;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
 
@@ -84,7 +89,7 @@ export class Generation {
     desk: ListDesk,
     subscribers: SubscriberDesk | undefined,
     controls: Controls,
-    retired: RetiredMetrics,
+    parts: ProcessParts,
   ) {
     this.config = config;
     this.plugins = plugins;
@@ -97,8 +102,20 @@ export class Generation {
     this.desk = desk;
     this.subscribers = subscribers;
     this.pluginRoutes = controls.routes;
+    const { audit } = parts;
+    const auditHolds = controls.auditHolds;
+    this.measure = () => {
+      controls.metrics.values[auditHolds] = audit.damage === undefined ? 1 : 0;
+      subscribers?.measure();
+    };
+    this.#forgetNames = async () => {
+      if (controls.noticesTaken) return () => {};
+      const { forgetNames } = await import('../subscribers/forget-names.ts');
+      return forgetNames({ dataFolder: config.server.dataFolder, state: parts.subscribers, audit, log: parts.log });
+    };
+    controls.closers.push(() => this.#stopForgetting?.());
     this.#closers = controls.closers;
-    this.#retired = retired;
+    this.#retired = parts.retired;
   }
 
   /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
@@ -143,18 +160,7 @@ export class Generation {
           ? error
           : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(
-        config,
-        plugins,
-        listeners,
-        cache,
-        shared,
-        workers,
-        desk,
-        subscribers,
-        controls,
-        parts.retired,
-      );
+      return new Generation(config, plugins, listeners, cache, shared, workers, desk, subscribers, controls, parts);
     } catch (error) {
       await closeAll(controls.closers, parts.log);
       listeners?.close();
@@ -166,10 +172,13 @@ export class Generation {
   async activate(): Promise<void> {
     await this.desk.activate();
     await this.subscribers?.activate();
+    this.#stopForgetting?.();
+    this.#stopForgetting = await this.#forgetNames();
   }
 
   /** Rest, so that another generation may write to the same files. */
   async deactivate(): Promise<void> {
+    this.#stopForgetting?.();
     await this.desk.deactivate();
     await this.subscribers?.deactivate();
   }
@@ -244,13 +253,17 @@ async function openSubscribers(
   if (!parts.subscribers) {
     // Brings SQLite along, which a server without subscribers need not load.
     const { SubscriberState } = await import('../subscribers/state.ts');
-    parts.subscribers = new SubscriberState(config.server.dataFolder, clock, log, {
-      believedMs: config.subscribers.leaseAfterRestartMs,
+    const { dataFolder, anchorsFolder } = config.server;
+    const keep = { leaseMs: config.subscribers.leaseMs, believedMs: config.subscribers.leaseAfterRestartMs };
+    parts.subscribers = new SubscriberState(dataFolder, clock, log, keep, {
+      audit: parts.audit,
+      outside: anchorsFolder,
     });
   }
   const desk = await SubscriberDesk.open({
     audit: parts.audit,
     config: config.subscribers,
+    access: config.server.access,
     state: parts.subscribers,
     log,
     metrics: controls.metrics,
@@ -267,15 +280,28 @@ class Controls {
   readonly routes: PluginRoutes[] = [];
   readonly closers: (() => void | Promise<void>)[] = [];
   readonly carriers = new Map<string, MeasureCarrier>();
+  /** A plugin keeps notices, and answers for how long. */
+  noticesTaken = false;
+  readonly auditHolds = this.metrics.gauge(
+    'sekisho_audit_log_holds',
+    '0 where the audit log was found damaged and nobody has acknowledged it: reads of personal data are refused.',
+  );
 
   async start(plugin: Plugin, options: unknown, config: Config, parts: ProcessParts): Promise<Control | undefined> {
+    const takeNotices = () => {
+      this.noticesTaken = true;
+      const { subscribers, audit, log } = parts;
+      return config.subscribers && subscribers && noticeDesk(subscribers, config.lists, audit, log);
+    };
     const context: ControlContext<never> = {
       options: options as never,
       server: serverFacts(config.server, config.notice),
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,
-      notices: config.subscribers && parts.subscribers && noticeDesk(parts.subscribers, config.lists),
+      get notices() {
+        return takeNotices();
+      },
       hashKey: parts.hashKey,
       lasting: (make) => {
         const { value, release } = parts.lasting.take(plugin.name, make);

@@ -14,7 +14,6 @@ import { reloadWent } from '../admin/app.ts';
 import type { AdminDeps } from '../admin/deps.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
-import { asItWent } from '../audit/as-it-went.ts';
 import { ConfigurationLog } from '../audit/configuration-log.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
@@ -30,7 +29,9 @@ import { type ReportSpan, type TransparencyReport, transparencyReport } from '..
 import { TallyLog } from '../report/tally-log.ts';
 import { openMeasures } from '../rules/open.ts';
 import { problemText } from '../settings/yaml-source.ts';
-import { makeDataFolder } from '../system/data-folder.ts';
+import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
+import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
+import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { version } from '../system/version.ts';
 import { systemClock } from '../time/clock.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
@@ -62,6 +63,8 @@ export interface RunOptions {
 
 /** Run the server until SIGTERM or SIGINT. Resolves with the exit code; rejects with SekishoError where it cannot start. */
 export async function runServer(options: RunOptions): Promise<number> {
+  // What is kept is for the server's own user alone, whatever makes the file.
+  process.umask(0o077);
   const config = await load(options);
   const server = await Server.start(config, options);
   return server.stopped;
@@ -132,9 +135,14 @@ class Server {
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
-    makeDataFolder(config.server.dataFolder);
+    closeDataFolder(config.server.dataFolder, log);
+    lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
+      log.warn({ reason }, 'the data folder cannot be locked: see that no other server uses it'),
+    );
+    const { anchorsFolder } = config.server;
+    if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
 
-    const audit = new AuditLog(config.server.dataFolder, systemClock, log);
+    const audit = new AuditLog(config.server.dataFolder, systemClock, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
     let listsVersion = 0;
@@ -304,8 +312,10 @@ class Server {
     await this.#notice.close();
     await this.#admin?.close();
     this.#process.measures.close();
-    this.#process.audit.close();
+    // Each notes its end in the other's file.
+    this.#process.audit.look();
     await this.#process.subscribers?.close();
+    this.#process.audit.close();
     this.#log.info('stopped');
     this.#finish(0);
   }
@@ -326,9 +336,11 @@ class Server {
     const by = { who: 'server', role: 'server' };
     const purpose = 'to put the configuration file in force';
     const asked = { ...by, action: 'configuration.reload', purpose, detail: { over: 'SIGHUP' } };
-    await asItWent(this.#process.audit, asked, () => this.reload(by), reloadWent).catch((error: unknown) =>
-      this.#log.error({ reason: errorText(error) }, 'reload by signal: not in the audit log as it went'),
-    );
+    // A signal asks for what the file says; whatever that changes is recorded, or refused, when it is known (#reload).
+    this.#configurations.recordQuietly(asked);
+    const { outcome, detail } = reloadWent(await this.reload(by));
+    const action = `configuration.reload.${outcome}`;
+    this.#configurations.recordQuietly({ ...asked, action, detail: { ...asked.detail, ...detail } });
   }
 
   #adminDeps(generation: Generation): AdminDeps {
@@ -337,10 +349,10 @@ class Server {
       version: this.#report.version,
       log: this.#log,
       metricsText: () => {
-        this.#generation.subscribers?.measure();
+        this.#generation.measure();
         return metricsReport(this.#generation, this.#report);
       },
-      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
+      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report, this.#damages()),
       explain: (question) => this.#explainer.explain(question),
       reload: (by) => this.reload(by),
       audit: this.#process.audit,
@@ -355,6 +367,21 @@ class Server {
       },
       report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
     };
+  }
+
+  /** What stands until a person accepts it. */
+  #damages(): string[] {
+    const { audit, subscribers } = this.#process;
+    return [
+      ...(subscribers?.damage === undefined
+        ? []
+        : [
+            `the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${subscribers.damage}`,
+          ]),
+      ...(audit.damage === undefined
+        ? []
+        : [`the audit log is damaged, personal data cannot be read (sekisho audit acknowledge): ${audit.damage}`]),
+    ];
   }
 
   #transparencyReport(span: ReportSpan): TransparencyReport {
@@ -376,7 +403,7 @@ class Server {
       })),
       tallies: this.#tallies.between(span.from, span.to),
       actions: audit.summary(begin, end),
-      deletions: audit.details('history.delete', begin, end),
+      deletions: ['history.delete', NOTICES_DELETED].flatMap((action) => audit.details(action, begin, end)),
       consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
       audit: audit.verify(),
     });
@@ -416,6 +443,8 @@ function needsRestart(before: Config, after: Config): string[] {
   if (before.server.udp.io !== after.server.udp.io) changed.push('server.udp.io: can only be changed by a restart');
   if (before.server.dataFolder !== after.server.dataFolder)
     changed.push('server.data: the folder can only be changed by a restart');
+  if (before.server.anchorsFolder !== after.server.anchorsFolder)
+    changed.push('server.anchors: the folder can only be changed by a restart');
   if (endpointText(before.admin.listen) !== endpointText(after.admin.listen))
     changed.push('admin.listen: the address can only be changed by a restart');
   return changed;

@@ -35,11 +35,17 @@ export interface ReportParts {
   readonly retiring: () => readonly MetricsSource[];
 }
 
-export function statusReport(generation: Generation, configuredAtMs: number, parts: ReportParts): Status {
+export function statusReport(
+  generation: Generation,
+  configuredAtMs: number,
+  parts: ReportParts,
+  damages: readonly string[],
+): Status {
   const sources = generation.workers.metrics;
   const counted = [...sources, ...parts.retiring()];
   const total = (name: string, labels: Record<string, string> = {}) =>
     metricsTotal(counted, parts.retired, name, labels);
+  const sum = (name: string) => samplesReport(generation, parts, name).reduce((all, { value }) => all + value, 0);
   const cache = cacheStats(generation);
   const { config, workers } = generation;
   return {
@@ -51,7 +57,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     configuration: config.source,
     configuredAt: new Date(configuredAtMs).toISOString(),
     ready: workers.serving,
-    warnings: [...config.warnings],
+    warnings: [...damages, ...config.warnings],
     workers: workers.states.map(({ place, state, replaced, sinceMs }) => ({
       number: place,
       state,
@@ -99,6 +105,13 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       misses: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[2] }),
       stale: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[3] }),
     },
+    leases: generation.subscribers
+      ? {
+          addresses: generation.subscribers.state.leases.table.count,
+          conflicts: sum('sekisho_subscribers_lease_conflicts_total'),
+          refused: sum('sekisho_subscribers_lease_prefixes_refused_total'),
+        }
+      : null,
     queries: {
       total: total('sekisho_queries_total'),
       udp: total('sekisho_queries_total', { transport: 'udp' }),

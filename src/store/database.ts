@@ -25,6 +25,8 @@ export interface OpenOptions {
   readonly durability: 'full' | 'normal';
   /** Statements that make the tables, run at every start: CREATE TABLE IF NOT EXISTS … */
   readonly schema: string;
+  /** Looks at the file as it was found, before the schema is brought up to date. What it throws means damage. */
+  readonly before?: (database: Database) => void;
   /** Reads what the owner cannot do without; where it throws, the file is damaged. */
   readonly check?: (database: Database) => void;
   /**
@@ -49,13 +51,21 @@ export function openDatabase(file: string, options: OpenOptions, wallMs: number)
     return { database: openSound(file, options), movedAside: undefined };
   } catch (error) {
     if (options.whenDamaged === 'refuse' || !isDamage(error) || !existsSync(file)) throw error;
-    const aside = `${file}.damaged-${new Date(wallMs).toISOString().replaceAll(':', '-')}`;
-    for (const part of ['', '-wal', '-shm']) if (existsSync(file + part)) renameSync(file + part, aside + part);
+    const aside = moveAside(file, wallMs);
     return { database: openSound(file, options), movedAside: aside };
   }
 }
 
-function openSound(file: string, { durability, schema, check }: OpenOptions): Database {
+/** Rename a database that is not open, with what belongs to it. Returns its new name, which no other file has. */
+export function moveAside(file: string, wallMs: number): string {
+  const dated = `${file}.damaged-${new Date(wallMs).toISOString().replaceAll(':', '-')}`;
+  let aside = dated;
+  for (let n = 2; existsSync(aside); n++) aside = `${dated}-${n}`;
+  for (const part of ['', '-wal', '-shm']) if (existsSync(file + part)) renameSync(file + part, aside + part);
+  return aside;
+}
+
+function openSound(file: string, { durability, schema, before, check }: OpenOptions): Database {
   const database = new Database(file);
   try {
     // A reload opens the file for the new configuration while the old one may still write its last minute.
@@ -66,14 +76,13 @@ function openSound(file: string, { durability, schema, check }: OpenOptions): Da
     database.pragma(`synchronous = ${durability === 'full' ? 'FULL' : 'NORMAL'}`);
     // What retention deletes is overwritten, not just forgotten.
     database.pragma('secure_delete = ON');
+    // What is sorted on the way does not go through a file of its own.
+    database.pragma('temp_store = MEMORY');
+    if (before) orDamage(() => before(database));
     database.exec(schema);
     const [verdict] = database.prepare('PRAGMA quick_check(1)').raw().all() as string[][];
     if (verdict?.[0] !== 'ok') throw new DamageError(verdict?.[0] ?? 'quick_check said nothing');
-    try {
-      check?.(database);
-    } catch (error) {
-      throw isCircumstance(error) ? error : new DamageError(errorText(error));
-    }
+    if (check) orDamage(() => check(database));
     return database;
   } catch (error) {
     database.close();
@@ -102,20 +111,87 @@ export function inTransaction<T>(database: Database, work: () => T): T {
   }
 }
 
+/** Take over all rows of a table that both have, within a transaction of the caller. */
+export function copyRows(from: Database, to: Database, table: string): void {
+  let insert: ReturnType<Database['prepare']> | undefined;
+  for (const row of from.prepare(`SELECT * FROM ${table}`).raw().iterate() as IterableIterator<unknown[]>) {
+    insert ??= to.prepare(`INSERT OR REPLACE INTO ${table} VALUES (${row.map(() => '?').join(', ')})`);
+    insert.run(...row);
+  }
+}
+
+/**
+ * After something was deleted: leave no byte of it. secure_delete overwrites rows and free pages, but not what SQLite left in a page
+ * when it moved rows to another; so the file is written anew, and the write-ahead log folded back and cut. Takes time in
+ * proportion to the file. False where somebody reads at this moment or the disk is full: to be done again.
+ */
+export function leaveNoTrace(database: Database): boolean {
+  try {
+    database.exec('VACUUM');
+  } catch {
+    cutLog(database);
+    return false;
+  }
+  return cutLog(database);
+}
+
+/** Fold the write-ahead log back and cut it to nothing. False where somebody still reads from it, or there is no space. */
+export function cutLog(database: Database): boolean {
+  try {
+    const [row] = database.pragma('wal_checkpoint(TRUNCATE)') as { busy: number }[];
+    return row?.busy === 0;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What differs between the triggers and `table` of a file that was found and those that `schema` makes, as a sentence; undefined
+ * where nothing does. An append-only table whose triggers were dropped, or that got others, may have been thinned out.
+ */
+export function schemaFault(found: Database, schema: string, table: string): string | undefined {
+  const made = new Database(':memory:');
+  try {
+    made.exec(schema);
+    const guarded = (database: Database) =>
+      new Map(
+        (
+          database
+            .prepare("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' OR (type = 'table' AND name = ?)")
+            .all(table) as { name: string; sql: string }[]
+        ).map(({ name, sql }) => [name, sql]),
+      );
+    const [expected, there] = [guarded(made), guarded(found)];
+    for (const [name, sql] of expected) {
+      if (!there.has(name)) return `its schema was altered: ${name} is missing`;
+      if (there.get(name) !== sql) return `its schema was altered: ${name} is not as the server made it`;
+    }
+    const foreign = [...there.keys()].find((name) => !expected.has(name));
+    return foreign === undefined ? undefined : `its schema was altered: the trigger ${foreign} is not the server's`;
+  } finally {
+    made.close();
+  }
+}
+
 /** Close, with everything in the one file: nothing is left in the write-ahead log. */
 export function closeDatabase(database: Database): void {
-  try {
-    database.pragma('wal_checkpoint(TRUNCATE)');
-  } catch {
-    // No space, or somebody else reads: what is in the log is read at the next start.
-  }
+  // Where it cannot be cut (no space, or somebody else reads), what is in the log is read at the next start.
+  cutLog(database);
   database.close();
 }
 
 class DamageError extends Error {}
 
+function orDamage(look: () => void): void {
+  try {
+    look();
+  } catch (error) {
+    throw isCircumstance(error) ? error : new DamageError(errorText(error));
+  }
+}
+
 /** The file is no database, or a broken one; not: no space, no permission. */
-function isDamage(error: unknown): boolean {
+export function isDamage(error: unknown): boolean {
   if (error instanceof DamageError) return true;
   const code = (error as { code?: string }).code ?? '';
   return /^SQLITE_(CORRUPT|NOTADB)/.test(code) || /malformed|not a database/.test(errorText(error));

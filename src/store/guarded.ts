@@ -10,9 +10,16 @@ export interface Changes {
   readonly lastInsertRowid: number | bigint;
 }
 
+/** Told of each write of a connection: before a transaction begins, and when it has ended. */
+export interface WriteWatch {
+  before(): void;
+  after(): void;
+}
+
 export class Database {
   readonly #database: Libsql.Database;
   #open = true;
+  watch: WriteWatch | undefined;
 
   /** Open `file`, or make it. Throws what libsql throws. */
   constructor(file: string) {
@@ -32,11 +39,22 @@ export class Database {
   }
 
   exec(sql: string): void {
-    this.#inner.exec(sql);
+    this.watched(() => this.#inner.exec(sql));
   }
 
   pragma(source: string): unknown {
-    return this.#inner.pragma(source);
+    return this.watched(() => this.#inner.pragma(source));
+  }
+
+  /** For statements: run what may write, and tell the watch where no transaction is under way. */
+  watched<T>(write: () => T): T {
+    if (!this.watch) return write();
+    if (!this.inTransaction) this.watch.before();
+    try {
+      return write();
+    } finally {
+      if (!this.inTransaction) this.watch.after();
+    }
   }
 
   /** A second time does nothing. */
@@ -62,7 +80,7 @@ export class Statement {
   }
 
   run(...values: unknown[]): Changes {
-    return this.#inner.run(...values);
+    return this.#of.watched(() => this.#inner.run(...values));
   }
 
   get(...values: unknown[]): unknown {

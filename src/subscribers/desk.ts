@@ -9,11 +9,13 @@ import type { Auditor } from '../audit/entry.ts';
 import { errorText } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { PublishedSubscribers } from './in-force.ts';
+import { type LeaseBounds, leaseBounds } from './leases/lease-bounds.ts';
+import { LeaseDoubts } from './leases/lease-doubts.ts';
 import { listenForAccounting } from './radius/listener.ts';
 import { rangeHolder } from './ranges/ranges-check.ts';
 import { type LoadedRanges, loadRanges } from './ranges/ranges-file.ts';
 import type { SubscriberState } from './state.ts';
-import type { SubscribersConfig } from './subscribers-config.ts';
+import type { RadiusConfig, SubscribersConfig } from './subscribers-config.ts';
 import { AddressTable, type AddressTableMemory } from './table/address-table.ts';
 
 /** Several notices of one change of the file, and an editor's several steps, count as one. */
@@ -22,9 +24,13 @@ const SETTLE_MS = 200;
 const LOOK_MS = 5000;
 /** Bad rows named in one line of the log. */
 const LOGGED_ROWS = 20;
+/** Bits: RADIUS has no prefixes of IPv4. */
+const SINGLE_IPV4 = 32;
 
 export interface SubscriberDeskParts {
   readonly config: SubscribersConfig;
+  /** `server.access`: nothing else can be leased. */
+  readonly access: readonly string[];
   readonly state: SubscriberState;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -37,6 +43,9 @@ export interface SubscriberDeskParts {
 export class SubscriberDesk {
   readonly config: SubscribersConfig;
   readonly state: SubscriberState;
+  readonly doubts: LeaseDoubts;
+  /** What the API may lease. */
+  readonly provisioning: LeaseBounds;
   /** As last loaded; undefined where there is no file, or it could not be read yet. */
   ranges: LoadedRanges | undefined;
   readonly #parts: SubscriberDeskParts;
@@ -56,6 +65,8 @@ export class SubscriberDesk {
     this.config = parts.config;
     this.state = parts.state;
     const { metrics } = parts;
+    this.doubts = new LeaseDoubts(metrics, parts.log, parts.state.clock);
+    this.provisioning = leaseBounds(parts.config.provisioning, parts.access);
     this.#gauges = {
       known: metrics.gauge(
         'sekisho_subscribers_known',
@@ -64,7 +75,7 @@ export class SubscriberDesk {
       rows: metrics.gauge('sekisho_subscribers_range_rows', 'Rows of the file of static ranges that are in force.'),
       rejected: metrics.gauge('sekisho_subscribers_range_rows_rejected', 'Rows of that file that were left out.'),
       leases: metrics.gauge('sekisho_subscribers_lease_addresses', 'Addresses that were leased since the start.'),
-      bytes: metrics.gauge('sekisho_subscribers_table_bytes', 'Memory of the tables of addresses.'),
+      bytes: metrics.gauge('sekisho_subscribers_table_bytes', 'Memory of the tables of addresses and sessions.'),
       entries: metrics.gauge('sekisho_subscribers_ledger_entries', 'Entries of the consent ledger.'),
       holds: metrics.gauge(
         'sekisho_subscribers_ledger_holds',
@@ -86,7 +97,7 @@ export class SubscriberDesk {
   async activate(): Promise<void> {
     const { rangesFile, radius } = this.config;
     // What can fail comes first: the terms of a configuration that is not to serve must not be in force for a moment.
-    if (radius) this.#stopAccounting ??= await listenForAccounting(radius, this.state, this.#parts.metrics);
+    if (radius) this.#stopAccounting ??= await this.#listen(radius);
     this.state.putInForce(this.config);
     if (rangesFile === undefined || this.#look) return;
     // The folder, not the file: configuration management puts a new file in the old one's place.
@@ -100,6 +111,12 @@ export class SubscriberDesk {
     }
     this.#look = setInterval(() => this.#reloadWhenChanged(), LOOK_MS).unref();
     this.#reloadWhenChanged();
+  }
+
+  #listen(radius: RadiusConfig): Promise<() => Promise<void>> {
+    const { state, doubts } = this;
+    const bounds = leaseBounds({ shortestIpv4: SINGLE_IPV4, shortestIpv6: radius.shortestIpv6 }, this.#parts.access);
+    return listenForAccounting(radius, { state, metrics: this.#parts.metrics, bounds, doubts });
   }
 
   async deactivate(): Promise<void> {
@@ -127,7 +144,7 @@ export class SubscriberDesk {
     values[this.#gauges.rows] = this.ranges?.rows ?? 0;
     values[this.#gauges.rejected] = this.ranges?.rejected ?? 0;
     values[this.#gauges.leases] = leases.table.count;
-    values[this.#gauges.bytes] = leases.table.bytes + ranges.bytes;
+    values[this.#gauges.bytes] = leases.table.bytes + leases.bytes + ranges.bytes;
     values[this.#gauges.entries] = ledger.entries;
     values[this.#gauges.holds] = damage === undefined ? 1 : 0;
   }

@@ -5,11 +5,13 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { errorText } from '../errors/errors.ts';
+import type { Database } from '../store/database.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
-import { Ledger } from './consent/ledger.ts';
-import { Notices } from './consent/notices.ts';
+import { IN_MEMORY, type Ledger } from './consent/ledger.ts';
+import { NOTICES_FILE, Notices, openNotices } from './consent/notices.ts';
 import { Register } from './consent/register.ts';
+import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './guarded-ledger.ts';
 import { LEASES_FILE, LeaseArchive } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
 import { type LeaseWriter, threadWriter } from './leases/lease-writer.ts';
@@ -17,9 +19,11 @@ import { Leases } from './leases/leases.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 import { AddressTable, type AddressTableMemory } from './table/address-table.ts';
 
-export const LEDGER_FILE = 'consent.db';
+export { LEDGER_FILE };
 
 export interface LeaseKeeping {
+  /** `subscribers.lease` of the configuration that starts: what is kept is judged by it. */
+  readonly leaseMs: number;
   /** After the last that was heard before a restart. */
   readonly believedMs: number;
   /** Who writes; a thread of its own unless told otherwise. */
@@ -28,39 +32,53 @@ export interface LeaseKeeping {
 
 export class SubscriberState {
   readonly register = new Register();
-  readonly ledger: Ledger;
+  /** The ledger, what guards it, and its damage. */
+  readonly consent: GuardedLedger;
   readonly notices: Notices;
   readonly leases: Leases;
   readonly clock: Clock;
-  /** Why the ledger does not hold; then nobody is inspected until it is mended. */
-  readonly damage: string | undefined;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
-  /** Numbers of those who report leases, which sessions carry. */
-  readonly #reporters = new Map<string, number>();
   #leaseSeconds = 7200;
   #termsInForce = '';
+  #config: SubscribersConfig | undefined;
 
   /**
-   * Throws SekishoError where the ledger cannot be opened. `keep`: leases are kept over restarts, and those from before
-   * believed so long; without it they end with the process.
+   * Throws SekishoError where the folder cannot be made. `keep`: leases are kept over restarts, and those from before believed so
+   * long; without it they end with the process.
    */
-  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping) {
+  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping, anchors: LedgerAnchors = {}) {
     this.clock = clock;
+    const sound = () => {
+      this.#termsInForce = '';
+      if (this.#config) this.putInForce(this.#config);
+    };
     const folder = join(dataFolder, 'subscribers');
     makeDataFolder(folder);
-    this.ledger = new Ledger(join(folder, LEDGER_FILE), () => clock.wallMs());
-    this.damage = this.ledger.verify();
-    if (this.damage !== undefined)
-      log.error({ problem: this.damage }, 'the consent ledger does not hold: nobody is inspected');
-    this.notices = new Notices(this.ledger.db);
+    this.notices = noticesIn(folder, clock, log);
+    const opened = (ledger: Database) => this.notices.takeOver(ledger);
+    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, opened, sound });
     const table = new AddressTable({
       replaced: async (memory) => {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
       },
     });
-    this.leases = new Leases(table, () => this.#leaseSeconds);
+    if (keep) this.#leaseSeconds = Math.round(keep.leaseMs / 1000);
+    this.leases = new Leases(
+      table,
+      () => this.#leaseSeconds,
+      () => this.nowSeconds(),
+    );
     if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
+  }
+
+  get ledger(): Ledger {
+    return this.consent.ledger;
+  }
+
+  /** Why the ledger does not hold; then nobody is inspected. */
+  get damage(): string | undefined {
+    return this.consent.damage;
   }
 
   /** Resolves when what was reported so far outlives the process. */
@@ -73,33 +91,22 @@ export class SubscriberState {
     return Math.floor(this.clock.nowMs() / 1000);
   }
 
-  /** Number of a RADIUS client, from 0; -1 where there are `most` already. */
-  reporterOf(client: string, most: number): number {
-    const known = this.#reporters.get(client);
-    if (known !== undefined) return known;
-    if (this.#reporters.size >= most) return -1;
-    const reporter = this.#reporters.size;
-    this.#reporters.set(client, reporter);
-    this.leases.keeper?.reporterNamed(reporter, client);
-    return reporter;
-  }
-
   /** From now on these terms, groups and times hold. */
-  putInForce({ terms, groups, leaseMs }: SubscribersConfig): void {
+  putInForce(config: SubscribersConfig): void {
+    const { terms, groups, leaseMs } = config;
+    this.#config = config;
     this.#leaseSeconds = Math.round(leaseMs / 1000);
-    if (this.damage !== undefined) {
-      this.register.withdrawAll();
-      return;
-    }
+    const holds = this.damage === undefined;
     // A million entries take seconds to read: only where they mean something else than before.
-    const text = JSON.stringify([terms, groups]);
+    const text = JSON.stringify([terms, groups, holds]);
     if (text === this.#termsInForce) return;
-    this.register.putInForce(terms, groups, this.ledger.read());
+    this.register.putInForce(terms, groups, this.ledger.read(), holds);
     this.#termsInForce = text;
   }
 
   async close(): Promise<void> {
-    this.ledger.close();
+    await this.consent.close();
+    this.notices.close();
     await this.leases.keeper?.close();
   }
 
@@ -107,13 +114,24 @@ export class SubscriberState {
   #keepLeases(file: string, { believedMs, writer = threadWriter }: LeaseKeeping, log: Logger): void {
     try {
       const before = new LeaseArchive(file, this.clock.wallMs());
-      for (const { number, client } of before.reporters()) if (client !== '') this.#reporters.set(client, number);
-      const keeper = new LeaseKeeper(writer(file, before.run), this.register, this.clock, log);
+      const lifetimeMs = () => this.#leaseSeconds * 1000;
+      const keeper = new LeaseKeeper(writer(file, before.run), this.register, lifetimeMs, this.clock, log);
       const restored = keeper.restore(before, this.leases, this.register, believedMs);
+      before.close();
       this.leases.keeper = keeper;
       log.info({ restored }, 'leases from before the start are believed for a while');
     } catch (error) {
       log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
     }
+  }
+}
+
+/** What cannot be kept is told to nobody, and stops nothing. */
+function noticesIn(folder: string, clock: Clock, log: Logger): Notices {
+  try {
+    return new Notices(openNotices(join(folder, NOTICES_FILE), clock.wallMs()));
+  } catch (error) {
+    log.error({ reason: errorText(error) }, 'notices cannot be kept: they are in memory alone');
+    return new Notices(openNotices(IN_MEMORY, clock.wallMs()));
   }
 }

@@ -10,12 +10,16 @@ export interface RadiusConfig {
   /** Networks in CIDR notation. */
   readonly clients: readonly string[];
   readonly subscriber: 'user-name' | 'calling-station-id' | 'chargeable-user-identity' | 'class';
+  /** Bits of the shortest IPv6 prefix that is taken. IPv4 comes as single addresses. */
+  readonly shortestIpv6: number;
 }
 
 /** What leases over the API may do (`POST /v1/leases`, role provisioning). */
 export interface ProvisioningConfig {
   /** Networks in CIDR notation; absent: those of server.access. */
   readonly prefixes?: readonly string[];
+  readonly shortestIpv4: number;
+  readonly shortestIpv6: number;
   /** The portal recognises a subscriber by such a lease. */
   readonly portal: boolean;
 }
@@ -31,5 +35,5 @@ export interface SubscribersConfig {
   /** Leases from before a restart are believed so long after the last that was heard. */
   readonly leaseAfterRestartMs: number;
   readonly radius?: RadiusConfig;
-  readonly provisioning?: ProvisioningConfig;
+  readonly provisioning: ProvisioningConfig;
 }

@@ -79,6 +79,24 @@ describe.skipIf(missing.size > 0)('radclient', () => {
     expect(await blocked()).toBe(false);
   });
 
+  it('ends all that a session holds with a Stop that names one address, and leaves what two claim to nobody', async () => {
+    const seen = async () => (await scrape(server)).total('sekisho_subscribers_lease_conflicts_total');
+    await account('Start', '4711', 'B1');
+    const stop = `Acct-Status-Type = Stop\nAcct-Session-Id = "B1"\nNAS-IP-Address = 127.0.0.1\nFramed-IPv6-Prefix = 2001:db8:1::/64\n`;
+    expect(await radclient(port, stop)).toContain('Received Accounting-Response');
+    expect(await blocked()).toBe(false);
+    await account('Start', '4711', 'B2');
+    const before = await seen();
+    expect(await account('Start', '4719', 'B3')).toContain('Received Accounting-Response');
+    expect(await account('Interim-Update', '4711', 'B2')).toContain('Received Accounting-Response');
+    expect(await blocked()).toBe(false);
+    expect(await seen()).toBe(before + 2);
+    await account('Stop', '4719', 'B3');
+    expect(await blocked()).toBe(true);
+    await account('Stop', '4711', 'B2');
+    expect(await blocked()).toBe(false);
+  });
+
   it('is not heard with a wrong secret', async () => {
     expect(await account('Start', '4711', 'A2', '', 'guessed')).not.toContain('Received Accounting-Response');
     expect(await blocked()).toBe(false);
@@ -109,6 +127,7 @@ describe.skipIf(missing.size > 0)('radclient', () => {
 
   it('is not forgotten by a kill: what was answered is there again, and nobody inherits what another holds now', async () => {
     await account('Start', '4711', 'K1');
+    await account('Stop', '4711', 'K1');
     expect(await account('Start', '4713', 'K2')).toContain('Received Accounting-Response');
     const token = readFileSync(join(server.folder, 'data', 'admin.token'), 'utf8').trim();
     const optOut = (at: SekishoServer, who: string) =>

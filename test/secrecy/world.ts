@@ -52,6 +52,8 @@ export interface WorldOptions {
   /** Other sections, laid over each as a whole; `server`, `admin` and `notice` key by key. */
   readonly config?: SekishoConfig;
   readonly workers?: number;
+  /** Where the data folder is, if not below the folder of the world. */
+  readonly dataFolder?: string;
 }
 
 /** Start it. Everything ends with `stop`. */
@@ -84,7 +86,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       server: {
         listen: [`127.0.0.1:${port}`, `[::1]:${port}`],
         access: ['127.0.0.0/8', '::1/128', '2001:db8::/32'],
-        data: join(folder, 'data'),
+        data: options.dataFolder ?? join(folder, 'data'),
         workers,
         ...config.server,
       },
@@ -116,13 +118,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     await nsd.stop();
     throw error;
   });
-  return new World({ server, nsd, folder, port, radiusPort, clock, workers });
+  const dataFolder = options.dataFolder ?? join(folder, 'data');
+  return new World({ server, nsd, folder, dataFolder, port, radiusPort, clock, workers });
 }
 
 interface Parts {
   readonly server: SekishoServer;
   readonly nsd: DnsServer;
   readonly folder: string;
+  readonly dataFolder: string;
   readonly port: number;
   readonly radiusPort: number;
   readonly clock: SteppingClock;
@@ -148,7 +152,7 @@ export class World {
     this.server = parts.server;
     this.clock = parts.clock;
     this.folder = parts.folder;
-    this.dataFolder = join(parts.folder, 'data');
+    this.dataFolder = parts.dataFolder;
     this.rangesFile = join(parts.folder, 'subscribers.csv');
     this.port = parts.port;
     this.radiusPort = parts.radiusPort;
@@ -243,6 +247,16 @@ export class World {
   async kill9(between: () => void = () => {}): Promise<void> {
     process.kill(this.server.pid, 'SIGKILL');
     await this.server.ended;
+    await this.#startAgain(between);
+  }
+
+  /** The process ends in order; another one starts on the same data folder. `between`: while none runs. */
+  async restart(between: () => void = () => {}): Promise<void> {
+    await this.server.stop();
+    await this.#startAgain(between);
+  }
+
+  async #startAgain(between: () => void): Promise<void> {
     this.#earlierLogs += this.server.stdout() + this.server.stderr();
     between();
     this.server = await startAgain(this.server, {

@@ -42,7 +42,7 @@ describe('notice', () => {
   });
 
   it('says what is allowed and dangerous', async () => {
-    writeFileSync(join(folder, 'secret'), 's'.repeat(40));
+    writeFileSync(join(folder, 'secret'), 's'.repeat(40), { mode: 0o600 });
     const { warnings } = await noticeOf(
       'notice:\n  ipv4: 192.0.2.80\n  portal:\n    url: http://optout.isp.example\n    link: { secret-file: secret, issuer: member }\n',
     );

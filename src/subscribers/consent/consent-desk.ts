@@ -22,6 +22,8 @@ export interface SubscriberConsent {
   /** Seen in a range, a lease or the ledger since the start. */
   readonly known: boolean;
   readonly terms: string | undefined;
+  /** False: a withdrawal acts, and is not on the disk yet. */
+  readonly durable: boolean;
   readonly purposes: readonly {
     readonly purpose: Purpose;
     readonly state: ConsentState;
@@ -48,7 +50,10 @@ export class ConsentDesk {
     this.#state = state;
   }
 
-  /** Resolves when the change is on the disk and acts in every worker. Throws SekishoError where it cannot be recorded. */
+  /**
+   * Resolves when the change is on the disk and acts in every worker. A withdrawal that cannot be written acts all the same, says
+   * so (`durable`) and is tried again; any other change throws SekishoError then, and does not act.
+   */
   async change(
     subscriber: string,
     purpose: Purpose,
@@ -61,8 +66,15 @@ export class ConsentDesk {
     if (action === 'opt-in' && terms === undefined)
       throw refused('no terms are in force (subscribers.terms), so there is nothing to consent to');
     if (action === 'opt-out') register.withdrawAtOnce(subscriber, purpose);
-    const entries = await ledger.append([{ subscriber, purpose, action, terms: terms ?? '', ...actor }]);
-    for (const entry of entries) this.#apply(entry);
+    const record: LedgerRecord = { subscriber, purpose, action, terms: terms ?? '', ...actor };
+    // What was withdrawn before and is still owed must not come behind this in the ledger.
+    if (action === 'opt-in' && this.#state.consent.owed.has(subscriber) && !(await this.#state.consent.owed.settle()))
+      throw new SekishoError('SEKISHO_LEDGER_FAILED', 'not recorded: an earlier withdrawal is not on the disk yet');
+    try {
+      for (const entry of await ledger.append([record])) this.#state.consent.apply(entry);
+    } catch (error) {
+      if (action !== 'opt-out' || !this.#state.consent.owe([record], error)) throw error;
+    }
     return this.#consentOf(subscriber);
   }
 
@@ -125,13 +137,16 @@ export class ConsentDesk {
         });
     });
     const reached = Math.max(done, from + rows.length);
-    for (const entry of await ledger.append(records, { id, rows: reached })) this.#apply(entry);
+    const withdrawals = records.filter(({ action }) => action === 'opt-out');
+    for (const { subscriber, purpose } of withdrawals) register.withdrawAtOnce(subscriber, purpose as Purpose);
+    try {
+      for (const entry of await ledger.append(records, { id, rows: reached })) this.#state.consent.apply(entry);
+    } catch (error) {
+      // The rows are asked for again, and the withdrawals among them act meanwhile.
+      this.#state.consent.owe(withdrawals, error);
+      throw error;
+    }
     return { rows: reached, problems };
-  }
-
-  #apply(entry: LedgerEntry): void {
-    // A ledger that does not hold lets nobody be inspected, whatever is added to it.
-    if (this.#state.damage === undefined) this.#state.register.apply(entry);
   }
 
   #consentOf(subscriber: string): SubscriberConsent {
@@ -141,6 +156,7 @@ export class ConsentDesk {
       subscriber,
       known: holder >= 0,
       terms: register.terms.version,
+      durable: !this.#state.consent.owed.has(subscriber) && !this.#state.ledger.isVolatile,
       purposes: PURPOSES.map((purpose) => ({
         purpose,
         state: register.stateOf(subscriber, purpose),

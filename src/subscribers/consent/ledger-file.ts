@@ -1,5 +1,5 @@
 /** Opens the SQLite file of the consent ledger. */
-import { appendOnly, type Database, openDatabase } from '../../store/database.ts';
+import { appendOnly, type Database, type Opened, openDatabase, schemaFault } from '../../store/database.ts';
 
 export type LedgerDatabase = Database;
 
@@ -11,25 +11,39 @@ const SCHEMA = `
   ) STRICT;
   CREATE INDEX IF NOT EXISTS entry_by_subscriber ON entry (subscriber, seq);
   ${appendOnly('entry', 'the consent ledger')}
+  CREATE TABLE IF NOT EXISTS chain (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL) STRICT;
+  INSERT OR IGNORE INTO chain VALUES (1, lower(hex(randomblob(16))));
+  CREATE TABLE IF NOT EXISTS anchor (chain TEXT PRIMARY KEY, body TEXT NOT NULL) STRICT;
   CREATE TABLE IF NOT EXISTS import (id TEXT PRIMARY KEY, rows INTEGER NOT NULL) STRICT;
-  CREATE TABLE IF NOT EXISTS notice (
-    subscriber TEXT NOT NULL, category TEXT NOT NULL, list TEXT NOT NULL,
-    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (subscriber, category, list)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS notice_by_last ON notice (last_ms);
-  CREATE TABLE IF NOT EXISTS notice_name (
-    subscriber TEXT NOT NULL, list TEXT NOT NULL, name TEXT NOT NULL,
-    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
-    PRIMARY KEY (subscriber, list, name)
-  ) STRICT, WITHOUT ROWID;
-  CREATE INDEX IF NOT EXISTS notice_name_by_last ON notice_name (last_ms);
 `;
 
+export interface OpenedLedger extends Opened {
+  /** What is wrong with the schema of the file that was found. */
+  readonly fault: string | undefined;
+}
+
 /**
- * What COMMIT has returned from is on the disk, also after a loss of power. A damaged file is left where it is: in a new one
- * nobody would have opted out. Throws what SQLite throws.
+ * What COMMIT has returned from is on the disk, also after a loss of power. A file that is no ledger is moved aside: whoever
+ * opens it takes that for damage, since in the new one nobody has opted out. Throws what SQLite throws.
  */
+export function openLedger(path: string, existed: boolean, wallMs: number): OpenedLedger {
+  let fault: string | undefined;
+  const opened = openDatabase(
+    path,
+    {
+      durability: 'full',
+      schema: SCHEMA,
+      before: (database) => {
+        if (existed) fault ??= schemaFault(database, SCHEMA, 'entry');
+      },
+      check: (database) => database.prepare('SELECT seq, subscriber, purpose, action, hash FROM entry LIMIT 1').all(),
+    },
+    wallMs,
+  );
+  return { ...opened, fault };
+}
+
+/** The database alone, for whoever works on it without the chain. Throws what SQLite throws. */
 export function openLedgerFile(path: string): LedgerDatabase {
   return openDatabase(path, { durability: 'full', schema: SCHEMA, whenDamaged: 'refuse' }, 0).database;
 }

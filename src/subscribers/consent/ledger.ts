@@ -10,12 +10,19 @@
  * before it was.
  */
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { errorText, SekishoError } from '../../errors/errors.ts';
-import { closeDatabase, inTransaction } from '../../store/database.ts';
-import { type LedgerDatabase, openLedgerFile } from './ledger-file.ts';
+import type { AnchorPlace } from '../../store/anchor.ts';
+import type { ChainGuard, OpenedChain } from '../../store/chain-guard.ts';
+import { closeDatabase, copyRows, inTransaction } from '../../store/database.ts';
+import { tableAnchor } from '../../store/table-anchor.ts';
+import { type LedgerDatabase, openLedger } from './ledger-file.ts';
 
-/** `shown` and `exported`: somebody looked (R14: no read without a trace). */
-export const ACTIONS = ['opt-out', 'opt-in', 'shown', 'exported'] as const;
+/**
+ * `shown` and `exported`: somebody looked (R14: no read without a trace). `damage-accepted`: a person went on with a ledger that
+ * was found damaged; of no subscriber.
+ */
+export const ACTIONS = ['opt-out', 'opt-in', 'shown', 'exported', 'damage-accepted'] as const;
 export type LedgerAction = (typeof ACTIONS)[number];
 
 /** What is recorded. */
@@ -54,7 +61,8 @@ export interface ImportProgress {
   readonly rows: number;
 }
 
-interface Waiting {
+/** An append that is not on the disk yet. */
+export interface Waiting {
   readonly records: readonly LedgerRecord[];
   readonly progress: ImportProgress | undefined;
   readonly resolve: (entries: LedgerEntry[]) => void;
@@ -66,9 +74,19 @@ const MAX_BATCH = 2000;
 /** Appends that may wait at all. */
 const MAX_WAITING = 20_000;
 const FIRST_HASH = '0'.repeat(64);
+/** SQLite's name for a database without a file. */
+export const IN_MEMORY = ':memory:';
 
 export class Ledger {
   readonly db: LedgerDatabase;
+  /** Looked at and told with every change, once there is one. */
+  guard: ChainGuard | undefined;
+  /** Called where entries are on the disk and their anchor is not. */
+  onUnanchored: ((reason: string) => void) | undefined;
+  /** What was found wrong with the file when it was opened. */
+  readonly fault: string | undefined;
+  readonly #path: string;
+  readonly #existed: boolean;
   readonly #wallMs: () => number;
   readonly #insert;
   readonly #remember;
@@ -78,11 +96,15 @@ export class Ledger {
   #hash = FIRST_HASH;
   #closed = false;
 
-  /** Throws SekishoError where the file cannot be opened. */
+  /** Throws SekishoError where the file cannot be opened; one that is no ledger is moved aside, and `fault` says so. */
   constructor(path: string, wallMs: () => number) {
     this.#wallMs = wallMs;
+    this.#path = path;
+    this.#existed = existsSync(path);
     try {
-      this.db = openLedgerFile(path);
+      const { database, movedAside, fault } = openLedger(path, this.#existed, wallMs());
+      this.db = database;
+      this.fault = movedAside === undefined ? fault : `it cannot be read, and was moved aside to ${movedAside}`;
     } catch (error) {
       throw new SekishoError('SEKISHO_LEDGER_UNUSABLE', `the consent ledger ${path}: ${errorText(error)}`, {
         cause: error,
@@ -102,6 +124,31 @@ export class Ledger {
     return this.#seq;
   }
 
+  /** Kept in memory alone: nothing that is appended outlives the process. */
+  get isVolatile(): boolean {
+    return this.#path === IN_MEMORY;
+  }
+
+  /** The chain as it was opened, with what `verify` says of it. */
+  opened(): OpenedChain {
+    const { id } = this.db.prepare('SELECT id FROM chain').get() as { id: string };
+    return {
+      file: this.#path,
+      database: this.db,
+      existed: this.#existed,
+      chain: id,
+      count: this.#seq,
+      head: this.#hash,
+      fault: this.fault ?? this.verify(),
+      leadsThrough: (count, head) => this.#hashAt(count) === head,
+    };
+  }
+
+  /** Where the anchor of another chain is kept in this file. */
+  anchorPlace(chain: string): AnchorPlace {
+    return tableAnchor(this.db, chain, `in ${this.#path}`);
+  }
+
   /** Resolves with the entries once they are on the disk. Rejects with SekishoError; then none of them is. */
   append(records: readonly LedgerRecord[], progress?: ImportProgress): Promise<LedgerEntry[]> {
     if (this.#closed) return Promise.reject(stopping());
@@ -110,6 +157,21 @@ export class Ledger {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, progress, resolve, reject });
       this.#scheduled ??= setImmediate(() => this.#flush());
+    });
+  }
+
+  /**
+   * Take over what `other` holds, into a ledger that is empty: the same chain in another file, and how far imports have come.
+   * Throws what SQLite throws.
+   */
+  copyFrom(other: Ledger): void {
+    inTransaction(this.db, () => {
+      for (const table of ['chain', 'import']) copyRows(other.db, this.db, table);
+      for (const entry of other.read()) {
+        const { seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash } = entry;
+        this.#insert.run(seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash);
+        [this.#seq, this.#hash] = [seq, hash];
+      }
     });
   }
 
@@ -140,12 +202,30 @@ export class Ledger {
   verify(): string | undefined {
     let hash = FIRST_HASH;
     let seq = 0;
-    for (const entry of this.read()) {
-      if (entry.seq !== ++seq) return `entry ${seq} is missing`;
-      hash = hashOf(hash, entry);
-      if (hash !== entry.hash) return `entry ${seq} was altered`;
+    try {
+      for (const entry of this.read()) {
+        if (entry.seq !== ++seq) return `entry ${seq} is missing`;
+        hash = hashOf(hash, entry);
+        if (hash !== entry.hash) return `entry ${seq} was altered`;
+      }
+    } catch (error) {
+      return `what comes behind entry ${seq} cannot be read: ${errorText(error)}`;
     }
     return seq === this.#seq && hash === this.#hash ? undefined : 'the last entries are missing';
+  }
+
+  /** Close without recording what waits; returns it, for `take`. */
+  abandon(): Waiting[] {
+    this.#closed = true;
+    if (this.#scheduled) clearImmediate(this.#scheduled);
+    closeDatabase(this.db);
+    return this.#waiting.splice(0);
+  }
+
+  /** Record what waited for another file. */
+  take(waiting: Waiting[]): void {
+    this.#waiting.push(...waiting);
+    if (this.#waiting.length > 0) this.#scheduled ??= setImmediate(() => this.#flush());
   }
 
   /** Whatever waits is recorded first. */
@@ -170,20 +250,47 @@ export class Ledger {
     if (this.#waiting.length > 0) this.#scheduled = setImmediate(() => this.#flush());
     const before = [this.#seq, this.#hash] as const;
     try {
+      // What is written into a file that is no longer at its place is lost.
+      const fault = this.guard?.look();
+      if (fault !== undefined) throw new Error(fault);
       const written = inTransaction(this.db, () =>
         batch.map(({ records, progress }) => {
           if (progress) this.#remember.run(progress.id, progress.rows);
           return records.map((record) => this.#write(record));
         }),
       );
-      batch.forEach(({ resolve }, i) => {
-        resolve(written[i]!);
+      const unanchored = this.#anchor();
+      batch.forEach(({ resolve, reject }, i) => {
+        if (unanchored) reject(unanchored);
+        else resolve(written[i]!);
       });
     } catch (error) {
       [this.#seq, this.#hash] = before;
       const failure = new SekishoError('SEKISHO_LEDGER_FAILED', `not recorded: ${errorText(error)}`, { cause: error });
       for (const { reject } of batch) reject(failure);
     }
+  }
+
+  /** Note the new end elsewhere. What it returns, everybody is told whose change was recorded: it must not be relied upon yet. */
+  #anchor(): SekishoError | undefined {
+    try {
+      this.guard?.grown(this.#seq, this.#hash);
+      return undefined;
+    } catch (error) {
+      this.onUnanchored?.(errorText(error));
+      return new SekishoError(
+        'SEKISHO_LEDGER_FAILED',
+        `recorded, but its anchor cannot be written: ${errorText(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  #hashAt(seq: number): string | undefined {
+    if (seq === 0) return FIRST_HASH;
+    return (this.db.prepare('SELECT hash FROM entry WHERE seq = ?').get(seq) as { hash: string } | undefined)?.hash;
   }
 
   #write(record: LedgerRecord): LedgerEntry {

@@ -1,10 +1,45 @@
 /**
  * Notices to send (R2, R3; 2017 direction §3(1)): that a subscriber's terminals looked up listed names. Kept are subscriber,
- * category, list, first and last time and count; no name, unless the operator states a ground for it (c2-block, `record-names`). Lies in the ledger's file, but is no part of the chain: a notice
- * is deleted when its time has come.
+ * category, list, first and last time and count; no name, unless the operator states a ground for it (c2-block, `record-names`).
+ * In a file of their own, which is written anew when some are deleted: the ledger, which only grows, is too large for that.
  */
-import { inTransaction } from '../../store/database.ts';
-import type { LedgerDatabase } from './ledger-file.ts';
+import {
+  closeDatabase,
+  copyRows,
+  type Database,
+  inTransaction,
+  leaveNoTrace,
+  openDatabase,
+} from '../../store/database.ts';
+
+export const NOTICES_FILE = 'notices.db';
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS notice (
+    subscriber TEXT NOT NULL, category TEXT NOT NULL, list TEXT NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (subscriber, category, list)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS notice_by_last ON notice (last_ms);
+  CREATE TABLE IF NOT EXISTS notice_name (
+    subscriber TEXT NOT NULL, list TEXT NOT NULL, name TEXT NOT NULL,
+    first_ms INTEGER NOT NULL, last_ms INTEGER NOT NULL, count INTEGER NOT NULL,
+    PRIMARY KEY (subscriber, list, name)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX IF NOT EXISTS notice_name_by_last ON notice_name (last_ms);
+`;
+const TABLES = ['notice', 'notice_name'];
+
+/** A file that is no database is moved aside. Throws what SQLite throws. */
+export function openNotices(file: string, wallMs: number): Database {
+  return openDatabase(file, { durability: 'full', schema: SCHEMA }, wallMs).database;
+}
+
+/** How many rows a deletion took. */
+export interface DeletedNotices {
+  readonly notices: number;
+  readonly names: number;
+}
 
 export interface Notice {
   readonly subscriber: string;
@@ -28,14 +63,18 @@ export interface NoticeName {
 const MAX_NAMES = 100;
 
 export class Notices {
-  readonly #db: LedgerDatabase;
+  readonly #db: Database;
   readonly #add;
   readonly #addName;
   readonly #expire;
   readonly #expireNames;
+  readonly #anyName;
+  /** Something was deleted whose traces could not be removed yet. */
+  #traces = false;
 
-  constructor(db: LedgerDatabase) {
+  constructor(db: Database) {
     this.#db = db;
+    db.exec(SCHEMA);
     this.#add = db.prepare(
       `INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (subscriber, category, list)
        DO UPDATE SET last_ms = excluded.last_ms, count = count + excluded.count`,
@@ -48,6 +87,18 @@ export class Notices {
     );
     this.#expire = db.prepare('DELETE FROM notice WHERE last_ms < ?');
     this.#expireNames = db.prepare('DELETE FROM notice_name WHERE last_ms < ?');
+    this.#anyName = db.prepare('SELECT 1 FROM notice_name LIMIT 1');
+  }
+
+  /** Take over notices that an earlier version kept in the ledger's file, and remove them there. */
+  takeOver(from: Database): void {
+    const found = from.prepare("SELECT count(*) AS n FROM sqlite_master WHERE name = 'notice'").get() as { n: number };
+    if (found.n === 0) return;
+    inTransaction(this.#db, () => {
+      for (const table of TABLES) copyRows(from, this.#db, table);
+    });
+    for (const table of TABLES) from.exec(`DROP TABLE ${table}`);
+    leaveNoTrace(from);
   }
 
   /** In one transaction. */
@@ -93,13 +144,29 @@ export class Notices {
     }));
   }
 
-  /** Delete what was last added to before `ms`, with its names. */
-  deleteBefore(ms: number): void {
-    this.#expire.run(ms);
-    this.#expireNames.run(ms);
+  get keepsNames(): boolean {
+    return this.#anyName.get() !== undefined;
   }
 
-  deleteNamesBefore(ms: number): void {
-    this.#expireNames.run(ms);
+  /** Delete what was last added to before `ms`, with its names, and every trace of it. */
+  deleteBefore(ms: number): DeletedNotices {
+    return this.#delete(() => ({ notices: this.#expire.run(ms).changes, names: this.#expireNames.run(ms).changes }));
+  }
+
+  deleteNamesBefore(ms: number): DeletedNotices {
+    return this.#delete(() => ({ notices: 0, names: this.#expireNames.run(ms).changes }));
+  }
+
+  close(): void {
+    if (this.#traces) leaveNoTrace(this.#db);
+    closeDatabase(this.#db);
+  }
+
+  #delete(work: () => DeletedNotices): DeletedNotices {
+    const deleted = inTransaction(this.#db, work);
+    if (deleted.notices + deleted.names > 0) this.#traces = true;
+    // Where somebody reads just now, with the next one.
+    if (this.#traces) this.#traces = !leaveNoTrace(this.#db);
+    return deleted;
   }
 }

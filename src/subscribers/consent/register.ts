@@ -29,6 +29,8 @@ export class Register {
   #groups: readonly ContractGroup[] = [];
   /** Until the ledger was read nobody is inspected. */
   #inForce = false;
+  /** Purposes that a holder has withdrawn, by bits, and that no entry of the ledger says yet. */
+  readonly #held = new Map<number, number>();
 
   constructor(maxHolders = MAX_HOLDERS) {
     this.directory = new Directory(maxHolders);
@@ -55,14 +57,18 @@ export class Register {
     return holder;
   }
 
-  /** Put other terms and groups into force, with everything that the ledger says. */
-  putInForce(terms: Terms, groups: readonly ContractGroup[], entries: Iterable<LedgerEntry>): void {
+  /**
+   * Put other terms and groups into force, with everything that the ledger says. `holds`: it is to be relied upon; else what it says
+   * is known, and nobody is inspected.
+   */
+  putInForce(terms: Terms, groups: readonly ContractGroup[], entries: Iterable<LedgerEntry>, holds = true): void {
     this.#terms = terms;
+    if (!holds) this.withdrawAll();
     this.#groups = groups;
     this.#said.fill(0);
     // Said first, put into force then: no byte may allow for a moment what a later entry withdraws.
     for (const entry of entries) this.#hear(entry);
-    this.#inForce = true;
+    this.#inForce = holds;
     for (let holder = 0; holder < this.directory.count; holder++)
       this.#derive(holder, this.directory.numberOf(holder)!);
   }
@@ -79,15 +85,38 @@ export class Register {
     if (holder >= 0) this.#derive(holder, entry.subscriber);
   }
 
-  /** Before the disk is asked: a withdrawal need not wait for it. */
+  /** Before the disk is asked: a withdrawal need not wait for it. It holds, whatever is read or reloaded, until `release`. */
   withdrawAtOnce(number: string, purpose: Purpose): void {
+    const holder = this.holderFor(number);
+    if (holder < 0) return;
+    this.#held.set(holder, (this.#held.get(holder) ?? 0) | purposeBit(purpose));
+    Atomics.and(this.#bytes, holder, ~purposeBit(purpose));
+  }
+
+  /** The ledger says it now. */
+  release(number: string, purpose: Purpose): void {
     const holder = this.directory.find(number);
-    if (holder >= 0) Atomics.and(this.#bytes, holder, ~purposeBit(purpose));
+    const held = this.#held.get(holder);
+    if (held === undefined) return;
+    const left = held & ~purposeBit(purpose);
+    if (left === 0) this.#held.delete(holder);
+    else this.#held.set(holder, left);
+    this.#derive(holder, number);
+  }
+
+  /** What this process knows of withdrawals, from whatever was read and heard. */
+  *withdrawals(): IterableIterator<{ subscriber: string; purpose: Purpose }> {
+    for (let holder = 0; holder < this.directory.count; holder++) {
+      const subscriber = this.directory.numberOf(holder)!;
+      for (const purpose of PURPOSES)
+        if (this.stateOf(subscriber, purpose) === 'opted-out') yield { subscriber, purpose };
+    }
   }
 
   stateOf(number: string, purpose: Purpose): ConsentState {
     if (isGroup(number)) return this.#groupCovers(number, purpose) ? 'contract' : 'unknown';
     const holder = this.directory.find(number);
+    if (((this.#held.get(holder) ?? 0) & purposeBit(purpose)) !== 0) return 'opted-out';
     return consentState(holder < 0 ? SAID_NOTHING : this.#saidOf(holder, purpose), purpose, this.#terms);
   }
 
@@ -125,6 +154,7 @@ export class Register {
           : consentState(this.#saidOf(holder, purpose), purpose, this.#terms);
         if (allows(state)) mask |= purposeBit(purpose);
       }
+      mask &= ~(this.#held.get(holder) ?? 0);
     }
     Atomics.store(this.#bytes, holder, mask);
   }

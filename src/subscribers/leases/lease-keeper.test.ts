@@ -5,32 +5,39 @@ import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { addressWords, parsePrefix } from '../../address/address.ts';
 import { ManualClock } from '../../time/clock.ts';
+import { reporterOf, sessionName } from '../session-name.ts';
 import { SubscriberState } from '../state.ts';
 import { AddressReader } from '../table/address-table.ts';
 import { LeaseArchive } from './lease-archive.ts';
 import { inlineWriter, type LeaseWriter } from './lease-writer.ts';
-import { type LeaseEvent, sessionHash, sessionWord } from './leases.ts';
+import type { LeaseEvent } from './leases.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sekisho-leases-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 let files = 0;
 const MINUTE = 60_000;
 const LIFETIME = 120 * MINUTE;
-/** As accounting.ts names one: with the bytes of its address. */
-const NAS = '4:\x7f\x00\x00\x01;';
+const NAS = reporterOf({ source: addressWords('127.0.0.1'), address: addressWords('127.0.0.1') });
 
 /** A process: the same folder and clock as the one before it. `kill` leaves everything as it is. */
 function start(data: string, clock: ManualClock, believedMs = 15 * MINUTE, wrap = (writer: LeaseWriter) => writer) {
   const writer = (file: string, run: number) => wrap(inlineWriter(new LeaseArchive(file, clock.wallMs(), run)));
-  const state = new SubscriberState(data, clock, pino({ level: 'silent' }), { believedMs, writer });
+  const state = new SubscriberState(data, clock, pino({ level: 'silent' }), { leaseMs: LIFETIME, believedMs, writer });
   const terms = { version: 't', covers: ['c2' as const] };
-  state.putInForce({ terms, groups: [], unfiltered: [], leaseMs: LIFETIME, leaseAfterRestartMs: believedMs });
+  state.putInForce({
+    terms,
+    groups: [],
+    unfiltered: [],
+    leaseMs: LIFETIME,
+    leaseAfterRestartMs: believedMs,
+    provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
+  });
   const report = async (kind: LeaseEvent['kind'], address: string, subscriber: string, id: string, agoMs = 0) => {
     const result = state.leases.report({
       kind,
-      prefix: { ...parsePrefix(address), port: 0, portBits: 0 },
+      prefixes: address.split(' ').map((text) => ({ ...parsePrefix(text), port: 0, portBits: 0 })),
       holder: state.register.holderFor(subscriber),
-      session: sessionWord(state.reporterOf(NAS, 9), sessionHash(id)),
+      session: sessionName(id, NAS),
       atSeconds: state.nowSeconds() - Math.round(agoMs / 1000),
     });
     await state.recorded();
@@ -66,7 +73,9 @@ describe('leases over a restart', () => {
     ]);
     // What came late before the restart comes late after it.
     expect(await second.report('start', '192.0.2.8', '4713', 'c', 3 * MINUTE)).toBe('late');
-    expect(await second.report('start', '192.0.2.7', '9999', 'older', 5 * MINUTE)).toBe('late');
+    expect(await second.report('start', '192.0.2.8', '4713', 'c')).toBe('late');
+    expect(await second.report('start', '192.0.2.8', '4714', 'older', 5 * MINUTE)).toBe('late');
+    expect(second.who('192.0.2.8')).toBeUndefined();
     expect(await second.report('stop', '192.0.2.7', '4711', 'not-this')).toBe('not-the-holder');
     expect(await second.report('interim', '192.0.2.7', '4711', 'a')).toBe('taken');
     expect(second.who('192.0.2.7')).toBe('4711');
@@ -81,13 +90,94 @@ describe('leases over a restart', () => {
     clock.advance(5 * MINUTE);
     const second = start(data, clock);
     await second.report('interim', '192.0.2.7', '4711', 'a');
-    await second.report('start', '192.0.2.8', '4714', 'd');
+    // Handed over while nobody listened, or not: two claim it.
+    expect(await second.report('start', '192.0.2.8', '4714', 'd')).toBe('conflict');
     clock.advance(10 * MINUTE);
     await second.state.leases.keeper!.endUnconfirmed(second.state.leases);
-    expect(['192.0.2.7', '192.0.2.8', '192.0.2.9'].map(second.who)).toEqual(['4711', '4714', undefined]);
+    const seen = () => ['192.0.2.7', '192.0.2.8', '192.0.2.9'].map(second.who);
+    expect(seen()).toEqual(['4711', undefined, undefined]);
     // The session goes on, and its next message says so.
     expect(await second.report('interim', '192.0.2.9', '4713', 'c')).toBe('taken');
-    expect(second.who('192.0.2.9')).toBe('4713');
+    expect(await second.report('interim', '192.0.2.8', '4714', 'd')).toBe('conflict');
+    expect(seen()).toEqual(['4711', undefined, '4713']);
+    clock.advance(LIFETIME - 15 * MINUTE);
+    // Of the other one nothing was heard for the lifetime of a lease.
+    expect(await second.report('interim', '192.0.2.8', '4714', 'd')).toBe('taken');
+    expect(second.who('192.0.2.8')).toBe('4714');
+  });
+
+  it('are not believed a second time, where the process before heard nothing of them', async () => {
+    const { data, clock } = setUp();
+    await start(data, clock).report('start', '192.0.2.7', '4711', 'a');
+    clock.advance(10 * MINUTE);
+    const second = start(data, clock);
+    await second.report('start', '192.0.2.8', '4712', 'b');
+    expect(['192.0.2.7', '192.0.2.8'].map(second.who)).toEqual(['4711', '4712']);
+    clock.advance(10 * MINUTE);
+    expect(['192.0.2.7', '192.0.2.8'].map(start(data, clock).who)).toEqual([undefined, '4712']);
+  });
+
+  it('are nobody’s after it where they were before: whoever claims one, and whose last message is missing', async () => {
+    const { data, clock } = setUp();
+    const first = start(data, clock);
+    await first.report('start', '192.0.2.7', '4711', 'a');
+    await first.report('start', '192.0.2.7', '4712', 'b');
+    await first.report('start', '192.0.2.8', '4713', 'c');
+    await first.report('start', '192.0.2.8', '4714', 'd');
+    await first.report('stop', '192.0.2.8', '4714', 'd');
+    await first.report('start', '192.0.2.9', '4715', 'e');
+    await first.report('interim', '192.0.2.9', '4716', 'e');
+    const addresses = ['192.0.2.7', '192.0.2.8', '192.0.2.9'];
+    expect(addresses.map(first.who)).toEqual([undefined, undefined, undefined]);
+    for (let restart = 0; restart < 2; restart++) {
+      clock.advance(MINUTE);
+      const next = start(data, clock);
+      expect(addresses.map(next.who)).toEqual([undefined, undefined, undefined]);
+      expect(await next.report('interim', '192.0.2.7', '4712', 'b')).toBe('conflict');
+    }
+    clock.advance(30 * MINUTE);
+    const last = start(data, clock);
+    expect(await last.report('interim', '192.0.2.7', '4712', 'b')).toBe('conflict');
+    expect(await last.report('interim', '192.0.2.9', '4716', 'e')).toBe('conflict');
+    // A replay of what the process before had heard end.
+    expect(await last.report('start', '192.0.2.8', '4714', 'd')).toBe('late');
+    expect(addresses.map(last.who)).toEqual([undefined, undefined, undefined]);
+    await last.report('stop', '192.0.2.7', '4711', 'a');
+    await last.report('interim', '192.0.2.8', '4713', 'c');
+    expect(addresses.map(last.who)).toEqual(['4712', '4713', undefined]);
+  });
+
+  it('of one session end together with its stop, those of before the restart too', async () => {
+    const { data, clock } = setUp();
+    await start(data, clock).report('start', '192.0.2.7 2001:db8:77::/56', '4711', 'a');
+    const second = start(data, clock);
+    const seen = (at: ReturnType<typeof start>) => ['192.0.2.7', '2001:db8:77::1'].map(at.who);
+    expect(seen(second)).toEqual(['4711', '4711']);
+    await second.report('stop', '192.0.2.7', '4711', 'a');
+    expect(seen(second)).toEqual([undefined, undefined]);
+    const third = start(data, clock);
+    expect(seen(third)).toEqual([undefined, undefined]);
+    // What was on its way when the process ended.
+    expect(await third.report('start', '192.0.2.7 2001:db8:77::/56', '4711', 'a')).toBe('late');
+    expect(seen(third)).toEqual([undefined, undefined]);
+  });
+
+  it('that ended before anything was heard of them do not begin after the restart', async () => {
+    const { data, clock } = setUp();
+    await start(data, clock).report('stop', '192.0.2.7', '4711', 'a');
+    expect(await start(data, clock).report('start', '192.0.2.7', '4711', 'a')).toBe('late');
+  });
+
+  it('are doubted, all of them, where the clock went back', async () => {
+    const { data, clock } = setUp();
+    const first = start(data, clock);
+    await first.report('start', '192.0.2.7', '4711', 'a');
+    await first.report('start', '192.0.2.8', '4712', 'b');
+    await first.report('start', '192.0.2.8', '4713', 'c');
+    const second = start(data, new ManualClock(500_000_000 - 60 * MINUTE));
+    expect(['192.0.2.7', '192.0.2.8'].map(second.who)).toEqual([undefined, undefined]);
+    expect(await second.report('interim', '192.0.2.8', '4713', 'c')).toBe('conflict');
+    expect(await second.report('interim', '192.0.2.7', '4711', 'a')).toBe('taken');
   });
 
   it.each([
@@ -120,7 +210,7 @@ describe('leases over a restart', () => {
     await first.report('start', '192.0.2.8', '4712', 'b');
     const second = start(data, clock);
     clock.advance(MINUTE);
-    second.state.leases.endReporter(second.state.reporterOf(NAS, 9), second.state.nowSeconds());
+    second.state.leases.endReporter(NAS, second.state.nowSeconds());
     clock.advance(MINUTE);
     await second.report('start', '192.0.2.8', '4715', 'e');
     const third = start(data, clock);
@@ -150,6 +240,7 @@ describe('leases over a restart', () => {
     }));
     await first.report('start', '192.0.2.7', '4711', 'a');
     full = true;
+    await first.report('stop', '192.0.2.7', '4711', 'a');
     expect(await first.report('start', '192.0.2.7', '4712', 'b')).toBe('taken');
     expect(first.who('192.0.2.7')).toBe('4712');
     full = false;

@@ -8,18 +8,19 @@
  * (leases.ts): what is lost of them makes a lease end early, never late.
  *
  * While the process is down messages are missed: an address may have got another holder. So a lease from before is believed
- * for a configured time after the last thing that was heard, and then nobody holds it until a message confirms it. Its time
- * of last event is kept as it was, so that late messages are judged as before.
+ * for a configured time after the last thing that the run heard which had it from a message, and then nobody holds it until
+ * another message confirms it. Believed or not, its claim stays, and stands in the way of others as before the restart.
  */
 import type { Logger } from 'pino';
 import { errorText } from '../../errors/errors.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Register } from '../consent/register.ts';
-import type { PortPrefix } from '../table/address-table.ts';
+import { NONE } from '../int-records.ts';
+import { NAME_WORDS, type Reporter } from '../session-name.ts';
 import { NOBODY } from '../table/prefix-table.ts';
-import { type ArchivedLease, type LeaseArchive, type LeaseBatch, prefixBytes } from './lease-archive.ts';
+import { CLAIM_DOUBTED, CLAIM_ENDED, CLAIM_UNSURE, type LeaseArchive, type LeaseBatch } from './lease-archive.ts';
 import type { LeaseWriter } from './lease-writer.ts';
-import type { Leases } from './leases.ts';
+import { type ClaimRecord, type Leases, MAX_RUNS, prefixOfShape, shapeOf } from './leases.ts';
 
 /** What comes within it is written together. */
 const GATHER_MS = 10;
@@ -33,12 +34,11 @@ const LEASES_A_TURN = 2_000;
 export class LeaseKeeper {
   /** Changes so far: whoever sees the same number before and after has changed nothing that must be written. */
   noted = 0;
-  /** Leases from before are believed still: every message about one counts, and so is written. */
-  believing = false;
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #writer: LeaseWriter;
   readonly #numberOf: (holder: number) => string | undefined;
+  readonly #lifetimeMs: () => number;
   #batches: Gathered[] = [new Gathered()];
   #waiting = 0;
   #gathering: NodeJS.Timeout | undefined;
@@ -47,15 +47,15 @@ export class LeaseKeeper {
   #recorded: (() => void)[] = [];
   #lastWriteMs: number;
   readonly #heartbeat: NodeJS.Timeout;
-  #cutOff: NodeJS.Timeout | undefined;
-  /** As the process before this one left it; open while its leases are believed. */
-  #before: LeaseArchive | undefined;
+  /** For each run before this one whose leases are believed still. */
+  readonly #cutOffs: NodeJS.Timeout[] = [];
   #closed = false;
 
-  constructor(writer: LeaseWriter, register: Register, clock: Clock, log: Logger) {
+  constructor(writer: LeaseWriter, register: Register, lifetimeMs: () => number, clock: Clock, log: Logger) {
     this.#writer = writer;
     this.#clock = clock;
     this.#log = log;
+    this.#lifetimeMs = lifetimeMs;
     this.#numberOf = (holder) => register.directory.numberOf(holder);
     this.#lastWriteMs = clock.nowMs();
     this.#heartbeat = setInterval(() => {
@@ -63,28 +63,37 @@ export class LeaseKeeper {
     }, HEARTBEAT_MS).unref();
   }
 
-  changed(prefix: PortPrefix, holder: number, expiresSeconds: number, session: number): void {
+  changed(record: ClaimRecord): void {
     this.noted++;
     if (++this.#waiting > MAX_WAITING) {
       void this.#giveUp('the disk does not keep up');
       return;
     }
-    const subscriber = holder === NOBODY ? '' : (this.#numberOf(holder) ?? '');
-    this.#batches.at(-1)!.leases.push({ prefix, subscriber, session, expiresMs: this.#wallMs(expiresSeconds) });
+    const subscriber = record.holder === NOBODY ? '' : (this.#numberOf(record.holder) ?? '');
+    const heardMs = this.#wallMs(record.heardSeconds);
+    this.#batches.at(-1)!.claims.push({
+      record,
+      subscriber,
+      atMs: this.#wallMs(record.atSeconds),
+      heardMs,
+      untilMs: heardMs + this.#lifetimeMs(),
+    });
     this.#soon();
   }
 
-  reporterEnded(reporter: number, expiresSeconds: number): void {
+  /** All sessions of these reporters ended, and no record says so of each. */
+  reportersEnded(reporters: readonly Reporter[], atSeconds: number, heardSeconds: number): void {
     this.noted++;
     // Of what came before it nothing stays; what comes behind it does.
     const batch = new Gathered();
-    batch.ended.push({ reporter, expiresMs: this.#wallMs(expiresSeconds) });
+    const heardMs = this.#wallMs(heardSeconds);
+    batch.ended.push({
+      reporters,
+      atMs: this.#wallMs(atSeconds),
+      heardMs,
+      untilMs: heardMs + this.#lifetimeMs(),
+    });
     this.#batches.push(batch);
-    this.#soon();
-  }
-
-  reporterNamed(number: number, client: string): void {
-    this.#batches.at(-1)!.reporters.push({ number, client });
     this.#soon();
   }
 
@@ -94,37 +103,49 @@ export class LeaseKeeper {
     return new Promise((resolve) => this.#recorded.push(resolve));
   }
 
-  /** Take up what `archive` holds, which is closed when it is not needed any more, until `believedMs` after the last that was heard. Returns how many leases. */
+  /**
+   * Take up what `archive` holds. Leases of each run before this one are believed until `believedMs` after the last that it
+   * heard. Returns how many are.
+   */
   restore(archive: LeaseArchive, leases: Leases, register: Register, believedMs: number): number {
     const wallMs = this.#clock.wallMs();
-    const untilMs = archive.heardMs + believedMs;
+    const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
+    const runs = [...archive.runs()].sort(([one], [other]) => other - one);
     // A clock that went back tells nothing of how long ago it was.
-    if (archive.heardMs === 0 || wallMs >= untilMs || wallMs < archive.heardMs) {
-      archive.close();
-      return 0;
+    const wentBack = runs.some(([, heardMs]) => wallMs < heardMs);
+    const believed = runs.filter(([, heardMs]) => !wentBack && heardMs + believedMs > wallMs).slice(0, MAX_RUNS);
+    const numbers = new Map(believed.map(([run], i) => [run, i + 1]));
+    for (const { prefix, session, subscriber, ...row } of archive.claims(LEASES_A_TURN)) {
+      if (row.untilMs <= wallMs) continue;
+      const run = numbers.get(row.run) ?? 0;
+      const holder = subscriber === '' ? NOBODY : register.holderFor(subscriber);
+      const record: ClaimRecord = {
+        prefix: prefixOfShape(prefix.subarray(0, 4), prefix[4]!),
+        session,
+        holder: holder < 0 ? NOBODY : holder,
+        atSeconds: Math.min(nowSeconds, this.#seconds(row.atMs)),
+        heardSeconds: Math.min(nowSeconds, this.#seconds(row.heardMs)),
+        stampSeconds: row.stamp,
+        ended: (row.flags & CLAIM_ENDED) !== 0,
+        unsure: (row.flags & CLAIM_UNSURE) !== 0 || run === 0,
+        doubted: (row.flags & CLAIM_DOUBTED) !== 0,
+      };
+      leases.restore(record, run);
     }
-    let restored = 0;
-    for (const lease of everyUnconfirmed(archive)) {
-      if (lease.expiresMs <= wallMs) continue;
-      const holder = lease.subscriber === '' ? NOBODY : register.holderFor(lease.subscriber);
-      const prefix = { ...lease.prefix, port: 0, portBits: 0 };
-      leases.table.set(prefix, holder < 0 ? NOBODY : holder, this.#seconds(lease.expiresMs), lease.session);
-      if (holder >= 0) restored++;
+    for (const [run, heardMs] of believed) {
+      const number = numbers.get(run)!;
+      const timer = setTimeout(() => void this.#endUnconfirmedOf(number, leases), heardMs + believedMs - wallMs);
+      this.#cutOffs.push(timer.unref());
     }
-    this.believing = true;
-    this.#before = archive;
-    this.#cutOff = setTimeout(() => void this.endUnconfirmed(leases), untilMs - wallMs).unref();
-    return restored;
+    return leases.settleRestored();
   }
 
   /** Whatever waits is written first. */
   async close(): Promise<void> {
     clearInterval(this.#heartbeat);
-    clearTimeout(this.#cutOff);
+    for (const timer of this.#cutOffs) clearTimeout(timer);
     clearTimeout(this.#gathering);
     this.#gathering = undefined;
-    this.#before?.close();
-    this.#before = undefined;
     this.#closed = true;
     while (this.#writing) await new Promise<void>((resolve) => this.#recorded.push(resolve));
     await this.#write();
@@ -170,21 +191,14 @@ export class LeaseKeeper {
 
   /** Nobody holds an address any more of which nothing was heard since the restart. */
   async endUnconfirmed(leases: Leases): Promise<void> {
-    let after: Buffer | undefined;
-    for (;;) {
-      // On the same file as the writer: what was confirmed meanwhile is not among them once it is written.
+    for (let run = 1; run <= MAX_RUNS; run++) await this.#endUnconfirmedOf(run, leases);
+  }
+
+  async #endUnconfirmedOf(run: number, leases: Leases): Promise<void> {
+    for (let from = 0; from !== NONE && !this.#closed; ) {
+      from = leases.doubtRestored(run, from, LEASES_A_TURN);
       await this.recorded();
-      if (this.#before === undefined) return;
-      const page = this.#before.unconfirmed(after, LEASES_A_TURN);
-      for (const { prefix, session, expiresMs } of page)
-        leases.endUnconfirmed({ ...prefix, port: 0, portBits: 0 }, session, this.#seconds(expiresMs));
-      const last = page.at(-1);
-      if (page.length < LEASES_A_TURN || last === undefined) break;
-      after = keyOf(last);
     }
-    this.believing = false;
-    this.#before.close();
-    this.#before = undefined;
   }
 
   #wallMs(seconds: number): number {
@@ -198,42 +212,36 @@ export class LeaseKeeper {
 
 /** A batch while it grows. */
 class Gathered {
-  readonly ended: { reporter: number; expiresMs: number }[] = [];
-  readonly reporters: { number: number; client: string }[] = [];
-  readonly leases: { prefix: PortPrefix; subscriber: string; session: number; expiresMs: number }[] = [];
+  readonly ended: LeaseBatch['ended'][number][] = [];
+  readonly claims: { record: ClaimRecord; subscriber: string; atMs: number; heardMs: number; untilMs: number }[] = [];
 
   get isEmpty(): boolean {
-    return this.ended.length + this.reporters.length + this.leases.length === 0;
+    return this.ended.length + this.claims.length === 0;
   }
 
   packed(): LeaseBatch {
-    const words = new Int32Array(this.leases.length * 4);
-    this.leases.forEach(({ prefix }, i) => {
-      words.set(prefix.words, i * 4);
+    const { ended, claims } = this;
+    const prefixes = new Int32Array(claims.length * 5);
+    const sessions = new Int32Array(claims.length * NAME_WORDS);
+    claims.forEach(({ record: { prefix, session } }, i) => {
+      prefixes.set(prefix.words, i * 5);
+      prefixes[i * 5 + 4] = shapeOf(prefix);
+      sessions.set(session, i * NAME_WORDS);
     });
     return {
-      ended: this.ended,
-      reporters: this.reporters,
-      words,
-      bits: Uint8Array.from(this.leases, ({ prefix }) => prefix.bits),
-      sessions: Int32Array.from(this.leases, ({ session }) => session),
-      expiresMs: Float64Array.from(this.leases, ({ expiresMs }) => expiresMs),
-      subscribers: this.leases.map(({ subscriber }) => subscriber),
+      ended,
+      prefixes,
+      sessions,
+      atMs: Float64Array.from(claims, ({ atMs }) => atMs),
+      heardMs: Float64Array.from(claims, ({ heardMs }) => heardMs),
+      untilMs: Float64Array.from(claims, ({ untilMs }) => untilMs),
+      stamps: Float64Array.from(claims, ({ record }) => record.stampSeconds),
+      flags: Uint8Array.from(claims, ({ record }) => flagsOf(record)),
+      subscribers: claims.map(({ subscriber }) => subscriber),
     };
   }
 }
 
-function* everyUnconfirmed(archive: LeaseArchive): IterableIterator<ArchivedLease> {
-  let after: Buffer | undefined;
-  for (;;) {
-    const page = archive.unconfirmed(after, LEASES_A_TURN);
-    yield* page;
-    const last = page.at(-1);
-    if (last === undefined || page.length < LEASES_A_TURN) return;
-    after = keyOf(last);
-  }
-}
-
-function keyOf({ prefix }: ArchivedLease): Buffer {
-  return prefixBytes(prefix.words, prefix.bits);
+function flagsOf({ ended, unsure, doubted }: ClaimRecord): number {
+  return (ended ? CLAIM_ENDED : 0) | (unsure ? CLAIM_UNSURE : 0) | (doubted ? CLAIM_DOUBTED : 0);
 }

@@ -7,6 +7,7 @@ import { pino } from 'pino';
 import { afterAll, describe, expect, it } from 'vitest';
 import { addressWords, isMapped } from '../../address/address.ts';
 import { ManualClock } from '../../time/clock.ts';
+import { leaseBounds } from '../leases/lease-bounds.ts';
 import { SubscriberState } from '../state.ts';
 import { AddressReader } from '../table/address-table.ts';
 import { Accounting } from './accounting.ts';
@@ -61,6 +62,7 @@ function setUp() {
     unfiltered: [],
     leaseMs: 3_600_000,
     leaseAfterRestartMs: 0,
+    provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
   });
   const results: string[] = [];
   const config = {
@@ -68,15 +70,25 @@ function setUp() {
     secretFile: '',
     clients: ['127.0.0.0/8'],
     subscriber: 'user-name' as const,
+    shortestIpv6: 48,
   };
-  const accounting = new Accounting(state, config, SECRET, (result) => results.push(result));
+  const refused: string[] = [];
+  let contested = 0;
+  let forgotten = 0;
+  const bounds = leaseBounds({ shortestIpv4: 32, shortestIpv6: 48 }, ['192.0.2.0/24', '2001:db8::/32']);
+  const accounting = new Accounting(state, config, bounds, SECRET, {
+    count: (result) => results.push(result),
+    refused: (reason) => refused.push(reason),
+    contested: () => contested++,
+    nameForgotten: () => forgotten++,
+  });
   const who = (address: string) => {
     const words = addressWords(address);
     const reader = new AddressReader(state.leases.table.memory);
     return state.register.directory.numberOf(reader.find(words, isMapped(words) ? 4 : 6, 1, state.nowSeconds()));
   };
   const take = (attributes: readonly Attribute[], from = NAS) => accounting.take(request(attributes), from);
-  return { clock, state, accounting, results, who, take };
+  return { clock, state, accounting, results, refused, who, take, doubts: () => ({ contested, forgotten }) };
 }
 
 describe('RADIUS accounting', () => {
@@ -145,16 +157,117 @@ describe('RADIUS accounting', () => {
     expect(who('192.0.2.7')).toBeUndefined();
   });
 
-  it('goes by the time of the event, whatever the order of arrival', () => {
-    const { take, results, who, clock } = setUp();
+  it('leaves an address that two claim to nobody, whatever their clocks say and in whatever order they come', () => {
+    const { take, results, who, clock, doubts } = setUp();
     clock.advance(100_000);
     const now = Math.floor(clock.wallMs() / 1000);
     take(event(START, 'later', 's2', framed('192.0.2.7'), [55, now - 10]));
     take(event(START, 'earlier', 's1', framed('192.0.2.7'), [55, now - 20]));
     take(event(INTERIM, 'earlier', 's1', framed('192.0.2.7'), [41, 15]));
+    expect(who('192.0.2.7')).toBeUndefined();
     take(event(STOP, 'earlier', 's1', framed('192.0.2.7'), [55, now - 5]));
-    expect(results).toEqual(['taken', 'late', 'late', 'not-the-holder']);
+    // The other one may have gone before this one came; its next message tells.
+    expect(who('192.0.2.7')).toBeUndefined();
+    take(event(INTERIM, 'later', 's2', framed('192.0.2.7'), [55, now - 1]));
     expect(who('192.0.2.7')).toBe('later');
+    expect(results).toEqual(['taken', 'conflict', 'conflict', 'ended', 'taken']);
+    expect(doubts().contested).toBe(2);
+  });
+
+  it('ends all that a session holds with its Stop, and what an Interim does not name any more', () => {
+    const { take, who } = setUp();
+    const prefix = (type: number, bits: number, text: string): Attribute => [
+      type,
+      Buffer.concat([Buffer.from([0, bits]), ...[...addressWords(text)].map((word) => u32(word >>> 0))]),
+    ];
+    const seen = () => ['192.0.2.7', '2001:db8:77:1::1', '2001:db8:1::9', '192.0.2.8'].map(who);
+    const more = [framed('192.0.2.7'), prefix(123, 56, '2001:db8:77::'), prefix(97, 64, '2001:db8:1::')];
+    take(event(START, '4711', 's1', ...more));
+    expect(seen()).toEqual(['4711', '4711', '4711', undefined]);
+    take(event(INTERIM, '4711', 's1', framed('192.0.2.8'), prefix(123, 56, '2001:db8:77::')));
+    expect(seen()).toEqual([undefined, '4711', undefined, '4711']);
+    take(event(STOP, '4711', 's1', framed('192.0.2.8')));
+    expect(seen()).toEqual([undefined, undefined, undefined, undefined]);
+  });
+
+  it('refuses what is out of bounds and hears the rest of the packet', () => {
+    const { take, who, refused, results } = setUp();
+    const prefix = (type: number, bits: number, text: string): Attribute => [
+      type,
+      Buffer.concat([Buffer.from([0, bits]), ...[...addressWords(text)].map((word) => u32(word >>> 0))]),
+    ];
+    const out = [
+      prefix(97, 0, '::'),
+      prefix(97, 32, '2001:db8::'),
+      prefix(97, 47, '2001:db8::'),
+      prefix(97, 120, '::ffff:192.0.2.0'),
+      prefix(168, 128, '::ffff:192.0.2.1').map((each) =>
+        typeof each === 'number' ? each : (each as Buffer).subarray(2),
+      ) as unknown as Attribute,
+      prefix(123, 56, '2001:db9::'),
+      framed('198.51.100.1'),
+      framed('255.255.255.255'),
+      framed('255.255.255.254'),
+      framed('0.0.0.0'),
+      [8, Buffer.alloc(5)],
+      [97, Buffer.from([0, 129, ...Buffer.alloc(16)])],
+    ] as Attribute[];
+    take(event(START, '4711', 's1', framed('192.0.2.7'), prefix(123, 56, '2001:db8:77:ff01::9'), ...out));
+    expect(refused).toEqual([
+      'unreadable',
+      'unreadable',
+      'too-short',
+      'too-short',
+      'too-short',
+      'mapped',
+      'mapped',
+      'outside-access',
+      'outside-access',
+      'reserved',
+      'reserved',
+      'reserved',
+    ]);
+    // Bits beyond the prefix are no reason to lose it.
+    expect(['192.0.2.7', '2001:db8:77:ff77::1', '198.51.100.1', '192.0.2.1'].map(who)).toEqual([
+      '4711',
+      '4711',
+      undefined,
+      undefined,
+    ]);
+    expect(who('2001:db8:ffff::1')).toBeUndefined();
+    take(event(START, '4712', 's2', prefix(97, 0, '::')));
+    expect(results).toEqual(['taken', 'refused']);
+    expect(who('2001:db8:ffff::1')).toBeUndefined();
+    take(event(STOP, '4711', 's1', [8, Buffer.alloc(5)]));
+    expect(who('192.0.2.7')).toBeUndefined();
+  });
+
+  it('gives no client room to shut others out with names, and says when one has too many', () => {
+    const { take, who, accounting, doubts } = setUp();
+    const flooder = addressWords('127.0.0.9');
+    take(event(START, 'before', 's1', framed('192.0.2.1'), [32, 'honest']));
+    for (let i = 0; i < 3000; i++) take(event(START, 'x', 's', framed('192.0.2.200'), [32, `nas${i}`]), flooder);
+    expect(doubts().forgotten).toBe(3000 - 1024);
+    expect(accounting.names).toBe(1 + 1024);
+    take(event(START, 'after', 's2', framed('192.0.2.2'), [32, 'another']));
+    expect([who('192.0.2.1'), who('192.0.2.2')]).toEqual(['before', 'after']);
+    // Forgotten as a name; its sessions are known as before.
+    take(event(STOP, 'x', 's', [32, 'nas0']), flooder);
+    take([[40, 7]], flooder);
+    expect([who('192.0.2.1'), who('192.0.2.2'), who('192.0.2.200')]).toEqual(['before', 'after', undefined]);
+  });
+
+  it('takes what names no session for the end, or for a doubt, of whatever holds the address', () => {
+    const { take, who, results } = setUp();
+    const unnumbered = (status: number): Attribute[] => [[40, status], [1, '4711'], framed('192.0.2.7')];
+    take(event(START, '4711', 's1', framed('192.0.2.7')));
+    take(unnumbered(STOP));
+    expect(who('192.0.2.7')).toBeUndefined();
+    take(event(START, '4711', 's2', framed('192.0.2.7')));
+    expect(who('192.0.2.7')).toBe('4711');
+    take(unnumbered(START));
+    expect(who('192.0.2.7')).toBeUndefined();
+    expect(results).toEqual(['taken', 'no-session', 'taken', 'no-session']);
   });
 
   it('lets another client neither end a session nor take its numbers', () => {
@@ -196,31 +309,17 @@ describe('RADIUS accounting', () => {
     ['no status', [[1, 'x']]],
     ['a status of three bytes', [[40, Buffer.from([0, 0, 1])]]],
     [
-      'an address of five bytes',
+      'a delay of two bytes',
       [
         [40, 1],
-        [8, Buffer.alloc(5)],
+        [41, Buffer.from([0, 1])],
       ],
     ],
     [
-      'a prefix longer than an address',
+      'a time of five bytes',
       [
         [40, 1],
-        [97, Buffer.from([0, 129, ...Buffer.alloc(16)])],
-      ],
-    ],
-    [
-      'a prefix shorter than its length',
-      [
-        [40, 1],
-        [123, Buffer.from([0, 64, 1, 2])],
-      ],
-    ],
-    [
-      'a prefix with bits beyond its length',
-      [
-        [40, 1],
-        [123, Buffer.from([0, 4, 0xff])],
+        [55, Buffer.alloc(5)],
       ],
     ],
   ] as [string, Attribute[]][])('refuses %s', (_, attributes) => {

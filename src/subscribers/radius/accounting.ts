@@ -6,11 +6,15 @@
  */
 import { parsePrefix } from '../../address/address.ts';
 import { PrefixSet } from '../../address/prefix-set.ts';
-import { LEASE_RESULTS, type LeaseEvent, MAX_REPORTERS, sessionHash, sessionWord } from '../leases/leases.ts';
+import { type LeaseBounds, type LeaseRefusal, refusalOf } from '../leases/lease-bounds.ts';
+import { LEASE_RESULTS, type LeaseEvent } from '../leases/leases.ts';
+import { type Reporter, reporterOf, sessionName } from '../session-name.ts';
 import type { SubscriberState } from '../state.ts';
 import type { RadiusConfig } from '../subscribers-config.ts';
+import type { PortPrefix } from '../table/address-table.ts';
 import { isGroup, isSubscriberNumber } from '../table/directory.ts';
 import { NOBODY } from '../table/prefix-table.ts';
+import { ClientNames } from './client-names.ts';
 import { type AccountingRequest, accountingResponse, readAccountingRequest, STATUS } from './packet.ts';
 
 export const RADIUS_RESULTS = [
@@ -19,8 +23,9 @@ export const RADIUS_RESULTS = [
   'duplicate',
   'no-subscriber',
   'no-address',
+  'no-session',
+  'refused',
   'other-status',
-  'too-many-clients',
   'malformed',
   'bad-authenticator',
   'unknown-client',
@@ -29,26 +34,40 @@ export type RadiusResult = (typeof RADIUS_RESULTS)[number];
 
 /** Packets remembered to know them again, twice. */
 const REMEMBERED = 1 << 15;
-/** Of these numbers the last is the API's (admin/leases.ts). */
-const MAX_CLIENTS = MAX_REPORTERS - 1;
+
+/** Who hears what came of packets. */
+export interface AccountingEars {
+  /** Once for each packet. */
+  count(result: RadiusResult): void;
+  refused(reason: LeaseRefusal): void;
+  contested(): void;
+  nameForgotten(client: Int32Array): void;
+}
 
 export class Accounting {
-  /** Called once for each packet. */
-  readonly #count: (result: RadiusResult) => void;
+  readonly #ears: AccountingEars;
   readonly #state: SubscriberState;
   readonly #config: RadiusConfig;
+  readonly #bounds: LeaseBounds;
   readonly #secret: Buffer;
   readonly #clients: PrefixSet;
+  readonly #names = new ClientNames();
   /** Authenticators of packets that were taken: recent ones, and those before. */
   #recent = new Set<string>();
   #former = new Set<string>();
 
-  constructor(state: SubscriberState, config: RadiusConfig, secret: Buffer, count: (result: RadiusResult) => void) {
+  constructor(state: SubscriberState, config: RadiusConfig, bounds: LeaseBounds, secret: Buffer, ears: AccountingEars) {
     this.#state = state;
     this.#config = config;
+    this.#bounds = bounds;
     this.#secret = secret;
-    this.#count = count;
+    this.#ears = ears;
     this.#clients = new PrefixSet(config.clients.map(parsePrefix));
+  }
+
+  /** How many NAS are known by what they call themselves. */
+  get names(): number {
+    return this.#names.count;
   }
 
   /** Set by `take`: the answer has to wait for SubscriberState.recorded. */
@@ -64,43 +83,78 @@ export class Accounting {
     const result = this.#isKnown(packet) ? 'duplicate' : this.#carryOut(request, from);
     // RFC 2866 §2: an answer says that it was recorded. Of a duplicate, the first may still be on its way to the disk.
     this.mustWait = result === 'duplicate' || this.#state.leases.keeper?.noted !== noted;
-    this.#count(result);
-    if (result === 'full' || result === 'too-many-clients') return undefined;
+    this.#ears.count(result);
+    if (result === 'full') return undefined;
     this.#remember(packet);
     return accountingResponse(request, packet, this.#secret);
   }
 
   #carryOut(request: AccountingRequest, from: Int32Array): RadiusResult {
     const { register, leases } = this.#state;
-    const reporter = this.#state.reporterOf(`${from.join()} ${request.nas}`, MAX_CLIENTS);
-    if (reporter < 0) return 'too-many-clients';
+    const reporter = reporterOf({ source: from, ...request.nas });
+    if (!this.#names.heard(reporter)) this.#ears.nameForgotten(from);
     const atSeconds = this.#eventSeconds(request);
-    const { status, prefixes, sessionSeconds } = request;
+    const { status, sessionId, eventTimestamp: stampSeconds = 0 } = request;
     if (status === STATUS.ACCOUNTING_ON || status === STATUS.ACCOUNTING_OFF) {
-      leases.endReporter(reporter, atSeconds);
+      leases.endReporter(reporter, atSeconds, stampSeconds);
       return 'client-began-anew';
     }
     const kind = KINDS.get(status);
     if (kind === undefined) return 'other-status';
-    if (prefixes.length === 0) return 'no-address';
+    const named = request.prefixes.length + request.unreadable > 0;
+    if (kind === 'interim' && !named) return 'no-address';
+    const prefixes = this.#withinBounds(request);
+    if (sessionId === '') return this.#withoutSession(kind, prefixes, reporter, atSeconds);
     const number = request.identities[this.#config.subscriber];
-    const named = isSubscriberNumber(number) && !isGroup(number);
+    const isNamed = isSubscriberNumber(number) && !isGroup(number);
     // Whoever it is, it is not the one before.
-    const holder = named ? register.holderFor(number) : NOBODY;
-    const session = sessionWord(reporter, sessionHash(request.sessionId));
-    let result: RadiusResult = 'taken';
-    for (const prefix of prefixes) {
-      result = leases.report({
-        kind,
-        prefix: { ...prefix, port: 0, portBits: 0 },
-        holder: holder < 0 ? NOBODY : holder,
-        session,
-        atSeconds,
-        ...(sessionSeconds !== undefined && { beganSeconds: atSeconds - sessionSeconds }),
-      });
-      if (result === 'full') return result;
+    const holder = isNamed ? register.holderFor(number) : NOBODY;
+    const session = sessionName(sessionId, reporter);
+    const result = leases.report({
+      kind,
+      session,
+      prefixes,
+      holder: holder < 0 ? NOBODY : holder,
+      atSeconds,
+      stampSeconds,
+    });
+    if (result === 'conflict') this.#ears.contested();
+    if (kind === 'stop' || result === 'full') return result;
+    if (!named) return 'no-address';
+    if (prefixes.length === 0) return 'refused';
+    return isNamed ? result : 'no-subscriber';
+  }
+
+  /** The prefixes that may be leased; what else the packet says is heard in any case. */
+  #withinBounds({ prefixes, unreadable }: AccountingRequest): PortPrefix[] {
+    for (let i = 0; i < unreadable; i++) this.#ears.refused('unreadable');
+    const taken: PortPrefix[] = [];
+    for (const { words, bits, ipv4 } of prefixes) {
+      const refusal = refusalOf({ words, bits }, ipv4, this.#bounds);
+      if (refusal === undefined) taken.push({ words, bits, port: 0, portBits: 0 });
+      else this.#ears.refused(refusal);
     }
-    return named || kind === 'stop' ? result : 'no-subscriber';
+    return taken;
+  }
+
+  /**
+   * RFC 2866 §5.5: every request names its session. Of one that does not, an end is that of any session on these addresses,
+   * and a beginning leaves them to nobody: a claim by we do not know which session.
+   */
+  #withoutSession(
+    kind: LeaseEvent['kind'],
+    prefixes: readonly PortPrefix[],
+    reporter: Reporter,
+    atSeconds: number,
+  ): RadiusResult {
+    const { leases } = this.#state;
+    if (kind === 'stop') leases.endUnnumbered(reporter, prefixes, atSeconds);
+    else
+      for (const prefix of prefixes) {
+        const session = sessionName(`\0${prefix.words.join()}/${prefix.bits}`, reporter);
+        leases.report({ kind, session, prefixes: [prefix], holder: NOBODY, atSeconds });
+      }
+    return 'no-session';
   }
 
   /** When it happened, on the monotonic clock. A client whose clock is ahead happens now. */
@@ -125,7 +179,7 @@ export class Accounting {
   }
 
   #discard(result: RadiusResult): undefined {
-    this.#count(result);
+    this.#ears.count(result);
     return undefined;
   }
 }

@@ -1,9 +1,11 @@
 /** The socket that takes RADIUS accounting. */
 import { createSocket, type Socket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
-import { addressWords, endpointText } from '../../address/address.ts';
+import { addressText, addressWords, endpointText } from '../../address/address.ts';
 import { errorText, listenError, SekishoError } from '../../errors/errors.ts';
 import type { Metrics } from '../../metrics/registry.ts';
+import type { LeaseBounds } from '../leases/lease-bounds.ts';
+import type { LeaseDoubts } from '../leases/lease-doubts.ts';
 import type { SubscriberState } from '../state.ts';
 import type { RadiusConfig } from '../subscribers-config.ts';
 import { Accounting, RADIUS_RESULTS, type RadiusResult } from './accounting.ts';
@@ -12,11 +14,17 @@ const RECEIVE_BUFFER_BYTES = 4 << 20;
 /** Addresses whose binary form is remembered. */
 const MAX_SENDERS = 1024;
 
+export interface AccountingParts {
+  readonly state: SubscriberState;
+  readonly metrics: Metrics;
+  readonly bounds: LeaseBounds;
+  readonly doubts: LeaseDoubts;
+}
+
 /** Resolves when it listens, with the function that ends it. Rejects with SekishoError. */
 export async function listenForAccounting(
   config: RadiusConfig,
-  state: SubscriberState,
-  metrics: Metrics,
+  { state, metrics, bounds, doubts }: AccountingParts,
 ): Promise<() => Promise<void>> {
   const first = metrics.counters(
     'sekisho_radius_packets_total',
@@ -24,10 +32,19 @@ export async function listenForAccounting(
     'result',
     RADIUS_RESULTS,
   );
-  const count = (result: RadiusResult) => {
-    metrics.values[first + RADIUS_RESULTS.indexOf(result)]! += 1;
-  };
-  const accounting = new Accounting(state, config, readSecret(config.secretFile), count);
+  const known = metrics.gauge(
+    'sekisho_radius_names',
+    'What RADIUS clients call themselves (NAS-Identifier and NAS addresses), as far as it is remembered.',
+  );
+  const accounting = new Accounting(state, config, bounds, readSecret(config.secretFile), {
+    count: (result: RadiusResult) => {
+      metrics.values[first + RADIUS_RESULTS.indexOf(result)]! += 1;
+      metrics.values[known] = accounting.names;
+    },
+    refused: (reason) => doubts.refused(reason),
+    contested: () => doubts.contested(),
+    nameForgotten: (client) => doubts.nameForgotten(addressText(client)),
+  });
   const { address, port } = config.listen;
   const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES });
   // Clients are few and send often; strangers push each other out.

@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Prefix } from '../../address/address.ts';
+import { withoutHostBits } from '../leases/lease-bounds.ts';
 
 const ACCOUNTING_REQUEST = 4;
 const ACCOUNTING_RESPONSE = 5;
@@ -23,7 +24,6 @@ const ATTRIBUTE = {
   ACCT_STATUS_TYPE: 40,
   ACCT_DELAY_TIME: 41,
   ACCT_SESSION_ID: 44,
-  ACCT_SESSION_TIME: 46,
   EVENT_TIMESTAMP: 55,
   CHARGEABLE_USER_IDENTITY: 89,
   NAS_IPV6_ADDRESS: 95,
@@ -46,15 +46,26 @@ export interface AccountingRequest {
     readonly 'chargeable-user-identity': string;
     readonly class: string;
   };
-  /** What the client calls itself: identifier or address. */
-  readonly nas: string;
-  readonly prefixes: readonly Prefix[];
+  /** What the NAS calls itself: NAS-IP-Address, NAS-IPv6-Address (four words each), NAS-Identifier. */
+  readonly nas: {
+    readonly address: Int32Array | undefined;
+    readonly ipv6Address: Int32Array | undefined;
+    readonly identifier: string;
+  };
+  /** Bits beyond a prefix are cleared. */
+  readonly prefixes: readonly FramedPrefix[];
+  /** Attributes that should hold an address or a prefix, and do not. */
+  readonly unreadable: number;
   readonly delaySeconds: number;
-  readonly sessionSeconds: number | undefined;
   /** Seconds since 1970. */
   readonly eventTimestamp: number | undefined;
   /** Proxy-State attributes as they came. */
   readonly proxyState: readonly Buffer[];
+}
+
+export interface FramedPrefix extends Prefix {
+  /** From an attribute for IPv4. */
+  readonly ipv4: boolean;
 }
 
 export type PacketFault = 'malformed' | 'bad-authenticator';
@@ -102,11 +113,18 @@ function isAuthentic(message: Buffer, secret: Buffer): boolean {
 
 function readAttributes(message: Buffer): AccountingRequest | undefined {
   const identities = { 'user-name': '', 'calling-station-id': '', 'chargeable-user-identity': '', class: '' };
-  const prefixes: Prefix[] = [];
+  const prefixes: FramedPrefix[] = [];
   const proxyState: Buffer[] = [];
-  let [status, sessionId, nas, delaySeconds] = [0, '', '', 0];
-  let sessionSeconds: number | undefined;
+  let [status, sessionId, delaySeconds, unreadable] = [0, '', 0, 0];
+  let nasAddress: Int32Array | undefined;
+  let nasIpv6Address: Int32Array | undefined;
+  let nasIdentifier = '';
   let eventTimestamp: number | undefined;
+  // One attribute that cannot be read must not keep a Stop from being heard.
+  const take = (prefix: FramedPrefix | undefined) => {
+    if (prefix) prefixes.push(prefix);
+    else unreadable++;
+  };
   for (let at = HEADER_BYTES; at < message.length; ) {
     const size = message[at + 1] ?? 0;
     if (size < 2 || at + size > message.length) return undefined;
@@ -125,9 +143,13 @@ function readAttributes(message: Buffer): AccountingRequest | undefined {
         identities.class = value.toString('latin1');
         break;
       case ATTRIBUTE.NAS_IDENTIFIER:
+        nasIdentifier = value.toString('latin1');
+        break;
       case ATTRIBUTE.NAS_IP_ADDRESS:
+        if (value.length === 4) nasAddress = ipv4Words(value);
+        break;
       case ATTRIBUTE.NAS_IPV6_ADDRESS:
-        nas += `${message[at]}:${value.toString('latin1')};`;
+        if (value.length === 16) nasIpv6Address = wordsOf(value);
         break;
       case ATTRIBUTE.ACCT_SESSION_ID:
         sessionId = value.toString('latin1');
@@ -137,31 +159,24 @@ function readAttributes(message: Buffer): AccountingRequest | undefined {
         break;
       case ATTRIBUTE.ACCT_STATUS_TYPE:
       case ATTRIBUTE.ACCT_DELAY_TIME:
-      case ATTRIBUTE.ACCT_SESSION_TIME:
       case ATTRIBUTE.EVENT_TIMESTAMP: {
         if (value.length !== 4) return undefined;
         const number = value.readUInt32BE(0);
         if (message[at] === ATTRIBUTE.ACCT_STATUS_TYPE) status = number;
         else if (message[at] === ATTRIBUTE.ACCT_DELAY_TIME) delaySeconds = number;
-        else if (message[at] === ATTRIBUTE.ACCT_SESSION_TIME) sessionSeconds = number;
         else eventTimestamp = number;
         break;
       }
       case ATTRIBUTE.FRAMED_IP_ADDRESS:
-        if (value.length !== 4) return undefined;
-        prefixes.push({ words: Int32Array.of(0, 0, 0xffff, value.readInt32BE(0)), bits: 128 });
+        take(value.length === 4 ? { words: ipv4Words(value), bits: 128, ipv4: true } : undefined);
         break;
       case ATTRIBUTE.FRAMED_IPV6_ADDRESS:
-        if (value.length !== 16) return undefined;
-        prefixes.push({ words: wordsOf(value), bits: 128 });
+        take(value.length === 16 ? { words: wordsOf(value), bits: 128, ipv4: false } : undefined);
         break;
       case ATTRIBUTE.FRAMED_IPV6_PREFIX:
-      case ATTRIBUTE.DELEGATED_IPV6_PREFIX: {
-        const prefix = ipv6Prefix(value);
-        if (!prefix) return undefined;
-        prefixes.push(prefix);
+      case ATTRIBUTE.DELEGATED_IPV6_PREFIX:
+        take(ipv6Prefix(value));
         break;
-      }
     }
     at += size;
   }
@@ -172,23 +187,29 @@ function readAttributes(message: Buffer): AccountingRequest | undefined {
     status,
     sessionId,
     identities,
-    nas,
+    nas: { address: nasAddress, ipv6Address: nasIpv6Address, identifier: nasIdentifier },
     prefixes,
+    unreadable,
     delaySeconds,
-    sessionSeconds,
     eventTimestamp,
     proxyState,
   };
 }
 
-/** RFC 3162 §2.3, RFC 4818 §3: a reserved byte, the length, and up to 16 bytes whose bits beyond the length are 0. */
-function ipv6Prefix(value: Buffer): Prefix | undefined {
+/**
+ * RFC 3162 §2.3, RFC 4818 §3: a reserved byte, the length, and up to 16 bytes. Their bits beyond the length should be 0; where
+ * a NAS sends its own address there, the prefix is meant all the same.
+ */
+function ipv6Prefix(value: Buffer): FramedPrefix | undefined {
   const bits = value[1] ?? 129;
   if (value.length < 2 || value.length > 18 || bits > 128 || (value.length - 2) * 8 < bits) return undefined;
   const bytes = Buffer.alloc(16);
   value.copy(bytes, 0, 2);
-  for (let bit = bits; bit < 128; bit++) if (((bytes[bit >> 3]! >> (7 - (bit & 7))) & 1) !== 0) return undefined;
-  return { words: wordsOf(bytes), bits };
+  return { ...withoutHostBits(wordsOf(bytes), bits), ipv4: false };
+}
+
+function ipv4Words(bytes: Buffer): Int32Array {
+  return Int32Array.of(0, 0, 0xffff, bytes.readInt32BE(0));
 }
 
 function wordsOf(bytes: Buffer): Int32Array {

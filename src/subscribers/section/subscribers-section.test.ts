@@ -39,6 +39,7 @@ describe('subscribers in the configuration', () => {
       unfiltered: [false, true],
       leaseMs: 7_200_000,
       leaseAfterRestartMs: 900_000,
+      provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
     });
   });
 

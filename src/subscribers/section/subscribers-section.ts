@@ -11,6 +11,9 @@ import { PURPOSES } from '../consent/purposes.ts';
 import type { SubscribersConfig } from '../subscribers-config.ts';
 import { isGroup, isSubscriberNumber } from '../table/directory.ts';
 
+/** Bits of a prefix: one subscriber's, so never everybody's. */
+const shortest = (width: number, usual: number) => z.int().min(8).max(width).default(usual);
+
 const purposes = () => z.array(z.enum(PURPOSES)).max(PURPOSES.length);
 
 export const radiusSchema = z.strictObject({
@@ -32,6 +35,26 @@ export const radiusSchema = z.strictObject({
     .enum(['user-name', 'calling-station-id', 'chargeable-user-identity', 'class'])
     .default('user-name')
     .describe('Attribute that holds the subscriber number.'),
+  'shortest-ipv6': shortest(128, 48).describe(
+    'Shortest IPv6 prefix that is taken; a shorter one is refused and counted. IPv4 comes as single addresses.',
+  ),
+});
+
+export const provisioningSchema = z.strictObject({
+  prefixes: z
+    .array(z.string())
+    .min(1)
+    .max(1000)
+    .optional()
+    .describe('Networks in which leases may be written over the API; without this key those of `server.access`.'),
+  'shortest-ipv4': shortest(32, 32).describe('Shortest IPv4 prefix that is taken.'),
+  'shortest-ipv6': shortest(128, 48).describe('Shortest IPv6 prefix that is taken.'),
+  portal: z
+    .boolean()
+    .default(false)
+    .describe(
+      'The portal recognises subscribers by such leases too. Whoever holds a token of the role provisioning can then see and change the consent of any subscriber from an address in these networks.',
+    ),
 });
 
 export const subscribersSchema = z.strictObject({
@@ -82,24 +105,10 @@ export const subscribersSchema = z.strictObject({
     .describe(
       'After a restart a lease from before is believed so long, counted from the last that was heard before it; then a message has to confirm it. 0: not at all.',
     ),
-  provisioning: z
-    .strictObject({
-      prefixes: z
-        .array(z.string())
-        .min(1)
-        .max(1000)
-        .optional()
-        .describe('Networks in which leases may be written over the API; without this key those of `server.access`.'),
-      portal: z
-        .boolean()
-        .default(false)
-        .describe(
-          'The portal recognises subscribers by such leases too. Whoever holds a token of the role provisioning can then see and change the consent of any subscriber from an address in these networks.',
-        ),
-    })
-    .optional()
-    .describe('Leases over the API (`POST /v1/leases`), written by the role provisioning.'),
   radius: radiusSchema.optional().describe('RADIUS accounting: leases of addresses to subscribers.'),
+  provisioning: provisioningSchema
+    .prefault({})
+    .describe('Leases over the API (`POST /v1/leases`), written by the role provisioning.'),
 });
 
 type Section = z.output<typeof subscribersSchema>;
@@ -124,7 +133,7 @@ export function subscriberFindings(section: Section, listen: readonly Endpoint[]
     else if (listen && !listen.some((each) => endpointText(each) === endpointText(endpoint)))
       complain(['unfiltered', i], `${endpointText(endpoint)} is none of server.listen`);
   });
-  section.provisioning?.prefixes?.forEach((text, i) => {
+  section.provisioning.prefixes?.forEach((text, i) => {
     const prefix = attempt(() => parsePrefix(text));
     if (typeof prefix === 'string') complain(['provisioning', 'prefixes', i], prefix);
     else if (prefix.bits === 0 || prefix.bits === 96)
@@ -156,20 +165,21 @@ export function subscribersConfig(
     unfiltered: listen.map((endpoint) => unfiltered.includes(endpointText(endpoint))),
     leaseMs: section.lease,
     leaseAfterRestartMs: section['lease-after-restart'],
-    ...(provisioning && {
-      provisioning: {
-        ...(provisioning.prefixes !== undefined && { prefixes: provisioning.prefixes }),
-        portal: provisioning.portal,
-      },
-    }),
     ...(radius && {
       radius: {
         listen: parseEndpoint(radius.listen, { defaultPort: 1813 }),
         secretFile: resolve(baseFolder, radius['secret-file']),
         clients: radius.clients,
         subscriber: radius.subscriber,
+        shortestIpv6: radius['shortest-ipv6'],
       },
     }),
+    provisioning: {
+      ...(provisioning.prefixes !== undefined && { prefixes: provisioning.prefixes }),
+      shortestIpv4: provisioning['shortest-ipv4'],
+      shortestIpv6: provisioning['shortest-ipv6'],
+      portal: provisioning.portal,
+    },
   };
 }
 

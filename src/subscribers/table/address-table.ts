@@ -186,13 +186,6 @@ export class AddressTable {
     return holder;
   }
 
-  /** PrefixTable.endSessions, in all parts. */
-  endSessions(session: number, mask: number, expiresSeconds: number): number {
-    for (const { table } of this.#former) table.endSessions(session, mask, expiresSeconds);
-    for (const { larger } of this.#growing.values()) larger.endSessions(session, mask, expiresSeconds);
-    return Object.values(this.#parts).reduce((sum, part) => sum + part.endSessions(session, mask, expiresSeconds), 0);
-  }
-
   #grow(part: Part): void {
     const { count } = this.#parts[part];
     const expected = count < SMALL_ENTRIES ? count * 2 : count;

@@ -268,21 +268,6 @@ export class PrefixTable {
     return this.#lines;
   }
 
-  /** Leave every prefix without a holder whose session, cut to the bits of `mask`, is `session`. Returns how many. */
-  endSessions(session: number, mask: number, expiresSeconds: number): number {
-    const words = this.#words;
-    let ended = 0;
-    for (let at = LINE_WORDS; at < this.#end; at += this.#entryWords) {
-      if ((words[this.#sessionAt(at)]! & mask) !== session) continue;
-      const head = words[at]!;
-      if (head === 0 || (head & HOLDER_MASK) === NOBODY_BITS) continue;
-      Atomics.store(words, at, head | NOBODY_BITS);
-      Atomics.store(words, at + EXPIRES_AT, expiresSeconds);
-      ended++;
-    }
-    return ended;
-  }
-
   #readLengths(): void {
     const words = this.#words;
     // Read first: a length that is added meanwhile is seen next time.

@@ -1,0 +1,304 @@
+/**
+ * The consent ledger with what guards it: anchors outside the file, the damage that stands until a person accepts it, and the
+ * withdrawals that could not be written yet.
+ *
+ *   sound ──somebody works on the files, or they are not what they were──▶ damaged: nobody is inspected
+ *     ▲                                                                        │ opt-outs are taken and recorded
+ *     └────────── a person of the role privacy accepts it, with a reason ──────┘
+ *
+ * While it is damaged there is a ledger all the same, a new file where the old one does not hold: a withdrawal must find its
+ * place at any time.
+ */
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { ANCHORS_FOLDER, type AuditLog } from '../audit/log.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
+import { AnchorFile } from '../store/anchor.ts';
+import { ChainGuard } from '../store/chain-guard.ts';
+import { type Database, moveAside } from '../store/database.ts';
+import { makeDataFolder } from '../system/data-folder.ts';
+import type { Clock } from '../time/clock.ts';
+import { IN_MEMORY, Ledger, type LedgerEntry, type LedgerRecord } from './consent/ledger.ts';
+import { isPurpose, type Purpose } from './consent/purposes.ts';
+import type { Register } from './consent/register.ts';
+import { MOST_OWED, OwedWithdrawals } from './owed-withdrawals.ts';
+import { isSubscriberNumber } from './table/directory.ts';
+
+export const LEDGER_FILE = 'consent.db';
+
+/** Where the ledger's end is noted besides its own anchor. */
+export interface LedgerAnchors {
+  /** In its database lies an anchor of the ledger, and in the ledger's one of it. */
+  readonly audit?: Pick<AuditLog, 'anchorPlace' | 'addAnchor' | 'record'> | undefined;
+  /** A folder outside the data folder. */
+  readonly outside?: string | undefined;
+}
+
+/** Who accepts damage of the ledger, and why. */
+export interface Acceptance {
+  readonly who: string;
+  readonly role: string;
+  readonly reason: string;
+}
+
+/** What lies around the ledger. */
+export interface LedgerSurroundings {
+  readonly dataFolder: string;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly register: Register;
+  readonly anchors: LedgerAnchors;
+  /** Called with the database before it is compared with anything. */
+  readonly opened: (ledger: Database) => void;
+  /** The ledger has become sound again: what it says comes into force. */
+  readonly sound: () => void;
+}
+
+interface Withdrawal {
+  readonly subscriber: string;
+  readonly purpose: Purpose;
+}
+
+/** The files are looked at so often, besides with every change. */
+const LOOK_MS = 1000;
+const TO_DO =
+  'THE CONSENT LEDGER IS DAMAGED: nobody is inspected. Find out what happened, and put no older copy in its place: it would lack withdrawals. Opt-outs are taken meanwhile. Then a person of the role privacy runs: sekisho consent accept-damage --reason …';
+
+export class GuardedLedger {
+  ledger: Ledger;
+  readonly owed: OwedWithdrawals;
+  readonly #file: string;
+  readonly #around: LedgerSurroundings;
+  readonly #guard: ChainGuard;
+  readonly #looking: NodeJS.Timeout;
+  /** Why nobody is inspected for the moment; ends by itself. */
+  #suspended: string | undefined;
+  #closed = false;
+
+  /** Throws SekishoError where the folder cannot be made. */
+  constructor(around: LedgerSurroundings) {
+    const { dataFolder, clock, log, anchors } = around;
+    this.#around = around;
+    const folder = join(dataFolder, 'subscribers');
+    makeDataFolder(folder);
+    makeDataFolder(join(dataFolder, ANCHORS_FOLDER));
+    this.#file = join(folder, LEDGER_FILE);
+    const { audit, outside } = anchors;
+    const others = [
+      ...(audit ? [audit.anchorPlace('consent')] : []),
+      ...(outside === undefined ? [] : [new AnchorFile(join(outside, 'consent'))]),
+    ];
+    const primary = new AnchorFile(join(dataFolder, ANCHORS_FOLDER, 'consent'));
+    this.#guard = new ChainGuard(primary, others, log, (damage) => this.#damaged(damage));
+    this.owed = new OwedWithdrawals({
+      append: (records) => this.ledger.append(records),
+      written: (entries) => this.#applyAll(entries),
+      note: (count) => this.#guard.owe(count),
+      log,
+    });
+    let unusable: string | undefined;
+    try {
+      this.ledger = this.#guarded(new Ledger(this.#file, () => clock.wallMs()));
+    } catch (error) {
+      unusable = errorText(error);
+      this.ledger = new Ledger(IN_MEMORY, () => clock.wallMs());
+    }
+    around.opened(this.ledger.db);
+    if (unusable === undefined) this.#compare();
+    else this.#guard.declare(unusable);
+    audit?.addAnchor({
+      name: `in ${this.#file}`,
+      read: () => this.ledger.anchorPlace('audit').read(),
+      write: (anchor) => this.ledger.anchorPlace('audit').write(anchor),
+    });
+    this.#looking = setInterval(() => this.look(), LOOK_MS).unref();
+  }
+
+  /** Why nobody is inspected; undefined where the ledger holds. */
+  get damage(): string | undefined {
+    return this.#guard.damage ?? this.#suspended;
+  }
+
+  /** See whether somebody works on the ledger's files, and bring the anchors up to date; done every second too. */
+  look(): void {
+    if (this.#closed) return;
+    this.#guard.look();
+    this.#guard.spread();
+    if (this.#suspended === undefined) return;
+    try {
+      this.#guard.write();
+    } catch {
+      return;
+    }
+    this.#suspended = undefined;
+    this.#around.log.info('the anchor of the consent ledger can be written again');
+    if (this.damage === undefined) this.#around.sound();
+  }
+
+  /** Why the ledger does not hold; undefined where it does. What is found is damage from then on. */
+  verify(): string | undefined {
+    this.#guard.look();
+    const problem = this.damage ?? this.ledger.verify();
+    if (problem !== undefined && this.damage === undefined) this.#guard.declare(problem);
+    return problem;
+  }
+
+  /** An entry is on the disk. */
+  apply(entry: LedgerEntry): void {
+    const { register } = this.#around;
+    register.apply(entry);
+    if (entry.action === 'opt-out' && isPurpose(entry.purpose)) register.release(entry.subscriber, entry.purpose);
+  }
+
+  /**
+   * These withdrawals act, and could not be written: try again until they are. False where the server is stopping, and nothing
+   * will be tried any more.
+   */
+  owe(records: readonly LedgerRecord[], error: unknown): boolean {
+    if (this.#closed) return false;
+    this.owed.add(records, errorText(error));
+    if (this.owed.count > MOST_OWED) this.#guard.declare(`more than ${MOST_OWED} withdrawals could not be written`);
+    return true;
+  }
+
+  /**
+   * A person has looked into the damage and lets inspection go on with what the ledger says now. Recorded in the ledger and in
+   * the audit log. Rejects with SekishoError where nothing is damaged, no reason is given, or it cannot be recorded.
+   */
+  async acceptDamage({ who, role, reason }: Acceptance): Promise<{ damage: string; entries: number }> {
+    const { damage } = this.#guard;
+    if (damage === undefined) throw new SekishoError('SEKISHO_LEDGER_SOUND', 'the consent ledger is not damaged');
+    if (reason.trim() === '') throw new SekishoError('SEKISHO_REQUEST_INVALID', 'accepting damage needs a reason');
+    if (this.ledger.isVolatile || this.#guard.look() !== undefined || this.ledger.verify() !== undefined)
+      this.#rescue();
+    if (this.ledger.isVolatile)
+      throw new SekishoError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; the log says why');
+    this.#around.anchors.audit?.record({
+      who,
+      role,
+      action: 'consent.accept-damage',
+      purpose: reason,
+      detail: { damage },
+    });
+    const { version = '' } = this.#around.register.terms;
+    const common = { subscriber: '', purpose: '', action: 'damage-accepted', channel: 'api' } as const;
+    await this.ledger.append([{ ...common, who, terms: version, reason }]);
+    if (!(await this.owed.settle()))
+      throw new SekishoError('SEKISHO_LEDGER_FAILED', 'withdrawals of consent cannot be written yet: make room first');
+    this.#guard.follow({ ...this.ledger.opened(), fault: undefined }, null);
+    this.#around.log.error(
+      { damage, by: who, reason },
+      'damage of the consent ledger was accepted: consents are in force',
+    );
+    if (this.damage === undefined) this.#around.sound();
+    return { damage, entries: this.ledger.entries };
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#looking);
+    await this.owed.settle();
+    this.owed.stop();
+    this.#closed = true;
+    this.ledger.close();
+    this.#guard.close();
+  }
+
+  #applyAll(entries: readonly LedgerEntry[]): void {
+    for (const entry of entries) this.apply(entry);
+  }
+
+  #guarded(ledger: Ledger): Ledger {
+    ledger.guard = this.#guard;
+    ledger.onUnanchored = (reason) => {
+      const { log, register } = this.#around;
+      register.withdrawAll();
+      if (this.#suspended === undefined)
+        log.error({ reason }, 'the anchor of the consent ledger cannot be written: nobody is inspected until it can');
+      this.#suspended = `its anchor cannot be written: ${reason}`;
+    };
+    return ledger;
+  }
+
+  /** Compare with the anchors what was opened at the start. */
+  #compare(): void {
+    const damage = this.#guard.start(this.ledger.opened());
+    if (damage === undefined) return;
+    this.#damaged(damage);
+    // What does not hold cannot be added to.
+    if (this.ledger.verify() !== undefined) this.#rescue();
+  }
+
+  #damaged(damage: string): void {
+    this.#around.register.withdrawAll();
+    this.#around.log.error({ problem: damage }, TO_DO);
+    if (this.#guard.look() !== undefined) this.#rescue();
+  }
+
+  /**
+   * Put a new file in the place of one that is gone, that somebody else works on or that does not hold. Everything comes along that
+   * the open file still proves; where that does not hold, every withdrawal of which anything there tells: rather one too many.
+   */
+  #rescue(): void {
+    const { clock, log, register } = this.#around;
+    const old = this.ledger;
+    const fresh = `${this.#file}.new`;
+    try {
+      const holds = !old.isVolatile && old.verify() === undefined;
+      const withdrawn = holds ? [] : withdrawalsOf(old, register);
+      removeDatabase(fresh);
+      const copy = new Ledger(fresh, () => clock.wallMs());
+      if (holds) copy.copyFrom(old);
+      copy.close();
+      // SQLite takes away the log beside the old name when it closes: nothing new may lie there before.
+      const waiting = old.abandon();
+      const aside = existsSync(this.#file) ? moveAside(this.#file, clock.wallMs()) : undefined;
+      renameSync(fresh, this.#file);
+      this.ledger = this.#guarded(new Ledger(this.#file, () => clock.wallMs()));
+      this.#guard.follow({ ...this.ledger.opened(), fault: undefined }, this.#guard.damage ?? null);
+      if (aside !== undefined) {
+        log.error(
+          { aside },
+          'what lay in the place of the consent ledger was moved aside; delete it when it was looked into',
+        );
+      }
+      this.#carryOver(withdrawn);
+      this.ledger.take(waiting);
+    } catch (error) {
+      log.error(
+        { reason: errorText(error) },
+        'no new file of the consent ledger can be made; withdrawals act in memory',
+      );
+    }
+  }
+
+  #carryOver(withdrawn: readonly Withdrawal[]): void {
+    if (withdrawn.length === 0) return;
+    const common = { action: 'opt-out', who: 'server', channel: 'api', terms: '' } as const;
+    const reason = 'carried over from a ledger that was damaged';
+    const records = withdrawn.map((each): LedgerRecord => ({ ...each, ...common, reason }));
+    for (const { subscriber, purpose } of withdrawn) this.#around.register.withdrawAtOnce(subscriber, purpose);
+    this.ledger.append(records).then(
+      (entries) => this.#applyAll(entries),
+      (error: unknown) => this.owe(records, error),
+    );
+  }
+}
+
+/** What the process remembers, and what can be read before something cannot. */
+function withdrawalsOf(ledger: Ledger, register: Register): Withdrawal[] {
+  const found = new Map<string, Withdrawal>();
+  const add = (each: Withdrawal) => found.set(`${each.purpose} ${each.subscriber}`, each);
+  for (const each of register.withdrawals()) add(each);
+  try {
+    for (const { subscriber, purpose, action } of ledger.read())
+      if (action === 'opt-out' && isSubscriberNumber(subscriber) && isPurpose(purpose)) add({ subscriber, purpose });
+  } catch {
+    // So far it could be read.
+  }
+  return [...found.values()];
+}
+
+function removeDatabase(file: string): void {
+  for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
+}
