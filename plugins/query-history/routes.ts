@@ -1,12 +1,13 @@
 /** The admin routes of the history, below /v1/query-history/. */
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { holdsAddress } from '../../src/audit/addresses-in-text.ts';
 import { measureSchema, measureView, responseSchema } from '../../src/contract/admin.ts';
 import { z } from '../../src/contract/plugin.ts';
 import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
 import type { Reader } from './reader.ts';
-import { type HistoryReading, LEAST_REASON, shown } from './reading.ts';
+import { type HistoryReading, LEAST_REASON, type ShownOverload, shown } from './reading.ts';
 
 const reason = {
   type: 'string',
@@ -82,7 +83,7 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
       },
     },
     async () => ({
-      overload: desk.overload.open ? shown(desk.overload.open) : null,
+      overload: desk.overload.open ? withoutAddress(shown(desk.overload.open)) : null,
       signals: desk.overload.signals,
       retention: {
         minutesMs: desk.retention.minutes,
@@ -176,6 +177,11 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
     },
     async (request) => reading.shownHistory(readerOf(request), request.body, request.body.top),
   );
+}
+
+/** What somebody wrote as the reason may name an address, and this is shown to whoever has a token. */
+function withoutAddress(overload: ShownOverload): ShownOverload {
+  return holdsAddress(overload.reason) ? { ...overload, reason: '(names an address)' } : overload;
 }
 
 function readerOf({ identity }: FastifyRequest): Reader {

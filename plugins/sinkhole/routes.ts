@@ -5,7 +5,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/audit/personal-read.ts';
-import type { RouteAudit } from '../../src/audit/route-audit.ts';
+import type { RouteAudit } from '../../src/audit/route-declaration.ts';
 import { errorSchema, type Role, responseSchema } from '../../src/contract/admin.ts';
 import { type Auditor, type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
 import type { Desk } from './desk.ts';

@@ -4,7 +4,14 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { AddressError, addressWords, type Prefix, prefixText } from '../address/address.ts';
+import {
+  AddressError,
+  addressWords,
+  type Prefix,
+  parsePrefix,
+  prefixContains,
+  prefixText,
+} from '../address/address.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { changeBy } from '../audit/personal-read.ts';
 import { recordTogether } from '../audit/together.ts';
@@ -20,15 +27,14 @@ import type { AdminDeps } from './deps.ts';
 const resultSchema = z.strictObject({ result: z.enum(LEASE_RESULTS) });
 const EVENTS = ['start', 'interim', 'stop'] as const;
 const REFUSALS: Readonly<Record<LeaseRefusal, string>> = {
-  'too-short': 'the prefix is shorter than subscribers.provisioning allows',
-  mapped: 'an IPv6 prefix that stands for IPv4 or spans it is not leased; write it as IPv4',
-  reserved: 'that is nobody’s address',
-  'outside-access':
-    'it is outside the networks in which leases may be written: not, or not all of it, in server.access',
-  'outside-prefixes':
-    'it is outside the networks in which leases may be written: not, or not all of it, in subscribers.provisioning.prefixes',
-  unreadable: 'no address or prefix',
+  'too-short': 'address: the prefix is shorter than subscribers.provisioning allows',
+  mapped: 'address: an IPv6 prefix that stands for IPv4 or spans it is not leased; write it as IPv4',
+  reserved: 'address: that is nobody’s address',
+  'outside-access': 'address: not, or not all of it, in server.access',
+  unreadable: 'address: no address or prefix',
 };
+/** Outside the networks that leases may be written in. */
+const OUTSIDE = 'address: not in subscribers.provisioning.prefixes';
 
 interface Report {
   readonly event: (typeof EVENTS)[number];
@@ -39,8 +45,11 @@ interface Report {
 
 export function leaseRoutes(
   app: FastifyInstance,
-  { subscribers: desk, audit }: Pick<AdminDeps, 'subscribers' | 'audit'>,
+  { subscribers: desk, config, audit }: Pick<AdminDeps, 'subscribers' | 'config' | 'audit'>,
 ): void {
+  // That it is within server.access is among the bounds of every lease.
+  const prefixes = config.subscribers?.provisioning.prefixes?.map((text) => parsePrefix(text));
+
   app.post<{ Body: Report }>(
     '/v1/leases',
     {
@@ -75,20 +84,21 @@ export function leaseRoutes(
       const prefix = prefixOf(address);
       // The address alone: together with the number, the log would keep for good who had which address when.
       const detail = { address: prefixText(prefix) };
-      const entry: AuditEntry = changeBy(
-        identity,
-        `lease.${event}`,
-        reason,
-        'an address was handed out or taken back',
-        detail,
-      );
-      const refusal = refusalOf(prefix, !address.includes(':'), provisioning);
-      // To end what one has written is always allowed: nobody is inspected by it.
-      if (refusal !== undefined && event !== 'stop') {
-        doubts.refused(refusal);
-        const why = REFUSALS[refusal];
+      const purpose = 'an address was handed out or taken back';
+      const entry: AuditEntry = changeBy(identity, `lease.${event}`, reason, purpose, detail);
+      const refused = async (why: string, error: SekishoError): Promise<SekishoError> => {
         await recordTogether(audit, { ...entry, action: `${entry.action}.refused`, detail: { ...detail, why } });
-        throw new SekishoError('SEKISHO_LEASE_REFUSED', `address: ${why}`);
+        return error;
+      };
+      const refusal = refusalOf(prefix, !address.includes(':'), provisioning);
+      if (refusal !== undefined) {
+        doubts.refused(refusal);
+        throw await refused(refusal, invalid(REFUSALS[refusal]));
+      }
+      // To end what one has written is always allowed: nobody is inspected by it.
+      if (event !== 'stop' && prefixes?.some((network) => within(prefix, network)) === false) {
+        doubts.refused('outside-access');
+        throw await refused('outside-prefixes', new SekishoError('SEKISHO_LEASE_REFUSED', OUTSIDE));
       }
       await recordTogether(audit, entry);
       const holder = state.register.holderFor(subscriber);
@@ -108,6 +118,10 @@ export function leaseRoutes(
       return { result };
     },
   );
+}
+
+function within(prefix: Prefix, network: Prefix): boolean {
+  return prefix.bits >= network.bits && prefixContains(network, prefix.words);
 }
 
 /** With bits beyond the prefix cleared. */

@@ -10,10 +10,7 @@ export async function audit(args: Args, terminal: Terminal): Promise<number> {
   const [verb, anchor] = args.positionals;
   if (verb === 'acknowledge') return acknowledge(args, terminal);
   if (verb !== 'verify')
-    throw new SekishoError(
-      'SEKISHO_USAGE',
-      `audit knows 'verify', not '${verb}'; 'acknowledge' lets the log go on after damage`,
-    );
+    throw new SekishoError('SEKISHO_USAGE', `audit knows 'verify', not '${verb}'; it takes verify and acknowledge`);
   if (anchor !== undefined && !/^\d+:[0-9a-f]{64}$/.test(anchor))
     throw new SekishoError('SEKISHO_USAGE', `'${anchor}' is not of the form SEQUENCE:HASH`);
   const query = anchor === undefined ? '' : `?${new URLSearchParams({ anchor })}`;

@@ -87,7 +87,7 @@ export { PrefixSet } from '../address/prefix-set.ts';
 export type { AuditEntry, Auditor } from '../audit/entry.ts';
 /** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
 export { NO_ADDRESS, PURPOSE, readOf, readWhereAddresses } from '../audit/personal-read.ts';
-export type { RouteAudit } from '../audit/route-audit.ts';
+export type { RouteAudit } from '../audit/route-declaration.ts';
 export { errorText, SekishoError } from '../errors/errors.ts';
 export { faultOf, faultText } from '../errors/fault-text.ts';
 export { type Approval, approverProblem } from '../grounds/approval.ts';

@@ -9,6 +9,7 @@
  */
 import formbody from '@fastify/formbody';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { refuseUndeclared } from '../audit/route-declaration.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { PagesDeps } from './deps.ts';
 import { portalRoutes } from './portal-routes.ts';
@@ -29,6 +30,7 @@ export async function createPagesApp(deps: PagesDeps): Promise<FastifyInstance> 
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
   });
+  refuseUndeclared(app, 'portal');
   // A form is all that is read: what a script of another site could send otherwise is refused before it is looked at.
   app.removeAllContentTypeParsers();
   await app.register(formbody, { bodyLimit: MAX_BODY_BYTES });

@@ -20,6 +20,9 @@ const feeds = listsInForce(
   { category: 'policy', format: 'domains', text: 'policy.example\n', name: 'policy' },
 );
 
+const LIFETIME = 3600;
+const NOW = 1000;
+
 function setUp() {
   const register = new Register(64);
   const ranges = new AddressTable();
@@ -43,8 +46,8 @@ function setUp() {
   consents[register.directory.find('warned')] = purposeBit('malware-warning');
   const leases = new Leases(
     new AddressTable(),
-    () => 3600,
-    () => 1,
+    () => LIFETIME,
+    () => NOW,
   );
   const names = new BlockedNames(feeds.facts);
   names.lists.current = feeds.current;
@@ -108,45 +111,47 @@ test.each([
   expect(recognise(at(address, port), names.subscribers, { register, leases }, false, 0)).toEqual({ kind });
 });
 
-test('a lease that has ended, or was given on, is nobody’s', () => {
-  const { names, register, leases } = setUp();
-  const line = { ...parsePrefix('192.0.2.1'), port: 0, portBits: 0 };
+const NAS = reporterOf({ source: addressWords('192.0.2.250') });
+const API = namedReporter('dhcp-1');
+const report = ({ leases, register }: ReturnType<typeof setUp>, reporter: Reporter, number: string, network: string) =>
   leases.report({
     kind: 'start',
-    session: sessionName('1', reporterOf({ source: addressWords('192.0.2.250') })),
-    prefixes: [line],
-    holder: register.holderFor('leased'),
-    atSeconds: 1,
+    session: sessionName(`${number} ${network}`, reporter),
+    prefixes: [{ ...parsePrefix(network), port: 0, portBits: 0 }],
+    holder: register.holderFor(number),
+    atSeconds: NOW,
+    inOrder: true,
   });
-  const who = (nowMs: number) => recognise(at('192.0.2.1', 1), names.subscribers, { register, leases }, false, nowMs);
-  expect(who(3_600_000)).toMatchObject({ subscriber: 'leased' });
-  expect(who(3_601_000)).toEqual({ kind: 'unknown' });
+
+test('a lease that has ended, or was given on, is nobody’s', () => {
+  const place = setUp();
+  report(place, NAS, 'leased', '192.0.2.1');
+  const who = (nowMs: number) => recognise(at('192.0.2.1', 1), place.names.subscribers, place, false, nowMs);
+  expect(who((NOW + LIFETIME) * 1000 - 1)).toMatchObject({ subscriber: 'leased' });
+  expect(who((NOW + LIFETIME) * 1000)).toEqual({ kind: 'unknown' });
 });
 
 test('a lease that was reported over the API makes nobody a subscriber, unless that is allowed', () => {
-  const { names, register, leases } = setUp();
-  const report = (reporter: Reporter, number: string, address: string) =>
-    leases.report({
-      kind: 'start',
-      prefixes: [{ ...parsePrefix(address), port: 0, portBits: 0 }],
-      holder: register.holderFor(number),
-      session: sessionName(`${number} ${address}`, reporter),
-      atSeconds: 1,
-    });
+  const place = setUp();
   const who = (address: string, allowed: boolean) =>
-    recognise(at(address, 1), names.subscribers, { register, leases }, allowed, 2000);
-  report(reporterOf({ source: addressWords('192.0.2.250') }), 'by-radius', '192.0.2.9');
+    recognise(at(address, 1), place.names.subscribers, place, allowed, NOW * 1000);
+  report(place, NAS, 'by-radius', '192.0.2.9');
   expect(who('192.0.2.9', false)).toMatchObject({ subscriber: 'by-radius' });
-  report(namedReporter('provisioning'), 'victim', '198.51.100.9');
+  report(place, API, 'victim', '198.51.100.9');
   expect(who('198.51.100.9', false)).toEqual({ kind: 'unknown' });
   expect(who('198.51.100.9', true)).toMatchObject({ subscriber: 'victim' });
   // Over a static range too: whose line it was before counts no more.
-  report(namedReporter('provisioning'), 'victim', '192.0.2.1');
+  report(place, API, 'victim', '192.0.2.1');
   expect(who('192.0.2.1', false)).toEqual({ kind: 'unknown' });
-  report(namedReporter('provisioning'), 'victim', '2001:db8:1::/56');
+  report(place, API, 'victim', '2001:db8:1::/56');
   expect(who('2001:db8:1:7::9', false)).toEqual({ kind: 'unknown' });
-  // One around a line that somebody else speaks for makes two who claim it: nobody holds it.
-  report(namedReporter('provisioning'), 'victim', '192.0.2.0/28');
+  // Beside a lease of RADIUS: what that said before is in doubt, what it says after counts; two names are nobody.
+  report(place, API, 'by-radius', '192.0.2.9');
+  expect(who('192.0.2.9', false)).toEqual({ kind: 'unknown' });
+  report(place, NAS, 'by-radius', '192.0.2.9');
+  expect(who('192.0.2.9', false)).toMatchObject({ subscriber: 'by-radius' });
+  report(place, API, 'victim', '192.0.2.9');
+  expect(who('192.0.2.9', false)).toEqual({ kind: 'unknown' });
   expect(who('192.0.2.9', true)).toEqual({ kind: 'unknown' });
 });
 

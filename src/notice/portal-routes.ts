@@ -8,6 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RouteAudit } from '../audit/route-declaration.ts';
 import { SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import { AuditedConsents } from '../subscribers/consent/audited-consents.ts';
@@ -48,6 +49,18 @@ const BROWSER_COOKIE = 'sekisho-browser';
 const BROWSER = /^[A-Za-z0-9_-]{22}$/;
 const DONE = ['opt-out', 'opt-in'];
 
+/** What each route leaves in the audit log. */
+const OWN_LOOK = { noAudit: 'a subscriber looks at the own page: that is in the consent ledger, once in ten minutes' };
+const CHANGE: { audit: RouteAudit } = {
+  audit: {
+    of: 'change',
+    actions: ['consent.opt-out', 'consent.opt-in'],
+    unless: 'an opt-out acts also where the audit log cannot be written: it protects whoever asks for it',
+  },
+};
+const LINK = { noAudit: 'it says who somebody is, and shows nothing of anybody' };
+const LEAVE = { noAudit: 'it ends a session, and shows nothing of anybody' };
+
 export function portalRoutes(
   app: FastifyInstance,
   deps: PagesDeps,
@@ -77,7 +90,7 @@ export function portalRoutes(
       : `line-${found.kind}`;
   };
 
-  app.get('/', async (request, reply) => {
+  app.get('/', { config: OWN_LOOK }, async (request, reply) => {
     if (!state) {
       counters.request('message');
       return pages.message(request, reply, 'noSubscribers', 200);
@@ -111,7 +124,7 @@ export function portalRoutes(
     }
   });
 
-  app.post('/consent', async (request, reply) => {
+  app.post('/consent', { config: CHANGE }, async (request, reply) => {
     if (!state) return pages.message(request, reply, 'noSubscribers', 404);
     if (isCrossSite(request, config.portal.url)) return refuse(request, reply, 'cross-site');
     const { form, purpose, action } = fieldsOf(request.body);
@@ -127,7 +140,8 @@ export function portalRoutes(
     try {
       const asker = { who: 'subscriber', role: 'subscriber' };
       const consents = new AuditedConsents(state, deps.audit, deps.log);
-      const { durable } = await consents.change(who.subscriber, purpose, action, actorOf(who, deps), asker);
+      const actor = actorOf(who, deps);
+      const { durable } = await consents.change(who.subscriber, purpose, action, actor, asker);
       if (!durable) {
         counters.request('opted-out');
         return pages.message(request, reply, 'notDurable', 202);
@@ -154,10 +168,10 @@ export function portalRoutes(
     return reply.header('referrer-policy', 'no-referrer').redirect(`/?lang=${pages.language(request)}`, 303);
   };
   // A browser that looks ahead must not use a link up: no HEAD.
-  app.get('/link', { exposeHeadRoute: false }, takeLink);
-  app.post('/link', takeLink);
+  app.get('/link', { exposeHeadRoute: false, config: LINK }, takeLink);
+  app.post('/link', { config: LINK }, takeLink);
 
-  app.post('/leave', async (request, reply) => {
+  app.post('/leave', { config: LEAVE }, async (request, reply) => {
     // On the server: a copy of the cookie is worth nothing from now on, and forms of this browser neither.
     const session = cookieOf(request, SESSION_COOKIE);
     if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());

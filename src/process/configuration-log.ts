@@ -51,18 +51,21 @@ export class ConfigurationLog {
   }
 
   /**
-   * `config` is about to be put in force. Throws SekishoError SEKISHO_AUDIT_FAILED, and then it must not be. Returns what to call when
+   * `config` is about to be put in force. Throws SekishoError SEKISHO_AUDIT_FAILED, and then it must not be, unless it changes nothing. Returns what to call when
    * it is in force, or why it is not after all.
    */
   change(config: Config, by: Pick<AuditEntry, 'who' | 'role'>): (failure?: string) => void {
     const next = enforced(config);
+    const changes = enforcedChanges(this.#inForce, next);
     const entry: AuditEntry = {
       ...by,
       action: 'configuration.change',
       purpose: 'to put the configuration file in force',
-      detail: { configuration: config.source, ...changesDetail(enforcedChanges(this.#inForce, next)) },
+      detail: { configuration: config.source, ...changesDetail(changes) },
     };
-    this.#audit.record(entry);
+    // What is in force already may be put in force again, also where the disk is full.
+    if (changes.length > 0) this.#audit.record(entry);
+    else this.recordQuietly(entry);
     return (failure) => {
       if (failure === undefined) {
         this.#inForce = next;
@@ -70,7 +73,7 @@ export class ConfigurationLog {
         return;
       }
       const detail = { configuration: config.source };
-      this.#recordQuietly({ ...entry, action: 'configuration.change.failed', detail });
+      this.recordQuietly({ ...entry, action: 'configuration.change.failed', detail });
     };
   }
 
@@ -80,7 +83,7 @@ export class ConfigurationLog {
 
   #recordStart(config: Config, changes: readonly EnforcedChange[], isFirst: boolean): void {
     const record = (): boolean =>
-      this.#recordQuietly({
+      this.recordQuietly({
         ...SERVER,
         action: 'configuration.start',
         purpose: 'the server starts',
@@ -97,7 +100,8 @@ export class ConfigurationLog {
     }, RETRY_MS).unref();
   }
 
-  #recordQuietly(entry: AuditEntry): boolean {
+  /** For what happens in any case: its own log says loudly that the audit log does not have it. */
+  recordQuietly(entry: AuditEntry): boolean {
     try {
       this.#audit.record(entry);
       return true;

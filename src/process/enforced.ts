@@ -46,7 +46,8 @@ export function enforced(config: Config): Enforced {
     for (const { name, covers } of groups) put(`subscribers.groups.${name}`, covers);
   }
   put('lists', { order: lists.map(({ name }) => name) });
-  for (const { name, source, ...list } of lists) put(`lists.${name}`, { ...list, source: sourceText(source) });
+  for (const { name, source, ...list } of lists)
+    put(`lists.${name}`, { ...list, source: source.kind === 'http' ? source.url : sourceText(source) });
   put('plugins', { order: plugins.map(({ name }) => name) });
   for (const { name, module, options } of plugins) put(`plugins.${name}`, { ...(module && { module }), options });
   return found;
@@ -82,7 +83,7 @@ function orNull(path: string, value: string | undefined): string | null {
 function shown(path: string, value: string): string {
   const keys = path.replace(/^admin\.tokens\./, 'admin.').split('.');
   if (keys.some((key) => SECRET.test(key))) return HIDDEN;
-  return value.replace(CREDENTIALS, `$1${HIDDEN}@`).replace(PARAMETERS, `$1?${HIDDEN}`);
+  return value.replace(PARAMETERS, `$1?${HIDDEN}`).replace(CREDENTIALS, `$1${HIDDEN}@`);
 }
 
 /** Objects are gone into, in arrays too; what is left is one value. */

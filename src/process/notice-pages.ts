@@ -33,7 +33,7 @@ export async function pagesDeps(
     links: await linksOf(notice, memory),
     memory,
     counters: new NoticeCounters(metrics),
-    apiLeases: config.subscribers?.provisioning?.portal ?? false,
+    apiLeases: config.subscribers?.provisioning.portal ?? false,
     audit,
     clock,
     log,

@@ -14,7 +14,6 @@ import { reloadWent } from '../admin/app.ts';
 import type { AdminDeps } from '../admin/deps.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
-import { asItWent } from '../audit/as-it-went.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
 import { flushCache } from '../cache/desk.ts';
@@ -449,9 +448,11 @@ class Server {
     const by = { who: 'server', role: 'server' };
     const purpose = 'to put the configuration file in force';
     const asked = { ...by, action: 'configuration.reload', purpose, detail: { over: 'SIGHUP' } };
-    await asItWent(this.#process.audit, asked, () => this.reload(by), reloadWent).catch((error: unknown) =>
-      this.#log.error({ reason: errorText(error) }, 'reload by signal: not in the audit log as it went'),
-    );
+    // A signal asks for what the file says; whatever that changes is recorded, or refused, when it is known (#reload).
+    this.#configurations.recordQuietly(asked);
+    const { outcome, detail } = reloadWent(await this.reload(by));
+    const action = `configuration.reload.${outcome}`;
+    this.#configurations.recordQuietly({ ...asked, action, detail: { ...asked.detail, ...detail } });
   }
 
   #adminDeps(generation: Generation): AdminDeps {

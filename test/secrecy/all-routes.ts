@@ -1,7 +1,6 @@
 /** Every route of a running server, as its OpenAPI describes it, and a configuration in which every plugin has its routes. */
-
 import type { Role } from '../../src/audit/roles.ts';
-import type { RouteAudit } from '../../src/audit/route-audit.ts';
+import type { RouteAudit } from '../../src/audit/route-declaration.ts';
 import type { World } from './world.ts';
 
 /** Plugins besides those that every world has. */
@@ -32,6 +31,25 @@ interface Described {
   readonly 'x-roles'?: readonly Role[];
   readonly 'x-audit'?: RouteAudit;
   readonly 'x-no-audit'?: string;
+}
+
+/** Status and code of the error of one request, with a role's token; whatever kind of text the answer is. */
+export async function asked(
+  world: World,
+  { method, example }: Operation,
+  role: Role,
+): Promise<{ status: number; code: string | undefined }> {
+  const hasBody = method !== 'GET' && method !== 'DELETE';
+  const response = await fetch(`http://127.0.0.1:${world.server.adminPort}${example}`, {
+    method,
+    headers: { authorization: `Bearer token-of-${role}`, ...(hasBody && { 'content-type': 'application/json' }) },
+    // No lease, no rule and no consent: what is refused for its role is refused before it is looked at.
+    ...(hasBody && { body: JSON.stringify({ nothing: 'of the kind' }) }),
+  });
+  const text = await response.text();
+  const isJson = response.headers.get('content-type')?.startsWith('application/json') === true;
+  const { error } = (isJson ? JSON.parse(text) : {}) as { error?: { code: string } };
+  return { status: response.status, code: error?.code };
 }
 
 const EXAMPLES: Readonly<Record<string, string>> = {

@@ -75,7 +75,7 @@ describe.skipIf(cannotRun || process.getuid?.() !== 0)('on a full disk', () => {
     makeRoom();
     for (const subscriber of ['4702', '4703']) {
       const durable = async () =>
-        (await world.json<ConsentView>('GET', `/v1/consent/subscribers/${subscriber}`)).body.durable;
+        (await world.json<ConsentView>('GET', `/v1/consent/subscribers/${subscriber}?reason=a+test`)).body.durable;
       await waitFor(`${subscriber} is durable`, durable, 20_000);
     }
     await world.kill9();

@@ -130,7 +130,8 @@ describe.skipIf(cannotRun)('a consent ledger', () => {
       expect([200, 202]).toContain(status);
       expect(body.purposes[0]).toMatchObject({ state: 'opted-out', inspected: false });
       expect(await world.look(CONSENTS, UDP!)).toEqual(NOT_INSPECTED);
-      const durable = async () => (await world.json<ConsentView>('GET', '/v1/consent/subscribers/4703')).body.durable;
+      const durable = async () =>
+        (await world.json<ConsentView>('GET', '/v1/consent/subscribers/4703?reason=a+test')).body.durable;
       await waitFor('it is on the disk', durable, 20_000);
       await world.kill9();
       await nobody();
@@ -168,7 +169,7 @@ describe.skipIf(cannotRun)('a consent ledger', () => {
       await Promise.all(callers);
       expect(await holds()).toBe(1);
       for (const subscriber of acknowledged) {
-        const { body } = await world.json<ConsentView>('GET', `/v1/consent/subscribers/${subscriber}`);
+        const { body } = await world.json<ConsentView>('GET', `/v1/consent/subscribers/${subscriber}?reason=a+test`);
         expect([subscriber, body.purposes[0]?.state]).toEqual([subscriber, 'opted-out']);
       }
     }

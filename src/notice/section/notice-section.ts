@@ -114,7 +114,7 @@ export const noticeSchema = z
       .max(100)
       .default([])
       .describe(
-        'Networks of reverse proxies: from them alone X-Forwarded-For (and X-Client-Port) says where a visitor comes from.',
+        'Networks of reverse proxies: they alone say where a visitor comes from, address and port together (`Forwarded`, or X-Forwarded-For with X-Client-Port). Half of it is nobody.',
       ),
   })
   .prefault({})

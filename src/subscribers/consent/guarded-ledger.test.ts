@@ -41,7 +41,11 @@ function start(data = temporaryFolder('guarded-ledger'), outside?: string) {
   const clock = new ManualClock();
   const audit = new AuditLog(data, clock, log, outside);
   const state = new SubscriberState(data, clock, log, undefined, { audit, outside });
-  state.putInForce({ ...TERMS, leaseAfterRestartMs: 0 });
+  state.putInForce({
+    ...TERMS,
+    leaseAfterRestartMs: 0,
+    provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
+  });
   const stop = async () => {
     audit.look();
     await state.close();
@@ -132,7 +136,12 @@ describe.each(MEDDLING)('a ledger that was %s', (_, known, meddle) => {
       expect((await process.optOut(`while-damaged-${restarts}`)).durable).toBe(true);
       await process.optIn('9');
       expect(process.inspected('9')).toBe('left alone');
-      process.state.putInForce({ ...TERMS, leaseMs: 2000, leaseAfterRestartMs: 0 });
+      process.state.putInForce({
+        ...TERMS,
+        leaseMs: 2000,
+        leaseAfterRestartMs: 0,
+        provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
+      });
       expect(process.inspected('9')).toBe('left alone');
       await process.stop();
     }
@@ -281,7 +290,12 @@ describe('a withdrawal that cannot be written', () => {
     const { durable, purposes } = await optOut('1');
     expect([durable, purposes[0]?.state, inspected('1')]).toEqual([false, 'opted-out', 'left alone']);
     expect(said('CANNOT BE WRITTEN')).toBe(true);
-    state.putInForce({ ...TERMS, terms: { version: 'u', covers: ['c2'] }, leaseAfterRestartMs: 0 });
+    state.putInForce({
+      ...TERMS,
+      terms: { version: 'u', covers: ['c2'] },
+      leaseAfterRestartMs: 0,
+      provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
+    });
     expect(inspected('1')).toBe('left alone');
     await expect(optIn('1')).rejects.toThrow(/not on the disk/);
     await expect(optIn('2')).rejects.toThrow(/full/);

@@ -7,17 +7,9 @@ import { isMapped, isWildcard, type Prefix, parsePrefix } from '../../address/ad
 /**
  * - `too-short`: more addresses than one subscriber gets. `mapped`: IPv6 that stands for IPv4, or spans it.
  * - `reserved`: no address of anybody (RFC 2865 §5.8 gives 255.255.255.254 and .255 a meaning of their own).
- * - `outside-access`: not, or not all of it, in `server.access`; `outside-prefixes`: likewise for the networks in which the
- *   API may lease. `unreadable`: its bytes make no prefix.
+ * - `outside-access`: not, or not all of it, in `server.access`. `unreadable`: its bytes make no prefix.
  */
-export const LEASE_REFUSALS = [
-  'too-short',
-  'mapped',
-  'reserved',
-  'outside-access',
-  'outside-prefixes',
-  'unreadable',
-] as const;
+export const LEASE_REFUSALS = ['too-short', 'mapped', 'reserved', 'outside-access', 'unreadable'] as const;
 export type LeaseRefusal = (typeof LEASE_REFUSALS)[number];
 
 export interface LeaseBounds {
@@ -26,27 +18,10 @@ export interface LeaseBounds {
   readonly shortestIpv6: number;
   /** `server.access`. */
   readonly access: readonly Prefix[];
-  /** Networks that the reporter may lease in; absent: all of `access`. */
-  readonly prefixes?: readonly Prefix[];
 }
 
-export function leaseBounds(
-  {
-    shortestIpv4,
-    shortestIpv6,
-    prefixes,
-  }: Pick<LeaseBounds, 'shortestIpv4' | 'shortestIpv6'> & {
-    readonly prefixes?: readonly string[];
-  },
-  access: readonly string[],
-): LeaseBounds {
-  const networks = (texts: readonly string[]) => texts.map(parsePrefix);
-  return {
-    shortestIpv4,
-    shortestIpv6,
-    access: networks(access),
-    ...(prefixes !== undefined && { prefixes: networks(prefixes) }),
-  };
+export function leaseBounds(shortest: Omit<LeaseBounds, 'access'>, access: readonly string[]): LeaseBounds {
+  return { ...shortest, access: access.map(parsePrefix) };
 }
 
 const MAPPED_BITS = 96;
@@ -66,8 +41,7 @@ export function refusalOf(prefix: Prefix, ipv4: boolean, bounds: LeaseBounds): L
     if (isMapped(words) || (words[0] === 0 && words[1] === 0 && bits <= MAPPED_BITS)) return 'mapped';
   }
   if (isWildcard(words)) return 'reserved';
-  if (!isCovered(prefix, bounds.access)) return 'outside-access';
-  return bounds.prefixes === undefined || isCovered(prefix, bounds.prefixes) ? undefined : 'outside-prefixes';
+  return isCovered(prefix, bounds.access) ? undefined : 'outside-access';
 }
 
 /** Every address of the prefix lies in one of the networks: in a single one, or in several side by side. */

@@ -18,7 +18,6 @@ import type { Source } from '../in-force.ts';
 import type { AddressTable, PortPrefix } from '../table/address-table.ts';
 import { NOBODY, UNKNOWN } from '../table/prefix-table.ts';
 import { IntRecords, NONE } from './int-records.ts';
-import { withoutHostBits } from './lease-bounds.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 import { NestedPrefixes } from './nested-prefixes.ts';
 import { isNamed, isSameReporter, mayBeOne, type Reporter, type SessionName } from './session-name.ts';
@@ -118,6 +117,23 @@ export class Leases {
   report(event: LeaseEvent): LeaseResult {
     this.#sweep();
     return event.kind === 'stop' ? this.#stop(event) : this.#goOn(event);
+  }
+
+  /**
+   * Does the lease by which somebody was found rest on reports over the API alone? `bits`: of its prefix, above 128 with those
+   * of the port. Yes also where there is no such lease any more: by what has just gone nobody is recognised.
+   */
+  isOfApi({ clientWords, port }: Pick<Source, 'clientWords' | 'port'>, bits: number): boolean {
+    const prefix = {
+      words: clientWords,
+      bits: Math.min(bits, ADDRESS_BITS),
+      port,
+      portBits: Math.max(0, bits - ADDRESS_BITS),
+    };
+    return !this.#claimsOn(prefix).some((claim) => {
+      const isSure = (this.#claims.get(claim, FLAGS) & UNSURE) === 0;
+      return isSure && !isNamed(this.#sessions.reporterOf(this.#claims.get(claim, OF_SESSION)));
+    });
   }
 
   /**
@@ -289,16 +305,6 @@ export class Leases {
       if (others.length > 0) this.#settle(inner);
     }
     return standing;
-  }
-
-  /**
-   * Is the lease by which somebody was found one of the API's alone? `bits`: of its prefix, above 128 with those of the port.
-   * Yes also where there is no such lease any more: by what has just gone nobody is recognised.
-   */
-  isOfApi({ clientWords, port }: Pick<Source, 'clientWords' | 'port'>, bits: number): boolean {
-    const prefix = withoutHostBits(clientWords, Math.min(bits, ADDRESS_BITS));
-    const claims = this.#claimsOn({ ...prefix, port, portBits: Math.max(0, bits - ADDRESS_BITS) });
-    return claims.every((claim) => isNamed(this.#sessions.reporterOf(this.#claims.get(claim, OF_SESSION))));
   }
 
   /** Another message of a session about what it claims. */

@@ -41,7 +41,7 @@ export function namedReporter(name: string): Reporter {
   return Int32Array.of(0, 0, 0, hashOfText(`\0${name}`, SEED) || 1);
 }
 
-/** It is no RADIUS client but somebody at the API. */
+/** Made by `namedReporter`: RADIUS always comes from somewhere. */
 export function isNamed(reporter: Reporter): boolean {
   return reporter[SOURCE] === 0;
 }

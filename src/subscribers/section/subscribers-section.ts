@@ -41,14 +41,14 @@ export const radiusSchema = z.strictObject({
 });
 
 export const provisioningSchema = z.strictObject({
-  'shortest-ipv4': shortest(32, 32).describe('Shortest IPv4 prefix that is taken.'),
-  'shortest-ipv6': shortest(128, 48).describe('Shortest IPv6 prefix that is taken.'),
   prefixes: z
     .array(z.string())
     .min(1)
     .max(1000)
     .optional()
     .describe('Networks in which leases may be written over the API; without this key those of `server.access`.'),
+  'shortest-ipv4': shortest(32, 32).describe('Shortest IPv4 prefix that is taken.'),
+  'shortest-ipv6': shortest(128, 48).describe('Shortest IPv6 prefix that is taken.'),
   portal: z
     .boolean()
     .default(false)
@@ -182,9 +182,9 @@ export function subscribersConfig(
       },
     }),
     provisioning: {
+      ...(provisioning.prefixes !== undefined && { prefixes: provisioning.prefixes }),
       shortestIpv4: provisioning['shortest-ipv4'],
       shortestIpv6: provisioning['shortest-ipv6'],
-      ...(provisioning.prefixes !== undefined && { prefixes: provisioning.prefixes }),
       portal: provisioning.portal,
     },
   };
