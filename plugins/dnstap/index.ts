@@ -11,13 +11,13 @@ import {
   definePlugin,
   durationMs,
   expiryMs,
+  faultOf,
   ground,
   type Problem,
   sizeBytes,
   version,
   z,
 } from '../../src/contract/plugin.ts';
-import { faultOf } from '../../src/errors/fault-text.ts';
 import { createRing, RingWriter } from './ring.ts';
 
 const MESSAGES = ['client-query', 'client-response'] as const;

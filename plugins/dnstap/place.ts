@@ -2,8 +2,9 @@
  * What can be said of the place for the frames before the first one comes. A reader that is not there yet, or a disk that
  * fills up later, is waited for; a place that can never be right is a mistake of the configuration, which start and reload refuse.
  */
+
 import { closeSync, lstatSync, openSync, statSync, unlinkSync } from 'node:fs';
-import { errorText } from '../../src/errors/errors.ts';
+import { errorText } from '../../src/contract/plugin.ts';
 
 /** Bytes of a path that fit into a unix socket's address (unix(7), sun_path without its end). */
 const LONGEST_SOCKET_PATH = 107;

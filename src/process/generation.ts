@@ -130,7 +130,7 @@ export class Generation {
     };
     this.#forgetNames = async () => {
       if (controls.noticesTaken) return () => {};
-      const { forgetNames } = await import('../subscribers/forget-names.ts');
+      const { forgetNames } = await import('../subscribers/consent/forget-names.ts');
       return forgetNames({ dataFolder: config.server.dataFolder, state: parts.subscribers, audit, log: parts.log });
     };
     controls.closers.push(() => this.#stopForgetting?.());

@@ -2,10 +2,10 @@
  * Rows of consents out of the file of another system: `subscriber,purpose,opt-out|opt-in[,terms]`, read in the same forms as
  * the static ranges. With names in a first row the columns may stand in any order.
  */
-import { subscriberOf } from '../exported-cell.ts';
-import { type ColumnNames, type Columns, columnsOf, SUBSCRIBER_NAMES } from '../exported-columns.ts';
-import { type ExportedRow, ExportedRows } from '../exported-rows.ts';
-import { exportedLines } from '../exported-text.ts';
+import { subscriberOf } from '../ranges/exported-cell.ts';
+import { type ColumnNames, type Columns, columnsOf, SUBSCRIBER_NAMES } from '../ranges/exported-columns.ts';
+import { type ExportedRow, ExportedRows } from '../ranges/exported-rows.ts';
+import { exportedLines } from '../ranges/exported-text.ts';
 
 type ConsentColumn = 'subscriber' | 'purpose' | 'action' | 'terms';
 

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { addressWords, isMapped } from '../../address/address.ts';
-import { plainIPv4, prefixOf } from '../address-forms.ts';
 import { AddressReader } from '../table/address-table.ts';
 import { Directory } from '../table/directory.ts';
+import { plainIPv4, prefixOf } from './address-forms.ts';
 import { loadRanges } from './ranges-file.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sekisho-ranges-'));

@@ -8,14 +8,13 @@
 
 import type { Prefix } from '../../address/address.ts';
 import { SekishoError } from '../../errors/errors.ts';
-import { type Columns, columnsOf } from '../exported-columns.ts';
-import { type ExportedRow, ExportedRows } from '../exported-rows.ts';
-import { type ExportedLine, exportedLines } from '../exported-text.ts';
-import { bitsOf } from '../prefix-cover.ts';
-import { recognisable } from '../recognisable.ts';
 import { AddressTable } from '../table/address-table.ts';
 import { portBlocks } from '../table/ports.ts';
 import { NEVER, NOBODY, UNKNOWN } from '../table/prefix-table.ts';
+import { type Columns, columnsOf } from './exported-columns.ts';
+import { type ExportedRow, ExportedRows } from './exported-rows.ts';
+import { type ExportedLine, exportedLines } from './exported-text.ts';
+import { bitsOf } from './prefix-cover.ts';
 import {
   plainRangeRow,
   RANGE_COLUMNS,
@@ -25,6 +24,7 @@ import {
   type RowProblem,
   readRangeRow,
 } from './range-row.ts';
+import { recognisable } from './recognisable.ts';
 
 /** Problems kept with their line; the others are counted. */
 export const KEPT_PROBLEMS = 100;

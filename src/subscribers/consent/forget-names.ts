@@ -5,11 +5,11 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { Auditor } from '../audit/entry.ts';
-import { errorText } from '../errors/errors.ts';
-import { FOR_EVER_MS, recordDeletion } from './consent/notice-desk.ts';
-import { NOTICES_FILE, Notices, openNotices } from './consent/notices.ts';
-import type { SubscriberState } from './state.ts';
+import type { Auditor } from '../../audit/entry.ts';
+import { errorText } from '../../errors/errors.ts';
+import type { SubscriberState } from '../state.ts';
+import { FOR_EVER_MS, recordDeletion } from './notice-desk.ts';
+import { NOTICES_FILE, Notices, openNotices } from './notices.ts';
 
 const AGAIN_MS = 1000;
 

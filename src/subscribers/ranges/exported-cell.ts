@@ -4,7 +4,7 @@
  *
  * Only what cannot mean anything else: a superscript 2 or a ② is not turned into a 2, it makes the cell unreadable.
  */
-import { isSubscriberNumber } from './table/directory.ts';
+import { isSubscriberNumber } from '../table/directory.ts';
 
 /** Zero-width space and joiners, soft hyphen, BOM, marks of direction that move nothing; NUL is left of UTF-16. */
 const UNSEEN = /[\0\u00ad\u061c\u180e\u200b-\u200f\u2060\ufeff]/g;

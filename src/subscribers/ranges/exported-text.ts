@@ -8,7 +8,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { TextDecoder } from 'node:util';
-import { SekishoError } from '../errors/errors.ts';
+import { SekishoError } from '../../errors/errors.ts';
 
 const CHUNK_BYTES = 1 << 16;
 /** Longest line that is looked at as a whole; no row comes near. */

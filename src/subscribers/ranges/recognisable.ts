@@ -8,7 +8,7 @@
  *   192[.]0[.]2[.]1  1.2.0.192.in-addr.arpa  3221225985  0xC0000201  2001:db8::1%eth0  [::1]:53  192-0-2-1.isp.example
  */
 import ipaddr from 'ipaddr.js';
-import { addressWords, type Prefix, prefixText } from '../address/address.ts';
+import { addressWords, type Prefix, prefixText } from '../../address/address.ts';
 import { bitsOf, coverOf, netmaskBits, networkBeginningAt, networkOf } from './prefix-cover.ts';
 
 const MAPPED = 0xffffn << 32n;

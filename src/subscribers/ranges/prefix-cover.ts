@@ -1,5 +1,5 @@
 /** Networks as arithmetic: what lies between two addresses, and which network a mask or a row of zeros stands for. */
-import type { Prefix } from '../address/address.ts';
+import type { Prefix } from '../../address/address.ts';
 
 const ALL = 128;
 

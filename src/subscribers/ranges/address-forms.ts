@@ -7,7 +7,7 @@
  * What has two is not read: 010.0.0.1 (octal for some), 192.0.2.7/24 (the host or its network), 192.0.2.1-192.0.2.20 (no
  * network). What it may speak of is found by recognisable.ts then, and hidden.
  */
-import { AddressError, type Prefix, parsePrefix } from '../address/address.ts';
+import { AddressError, type Prefix, parsePrefix } from '../../address/address.ts';
 import { bitsOf, coverOf, netmaskBits } from './prefix-cover.ts';
 
 const MAPPED_BITS = 96;
