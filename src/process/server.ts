@@ -35,7 +35,6 @@ import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
 import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { nativeUnavailable } from '../system/libc.ts';
-import { scarceSourcePorts } from '../system/open-files.ts';
 import { version } from '../system/version.ts';
 import { atMost } from '../time/at-most.ts';
 import { systemClock } from '../time/clock.ts';
@@ -51,6 +50,7 @@ import { Generation, type ProcessParts } from './generation.ts';
 import { LastingParts } from './lasting.ts';
 import { refuseTakenAddresses } from './listening-places.ts';
 import { pagesDeps } from './notice-pages.ts';
+import { scarceSourcePorts } from './open-files.ts';
 import {
   cacheReport,
   measureCounters,

@@ -7,7 +7,7 @@ import { createSocket } from 'node:dgram';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { DiagnosisReport } from '../../plugins/query-history/reading.ts';
+import type { DiagnosisReport } from '../../plugins/query-history/report-shapes.ts';
 import type { Role } from '../../src/audit/roles.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { queryBytes } from '../support/dns-client.ts';
