@@ -131,6 +131,8 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     status: 409,
     shownBy: 'audit-tampering.test.ts',
   },
+  'POST /v1/time/accept': { body: () => ({ reason: PURPOSE }), leaves: ['time.accept'] },
+  'POST /v1/cache/flush': { body: () => ({ name: 'www.example', reason: PURPOSE }), leaves: ['cache.flush'] },
   'POST /v1/leases': {
     body: () => ({ event: 'start', address: LEASED.ipv4, subscriber: 'S-4705', reason: PURPOSE }),
     leaves: ['lease.start'],
