@@ -6,9 +6,9 @@
 import { type ControlContext, type Measure, SekishoError } from '../../src/contract/plugin.ts';
 import type { CauseName } from './causes.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
-import { banded } from './disclosure.ts';
 import type { Proposal } from './proposals.ts';
 import type { Reader } from './reader.ts';
+import { banded } from './rounding.ts';
 
 /** As the API takes it. */
 export interface Application {

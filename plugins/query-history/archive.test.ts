@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { Archive, LEAST_QUERIES, SPAN_MS } from './archive.ts';
-import { MIN_LINES } from './disclosure.ts';
 import { ATTRIBUTE_COUNT, type Kind } from './layout.ts';
+import { MIN_LINES } from './rounding.ts';
 import { byKind, type Entry, emptySlice, type Slice } from './slice.ts';
 import { NO_TOTALS } from './totals.ts';
 

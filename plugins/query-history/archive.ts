@@ -9,8 +9,8 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/contract/store.ts';
 import { leaveNoTrace } from '../../src/store/database.ts';
-import { MIN_LINES } from './disclosure.ts';
 import { ATTRIBUTES, KINDS, type Kind } from './layout.ts';
+import { MIN_LINES } from './rounding.ts';
 import { byKind, type Entry, emptySlice, mergeSlices, type Slice } from './slice.ts';
 import type { Totals } from './totals.ts';
 

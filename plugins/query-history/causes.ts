@@ -6,8 +6,8 @@
 
 import { networkAround } from '../../src/contract/plugin.ts';
 import { type Baseline, servfailShare } from './baseline.ts';
-import { banded, roundedRate } from './disclosure.ts';
 import { liesIn, most, type Rise } from './rise.ts';
+import { banded, roundedRate } from './rounding.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
 
 export const CAUSES = [

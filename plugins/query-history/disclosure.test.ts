@@ -12,9 +12,10 @@ import { observed, testRecorder } from '../../test/support/history-queries.ts';
 import { Archive, SPAN_MS } from './archive.ts';
 import { inlineArchive } from './archive-thread.ts';
 import { HistoryDesk } from './desk.ts';
-import { banded, roundedRate } from './disclosure.ts';
 import { type Guess, joined, tracksOf } from './joiner.ts';
-import { HistoryReading, type HistoryReport } from './reading.ts';
+import { HistoryReading } from './reading.ts';
+import type { HistoryReport } from './report-shapes.ts';
+import { banded, roundedRate } from './rounding.ts';
 
 const DAY = 24 * SPAN_MS.hour;
 const PEOPLE = 8;

@@ -5,9 +5,9 @@
  */
 import type { MeasureMatch } from '../../src/contract/plugin.ts';
 import { amplifying, type Cause } from './causes.ts';
-import { roundedRate } from './disclosure.ts';
 import { TYPE_CLASSES } from './layout.ts';
 import type { HeavyPart, Rise } from './rise.ts';
+import { roundedRate } from './rounding.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
 
 export type Match = MeasureMatch;

@@ -7,7 +7,8 @@ import { z } from '../../src/contract/plugin.ts';
 import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
 import type { Reader } from './reader.ts';
-import { type HistoryReading, LEAST_REASON, type ShownOverload, shown } from './reading.ts';
+import { type HistoryReading, LEAST_REASON, shown } from './reading.ts';
+import type { ShownOverload } from './report-shapes.ts';
 
 const reason = {
   type: 'string',

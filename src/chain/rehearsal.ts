@@ -310,7 +310,7 @@ function silentSource(chain: Chain, { upstreams }: RehearsalParts, { question: a
       const down = labels(false);
       if (down.length === servers.length) {
         notes.server('source', name, ANSWER, `${whose}no server answers (${down.join(', ')}): nothing is sent`);
-        chain.failed(token, EDE.NETWORK_ERROR);
+        chain.failed(token, EDE.NO_REACHABLE_AUTHORITY);
         return RESOLVING;
       }
       notes.asked = true;

@@ -12,7 +12,7 @@ const TIMEOUT_MS = 120_000;
 export async function cache(args: Args, terminal: Terminal): Promise<number> {
   const [verb, name] = args.positionals;
   if (verb === 'stats' && name === undefined) return stats(args, terminal);
-  if (verb !== 'flush') throw new SekishoError('SEKISHO_USAGE', `cache knows 'flush NAME' and 'stats', not '${verb}'`);
+  if (verb !== 'flush') throw new SekishoError('SEKISHO_USAGE', `cache takes flush and stats, not '${verb}'`);
   if (name === undefined)
     throw new SekishoError('SEKISHO_USAGE', 'cache flush needs a NAME; `cache flush . --subtree` forgets everything');
   const { type } = args.options;

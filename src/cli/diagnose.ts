@@ -1,5 +1,5 @@
 /** `sekisho diagnose`: what explains an overload, in one screen. */
-import type { DiagnosisReport } from '../../plugins/query-history/reading.ts';
+import type { DiagnosisReport } from '../../plugins/query-history/report-shapes.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { MeasureView } from '../rules/measure-view.ts';
 import { sendJson } from './admin-client.ts';

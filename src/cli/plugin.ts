@@ -14,10 +14,7 @@ export async function plugin(args: Args, terminal: Terminal): Promise<number> {
   const [verb, subject] = args.positionals;
   if (verb === 'new' && subject !== undefined) return create(subject, args, terminal);
   if (verb === 'test') return test(subject ?? '.', terminal);
-  throw new SekishoError(
-    'SEKISHO_USAGE',
-    `plugin knows 'new NAME' and 'test [FOLDER]', not '${args.positionals.join(' ')}'`,
-  );
+  throw new SekishoError('SEKISHO_USAGE', `plugin takes new and test, not '${verb}'; new needs a NAME`);
 }
 
 function create(name: string, { json }: Args, terminal: Terminal): number {

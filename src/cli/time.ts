@@ -9,7 +9,7 @@ import type { Terminal } from './terminal.ts';
 export async function time(args: Args, terminal: Terminal): Promise<number> {
   const [verb = 'show'] = args.positionals;
   const { reason } = args.options;
-  if (verb !== 'show' && verb !== 'accept') throw usage(`time takes show or accept, not '${verb}'`);
+  if (verb !== 'show' && verb !== 'accept') throw usage(`time takes show and accept, not '${verb}'`);
   if (verb === 'show' && reason !== undefined) throw usage('--reason belongs to `sekisho time accept`');
   if (verb === 'accept' && reason === undefined) throw usage('--reason TEXT missing: how is the right time known?');
   const state =

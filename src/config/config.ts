@@ -6,6 +6,7 @@ import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Endpoint } from '../address/address.ts';
+import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
@@ -98,11 +99,6 @@ export interface ServerConfig {
     readonly secrets: readonly string[];
   };
   readonly hangTimeoutMs: number;
-}
-
-export interface UpstreamServer extends Endpoint {
-  /** Its AD flag may be passed on. */
-  readonly trusted: boolean;
 }
 
 export interface UpstreamConfig {

@@ -2,9 +2,11 @@
  * What no single key can say: values that contradict each other, and values that are allowed but dangerous.
  */
 import { addressWords, type Endpoint, endpointText, isLoopback, isWildcard, parsePrefix } from '../address/address.ts';
+import { isOwnListener } from '../address/own-listener.ts';
+import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Finding } from '../settings/finding.ts';
 import type { Path } from '../settings/yaml-source.ts';
-import type { AdminConfig, CacheConfig, ServerConfig, UpstreamServer } from './config.ts';
+import type { AdminConfig, CacheConfig, ServerConfig } from './config.ts';
 
 /** The sections that are right in themselves; the others have been complained about already. */
 export interface Sections {
@@ -49,17 +51,6 @@ export function dangers({ server, admin }: Sections): Finding[] {
       message: `whoever asks for a measure may approve it alone: ${admin.singleApproverReason}`,
     });
   return findings;
-}
-
-/** True when a query sent to `target` would come back to this very server. */
-export function isOwnListener(target: Endpoint, listen: readonly Endpoint[]): boolean {
-  return listen.some(({ address, port }) => {
-    if (port !== target.port) return false;
-    if (address === target.address) return true;
-    const words = addressWords(target.address);
-    // A wildcard socket is reached over loopback; which other addresses are this machine's is not known here.
-    return isWildcard(addressWords(address)) && (isLoopback(words) || isWildcard(words));
-  });
 }
 
 function repeated(endpoints: readonly Endpoint[], path: Path): Finding[] {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NEXT_REVIEW } from '../../test/support/dates.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
 import { moduleUrl } from '../loading/module-path.ts';
+import { withCode } from '../loading/third-party.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import type { Config } from './config.ts';
 import { adminLocation, type LoadOptions, loadConfig, parseConfig } from './load.ts';
@@ -540,14 +541,13 @@ describe('files', () => {
       join(folder, 'node_modules/packaged/package.json'),
       '{ "type": "module", "exports": { ".": { "import": "./index.js" } } }',
     );
+    const code = (file: string) => withCode(pathToFileURL(join(folder, file)).href);
     const read = await config('plugins:\n  own: { module: ./own.mjs, a: 3 }\n  packaged: { module: packaged }\n');
     expect(read.plugins.slice(1)).toEqual([
-      { name: 'own', module: pathToFileURL(join(folder, 'own.mjs')).href, options: { a: 3 } },
-      { name: 'packaged', module: pathToFileURL(join(folder, 'node_modules/packaged/index.js')).href, options: {} },
+      { name: 'own', module: code('own.mjs'), options: { a: 3 } },
+      { name: 'packaged', module: code('node_modules/packaged/index.js'), options: {} },
     ]);
-    expect(moduleUrl(pathToFileURL(join(folder, 'own.mjs')).href, folder)).toBe(
-      pathToFileURL(join(folder, 'own.mjs')).href,
-    );
+    expect(moduleUrl(code('own.mjs'), folder)).toBe(code('own.mjs'));
     expect(
       ['file:///none/there.mjs', 'file://[', 'fs', './none', 'none'].map((text) => moduleUrl(text, folder)),
     ).toEqual(Array(5).fill(undefined));

@@ -8,6 +8,8 @@ import { getServers } from 'node:dns';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
+import { isOwnListener } from '../address/own-listener.ts';
+import type { UpstreamServer } from '../address/upstream-server.ts';
 import { endedFindings, termFindings } from '../grounds/configured.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import { loadLists } from '../lists/section/load-lists.ts';
@@ -32,12 +34,11 @@ import {
   serverConfig,
   serverFacts,
   type TokenEntry,
-  type UpstreamServer,
   upstreamConfig,
   upstreamServers,
 } from './config.ts';
 import { parseCookieSecrets } from './cookie-secrets.ts';
-import { contradictions, dangers, isOwnListener, type Sections } from './cross-checks.ts';
+import { contradictions, dangers, type Sections } from './cross-checks.ts';
 import { findConfig } from './find.ts';
 import { withIncludes } from './includes.ts';
 import { openSecrets } from './open-secrets.ts';

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { type Endpoint, endpointText } from '../address/address.ts';
+import { isOwnListener } from '../address/own-listener.ts';
 import { errorText } from '../errors/errors.ts';
 import { MAX_SERVERS, type ServerConfig } from '../resolve/forward/servers.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
@@ -13,7 +14,6 @@ import { NameError, nameToText, textToName } from '../wire/name.ts';
 import { SPECIAL_USE, specialUseZones } from '../zones/special-use.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
 import { readZoneFile } from '../zones/zone-file.ts';
-import { isOwnListener } from './cross-checks.ts';
 import { endpoint } from './texts.ts';
 
 /** Zones of the configuration; each group of servers costs sockets in every worker. */

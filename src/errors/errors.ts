@@ -100,6 +100,11 @@ export const ERRORS = {
     meaning: 'Another process runs on the same `server.data`; the message names it.',
     remedy: 'Stop the other process, or give each server a folder of its own.',
   },
+  SEKISHO_RESTART_DUE: {
+    exitCode: 1,
+    meaning: 'The program on disk is no longer the one that this process began with, so no further worker is started.',
+    remedy: 'Restart the server: `systemctl restart sekisho`. Until then it serves with the workers that it has.',
+  },
   SEKISHO_WORKERS_FAILED: {
     exitCode: 1,
     meaning: 'No worker thread came up, so that no query could be answered.',

@@ -44,6 +44,7 @@ const ABANDON_MS = 1_000;
 
 /** What lasts as long as the process, whatever the configuration. */
 export interface ProcessParts {
+  readonly giveUp?: (why: string) => void;
   readonly io: IoKind;
   readonly log: Logger;
   readonly clock: Clock;

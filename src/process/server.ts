@@ -35,7 +35,7 @@ import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
 import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { nativeUnavailable } from '../system/libc.ts';
-import { scarceSourcePorts } from '../system/open-files.ts';
+import { programHasChanged } from '../system/program.ts';
 import { version } from '../system/version.ts';
 import { atMost } from '../time/at-most.ts';
 import { systemClock } from '../time/clock.ts';
@@ -51,6 +51,7 @@ import { Generation, type ProcessParts } from './generation.ts';
 import { LastingParts } from './lasting.ts';
 import { refuseTakenAddresses } from './listening-places.ts';
 import { pagesDeps } from './notice-pages.ts';
+import { scarceSourcePorts } from './open-files.ts';
 import {
   cacheReport,
   measureCounters,
@@ -196,6 +197,10 @@ class Server {
       audit,
       measures: openMeasures(config.server.dataFolder, { clock: time, audit, log }),
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
+      giveUp: (why) => {
+        log.fatal({ reason: why }, 'nobody answers any more: this process ends, so that a supervisor begins anew');
+        if (server) server.#finish(1);
+      },
     };
     const report = {
       version: version(),
@@ -268,6 +273,10 @@ class Server {
     if (!loaded.ok) return refused(loaded.problems.map(problemText));
     const { config } = loaded;
     if (this.#stopping) return refused(['the server is stopping']);
+    if (programHasChanged())
+      return refused([
+        'a restart is due: the program on disk has changed since this process began (SEKISHO_RESTART_DUE)',
+      ]);
     const fixed = [...needsRestart(old.config, config), ...impossibleWith(this.#process.io, config)];
     if (fixed.length > 0) return refused(fixed);
     let inForce: ReturnType<ConfigurationLog['change']>;

@@ -19,6 +19,7 @@ import {
   type RetiredMetrics,
 } from '../metrics/prometheus.ts';
 import type { MetricCell } from '../metrics/registry.ts';
+import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
 import { CACHE_RESULTS, TRANSPORTS } from '../wire/query.ts';
 import { Ways } from '../zones/ways.ts';
@@ -62,7 +63,13 @@ export function statusReport(
     configuration: config.source,
     configuredAt: new Date(configuredAtMs).toISOString(),
     ready: workers.serving,
-    warnings: [...damages, ...config.warnings],
+    warnings: [
+      ...damages,
+      ...(programHasChanged()
+        ? ['the program on disk has changed since this process began: restart the server (SEKISHO_RESTART_DUE)']
+        : []),
+      ...config.warnings,
+    ],
     workers: workers.states.map(({ place, state, replaced, sinceMs }) => ({
       number: place,
       state,

@@ -10,7 +10,6 @@ import type { DatagramSink, UpstreamSockets } from '../chain/routes.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { Shedder } from '../overload/shedder.ts';
 import { reportAllocations } from '../system/libc.ts';
-import { lastDescriptor, sourcePortsOf } from '../system/open-files.ts';
 import { reservedPorts } from '../system/reserved-ports.ts';
 import { type RoundClock, systemClock } from '../time/clock.ts';
 import { NativeLoop, TICK_MS } from '../transports/loop.ts';
@@ -20,6 +19,7 @@ import { DgramUpstream } from '../transports/udp/dgram-upstream.ts';
 import { MmsgListener } from '../transports/udp/mmsg-listener.ts';
 import { MmsgUpstream } from '../transports/udp/mmsg-upstream.ts';
 import type { Query } from '../wire/query.ts';
+import { lastDescriptor, sourcePortsOf } from './open-files.ts';
 import type { WorkerSetup } from './worker-messages.ts';
 
 export interface WorkerIo {

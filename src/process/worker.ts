@@ -165,6 +165,7 @@ async function serve(): Promise<void> {
       metrics,
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
       cookies: config.upstream.cookies,
+      nameServers: config.lists.some(({ category }) => category === 'policy'),
       mixedCase: config.upstream.mixedCase,
       lowerCaseZones: config.upstream.lowerCaseZones,
       nudge: io.nudge,

@@ -16,6 +16,7 @@ import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { MetricsSource, RetiredMetrics } from '../metrics/prometheus.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
 import { libc } from '../system/libc.ts';
+import { programHasChanged } from '../system/program.ts';
 import { processDelayedMs, threadTime } from '../system/thread-time.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 import type { Listeners } from '../transports/listeners.ts';
@@ -50,6 +51,8 @@ const RESTART_PAUSE_MS = 500;
 const LONGEST_RESTART_PAUSE_MS = 16_000;
 
 export interface WorkersParts {
+  /** Nobody serves any more and nothing can be done about it: the process is to end. */
+  readonly giveUp?: (why: string) => void;
   readonly config: Config;
   readonly io: IoKind;
   /** Undefined where the workers open their own sockets. */
@@ -337,6 +340,10 @@ export class Workers {
   }
 
   #replace(place: number, pauseMs = RESTART_PAUSE_MS): void {
+    if (programHasChanged()) {
+      this.#restartIsDue(place, pauseMs);
+      return;
+    }
     this.#replaced[place] = (this.#replaced[place] ?? 0) + 1;
     this.#launch(place).then(
       () => this.#parts.log.info({ worker: place }, 'the replacement serves'),
@@ -351,6 +358,20 @@ export class Workers {
         setTimeout(() => !this.#closing && this.#replace(place, next), pauseMs);
       },
     );
+  }
+
+  /** A new worker would load another version beside this one. The others go on; without any, a supervisor has to begin anew. */
+  #restartIsDue(place: number, pauseMs: number): void {
+    this.#parts.log.error(
+      { worker: place, code: 'SEKISHO_RESTART_DUE' },
+      'A RESTART IS DUE: the program on disk has changed since this process began; the worker is not replaced',
+    );
+    if (!this.serving) {
+      this.#parts.giveUp?.('the program on disk has changed, and no worker is left');
+      return;
+    }
+    const next = Math.min(LONGEST_RESTART_PAUSE_MS, pauseMs * 2);
+    setTimeout(() => !this.#closing && this.#replace(place, next), pauseMs).unref();
   }
 
   #lookAtHeartbeats(): void {

@@ -371,7 +371,7 @@ function scriptedSource(
   upstream: NonNullable<MountOptions['upstream']>,
   refreshed: string[],
 ): Source {
-  const normalizer = new Normalizer();
+  const normalizer = new Normalizer({ nameServers: true });
   const answer = new Answer();
   return {
     outstanding: 0,

@@ -189,6 +189,24 @@ describe('what is kept', () => {
     expect([ttlAt(answer, 0), ttlAt(answer, 1), answer.ttl]).toEqual([7, 7, 7]);
   });
 
+  it('name servers of zones above the name where a policy looks at them, but of no top-level domain', () => {
+    const keeping = new Normalizer({ nameServers: true });
+    const packet: Packet = {
+      answers: [{ type: 'A', name: 'www.sub.zone.example', ttl: 9, data: '192.0.2.1' }],
+      authorities: ['example', 'zone.example', 'sub.zone.example', 'other.example'].map((name) => ({
+        type: 'NS' as const,
+        name,
+        ttl: 9,
+        data: `ns.${name}`,
+      })),
+    };
+    const answer = new Answer();
+    const bytes = response('www.sub.zone.example', 'A', packet);
+    expect(keeping.normalize(bytes, 0, bytes.length, question('www.sub.zone.example', 'A', false), answer)).toBe(true);
+    const { authorities } = decode(Buffer.from(answer.bytes.subarray(0, answer.length)));
+    expect(texts(authorities)).toEqual(['zone.example NS ns.zone.example', 'sub.zone.example NS ns.sub.zone.example']);
+  });
+
   it('in the authority section no name servers, whosever they are; in the additional section addresses of names that occur', () => {
     const { message } = normalized('www.example', 'A', {
       answers: [{ type: 'A', name: 'www.example', ttl: 9, data: '192.0.2.1' }],

@@ -41,6 +41,14 @@ export const MAX_CHAIN = 16;
 /** A TTL with no record to lower it. */
 const NO_TTL = 0x7fffffff;
 
+export interface NormalizerOptions {
+  /**
+   * Keep NS records of zones above the name, for policies on name servers; never those of the root and of top-level domains.
+   * Without it all are left out: whose they are, the zone's or a parent's, cannot be told, and a client has no use for them.
+   */
+  readonly nameServers?: boolean;
+}
+
 export class Normalizer {
   readonly #cursor = new RecordCursor();
   readonly #tree = new NameTree();
@@ -64,6 +72,7 @@ export class Normalizer {
   readonly #placeBelow = new Uint8Array(MAX_NODES);
   /** When each record of the answer section is written: a DNAME before the CNAME made from it; -1 = it does not belong. */
   readonly #turn = new Int8Array(MAX_RECORDS);
+  readonly #nameServers: boolean;
   /** Index of the first record of the authority section, of the additional section, and behind the last. */
   #authorityFrom = 0;
   #additionalFrom = 0;
@@ -76,6 +85,10 @@ export class Normalizer {
   /** The last message had an OPT record. */
   get hasEdns(): boolean {
     return this.#hasEdns;
+  }
+
+  constructor({ nameServers = false }: NormalizerOptions = {}) {
+    this.#nameServers = nameServers;
   }
 
   /**
@@ -302,10 +315,10 @@ export class Normalizer {
     for (let i = this.#authorityFrom; i < this.#additionalFrom; i++) {
       if (!this.#supports(i, question.dnssecOk)) continue;
       const type = this.#type[i]!;
-      // Whose they are, the zone's or a parent's, cannot be told, and a client has no use for them.
       if (this.#concerns[i] === TYPE.NS) {
         delegates ||= type === TYPE.NS;
-        continue;
+        // Whose they are, the zone's or a parent's, cannot be told for sure, and a client has no use for them.
+        if (!this.#nameServers || !this.#isBelowTop(i)) continue;
       }
       if (!this.#writeRecord(bytes, i, answer)) return false;
       if (type === TYPE.SOA && soaTtl < 0)
@@ -343,6 +356,13 @@ export class Normalizer {
     // RFC 2308 §5: no SOA, nothing to keep; a CNAME on the way bounds it further.
     answer.ttl = soaTtl < 0 ? -1 : Math.min(ttl, soaTtl);
     return true;
+  }
+
+  /** NS records below the top-level domains: those of the root and of a top-level domain are a parent's. */
+  #isBelowTop(i: number): boolean {
+    const { parent } = this.#tree;
+    const owner = this.#owner[i]!;
+    return owner !== ROOT && parent[owner] !== ROOT;
   }
 
   /** A DNAME was kept. */

@@ -1,5 +1,5 @@
 /** A zone that is not asked for like everything else, as plain data that can be sent to a worker. */
-import type { ServerConfig } from '../resolve/forward/servers.ts';
+import type { UpstreamServer } from '../address/upstream-server.ts';
 
 export interface ZoneConfig {
   /** As text without the final dot; `.` for the root. */
@@ -11,7 +11,7 @@ export interface ZoneConfig {
 
 export type ZoneWay =
   /** Asked of these servers. */
-  | { readonly kind: 'forward'; readonly servers: readonly ServerConfig[] }
+  | { readonly kind: 'forward'; readonly servers: readonly UpstreamServer[] }
   /** Answered by the server itself, from these records alone. */
   | {
       readonly kind: 'records';

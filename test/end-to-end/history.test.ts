@@ -3,7 +3,7 @@ import { createSocket } from 'node:dgram';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { DiagnosisReport, HistoryReport } from '../../plugins/query-history/reading.ts';
+import type { DiagnosisReport, HistoryReport } from '../../plugins/query-history/report-shapes.ts';
 import { textToName } from '../../src/wire/name.ts';
 import { queryBytes } from '../support/dns-client.ts';
 import { sekisho } from '../support/field.ts';

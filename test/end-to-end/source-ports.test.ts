@@ -1,7 +1,7 @@
 /** The ports that the running server asks from, seen from the upstream: RFC 5452 §9.2. */
 import { createSocket } from 'node:dgram';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import { sourcePortsOf } from '../../src/system/open-files.ts';
+import { sourcePortsOf } from '../../src/process/open-files.ts';
 import { queryBytes } from '../support/dns-client.ts';
 import { openDescriptors, scrape, stoppedAfterwards } from '../support/observe.ts';
 import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';

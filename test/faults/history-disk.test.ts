@@ -8,7 +8,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import type { HistoryReport } from '../../plugins/query-history/reading.ts';
+import type { HistoryReport } from '../../plugins/query-history/report-shapes.ts';
 import { queryBytes } from '../support/dns-client.ts';
 import { logOf, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import { temporaryFolder } from '../support/process.ts';

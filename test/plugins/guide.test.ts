@@ -132,7 +132,7 @@ describe('module:', () => {
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
     if (file.startsWith('node_modules'))
       writeFileSync(join(home, 'package.json'), '{"name":"sekisho-plugin-x","type":"module","exports":"./index.js"}');
-    writeFileSync(join(folder, 'sekisho.yaml'), stringify({ plugins: { strange: { module } } }));
+    writeFileSync(join(folder, 'sekisho.yaml'), stringify({ plugins: { 'amp-shaper': false, strange: { module } } }));
     const { status, stdout, stderr } = spawnSync(process.execPath, [sekishoMain(), 'check'], {
       cwd: folder,
       encoding: 'utf8',

@@ -1,6 +1,6 @@
 /** One scenario played and diagnosed, compared with the truth. */
 import type { Match } from '../../plugins/query-history/proposals.ts';
-import type { DiagnosisReport } from '../../plugins/query-history/reading.ts';
+import type { DiagnosisReport } from '../../plugins/query-history/report-shapes.ts';
 import { liesIn } from '../../plugins/query-history/rise.ts';
 import type { Replay } from './replay.ts';
 import type { Scenario } from './scenarios.ts';

@@ -7,7 +7,7 @@ import { createSocket } from 'node:dgram';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { DiagnosisReport } from '../../plugins/query-history/reading.ts';
+import type { DiagnosisReport } from '../../plugins/query-history/report-shapes.ts';
 import type { Role } from '../../src/audit/roles.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { queryBytes } from '../support/dns-client.ts';
@@ -131,6 +131,8 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     status: 409,
     shownBy: 'audit-tampering.test.ts',
   },
+  'POST /v1/time/accept': { body: () => ({ reason: PURPOSE }), leaves: ['time.accept'] },
+  'POST /v1/cache/flush': { body: () => ({ name: 'www.example', reason: PURPOSE }), leaves: ['cache.flush'] },
   'POST /v1/leases': {
     body: () => ({ event: 'start', address: LEASED.ipv4, subscriber: 'S-4705', reason: PURPOSE }),
     leaves: ['lease.start'],

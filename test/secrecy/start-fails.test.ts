@@ -3,11 +3,13 @@
  * process that neither serves nor ends looks well to whoever restarts services. And a reload that fails the same way leaves
  * everything as it was.
  */
+
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { EMERGENCY_END } from '../support/dates.ts';
 import { askUdp } from '../support/dns-client.ts';
 import { type Ran, run } from '../support/field.ts';
 import { freePort } from '../support/free-port.ts';
@@ -110,7 +112,7 @@ const GROUND = {
   effect: 'resolver 2 is overloaded',
   evidence: 'ticket 4711',
   approver: 'shift lead',
-  expires: '2100-01-01',
+  expires: EMERGENCY_END,
 };
 
 function into(config: Section, section: string, values: Section): void {

@@ -34,6 +34,8 @@ export interface SekishoServer extends RunningProcess {
 }
 
 export interface SekishoOptions {
+  /** Compiled command line of another installation. */
+  main?: string;
   config?: SekishoConfig;
   core?: number;
   /** Given to node ahead of the script, e.g. `--expose-gc`. */
@@ -52,7 +54,8 @@ export function sekishoMain(): string {
 
 /** Start the built server on free ports and wait until `/readyz` says 200. */
 export async function startSekisho(options: SekishoOptions = {}): Promise<SekishoServer> {
-  if (!existsSync(sekishoMain())) throw new Error('dist/src/main.js does not exist: run `npm run build` first');
+  const main = options.main ?? sekishoMain();
+  if (!existsSync(main)) throw new Error('dist/src/main.js does not exist: run `npm run build` first');
   const folder = temporaryFolder('server');
   const port = await freePort();
   const adminPort = await freePort();
@@ -86,11 +89,11 @@ export async function startAgain(server: SekishoServer, options: SekishoOptions 
 type Place = Omit<SekishoServer, keyof RunningProcess>;
 
 function run({ port, adminPort, folder, configFile }: Place, options: SekishoOptions): Promise<RunningProcess> {
-  const { probeName } = options;
+  const { probeName, main = sekishoMain() } = options;
   return startProcess({
     name: 'sekisho',
     command: process.execPath,
-    args: [...(options.nodeArgs ?? []), sekishoMain(), 'run', '--config', configFile],
+    args: [...(options.nodeArgs ?? []), main, 'run', '--config', configFile],
     cwd: folder,
     ...(options.core === undefined ? {} : { core: options.core }),
     ...(options.env === undefined ? {} : { env: options.env }),

@@ -96,6 +96,8 @@ export interface ForwardParts {
   readonly limits?: Partial<ForwardLimits>;
   /** The zone that these servers are for, as a label of metrics; without it they are those of `upstream`. */
   readonly zone?: string;
+  /** A policy looks at the name servers of zones: they are kept in answers. */
+  readonly nameServers?: boolean;
   /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
   readonly cookies?: boolean;
   /** false: every name goes out in lower case. Default: in random case (0x20). */
@@ -135,7 +137,7 @@ export class ForwardSource implements Source, DatagramSink {
   readonly #probes: (Task | undefined)[];
   readonly #waiting: WaitingList;
   readonly #nearMisses = new NearMisses();
-  readonly #normalizer = new Normalizer();
+  readonly #normalizer: Normalizer;
   readonly #answer = new Answer();
   readonly #counters: ForwardCounters;
   readonly #values: Float64Array;
@@ -145,6 +147,7 @@ export class ForwardSource implements Source, DatagramSink {
   #delivering = false;
 
   constructor(parts: ForwardParts) {
+    this.#normalizer = new Normalizer({ nameServers: parts.nameServers ?? false });
     this.#parts = parts;
     this.#limits = { ...FORWARD_LIMITS, ...parts.limits };
     const labels = parts.zone === undefined ? {} : { zone: parts.zone };

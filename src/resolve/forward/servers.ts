@@ -11,16 +11,10 @@
  */
 
 import { addressWords, endpointText } from '../../address/address.ts';
+import type { UpstreamServer } from '../../address/upstream-server.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 
-/** One entry of `upstream.servers`. */
-export interface ServerConfig {
-  readonly address: string;
-  /** 1–65535. */
-  readonly port: number;
-  /** Its AD bit is believed (RFC 4035 §3.2.3): it validates, and the way to it is safe. */
-  readonly trusted: boolean;
-}
+export type ServerConfig = UpstreamServer;
 
 /** Servers that can be told apart in a bit mask. */
 export const MAX_SERVERS = 30;

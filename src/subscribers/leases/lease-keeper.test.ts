@@ -8,6 +8,7 @@ import { ManualClock } from '../../time/clock.ts';
 import { SubscriberState } from '../state.ts';
 import { AddressReader } from '../table/address-table.ts';
 import { LeaseArchive } from './lease-archive.ts';
+import type { LeaseKeeper } from './lease-keeper.ts';
 import { inlineWriter, type LeaseWriter } from './lease-writer.ts';
 import type { LeaseEvent } from './leases.ts';
 import { reporterOf, sessionName } from './session-name.ts';
@@ -93,7 +94,7 @@ describe('leases over a restart', () => {
     // Handed over while nobody listened, or not: two claim it.
     expect(await second.report('start', '192.0.2.8', '4714', 'd')).toBe('conflict');
     clock.advance(10 * MINUTE);
-    await second.state.leases.keeper!.endUnconfirmed(second.state.leases);
+    await (second.state.leases.keeper as LeaseKeeper).endUnconfirmed(second.state.leases);
     const seen = () => ['192.0.2.7', '192.0.2.8', '192.0.2.9'].map(second.who);
     expect(seen()).toEqual(['4711', undefined, undefined]);
     // The session goes on, and its next message says so.

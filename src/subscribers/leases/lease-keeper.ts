@@ -16,10 +16,11 @@ import { errorText } from '../../errors/errors.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { Register } from '../consent/register.ts';
 import { NOBODY } from '../table/prefix-table.ts';
+import { type ClaimKeeper, type ClaimRecord, MAX_RUNS, prefixOfShape, shapeOf } from './claim-record.ts';
 import { NONE } from './int-records.ts';
 import { CLAIM_DOUBTED, CLAIM_ENDED, CLAIM_UNSURE, type LeaseArchive, type LeaseBatch } from './lease-archive.ts';
 import type { LeaseWriter } from './lease-writer.ts';
-import { type ClaimRecord, type Leases, MAX_RUNS, prefixOfShape, shapeOf } from './leases.ts';
+import type { Leases } from './leases.ts';
 import { NAME_WORDS, type Reporter } from './session-name.ts';
 
 /** What comes within it is written together. */
@@ -31,7 +32,7 @@ const MAX_WAITING = 1 << 18;
 /** Leases looked at in one turn of the event loop when their time to be believed is over. */
 const LEASES_A_TURN = 2_000;
 
-export class LeaseKeeper {
+export class LeaseKeeper implements ClaimKeeper {
   /** Changes so far: whoever sees the same number before and after has changed nothing that must be written. */
   noted = 0;
   readonly #clock: Clock;

@@ -17,8 +17,8 @@ import { isMapped } from '../../address/address.ts';
 import type { Source } from '../in-force.ts';
 import type { AddressTable, PortPrefix } from '../table/address-table.ts';
 import { NOBODY, UNKNOWN } from '../table/prefix-table.ts';
+import { type ClaimKeeper, type ClaimRecord, prefixOfShape, shapeOf } from './claim-record.ts';
 import { IntRecords, NONE } from './int-records.ts';
-import type { LeaseKeeper } from './lease-keeper.ts';
 import { NestedPrefixes } from './nested-prefixes.ts';
 import { isNamed, isSameReporter, mayBeOne, type Reporter, type SessionName } from './session-name.ts';
 import { DOUBTED, SESSION, Sessions, UNNAMED, USED } from './sessions.ts';
@@ -48,20 +48,6 @@ export interface LeaseEvent {
 export const LEASE_RESULTS = ['taken', 'ended', 'late', 'not-the-holder', 'conflict', 'full'] as const;
 export type LeaseResult = (typeof LEASE_RESULTS)[number];
 
-/** What is kept of one claim over a restart. */
-export interface ClaimRecord {
-  readonly prefix: PortPrefix;
-  readonly session: SessionName;
-  readonly holder: number;
-  readonly atSeconds: number;
-  readonly heardSeconds: number;
-  readonly stampSeconds: number;
-  /** The session, or its claim on this prefix, has ended. */
-  readonly ended: boolean;
-  readonly unsure: boolean;
-  readonly doubted: boolean;
-}
-
 const ADDRESS_BITS = 128;
 /** Words of a claim: four of the address, then these. Links + 1, so that 0 is none. */
 const SHAPE = 4;
@@ -76,7 +62,6 @@ const CLAIM_WORDS = 11;
 const UNSURE = 2;
 /** From this bit on: in which of the runs before it was reported, 0 = in this one. */
 const RUN_SHIFT = 4;
-export const MAX_RUNS = 15;
 
 /** No end is known. */
 const NO_END = -0x8000_0000;
@@ -93,7 +78,7 @@ type Standing = 'held' | 'contested' | 'waiting';
 export class Leases {
   readonly table: AddressTable;
   /** Where changes are kept over a restart, if anywhere. */
-  keeper: LeaseKeeper | undefined;
+  keeper: ClaimKeeper | undefined;
   readonly #lifetimeSeconds: () => number;
   readonly #nowSeconds: () => number;
   readonly #sessions = new Sessions();
@@ -663,15 +648,6 @@ export class Leases {
       doubted: false,
     });
   }
-}
-
-/** Bits, port bits and port in one word. */
-export function shapeOf({ bits, portBits, port }: PortPrefix): number {
-  return bits | (portBits << 8) | (port << 16);
-}
-
-export function prefixOfShape(words: Int32Array, shape: number): PortPrefix {
-  return { words, bits: shape & 0xff, portBits: (shape >>> 8) & 0xff, port: shape >>> 16 };
 }
 
 function isSingleIpv4({ words, bits, portBits }: PortPrefix): boolean {

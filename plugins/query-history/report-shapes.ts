@@ -1,0 +1,64 @@
+/** What a diagnosis and a look into the history answer. */
+import type { Diagnosis } from './diagnosis.ts';
+import type { Kind } from './layout.ts';
+import type { Overload } from './overload.ts';
+import type { Proposal } from './proposals.ts';
+
+/** Queries a second over time, oldest first. */
+export interface Series {
+  readonly stepSeconds: number;
+  readonly values: readonly number[];
+}
+
+/** As it is shown: with what it takes to put it in force. */
+export interface ShownProposal extends Proposal {
+  /** The command line for it; NAME and WHY are for a person to say. */
+  readonly command: string;
+  /** Why it cannot be put in force as things are; empty where it can. */
+  readonly obstacle: string;
+}
+
+export interface DiagnosisReport extends Omit<Diagnosis, 'proposals'> {
+  /** For `--diagnosis`, within half an hour. */
+  readonly id: string;
+  readonly proposals: readonly ShownProposal[];
+  readonly overload: ShownOverload;
+  readonly series: Series;
+}
+
+export interface ShownOverload {
+  readonly by: string;
+  readonly since: string;
+  readonly reason: string;
+  readonly who: string;
+  readonly signals: Overload['signals'];
+}
+
+export interface HistoryReport {
+  readonly overload: ShownOverload;
+  readonly window: { readonly from: string; readonly seconds: number };
+  readonly baseline: { readonly basis: string; readonly samples: number };
+  readonly rate: number;
+  readonly normal: number;
+  readonly series: Series;
+  readonly tops: Readonly<Record<Kind, readonly HistoryEntry[]>>;
+  readonly types: Readonly<Record<string, number>>;
+  readonly rcodes: Readonly<Record<string, number>>;
+  readonly transports: Readonly<Record<string, number>>;
+  readonly cache: Readonly<Record<string, number>>;
+  /** Sent to each upstream, and apart what timed out. */
+  readonly upstreams: Readonly<Record<string, number>>;
+  readonly drops: Readonly<Record<string, number>>;
+}
+
+export interface HistoryEntry {
+  readonly key: string;
+  /** null: among those that ask much; how much is not told (disclosure.ts). */
+  readonly queries: number | null;
+  /** Queries a second. */
+  readonly rate: number;
+  readonly normal: number;
+  readonly distinct: number;
+  /** By type class, and what became of them; only what is not 0. */
+  readonly counted: Readonly<Record<string, number>>;
+}
