@@ -90,6 +90,7 @@ export {
   TCP,
   UDP,
 } from './query.ts';
+export { AliasChain, asksForAlias, mayHoldAlias } from './wire/alias-chain.ts';
 export { CLASS, EDE, RCODE, TYPE, typeFromName } from './wire/constants.ts';
 export { MessageName } from './wire/message-name.ts';
 export { NameError, nameToText, textToName } from './wire/name.ts';

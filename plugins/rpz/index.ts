@@ -10,9 +10,19 @@
 
 import { ADDRESS_TRIGGER } from '../../src/lists/formats/sink.ts';
 import type { LoadedLists } from '../../src/lists/in-force.ts';
-import { CACHE_NOT_ASKED, CLASS, CONTINUE, definePlugin, FAIL, type Query, type Verdict, z } from '../../src/plugin.ts';
+import {
+  CACHE_NOT_ASKED,
+  CLASS,
+  CONTINUE,
+  definePlugin,
+  FAIL,
+  mayHoldAlias,
+  type Query,
+  type Verdict,
+  z,
+} from '../../src/plugin.ts';
 import { explain } from './explain.ts';
-import { asksForAlias, Matcher } from './matcher.ts';
+import { Matcher } from './matcher.ts';
 import { Policies } from './policies.ts';
 import { ReplyView } from './reply-view.ts';
 import { Responder } from './respond.ts';
@@ -116,11 +126,4 @@ export default definePlugin({
 /** The client comes back over TCP, where there is more to look at. */
 function isTruncated({ reply, replyStart }: Query): boolean {
   return (reply[replyStart + 2]! & 2) !== 0;
-}
-
-/** False where the first record answers the question's own name: then no CNAME is followed. */
-function mayHoldAlias({ reply, replyStart, questionEnd, question }: Query): boolean {
-  if ((reply[replyStart + 6]! | reply[replyStart + 7]!) === 0 || asksForAlias(question.type)) return false;
-  const at = replyStart + questionEnd;
-  return reply[at] !== 0xc0 || reply[at + 1] !== 12 || ((reply[at + 2]! << 8) | reply[at + 3]!) !== question.type;
 }

@@ -8,7 +8,7 @@ import type { LoadedLists } from '../../src/lists/in-force.ts';
 import type { NetworkIndex } from '../../src/lists/index/network-index.ts';
 import type { PolicyIndex } from '../../src/lists/index/policy-index.ts';
 import { ACTION_LOCAL_DATA, ACTION_PASSTHRU, MAX_LISTS } from '../../src/lists/index/rules.ts';
-import { type MessageName, type Query, TYPE } from '../../src/plugin.ts';
+import type { MessageName, Query } from '../../src/plugin.ts';
 import { CnameTarget } from './cname-target.ts';
 import {
   ACTION_CNAME,
@@ -259,9 +259,4 @@ export function compareNames(one: MessageName, labels: number, other: MessageNam
     if (size !== otherSize) return size - otherSize;
   }
   return labels - otherLabels;
-}
-
-/** True where the question itself is for the alias: it is answered, not followed. */
-export function asksForAlias(type: number): boolean {
-  return type === TYPE.CNAME || type === TYPE.ANY;
 }

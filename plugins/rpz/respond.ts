@@ -17,6 +17,7 @@ import {
   addOwnedRecord,
   addRecordRange,
   addSoa,
+  asksForAlias,
   beginReply,
   COMPLETE,
   CONTINUE,
@@ -30,7 +31,7 @@ import {
   UDP,
   type Verdict,
 } from '../../src/plugin.ts';
-import { asksForAlias, type Matcher } from './matcher.ts';
+import type { Matcher } from './matcher.ts';
 import { ACTION_CNAME } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';
 

@@ -10,6 +10,7 @@ import { SekishoError } from '../errors.ts';
 import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
+import { idleTriggersText } from '../lists/idle-triggers.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
 import { errorSchema, responseSchema } from './status.ts';
 import type { Identity } from './tokens.ts';
@@ -52,6 +53,7 @@ export const listSchema = z.strictObject({
   rejectedLines: z
     .array(z.strictObject({ line: z.int(), column: z.int(), reason: z.string(), excerpt: z.string() }))
     .describe('The first of each reason.'),
+  warnings: z.array(z.string()).describe('What of the version in force cannot act, and what to do about it.'),
   failure: z.string().nullable().describe('Why the last look for a new version failed.'),
   confirmedAt: instant.nullable().describe('When the source was last heard.'),
   expired: z.boolean().describe("The zone's expire time has passed since; the version in force still serves."),
@@ -231,6 +233,7 @@ function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {
     duplicates: statistics.duplicates,
     conflicts: statistics.conflicts,
     rejectedLines: (inForce?.parsed.rejectedLines ?? []).map((line) => ({ ...line })),
+    warnings: [inForce && idleTriggersText(config, inForce.scan.triggers)].filter((text) => text !== undefined),
     failure: failure ?? null,
     confirmedAt: confirmedAtMs === undefined ? null : iso(confirmedAtMs),
     expired: state?.expired ?? false,

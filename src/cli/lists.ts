@@ -142,6 +142,7 @@ function stateText(list: ListStatus): string {
   if (list.dryRun) parts.push(`dry run (${numberText(list.dryRunHits)} would have been hit)`);
   else if (list.hits > 0) parts.push(`${numberText(list.hits)} hits`);
   if (list.heldBack) parts.push('a new version is HELD BACK');
+  if (list.warnings.length > 0) parts.push('rules that CANNOT ACT');
   if (list.failure !== null) parts.push(`FAILED: ${list.failure}`);
   if (list.expired) parts.push('the zone has EXPIRED');
   return parts.join('; ');
@@ -161,6 +162,7 @@ export function details(list: ListStatus, terminal: Terminal): string {
     ...(list.heldBack === null ? [] : [['held back', version(list.heldBack)] as const]),
     ...list.findings.map((finding) => ['', finding] as const),
     ...(list.current?.notes ?? []).map((note) => ['note', note] as const),
+    ...list.warnings.map((warning) => ['warning', warning] as const),
     ['next look', list.nextInSeconds === null ? 'now' : `in ${durationWords(list.nextInSeconds)}`],
     ['left out', `${numberText(list.rejected)} lines`],
     [

@@ -72,7 +72,13 @@ export class CompileTask {
   }
 }
 
-function parseFile(path: string, list: ListConfig, sink: EntrySink, between: () => void): ParseSummary {
+/** Read a whole list. `between` is called between two chunks of it. */
+export function parseFile(
+  path: string,
+  list: ListConfig,
+  sink: EntrySink,
+  between: () => void = () => {},
+): ParseSummary {
   const { match, columns, zone, singleLabels } = list;
   const parser = createListParser(list.format, { match, columns, zone, singleLabels }, sink);
   for (const chunk of chunksOf(path)) {

@@ -19,6 +19,7 @@ import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } f
 import { countsOf, DeskList } from './desk-list.ts';
 import { DeskMetrics } from './desk-metrics.ts';
 import { judge, overridden, type Verdict } from './guard/verdict.ts';
+import { idleTriggersText } from './idle-triggers.ts';
 import type { CompiledLists } from './in-force.ts';
 import { listSource } from './list-source.ts';
 import { listenForNotify, type NotifyListener, primaryAddresses } from './notify-listener.ts';
@@ -334,6 +335,8 @@ export class ListDesk {
       const { parsed, scan } = readOf(result, list);
       list.inForce = { parsed, scan };
       if (!list.store.refused) list.refusal = undefined;
+      const idle = idleTriggersText(list.config, scan.triggers);
+      if (idle !== undefined) this.#parts.log.warn({ list: list.config.name }, idle);
       this.#metrics.heldBack(list.index, list.store.refused !== undefined);
       this.#metrics.inForce(list.index, scan.names, parsed.rejected, list.store.current);
       this.#parts.log.info(

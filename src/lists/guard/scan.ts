@@ -8,6 +8,7 @@ import { prefixText } from '../../net/address.ts';
 import { nameToText, textToName } from '../../wire/name.ts';
 import { safeText } from '../formats/rejects.ts';
 import type { AddressTrigger, EntrySink, HashedSink } from '../formats/sink.ts';
+import { TriggerCounter, type TriggerCounts } from '../idle-triggers.ts';
 import { NetworkName } from '../index/network-index.ts';
 import { ACTION_PASSTHRU, SUBTREE } from '../index/rules.ts';
 import { SuffixHash, type SuffixKey } from '../index/suffix-hash.ts';
@@ -37,6 +38,8 @@ export interface ListScan {
   readonly popular: Offenders;
   readonly publicSuffixes: Offenders;
   readonly wideNetworks: Offenders;
+  /** Rules on anything but the name asked for, by trigger. */
+  readonly triggers: TriggerCounts;
 }
 
 export interface GuardScanSettings {
@@ -59,6 +62,7 @@ export class GuardScan implements EntrySink {
   #names = 0;
   readonly #found = { popular: new Found(), publicSuffixes: new Found(), wideNetworks: new Found() };
   readonly #network = new NetworkName();
+  readonly #triggers = new TriggerCounter();
 
   constructor(next: HashedSink, { options, popular, suspects, key }: GuardScanSettings) {
     this.#next = next;
@@ -91,6 +95,7 @@ export class GuardScan implements EntrySink {
     line: number,
   ): void {
     const labels = this.#look(name, length, kind, action, line);
+    this.#triggers.nameServer();
     if (labels > 0) this.#next.hashedNameServer(this.#hash, labels, kind, action, data);
   }
 
@@ -103,6 +108,7 @@ export class GuardScan implements EntrySink {
     line: number,
   ): void {
     this.#names++;
+    this.#triggers.network(trigger);
     this.#network.set(trigger, words, bits);
     this.#hash.hashName(this.#network.bytes);
     this.#sketch.add(this.#hash.high, this.#hash.middle);
@@ -121,6 +127,7 @@ export class GuardScan implements EntrySink {
       popular: popular.result(),
       publicSuffixes: publicSuffixes.result(),
       wideNetworks: wideNetworks.result(),
+      triggers: this.#triggers.counts,
     };
   }
 
