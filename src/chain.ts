@@ -16,7 +16,7 @@ import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { Metrics } from './metrics/registry.ts';
 import type { ReplyRoute } from './net/routes.ts';
 import type { OwnAddresses } from './own-addresses.ts';
-import type { OwnNames } from './own-names.ts';
+import { minimalAny, type OwnNames } from './own-names.ts';
 import {
   ANSWER,
   COMPLETE,
@@ -44,7 +44,7 @@ import {
 import type { SuspendedQueries } from './suspended.ts';
 import { type Effort, NO_ROOM, type Source, type Waiters } from './upstream/source.ts';
 import type { Answer } from './wire/answer.ts';
-import { EDE, FLAG_AD, FLAG_TC, RCODE } from './wire/constants.ts';
+import { EDE, FLAG_AD, FLAG_TC, RCODE, TYPE } from './wire/constants.ts';
 import type { Question } from './wire/question.ts';
 import {
   READ_BADVERS,
@@ -303,7 +303,7 @@ export class Chain implements Waiters {
       const verdict = hooks.runQuery(i, query);
       if (verdict !== CONTINUE) return verdict;
     }
-    return this.#lookUp(query);
+    return query.question.type === TYPE.ANY ? minimalAny(query) : this.#lookUp(query);
   }
 
   #lookUp(query: Query): number {

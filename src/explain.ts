@@ -15,14 +15,14 @@ import { listFacts } from './lists/list-config.ts';
 import { MeasuresInForce, type PublishedMeasures } from './measures/in-force.ts';
 import { Metrics } from './metrics/registry.ts';
 import { addressWords, endpointText, isMapped } from './net/address.ts';
-import { OwnNames } from './own-names.ts';
+import { minimalAny, OwnNames } from './own-names.ts';
 import { ANSWER, CONTINUE, type Hooks, type Plugin, type RuleMatch, VERDICTS, type Verdict } from './plugin.ts';
 import { mountPlugins } from './plugins.ts';
 import { LISTS_TOPIC, MEASURES_TOPIC, type Publication, pluginTopic, SUBSCRIBERS_TOPIC } from './publications.ts';
 import { Query } from './query.ts';
 import { describeSubscriber } from './subscribers/describe.ts';
 import { type PublishedSubscribers, SubscribersInForce } from './subscribers/in-force.ts';
-import { FLAG_RD, rcodeName, typeName } from './wire/constants.ts';
+import { FLAG_RD, rcodeName, TYPE, typeName } from './wire/constants.ts';
 import { nameToText, textToName } from './wire/name.ts';
 import { readQuery } from './wire/reader.ts';
 
@@ -159,15 +159,17 @@ export class Explainer {
       const verdict = explainWith(plugin, hooks, query, steps, matches);
       if (verdict !== CONTINUE) return result(plugin.name, OUTCOMES[verdict]);
     }
-    if (this.#ownNames.decide(query) === ANSWER) {
+    const byItself = () => {
       const rcode = rcodeName(query.rcode);
       steps.push({ place: 'own names', who: 'server', verdict: 'answer', reason: 'the server answers this by itself' });
       return result('server', `answered ${rcode} by the server itself`);
-    }
+    };
+    if (this.#ownNames.decide(query) === ANSWER) return byItself();
     for (const { plugin, hooks } of others) {
       const verdict = explainWith(plugin, hooks, query, steps, matches);
       if (verdict !== CONTINUE) return result(plugin.name, OUTCOMES[verdict]);
     }
+    if (query.question.type === TYPE.ANY && minimalAny(query) === ANSWER) return byItself();
     const held = this.#cache.peek(query.question, this.#clock.nowMs());
     if (held && !held.stale && held.ttlLeft > 0) {
       const reason = `${rcodeName(held.rcode)} stored ${held.age} s ago, ${held.ttlLeft} s left`;

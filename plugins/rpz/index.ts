@@ -15,9 +15,11 @@ import {
   CLASS,
   CONTINUE,
   definePlugin,
+  durationSeconds,
   FAIL,
   mayHoldAlias,
   type Query,
+  TYPE,
   type Verdict,
   z,
 } from '../../src/plugin.ts';
@@ -32,12 +34,18 @@ export default definePlugin({
   stage: 'policy',
   summary: 'response policy zones: the lists of category policy',
   listCategories: ['policy'],
-  options: z.strictObject({}),
-  data({ lists: inForce, clock, counter, counters }) {
+  options: z.strictObject({
+    'max-policy-ttl': durationSeconds({ min: '1s', max: '7d' })
+      .prefault('1d')
+      .describe(
+        'Longest TTL of what a rule answers, negative answers included: a rule that is lifted is gone from caches after that. (BIND: `max-policy-ttl`, 5 seconds unless told.)',
+      ),
+  }),
+  data({ options, lists: inForce, clock, counter, counters }) {
     const policies = new Policies(inForce.facts, clock, counter);
     const view = new ReplyView();
     const matcher = new Matcher(policies, view);
-    const responder = new Responder(matcher, view);
+    const responder = new Responder(matcher, view, options['max-policy-ttl']);
     let known: LoadedLists | undefined;
     /** Lists that have triggers on answers. */
     let answerHolders = 0;
@@ -47,7 +55,7 @@ export default definePlugin({
         const lists = ready(query);
         if (lists === undefined) return CONTINUE;
         matcher.begin(0);
-        const decides = matcher.matchQuestion(query, lists, policies.inForce & decidedEarly());
+        const decides = matcher.matchQuestion(query, lists, policies.inForce & decidedAtOnce(query));
         countPassed();
         return decides ? carryOut(query, 0, lists) : CONTINUE;
       },
@@ -108,6 +116,11 @@ export default definePlugin({
       const waits = answerHolders & policies.acting;
       const first = waits & -waits;
       return first === 0 ? -1 : first | (first - 1);
+    }
+
+    /** ANY is answered by the server itself (RFC 8482): there is no answer whose rules would have to be waited for. */
+    function decidedAtOnce({ question }: Query): number {
+      return question.type === TYPE.ANY ? -1 : decidedEarly();
     }
 
     function countPassed(): void {

@@ -43,6 +43,8 @@ export class Matcher {
   wasEarly = false;
 
   #early = 0;
+  /** The name server on which the last rule loaded is, where its trigger is NSDNAME. */
+  #server: MessageName | undefined = undefined;
   readonly #policies: Policies;
   readonly #view: ReplyView;
   readonly #masks = new Int32Array(NSIP + 1);
@@ -130,7 +132,9 @@ export class Matcher {
     if (action === ACTION_CNAME) this.target.set(policy.target!, 0, policy.target!.length, name);
     else if (action === ACTION_LOCAL_DATA && this.target.find(rules, query.question.type, name)) action = ACTION_CNAME;
     // Whoever redirects `*.example` into `www.example` does not mean to cut off the latter.
-    if (action === ACTION_CNAME && this.target.isItself) action = ACTION_PASSTHRU;
+    // §3.3, the older form of PASSTHRU, where the trigger is a wildcard on names of servers.
+    const isOwnServer = trigger === NSDNAME && this.#server !== undefined && this.target.is(this.#server);
+    if (action === ACTION_CNAME && (this.target.isItself || isOwnServer)) action = ACTION_PASSTHRU;
     this.policy = policy;
     this.trigger = trigger;
     this.action = action;
@@ -231,6 +235,7 @@ export class Matcher {
       bestLabels = labels;
       bestWildcard = wildcard;
     }
+    this.#server = best;
     return best !== undefined && lookUp(nameServers, best, list);
   }
 }

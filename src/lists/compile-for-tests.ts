@@ -22,7 +22,7 @@ export function listsInForce(...lists: readonly TestList[]): ListsInForce {
 export function compileForTests(lists: readonly TestList[], version: number): CompiledLists {
   const builder = new ListsBuilder({ key: KEY, version });
   for (const [i, { format = 'rpz', text }] of lists.entries()) {
-    const parser = createListParser(format, {}, builder.sink(i));
+    const parser = createListParser(format, {}, builder.sink(i, format === 'rpz' ? {} : undefined));
     parser.feed(new TextEncoder().encode(text));
     const summary = parser.end();
     const [bad] = summary.rejectedLines;

@@ -37,7 +37,7 @@ export class CompileTask {
     const builder = new ListsBuilder({ key, version, spare });
     if (previous && keep !== 0) builder.keep(previous, keep);
     const results = read.map(({ index, list, path }) => {
-      const scan = new GuardScan(builder.sink(index), {
+      const scan = new GuardScan(builder.sink(index, list.format === 'rpz' ? list : undefined), {
         options: list.guard,
         ...this.#guardedNames(),
         key,

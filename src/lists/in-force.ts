@@ -54,6 +54,9 @@ export interface CompiledLists {
   readonly nameServers?: PolicyIndexMemory;
   /** Rules on addresses (RPZ-CLIENT-IP, RPZ-IP, RPZ-NSIP); absent where no list has one. */
   readonly networks?: NetworkIndexMemory;
+  /** Names that exist in a policy zone without a rule and stop a wildcard (index/empty-non-terminals.ts), where there are any. */
+  readonly emptyNames?: PolicyIndexMemory;
+  readonly emptyNameServers?: PolicyIndexMemory;
   /** By list; undefined for lists that are no policy zones. */
   readonly zones: readonly (PolicyZoneFacts | undefined)[];
 }
@@ -68,8 +71,10 @@ export class LoadedLists {
 
   constructor(compiled: CompiledLists) {
     this.version = compiled.version;
-    this.names = new PolicyIndex(compiled.names);
-    this.nameServers = compiled.nameServers && new PolicyIndex(compiled.nameServers);
+    const zones = compiled.zones.reduce((mask, zone, list) => (zone ? mask | (1 << list) : mask), 0);
+    this.names = new PolicyIndex(compiled.names, { zones, emptyNames: compiled.emptyNames });
+    this.nameServers =
+      compiled.nameServers && new PolicyIndex(compiled.nameServers, { zones, emptyNames: compiled.emptyNameServers });
     this.networks = compiled.networks && new NetworkIndex(compiled.networks);
     this.zones = compiled.zones;
   }

@@ -40,7 +40,7 @@ export const REASONS = {
   'bad-prefix': 'no network as RPZ writes it: prefix length, then the address from its end',
   'reserved-trigger': 'a trigger rpz-… that the RPZ draft does not know',
   'reserved-action': 'a CNAME to rpz-… that the RPZ draft does not know',
-  'unsupported-type': 'a type that is no local data in a policy zone (NS, SOA, DNAME, DS)',
+  'unsupported-type': 'a type that is no local data in a policy zone (NS, SOA, DS)',
 } as const satisfies Record<string, string>;
 
 export type Reason = keyof typeof REASONS;

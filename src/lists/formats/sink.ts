@@ -26,9 +26,23 @@ export type AddressTrigger = (typeof ADDRESS_TRIGGER)[keyof typeof ADDRESS_TRIGG
 /** What stands behind the guard, which hashes each name once for all: the arguments are those of EntrySink. */
 export interface HashedSink {
   /** `hash`: of the name, under the key of the index; borrowed. `labels`: how many it has, at least one. */
-  hashedEntry(hash: SuffixHash, labels: number, kind: Kind, action: Action, data: Uint8Array | undefined): void;
+  hashedEntry(
+    hash: SuffixHash,
+    labels: number,
+    kind: Kind,
+    action: Action,
+    data: Uint8Array | undefined,
+    name: Uint8Array,
+  ): void;
 
-  hashedNameServer(hash: SuffixHash, labels: number, kind: Kind, action: Action, data: Uint8Array | undefined): void;
+  hashedNameServer(
+    hash: SuffixHash,
+    labels: number,
+    kind: Kind,
+    action: Action,
+    data: Uint8Array | undefined,
+    name: Uint8Array,
+  ): void;
 
   network(
     trigger: AddressTrigger,

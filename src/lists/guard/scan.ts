@@ -83,7 +83,7 @@ export class GuardScan implements EntrySink {
     line: number,
   ): void {
     const labels = this.#look(name, length, kind, action, line);
-    if (labels > 0) this.#next.hashedEntry(this.#hash, labels, kind, action, data);
+    if (labels > 0) this.#next.hashedEntry(this.#hash, labels, kind, action, data, name);
   }
 
   nameServer(
@@ -96,7 +96,7 @@ export class GuardScan implements EntrySink {
   ): void {
     const labels = this.#look(name, length, kind, action, line);
     this.#triggers.nameServer();
-    if (labels > 0) this.#next.hashedNameServer(this.#hash, labels, kind, action, data);
+    if (labels > 0) this.#next.hashedNameServer(this.#hash, labels, kind, action, data, name);
   }
 
   network(

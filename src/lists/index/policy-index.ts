@@ -12,6 +12,14 @@ import { filterBits, LABEL_COUNTS, type PolicyIndexMemory, PolicyIndexView } fro
 import { EXACT, MAX_LISTS, NO_DATA, ruleAction, ruleKind, ruleList, SUBTREE } from './rules.ts';
 import { SuffixHash } from './suffix-hash.ts';
 
+/** Lists in the form of a zone, where RFC 4592 says what a wildcard is about. */
+export interface ZoneSemantics {
+  /** Their mask. */
+  readonly zones: number;
+  /** Names that exist there without a rule (empty-non-terminals.ts); undefined where there is none. */
+  readonly emptyNames: PolicyIndexMemory | undefined;
+}
+
 /** Three words of hash and the number of labels. */
 const CANDIDATE_WORDS = 4;
 
@@ -51,9 +59,13 @@ export class PolicyIndex {
   #asked = 0;
   /** Where `matchOf`'s rule stands in the sets. */
   #rule = 0;
+  readonly #zones: number;
+  readonly #emptyNames: PolicyIndex | undefined;
 
-  constructor(memory: PolicyIndexMemory) {
+  constructor(memory: PolicyIndexMemory, semantics?: ZoneSemantics) {
     this.memory = memory;
+    this.#zones = semantics?.zones ?? 0;
+    this.#emptyNames = semantics?.emptyNames && new PolicyIndex(semantics.emptyNames);
     const view = new PolicyIndexView(memory.size, memory.buffer);
     this.#view = view;
     this.#filter = view.filter;
@@ -107,7 +119,22 @@ export class PolicyIndex {
       if ((filter[((candidates[at + 1]! >>> 0) * this.#filterScale) | 0]! & bits) !== bits) continue;
       mask |= this.#take(at, labelCount, lists);
     }
-    return mask;
+    return (mask & this.#zones) === 0 ? mask : mask & ~this.#stopped(name, labelStarts, mask & this.#zones);
+  }
+
+  /** The list has a wildcard at all. */
+  hasWildcards(list: number): boolean {
+    const own = this.#view.labels.subarray(list * LABEL_COUNTS, (list + 1) * LABEL_COUNTS);
+    return own.some((kinds) => (kinds & SUBTREE) !== 0);
+  }
+
+  /** Labels of the uppermost wildcard of the list above the name last looked up; -1 where there is none. */
+  topWildcard(list: number): number {
+    for (let i = 0; i < this.#found; i++) {
+      const labels = this.#foundLabels[i]!;
+      if (labels < this.#labelCount && (this.#sets[this.#foundSets[i]! + SUBTREE]! & (1 << list)) !== 0) return labels;
+    }
+    return -1;
   }
 
   /**
@@ -139,6 +166,48 @@ export class PolicyIndex {
   /** Where it ends. */
   dataEnd(i: number): number {
     return this.dataStart(i) + this.#dataWords[this.#sets[this.#rule + 2 * i + 1]! + 1]!;
+  }
+
+  /**
+   * RFC 4592 §3.3.1: of `lists`, those whose wildcard does not reach the name, because a name between the two, or the name
+   * itself without a rule, exists in the zone. They are forgotten.
+   */
+  #stopped(name: Uint8Array, labelStarts: Uint8Array, lists: number): number {
+    const sets = this.#sets;
+    const labelCount = this.#labelCount;
+    let reaching = 0;
+    let stopped = 0;
+    let next = 0;
+    const hash = this.#hash;
+    hash.begin();
+    for (let labels = 1; labels <= labelCount; labels++) {
+      hash.absorb(name, labelStarts[labelCount - labels]!);
+      if (reaching !== 0) {
+        hash.finish();
+        const existing = this.#holdersAt(hash.low, hash.middle, hash.high) | (this.#emptyNames?.holdersOf(hash) ?? 0);
+        stopped |= existing & reaching;
+      }
+      while (next < this.#found && this.#foundLabels[next]! < labels) next++;
+      if (next === this.#found || this.#foundLabels[next] !== labels) continue;
+      const set = this.#foundSets[next]!;
+      const here = sets[set + (labels === labelCount ? EXACT : SUBTREE)]! & lists;
+      // A rule here decides: what stopped a wildcard further up is of no matter.
+      stopped &= ~here;
+      reaching |= here;
+    }
+    this.#asked &= ~stopped;
+    return stopped;
+  }
+
+  /** Lists that have a rule of whatever kind on exactly the name with this hash. */
+  #holdersAt(low: number, middle: number, high: number): number {
+    const set = this.#view.find(low, middle, high);
+    return set < 0 ? 0 : this.#sets[set + EXACT]! | this.#sets[set + SUBTREE]!;
+  }
+
+  /** The same, for another index. */
+  holdersOf({ low, middle, high }: SuffixHash): number {
+    return this.#holdersAt(low, middle, high);
   }
 
   /** The candidate passed the filter. Remember what it is and return the lists that matter. */
