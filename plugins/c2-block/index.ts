@@ -153,7 +153,7 @@ export default definePlugin({
       let asked = wanted & ~names.lookup(query.question, wanted);
       for (let i = 0; i < targets.count && asked !== 0; i++) {
         const { bytes, length, labelStarts, labelCount } = targets.at(i);
-        const found = names.lookupName(bytes, labelStarts, labelCount, asked);
+        const found = names.lookupAlias(bytes, labelStarts, labelCount, wanted, query.question.type) & asked;
         if (found === 0) continue;
         asked &= ~found;
         const blocking = act(holder, found, current, bytes, length);

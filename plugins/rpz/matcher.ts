@@ -67,7 +67,8 @@ export class Matcher {
   matchQuestion(query: Query, lists: LoadedLists, asked: number): boolean {
     const masks = this.#masks;
     const client = lists.networks?.lookup(ADDRESS_TRIGGER.CLIENT_IP, query.clientWords, asked) ?? 0;
-    const name = lists.names.lookup(query.question, asked);
+    // Exceptions of adblock lists reach the others: all in force are asked, and those asked for count.
+    const name = asked === 0 ? 0 : lists.names.lookup(query.question, this.#policies.inForce) & asked;
     if ((client | name) === 0) return false;
     masks.fill(0);
     masks[CLIENT_IP] = client;
@@ -85,7 +86,7 @@ export class Matcher {
     const name = view.names[position]!;
     masks.fill(0);
     if (position === 0) masks[CLIENT_IP] = networks?.lookup(ADDRESS_TRIGGER.CLIENT_IP, query.clientWords, asked) ?? 0;
-    masks[QNAME] = lists.names.lookupName(name.bytes, name.labelStarts, name.labelCount, asked);
+    masks[QNAME] = this.#lookUp(lists.names, name, position, query) & asked;
     if (position === view.last && networks)
       masks[IP] = this.#around(networks, ADDRESS_TRIGGER.IP, view.addresses, asked);
     if (networks) masks[NSIP] = this.#around(networks, ADDRESS_TRIGGER.NSIP, view.serverAddresses, asked, name);
@@ -149,7 +150,7 @@ export class Matcher {
     const name = view.names[position]!;
     switch (trigger) {
       case QNAME:
-        names.lookupName(name.bytes, name.labelStarts, name.labelCount, bit);
+        this.#lookUp(names, name, position, query, bit);
         return names.matchOf(list) ? names : undefined;
       case NSDNAME:
         return nameServers && this.#closestServer(nameServers, list, name) ? nameServers : undefined;
@@ -161,6 +162,15 @@ export class Matcher {
       default:
         return networks && this.#closestNetwork(networks, ADDRESS_TRIGGER.NSIP, view.serverAddresses, list, name);
     }
+  }
+
+  /** All lists in force, because exceptions of adblock lists reach the others; an alias after the question. `also`: those looked at beside them. */
+  #lookUp(names: PolicyIndex, name: MessageName, position: number, { question }: Query, also = 0): number {
+    const { bytes, labelStarts, labelCount } = name;
+    const inForce = this.#policies.inForce | also;
+    return position === 0
+      ? names.lookupName(bytes, labelStarts, labelCount, inForce, question.type)
+      : names.lookupAlias(bytes, labelStarts, labelCount, inForce, question.type);
   }
 
   /** Lists that have a network around one of the addresses; `below`: only addresses of servers of zones above this name. */

@@ -28,6 +28,7 @@ export function compileForTests(lists: readonly TestList[], version: number): Co
     const [bad] = summary.rejectedLines;
     if (bad) throw new Error(`list ${i + 1}, line ${bad.line}: ${bad.reason}`);
     if (summary.refusal) throw new Error(`list ${i + 1}: ${summary.refusal.reason}`);
+    if (format === 'adblock') builder.adblock(i);
     const zone = zoneFacts(summary);
     if (zone) builder.zone(i, zone);
   }

@@ -43,6 +43,7 @@ export class CompileTask {
         key,
       });
       const parsed = parseFile(path, list, scan, this.#between);
+      if (list.format === 'adblock') builder.adblock(index);
       const zone = zoneFacts(parsed);
       if (zone) builder.zone(index, zone);
       return { index, parsed, scan: scan.finish() };

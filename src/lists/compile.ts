@@ -80,6 +80,7 @@ export class ListsBuilder {
   readonly #deep: { readonly list: number; readonly names: DeepNames; readonly nameServers: DeepNames }[] = [];
   readonly #lengths = emptyLengths();
   readonly #zones: (PolicyZoneFacts | undefined)[] = [];
+  #adblock = 0;
   /** Lists that have a place in the index being built. */
   #taken = 0;
 
@@ -105,6 +106,11 @@ export class ListsBuilder {
     return new ListSink(list, this.#options.key, this.#names, this.#nameServers, this.#networks, this.#lengths, deep);
   }
 
+  /** List `list` is one of adblock rules; others need no call. */
+  adblock(list: number): void {
+    this.#adblock |= 1 << list;
+  }
+
   /** What list `list` says about itself as a policy zone; lists that are none need no call. */
   zone(list: number, facts: PolicyZoneFacts): void {
     this.#zones[list] = facts;
@@ -122,6 +128,7 @@ export class ListsBuilder {
       this.#networks.copyLists(before.networks.index, lists);
       for (let i = 0; i < this.#lengths.length; i++) this.#lengths[i]! |= before.networks.lengths[i]! & lists;
     }
+    this.#adblock |= (before.adblock ?? 0) & lists;
     if (before.emptyNames) this.#emptyNames.copyLists(before.emptyNames, lists);
     if (before.emptyNameServers) this.#emptyNameServers.copyLists(before.emptyNameServers, lists);
     before.zones.forEach((zone, list) => {
@@ -145,6 +152,7 @@ export class ListsBuilder {
       version: this.#options.version,
       names,
       ...(nameServers && { nameServers }),
+      ...(this.#adblock !== 0 && { adblock: this.#adblock }),
       ...(emptyNames && { emptyNames }),
       ...(emptyNameServers && { emptyNameServers }),
       ...(networks && { networks: { index: networks, lengths: this.#lengths } satisfies NetworkIndexMemory }),

@@ -10,8 +10,8 @@
 import type { SuffixHash } from '../index/suffix-hash.ts';
 
 /**
- * An action (ACTION_… of index/rules.ts). PASSTHRU from an adblock exception (`@@||name^`) reaches no further than its own
- * list: no feed opens a hole in another one.
+ * An action (ACTION_… of index/rules.ts). PASSTHRU from an adblock exception (`@@||name^`) reaches other adblock lists and no
+ * list of another form (in-force.ts): no feed opens a hole where nobody expects it.
  */
 export type Action = number;
 

@@ -9,6 +9,7 @@ import { nameToText, textToName } from '../../wire/name.ts';
 import { safeText } from '../formats/rejects.ts';
 import type { AddressTrigger, EntrySink, HashedSink } from '../formats/sink.ts';
 import { TriggerCounter, type TriggerCounts } from '../idle-triggers.ts';
+import { letsPass } from '../index/adblock-rules.ts';
 import { NetworkName } from '../index/network-index.ts';
 import { ACTION_PASSTHRU, SUBTREE } from '../index/rules.ts';
 import { SuffixHash, type SuffixKey } from '../index/suffix-hash.ts';
@@ -82,7 +83,7 @@ export class GuardScan implements EntrySink {
     data: Uint8Array | undefined,
     line: number,
   ): void {
-    const labels = this.#look(name, length, kind, action, line);
+    const labels = this.#look(name, length, kind, letsPass(action, data), line);
     if (labels > 0) this.#next.hashedEntry(this.#hash, labels, kind, action, data, name);
   }
 
@@ -94,7 +95,7 @@ export class GuardScan implements EntrySink {
     data: Uint8Array | undefined,
     line: number,
   ): void {
-    const labels = this.#look(name, length, kind, action, line);
+    const labels = this.#look(name, length, kind, letsPass(action, data), line);
     this.#triggers.nameServer();
     if (labels > 0) this.#next.hashedNameServer(this.#hash, labels, kind, action, data, name);
   }
@@ -132,13 +133,13 @@ export class GuardScan implements EntrySink {
   }
 
   /** Gives the number of labels, and leaves the name's hash in `#hash`. */
-  #look(name: Uint8Array, length: number, kind: number, action: number, line: number): number {
+  #look(name: Uint8Array, length: number, kind: number, passes: boolean, line: number): number {
     const hash = this.#hash;
     const labels = hash.hashNameAndParent(name);
     this.#names++;
     this.#sketch.add(hash.high, hash.middle);
     // To let a name pass harms nobody, however popular it is.
-    if (action !== ACTION_PASSTHRU && this.#suspects.has(hash, labels)) this.#suspect(name, length, kind, line);
+    if (!passes && this.#suspects.has(hash, labels)) this.#suspect(name, length, kind, line);
     return labels;
   }
 

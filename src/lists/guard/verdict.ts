@@ -63,6 +63,9 @@ const ORDINARY_REASONS: ReadonlySet<Reason> = new Set<Reason>([
   'cosmetic',
   'page-rule',
   'option',
+  'option-client',
+  'option-ctag',
+  'option-dnsrewrite',
   'unsupported-type',
 ]);
 
