@@ -10,6 +10,7 @@ import { SekishoError } from '../errors.ts';
 import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
+import { advice } from '../lists/guard/advice.ts';
 import { idleTriggersText } from '../lists/idle-triggers.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
 import { errorSchema, responseSchema } from './status.ts';
@@ -72,6 +73,23 @@ const reloadSchema = z.strictObject({
 });
 export type ListReload = z.infer<typeof reloadSchema>;
 
+const heldSchema = z.strictObject({
+  name: z.string(),
+  findings: z.array(
+    z.strictObject({
+      reason: z.string(),
+      message: z.string(),
+      names: z.array(z.string()).describe('All that offend.'),
+    }),
+  ),
+  reasons: z.record(z.string(), count).describe('Lines left out, by reason.'),
+  samples: z
+    .array(z.strictObject({ line: z.int(), column: z.int(), reason: z.string(), excerpt: z.string() }))
+    .describe('The first lines left out, of each reason.'),
+  advice: z.array(z.string()).describe('Settings and commands that would accept it.'),
+});
+export type HeldBack = z.infer<typeof heldSchema>;
+
 export interface ListRoutesDeps {
   readonly desk: ListDesk;
   /** Sum of a metric over all workers. */
@@ -129,7 +147,29 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
   );
 
-  app.post<{ Params: { name: string }; Body: { approver: string; reason: string } }>(
+  app.get<{ Params: { name: string } }>(
+    '/v1/lists/:name/held',
+    {
+      config: { roles: ['operator', 'security'] },
+      schema: {
+        summary: 'What helps to decide about the version that the guard holds back',
+        params: NAME,
+        response: { 200: responseSchema(heldSchema), ...failures },
+      },
+    },
+    async ({ params }): Promise<HeldBack> => {
+      const { findings, parsed } = await desk.inspectRefused(desk.named(params.name));
+      return {
+        name: params.name,
+        findings: findings.map(({ reason, message, names }) => ({ reason, message, names: [...names] })),
+        reasons: { ...parsed.reasons },
+        samples: parsed.rejectedLines.map((line) => ({ ...line })),
+        advice: advice(params.name, findings),
+      };
+    },
+  );
+
+  app.post<{ Params: { name: string }; Body: { approver: string; reason: string; withoutOffenders?: boolean } }>(
     '/v1/lists/:name/override',
     {
       config: { roles: ['security'] },
@@ -140,7 +180,10 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
           type: 'object',
           additionalProperties: false,
           required: ['approver', 'reason'],
-          properties: RESPONSIBLE,
+          properties: {
+            ...RESPONSIBLE,
+            withoutOffenders: { type: 'boolean', description: 'Without the rules that the guard finds fault with.' },
+          },
         },
         response: { 200: one, ...failures },
       },

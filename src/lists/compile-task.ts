@@ -36,11 +36,12 @@ export class CompileTask {
     const { key } = this.#settings;
     const builder = new ListsBuilder({ key, version, spare });
     if (previous && keep !== 0) builder.keep(previous, keep);
-    const results = read.map(({ index, list, path }) => {
+    const results = read.map(({ index, list, path, withoutOffenders }) => {
       const scan = new GuardScan(builder.sink(index, list.format === 'rpz' ? list : undefined), {
         options: list.guard,
         ...this.#guardedNames(),
         key,
+        ...(withoutOffenders && { withoutOffenders }),
       });
       const parsed = parseFile(path, list, scan, this.#between);
       if (list.format === 'adblock') builder.adblock(index);
