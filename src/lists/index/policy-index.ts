@@ -318,6 +318,10 @@ export class PolicyIndex {
   #stopped(name: Uint8Array, labelStarts: Uint8Array, lists: number): number {
     const sets = this.#sets;
     const labelCount = this.#labelCount;
+    // The plain case: all of them have a rule on the name itself, and no wildcard is asked.
+    const deepest = this.#found - 1;
+    const isExact = this.#foundLabels[deepest] === labelCount;
+    if (isExact && (lists & ~sets[this.#foundSets[deepest]! + EXACT]!) === 0) return 0;
     let reaching = 0;
     let stopped = 0;
     let next = 0;
