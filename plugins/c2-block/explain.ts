@@ -50,7 +50,9 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
   const matches: RuleMatch[] = [];
   const follows: string[] = [];
   let blocks = false;
+  const { excepted } = current.names;
   lists.facts.forEach(({ name, category, tier }, list) => {
+    if ((excepted & (1 << list)) !== 0) follows.push(`${name} excepts the name`);
     if ((found & (1 << list)) === 0 || !current.names.matchOf(list)) return;
     const { question } = query;
     const rule = nameToText(question.name, question.labelStarts[question.labelCount - current.names.labels]);
@@ -65,6 +67,6 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
       blocks ||= action !== undefined;
     }
   });
-  if (matches.length === 0) return { verdict: CONTINUE, reason: `${who}; on none of the lists consented to` };
+  if (follows.length === 0) return { verdict: CONTINUE, reason: `${who}; on none of the lists consented to` };
   return { verdict: blocks ? ANSWER : CONTINUE, reason: `${who}; ${follows.join('; ')}`, matches };
 }

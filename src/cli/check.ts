@@ -3,7 +3,10 @@
 import { endpointText } from '../address/address.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { SekishoError } from '../errors/errors.ts';
 import type { ListCategory } from '../grounds/categories.ts';
+import { parseFile } from '../lists/compile-task.ts';
+import { countingSink, idleTriggersText, TriggerCounter } from '../lists/idle-triggers.ts';
 import { sourceText } from '../lists/section/lists-section.ts';
 import { inChainOrder, loadPlugin, resolvePlugin } from '../loading/plugins.ts';
 import { problemText } from '../settings/yaml-source.ts';
@@ -25,13 +28,16 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
     return 1;
   }
   const { config } = result;
+  const warnings = [...config.warnings, ...idleTriggersOf(config)];
   const chain = await chainOf(config);
-  const ranges = await rangesOf(config);
+  const ranges = await rangesOf(config, terminal);
+  if (ranges && ranges.unreadable > 0 && config.subscribers?.unreadableRows !== 'hide')
+    return refusedRanges(config, ranges, args, terminal);
   if (args.json) {
     const summary = {
       ok: true,
       source: config.source,
-      warnings: config.warnings,
+      warnings,
       listeners: config.server.listen.map(endpointText),
       workers: config.server.workers,
       access: config.server.access,
@@ -59,20 +65,56 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
     terminal.out(`${JSON.stringify(summary, null, 2)}\n`);
     return 0;
   }
-  terminal.err(config.warnings.map((warning) => `warning: ${warning}\n`).join(''));
+  terminal.err(warnings.map((warning) => `warning: ${warning}\n`).join(''));
   if (ranges) terminal.err(rejectedRowsText(config.subscribers!.rangesFile!, ranges));
   terminal.out(summaryText(config, chain, ranges, terminal));
   return 0;
 }
 
+/** Rules in files of lists that nothing would carry out. Only policy zones have such. */
+function idleTriggersOf({ lists }: Config): string[] {
+  return lists.flatMap((list) => {
+    const { name, format, source } = list;
+    if (format !== 'rpz' || source.kind !== 'file') return [];
+    const counter = new TriggerCounter();
+    try {
+      parseFile(source.path, list, countingSink(counter));
+    } catch {
+      // What cannot be read is among the configuration's own warnings.
+      return [];
+    }
+    const text = idleTriggersText(list, counter.counts);
+    return text === undefined ? [] : [`list '${name}': ${text}`];
+  });
+}
+
 /** The static ranges as the server would read them; undefined where there are none, or none that can be read (a warning says so). */
-async function rangesOf({ subscribers }: Config): Promise<LoadedRanges | undefined> {
+async function rangesOf({ subscribers }: Config, terminal: Terminal): Promise<LoadedRanges | undefined> {
   if (subscribers?.rangesFile === undefined) return undefined;
   try {
     return await checkRanges(subscribers.rangesFile, subscribers.groups);
-  } catch {
+  } catch (error) {
+    if (error instanceof SekishoError) terminal.err(`warning: ${error.message}: nobody is known by it\n`);
     return undefined;
   }
+}
+
+/** Rows that name an address and cannot be read: the server would not start. */
+function refusedRanges({ source, subscribers }: Config, ranges: LoadedRanges, args: Args, terminal: Terminal): number {
+  const file = subscribers!.rangesFile!;
+  const { findings, unreadable } = ranges;
+  const problems = findings
+    .filter(({ hides }) => hides)
+    .map(({ line, problem }) => ({ file, line, column: 1, path: '', message: problem }));
+  if (args.json) {
+    terminal.out(`${JSON.stringify({ ok: false, source, problems }, null, 2)}\n`);
+    return 1;
+  }
+  terminal.err(problems.map((problem) => `${problemText(problem)}\n`).join(''));
+  terminal.err(
+    `${file}: ${unreadable} row${unreadable === 1 ? '' : 's'} cannot be read although an address in it can; correct what is named above, or let nobody be known behind these addresses with subscribers.unreadable-rows: hide\n`,
+  );
+  return 1;
 }
 
 /** Rows that would be left out. A warning and no problem: the server starts, and whoever they speak of is not inspected. */

@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { IMPORT_ROWS, type ImportResult } from '../admin/consent.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
+import { type ConsentRow, consentRows } from '../subscribers/consent/consent-rows.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { numberText } from './layout.ts';
@@ -28,13 +28,17 @@ export async function importConsents(file: string, args: Args, terminal: Termina
     const result = await sendJson<ImportResult>(
       'POST',
       path,
-      { from, rows, reason },
+      { from, rows: rows.map(({ cells }) => cells), reason },
       args.config,
       terminal,
       REQUEST_TIMEOUT_MS,
     );
     done = result.rows;
-    problems.push(...result.problems);
+    // The server counts rows; a person looks for lines, and for what is wrong with them here.
+    for (const { row, problem } of result.problems) {
+      const at = rows[row - from - 1];
+      problems.push({ row: at?.line ?? row, problem: at?.problem ?? problem });
+    }
     if (terminal.isTerminal) terminal.err(`\r${bar(done, total)} ${numberText(done)} of ${numberText(total)} rows `);
   }
   if (terminal.isTerminal) terminal.err('\r\x1b[K');
@@ -53,36 +57,31 @@ async function survey(file: string): Promise<{ id: string; rows: number }> {
   const hash = createHash('sha256');
   let rows = 0;
   try {
-    for await (const row of linesOf(file)) {
-      hash.update(row).update('\n');
-      rows++;
-    }
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+    for await (const some of consentRows(file)) rows += some.length;
   } catch (error) {
+    if (error instanceof SekishoError) throw error;
     throw new SekishoError('SEKISHO_USAGE', `${file} cannot be read: ${errorText(error)}`, { cause: error });
   }
   return { id: hash.digest('hex'), rows };
 }
 
-/** The rows after the first `skip`, by the thousand. A row that cannot be one is sent as it is: the server says what is wrong. */
-async function* batches(file: string, skip: number): AsyncGenerator<{ from: number; rows: string[][] }> {
+/** The rows after the first `skip`, by the thousand. One that cannot be read is sent empty: it has its place in the count. */
+async function* batches(file: string, skip: number): AsyncGenerator<{ from: number; rows: ConsentRow[] }> {
   let at = 0;
   let from = skip;
-  let rows: string[][] = [];
-  for await (const line of linesOf(file)) {
-    if (at++ < skip) continue;
-    const cells = line.split(',').map((cell) => cell.trim().slice(0, 64));
-    rows.push(cells.length >= 3 && cells.length <= 4 ? cells : ['', '', '']);
-    if (rows.length < IMPORT_ROWS) continue;
-    yield { from, rows };
-    from += rows.length;
-    rows = [];
+  let rows: ConsentRow[] = [];
+  for await (const some of consentRows(file)) {
+    for (const row of some) {
+      if (at++ < skip) continue;
+      rows.push(row);
+      if (rows.length < IMPORT_ROWS) continue;
+      yield { from, rows };
+      from += rows.length;
+      rows = [];
+    }
   }
   if (rows.length > 0) yield { from, rows };
-}
-
-/** Every line is a row, so that the numbers of rows are those of lines. */
-function linesOf(file: string): AsyncIterable<string> {
-  return createInterface({ input: createReadStream(file, 'latin1'), crlfDelay: Number.POSITIVE_INFINITY });
 }
 
 function bar(done: number, total: number): string {

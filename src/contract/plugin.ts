@@ -76,6 +76,7 @@ export type { PluginMeasures } from '../rules/in-force.ts';
 export type { Measure, MeasureMatch, MeasureProposal } from '../rules/measure.ts';
 export { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 export type { Clock } from '../time/clock.ts';
+export { AliasChain, asksForAlias, mayHoldAlias } from '../wire/alias-chain.ts';
 export { CLASS, EDE, RCODE, TYPE, typeFromName } from '../wire/constants.ts';
 export { MessageName } from '../wire/message-name.ts';
 export { NameError, nameToText, textToName } from '../wire/name.ts';

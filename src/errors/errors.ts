@@ -27,6 +27,23 @@ export const ERRORS = {
     meaning: 'The configuration holds at least one problem; every one is listed with file, line and column.',
     remedy: 'Correct the lines named; `sekisho check` looks at them again without starting anything.',
   },
+  SEKISHO_RANGES_UNREADABLE: {
+    exitCode: 1,
+    meaning:
+      'Rows of the file of static ranges name an address and cannot be read, so whose address it is is not known.',
+    remedy:
+      'Correct the rows that `sekisho check` names; or let nobody be known behind those addresses, with `subscribers.unreadable-rows: hide`.',
+  },
+  SEKISHO_TOO_MANY_RANGES: {
+    exitCode: 1,
+    meaning: 'The file of static ranges has more rows than one server can hold; none of them is in force.',
+    remedy: 'Write neighbouring addresses of one subscriber or group as one network.',
+  },
+  SEKISHO_NO_TEXT: {
+    exitCode: 1,
+    meaning: 'A file that should hold rows of text is a spreadsheet, an archive or the like.',
+    remedy: 'Save it as CSV, in UTF-8.',
+  },
   SEKISHO_PLUGIN_NOT_FOUND: {
     exitCode: 1,
     meaning: 'The configuration names a plugin that is not built in, and the module it names cannot be found.',

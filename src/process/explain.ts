@@ -8,7 +8,7 @@
 import { addressWords, endpointText, isMapped } from '../address/address.ts';
 import type { ExplainQuestion, ExplainResult } from '../admin/status.ts';
 import { AnswerCache } from '../cache/cache.ts';
-import { OwnNames } from '../chain/own-names.ts';
+import { minimalAny, OwnNames } from '../chain/own-names.ts';
 import { serverFacts } from '../config/config.ts';
 import {
   ANSWER,
@@ -35,7 +35,7 @@ import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
 import { describeSubscriber } from '../subscribers/describe.ts';
 import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
 import type { Clock } from '../time/clock.ts';
-import { FLAG_RD, rcodeName, typeName } from '../wire/constants.ts';
+import { FLAG_RD, rcodeName, TYPE, typeName } from '../wire/constants.ts';
 import { nameToText, textToName } from '../wire/name.ts';
 import { Query } from '../wire/query.ts';
 import { readQuery } from '../wire/reader.ts';
@@ -174,15 +174,17 @@ export class Explainer {
       const verdict = explainWith(plugin, hooks, query, steps, matches);
       if (verdict !== CONTINUE) return result(plugin.name, OUTCOMES[verdict]);
     }
-    if (this.#ownNames.decide(query) === ANSWER) {
+    const byItself = () => {
       const rcode = rcodeName(query.rcode);
       steps.push({ place: 'own names', who: 'server', verdict: 'answer', reason: 'the server answers this by itself' });
       return result('server', `answered ${rcode} by the server itself`);
-    }
+    };
+    if (this.#ownNames.decide(query) === ANSWER) return byItself();
     for (const { plugin, hooks } of others) {
       const verdict = explainWith(plugin, hooks, query, steps, matches);
       if (verdict !== CONTINUE) return result(plugin.name, OUTCOMES[verdict]);
     }
+    if (query.question.type === TYPE.ANY && minimalAny(query) === ANSWER) return byItself();
     const held = this.#cache.peek(query.question, this.#clock.nowMs());
     if (held && !held.stale && held.ttlLeft > 0) {
       const reason = `${rcodeName(held.rcode)} stored ${held.age} s ago, ${held.ttlLeft} s left`;

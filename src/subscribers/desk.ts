@@ -9,7 +9,7 @@ import { errorText } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { PublishedSubscribers } from './in-force.ts';
 import { listenForAccounting } from './radius/listener.ts';
-import { rangeHolder } from './ranges/ranges-check.ts';
+import { rangeHolder, refuseUnreadable } from './ranges/ranges-check.ts';
 import { type LoadedRanges, loadRanges } from './ranges/ranges-file.ts';
 import type { SubscriberState } from './state.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
@@ -60,6 +60,10 @@ export class SubscriberDesk {
       ),
       rows: metrics.gauge('sekisho_subscribers_range_rows', 'Rows of the file of static ranges that are in force.'),
       rejected: metrics.gauge('sekisho_subscribers_range_rows_rejected', 'Rows of that file that were left out.'),
+      unreadable: metrics.gauge(
+        'sekisho_subscribers_range_rows_unreadable',
+        'Of those left out: rows that cannot be read although an address in them can. Nobody is known behind it.',
+      ),
       leases: metrics.gauge('sekisho_subscribers_lease_addresses', 'Addresses that were leased since the start.'),
       bytes: metrics.gauge('sekisho_subscribers_table_bytes', 'Memory of the tables of addresses.'),
       entries: metrics.gauge('sekisho_subscribers_ledger_entries', 'Entries of the consent ledger.'),
@@ -70,10 +74,14 @@ export class SubscriberDesk {
     };
   }
 
-  /** Load the ranges and publish. Nobody is inspected on these terms before `activate`. */
+  /**
+   * Load the ranges and publish. Nobody is inspected on these terms before `activate`. Throws SekishoError where rows cannot
+   * be read that name an address, unless the configuration says that those are to be hidden.
+   */
   static async open(parts: SubscriberDeskParts): Promise<SubscriberDesk> {
     const desk = new SubscriberDesk(parts);
     await desk.#load();
+    refuseUnreadable(parts.config, desk.ranges);
     parts.state.onLeasesMoved.add(desk.#leasesMoved);
     await desk.#publish();
     return desk;
@@ -123,6 +131,7 @@ export class SubscriberDesk {
     values[this.#gauges.known] = register.directory.count;
     values[this.#gauges.rows] = this.ranges?.rows ?? 0;
     values[this.#gauges.rejected] = this.ranges?.rejected ?? 0;
+    values[this.#gauges.unreadable] = this.ranges?.unreadable ?? 0;
     values[this.#gauges.leases] = leases.table.count;
     values[this.#gauges.bytes] = leases.table.bytes + ranges.bytes;
     values[this.#gauges.entries] = ledger.entries;
@@ -138,34 +147,45 @@ export class SubscriberDesk {
     if (seenOf(this.config.rangesFile) === this.#seen) return;
     this.#loading = this.#loading.then(async () => {
       if (seenOf(this.config.rangesFile) === this.#seen) return;
-      if (await this.#load()) await this.#publish();
+      await this.#load();
+      await this.#publish();
     });
     this.#loading = this.#loading.catch((error: unknown) => {
       this.#parts.log.error({ err: error }, 'new subscriber ranges could not be put into force everywhere');
     });
   }
 
-  /** False where the file cannot be read: what it said before stays in force. */
-  async #load(): Promise<boolean> {
+  /**
+   * Where the file is gone or cannot be read, nobody is known by it: what it said before may have become untrue. Of one with
+   * rows that cannot be read the others are in force; it was refused at the start, and is told of here.
+   */
+  async #load(): Promise<void> {
     const { rangesFile } = this.config;
-    if (rangesFile === undefined) return false;
+    if (rangesFile === undefined) return;
     const { log } = this.#parts;
-    const seen = seenOf(rangesFile);
-    this.#seen = seen;
+    this.#seen = seenOf(rangesFile);
     try {
       const { register } = this.state;
       this.ranges = await loadRanges(rangesFile, (subscriber) =>
         rangeHolder(subscriber, this.config.groups, (number) => register.holderFor(number)),
       );
     } catch (error) {
-      log.error({ reason: errorText(error) }, 'subscriber ranges cannot be read; what was known of them stays');
-      return false;
+      this.ranges = undefined;
+      log.error(
+        { reason: errorText(error) },
+        'subscriber ranges cannot be read: nobody is known by them until they can',
+      );
+      return;
     }
-    const { rows, rejected, findings } = this.ranges;
-    if (rejected > 0)
-      log.warn({ rows, rejected, first: findings.slice(0, LOGGED_ROWS) }, 'subscriber ranges: some rows were left out');
+    const { rows, rejected, unreadable, findings } = this.ranges;
+    const first = findings.slice(0, LOGGED_ROWS);
+    if (unreadable > 0)
+      log.error(
+        { rows, rejected, unreadable, first },
+        'subscriber ranges: rows cannot be read, and nobody is known behind the addresses in them',
+      );
+    else if (rejected > 0) log.warn({ rows, rejected, first }, 'subscriber ranges: some rows were left out');
     else log.info({ rows }, 'subscriber ranges are in force');
-    return true;
   }
 
   #publish(leases = this.state.leases.table.memory): Promise<void> {

@@ -15,6 +15,8 @@ export interface RadiusConfig {
 export interface SubscribersConfig {
   /** Absolute. */
   readonly rangesFile?: string;
+  /** Rows that name an address and cannot be read: no start (default), or nobody behind the address. */
+  readonly unreadableRows?: 'refuse' | 'hide';
   readonly terms: Terms;
   readonly groups: readonly ContractGroup[];
   /** By listening address. */

@@ -58,6 +58,7 @@ async function start(more: { subscribers?: object; plugins?: object; folder?: st
     cache: { size: '1MiB' },
     subscribers: {
       ranges: rangesFile,
+      'unreadable-rows': 'hide',
       terms: '2026-04',
       groups: [
         { name: '@home', covers: ['c2'] },
@@ -211,8 +212,13 @@ describe('who is blocked', () => {
   });
 
   it('follows the file of ranges, and names its bad rows by line without what is in them', async () => {
-    const warning = logOf(place.server).find(({ msg }) => String(msg).includes('some rows were left out'));
-    expect(warning).toMatchObject({ rows: 4, rejected: 1, first: [{ line: 5, problem: 'no subscriber number' }] });
+    const error = logOf(place.server).find(({ msg }) => String(msg).includes('rows cannot be read'));
+    expect(error).toMatchObject({
+      rows: 4,
+      rejected: 1,
+      unreadable: 1,
+      first: [{ line: 5, problem: 'no subscriber number', hides: true }],
+    });
     expect(place.server.stdout()).not.toMatch(/47 99|127\.0\.0\.99|4711|c2\.example/);
     writeFileSync(`${place.rangesFile}.new`, RANGES.replace(OTHER, '127.0.0.17'));
     renameSync(`${place.rangesFile}.new`, place.rangesFile);

@@ -21,6 +21,8 @@ export const PACKAGES = {
   chromium: 'chromium',
   'dnstap-read': 'bind9-dnsutils',
   fstrm_capture: 'fstrm-bin',
+  faketime: 'faketime',
+  ip: 'iproute2',
 } as const;
 export type Program = keyof typeof PACKAGES;
 

@@ -52,14 +52,12 @@ export function sekishoMain(): string {
 
 /** Start the built server on free ports and wait until `/readyz` says 200. */
 export async function startSekisho(options: SekishoOptions = {}): Promise<SekishoServer> {
-  const main = sekishoMain();
-  if (!existsSync(main)) throw new Error('dist/src/main.js does not exist: run `npm run build` first');
+  if (!existsSync(sekishoMain())) throw new Error('dist/src/main.js does not exist: run `npm run build` first');
   const folder = temporaryFolder('server');
   const port = await freePort();
   const adminPort = await freePort();
   const noticePort = await freePort();
   const given = options.config ?? {};
-  const { probeName } = options;
   const config = stringify({
     ...(({ notice: _, ...others }) => others)(given),
     server: {
@@ -74,10 +72,25 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
   });
   const configFile = join(folder, 'sekisho.yaml');
   writeFileSync(configFile, config);
-  const running = await startProcess({
+  const place: Place = { port, adminPort, noticePort, folder, configFile, config };
+  return { ...(await run(place, options)), ...place };
+}
+
+/** Start it once more after its process ended: the same ports, data and configuration file, as that file is now. */
+export async function startAgain(server: SekishoServer, options: SekishoOptions = {}): Promise<SekishoServer> {
+  const { port, adminPort, noticePort, folder, configFile, config } = server;
+  const place: Place = { port, adminPort, noticePort, folder, configFile, config };
+  return { ...(await run(place, options)), ...place };
+}
+
+type Place = Omit<SekishoServer, keyof RunningProcess>;
+
+function run({ port, adminPort, folder, configFile }: Place, options: SekishoOptions): Promise<RunningProcess> {
+  const { probeName } = options;
+  return startProcess({
     name: 'sekisho',
     command: process.execPath,
-    args: [...(options.nodeArgs ?? []), main, 'run', '--config', configFile],
+    args: [...(options.nodeArgs ?? []), sekishoMain(), 'run', '--config', configFile],
     cwd: folder,
     ...(options.core === undefined ? {} : { core: options.core }),
     ...(options.env === undefined ? {} : { env: options.env }),
@@ -87,5 +100,4 @@ export async function startSekisho(options: SekishoOptions = {}): Promise<Sekish
         ? async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200
         : () => answers(port, probeName),
   });
-  return { ...running, port, adminPort, noticePort, folder, configFile, config };
 }

@@ -1,9 +1,26 @@
 /** What `sekisho check` finds in the file of static ranges: as the server would read it, with nothing put into force. */
-
+import { SekishoError } from '../../errors/errors.ts';
 import type { ContractGroup } from '../consent/register.ts';
+import type { SubscribersConfig } from '../subscribers-config.ts';
 import { Directory, isGroup } from '../table/directory.ts';
 import type { RowProblem } from './range-row.ts';
 import { type LoadedRanges, loadRanges } from './ranges-file.ts';
+
+/**
+ * Throws SekishoError where the file has rows that name an address and cannot be read, unless the configuration says that
+ * those addresses are to be hidden.
+ */
+export function refuseUnreadable(config: SubscribersConfig, ranges: LoadedRanges | undefined): void {
+  if (!ranges || ranges.unreadable === 0 || config.unreadableRows === 'hide') return;
+  const first = ranges.findings.find(({ hides }) => hides);
+  const where = first ? `, the first of them line ${first.line}: ${first.problem}` : '';
+  const rows =
+    ranges.unreadable === 1 ? 'one row names an address and' : `${ranges.unreadable} rows name an address and`;
+  throw new SekishoError(
+    'SEKISHO_RANGES_UNREADABLE',
+    `${config.rangesFile}: ${rows} cannot be read${where}; correct them (\`sekisho check\` names them), or let nobody be known behind these addresses with \`subscribers.unreadable-rows: hide\``,
+  );
+}
 
 /** Rejects where the file cannot be read. */
 export function checkRanges(file: string, groups: readonly ContractGroup[]): Promise<LoadedRanges> {

@@ -2,26 +2,42 @@
  * Loads the file of static ranges into a table of its own, which then is put into force as a whole.
  *
  * Networks may lie inside one another: the longer prefix counts, as in routing. What two rows claim for different
- * subscribers (the same network, or ports that overlap) belongs to neither: guessing might inspect the one who opted out.
+ * subscribers (the same network, or ports that overlap) belongs to neither: guessing might inspect the one who opted out. What
+ * a row that cannot be read may speak of (recognisable.ts) belongs to nobody either.
  */
-import { createReadStream } from 'node:fs';
+
 import type { Prefix } from '../../address/address.ts';
+import { SekishoError } from '../../errors/errors.ts';
+import { type Columns, columnsOf } from '../exported-columns.ts';
+import { type ExportedRow, ExportedRows } from '../exported-rows.ts';
+import { type ExportedLine, exportedLines } from '../exported-text.ts';
+import { bitsOf } from '../prefix-cover.ts';
+import { recognisable } from '../recognisable.ts';
 import { AddressTable } from '../table/address-table.ts';
 import { portBlocks } from '../table/ports.ts';
 import { NEVER, NOBODY, UNKNOWN } from '../table/prefix-table.ts';
-import { parseRangeRow, type RangeRow, type RowFault, type RowProblem } from './range-row.ts';
+import {
+  plainRangeRow,
+  RANGE_COLUMNS,
+  type RangeColumn,
+  type RangeRow,
+  type RowFault,
+  type RowProblem,
+  readRangeRow,
+} from './range-row.ts';
 
-/** Longest row that is looked at; no address and number together come near. */
-const MAX_LINE = 256;
 /** Problems kept with their line; the others are counted. */
 export const KEPT_PROBLEMS = 100;
-const CHUNK_BYTES = 1 << 16;
-const FAULT: RowFault = { problem: 'not of the form address,subscriber' };
+const UNREADABLE_BESIDE = 'another row about this address cannot be read';
+/** Foreign marks of a comment. Ours, #, is one whatever follows; after these an address makes a row of it. */
+const FOREIGN_COMMENT = /^\s*(?:;|\/\/|--|REM\b)/i;
 
 export interface RowFinding {
   /** From 1. */
   readonly line: number;
   readonly problem: RowProblem;
+  /** The row cannot be read, and an address in it can: nobody is known behind that one. */
+  readonly hides?: true;
 }
 
 export interface LoadedRanges {
@@ -29,7 +45,9 @@ export interface LoadedRanges {
   /** Rows in force. */
   readonly rows: number;
   readonly rejected: number;
-  /** The first of them, in the order of the file. */
+  /** Of those rejected: that cannot be read, while an address in them can. */
+  readonly unreadable: number;
+  /** The first of those rejected, in the order of the file. */
   readonly findings: readonly RowFinding[];
 }
 
@@ -48,60 +66,85 @@ export async function loadRanges(
   holderFor: (subscriber: string) => number | RowProblem,
 ): Promise<LoadedRanges> {
   const loader = new Loader(holderFor);
-  let rest = '';
-  let line = 0;
-  // Chunk by chunk: between two of them the control plane gets its turn.
-  for await (const chunk of createReadStream(file, { encoding: 'latin1', highWaterMark: CHUNK_BYTES })) {
-    const lines = (rest + chunk).split('\n');
-    rest = lines.pop() ?? '';
-    if (rest.length > MAX_LINE) rest = rest.slice(0, MAX_LINE + 1);
-    for (const text of lines) loader.take(text, ++line);
-  }
-  if (rest !== '') loader.take(rest, ++line);
+  for await (const lines of exportedLines(file)) for (const line of lines) loader.take(line);
   return loader.finish();
 }
 
 class Loader {
   readonly #table = new AddressTable();
   readonly #holderFor: (subscriber: string) => number | RowProblem;
+  readonly #exported = new ExportedRows();
+  #columns: Columns<RangeColumn> | undefined;
+  /** Names of columns may come until a row was read. */
+  #begun = false;
+  /** The columns are in the order that rows have without names. */
+  #usualOrder = true;
   readonly #ported: PortRow[] = [];
-  /** What rows that are wrong speak of. */
-  readonly #doubtful: Prefix[] = [];
-  /** Lines of networks by their text, where a second row may contest them. */
-  readonly #contested = new Set<string>();
+  /** What rows that cannot be read may speak of, so that no other row says more of it. */
+  readonly #hidden = new AddressTable();
   readonly #findings: RowFinding[] = [];
   #rejected = 0;
+  #unreadable = 0;
   #rows = 0;
 
   constructor(holderFor: (subscriber: string) => number | RowProblem) {
     this.#holderFor = holderFor;
   }
 
-  take(text: string, line: number): void {
-    const row = text.endsWith('\r') ? text.slice(0, -1) : text;
-    if (row === '' || row.startsWith('#') || (line === 1 && /^(address|prefix|network)\b/i.test(row))) return;
-    const parsed = row.length > MAX_LINE ? FAULT : parseRangeRow(row);
-    if ('problem' in parsed) {
-      this.#reject(line, parsed.problem, parsed.prefix);
-      return;
-    }
-    const holder = this.#holderFor(parsed.subscriber);
-    if (typeof holder === 'string') this.#reject(line, holder, parsed);
-    else if (parsed.ports) this.#ported.push({ row: parsed, holder, line });
-    else this.#takeNetwork(parsed, holder, line);
+  take(line: ExportedLine): void {
+    const plain = this.#usualOrder && this.#exported.atStart && !line.piece ? plainRangeRow(line.text) : undefined;
+    if (plain) this.#accept(plain, line.number);
+    else this.#takeRow(this.#exported.take(line));
   }
 
   finish(): LoadedRanges {
+    this.#takeRow(this.#exported.finish());
     this.#takePorts();
-    // Its row is wrong, but whose it is not is certain: it must not fall to a larger range, of a whole group, around it.
-    for (const { words, bits } of this.#doubtful) this.#put({ words, bits, port: 0, portBits: 0 }, NOBODY);
     this.#findings.sort((one, other) => one.line - other.line);
     return {
       table: this.#table,
       rows: this.#rows,
       rejected: this.#rejected,
+      unreadable: this.#unreadable,
       findings: this.#findings.slice(0, KEPT_PROBLEMS),
     };
+  }
+
+  #takeRow(row: ExportedRow | undefined): void {
+    if (!row) return;
+    if (row.fault) {
+      this.#hideRow(row, row.fault);
+      return;
+    }
+    if (!this.#begun && this.#takeNames(row)) return;
+    const read = row.readings.map((cells) => readRangeRow(cells, this.#columns));
+    const rows = read.filter((each): each is RangeRow => !('problem' in each));
+    const [first] = rows;
+    if (!first) this.#hideRow(row, (read[0] as RowFault).problem);
+    else if (rows.some((each) => !sameRow(each, first)) || (row.texts.length > 1 && namesMore(row.texts, first)))
+      this.#hideRow(row, 'several ways to read its bytes');
+    else this.#accept(first, row.line);
+  }
+
+  /** True for a row of names. A row with an address is none, whatever else stands in it. */
+  #takeNames(row: ExportedRow): boolean {
+    const columns = row.readings.map((cells) => columnsOf(cells, RANGE_COLUMNS)).find(Boolean);
+    if (!columns || recognisable(row.texts).length > 0) return false;
+    this.#columns = columns;
+    this.#begun = true;
+    const { unclear, places } = columns;
+    this.#usualOrder = !unclear && places.address === 0 && places.subscriber === 1 && Object.keys(places).length === 2;
+    return true;
+  }
+
+  #accept(row: RangeRow, line: number): void {
+    this.#begun = true;
+    const holder = this.#holderFor(row.subscriber);
+    if (typeof holder === 'string') {
+      this.#reject({ line, problem: holder });
+      this.#hide(row);
+    } else if (row.ports) this.#ported.push({ row, holder, line });
+    else this.#takeNetwork(row, holder, line);
   }
 
   #takeNetwork(row: RangeRow, holder: number, line: number): void {
@@ -113,14 +156,9 @@ class Loader {
       this.#rows++;
       return;
     }
-    this.#reject(line, 'claimed for somebody else by another row');
-    // The first row that claimed it is given up too, once.
-    const key = `${row.words.join()}/${row.bits}`;
-    if (this.#contested.has(key)) return;
-    this.#contested.add(key);
-    this.#put(prefix, NOBODY);
-    this.#rows--;
-    this.#rejected++;
+    const hidden = this.#hidden.holderOf(prefix) === NOBODY;
+    this.#reject({ line, problem: hidden ? UNREADABLE_BESIDE : 'claimed for somebody else by another row' });
+    this.#giveUp(prefix);
   }
 
   /** Rows of one address whose ports touch each other belong together: where they are not all the same subscriber's, none counts. */
@@ -137,25 +175,77 @@ class Loader {
       }
       const together = this.#ported.slice(from, to);
       const agreed = together.every(({ holder }) => holder === together[0]!.holder);
+      const hidden = this.#hidden.holderOf({ ...together[0]!.row, port: 0, portBits: 0 }) === NOBODY;
       for (const { row, holder, line } of together) {
         for (const { port, bits } of portBlocks(row.ports!.first, row.ports!.last))
-          this.#put({ words: row.words, bits: row.bits, port, portBits: bits }, agreed ? holder : NOBODY);
-        if (agreed) this.#rows++;
-        else this.#reject(line, 'claimed for somebody else by another row');
+          this.#put({ words: row.words, bits: row.bits, port, portBits: bits }, agreed && !hidden ? holder : NOBODY);
+        if (hidden) this.#reject({ line, problem: UNREADABLE_BESIDE });
+        else if (agreed) this.#rows++;
+        else this.#reject({ line, problem: 'claimed for somebody else by another row' });
       }
       from = to;
     }
   }
 
-  #put(prefix: Parameters<AddressTable['set']>[0], holder: number): void {
-    this.#table.set(prefix, holder, NEVER);
+  /** A row that cannot be read, and all that it may speak of. */
+  #hideRow({ line, texts, more = false }: ExportedRow, problem: RowProblem): void {
+    const prefixes = recognisable(texts);
+    if (prefixes.length === 0 && texts.every((text) => FOREIGN_COMMENT.test(text))) return;
+    for (const prefix of prefixes) this.#hide(prefix);
+    if (more) return;
+    if (prefixes.length > 0) this.#unreadable++;
+    this.#reject({ line, problem, ...(prefixes.length > 0 && { hides: true }) });
   }
 
-  #reject(line: number, problem: RowProblem, prefix?: Prefix): void {
-    this.#rejected++;
-    if (prefix) this.#doubtful.push(prefix);
-    if (this.#findings.length < KEPT_PROBLEMS) this.#findings.push({ line, problem });
+  /** Whose it is is not known; whose it is not is certain: it must not fall to a larger range, of a whole group, around it. */
+  #hide({ words, bits }: Prefix): void {
+    const prefix = { words, bits, port: 0, portBits: 0 };
+    this.#giveUp(prefix);
+    this.#hidden.set(prefix, NOBODY, NEVER);
   }
+
+  /** Nobody's, and no longer the row's that claimed it. */
+  #giveUp(prefix: Parameters<AddressTable['set']>[0]): void {
+    const before = this.#table.holderOf(prefix);
+    if (before >= 0) {
+      this.#rows--;
+      this.#rejected++;
+    }
+    if (before !== NOBODY) this.#put(prefix, NOBODY);
+  }
+
+  #put(prefix: Parameters<AddressTable['set']>[0], holder: number): void {
+    // Left out, it would fall to the range around it.
+    if (!this.#table.set(prefix, holder, NEVER))
+      throw new SekishoError(
+        'SEKISHO_TOO_MANY_RANGES',
+        'the file of static ranges has more rows than one server can hold',
+      );
+  }
+
+  #reject(finding: RowFinding): void {
+    this.#rejected++;
+    if (this.#findings.length < KEPT_PROBLEMS) this.#findings.push(finding);
+  }
+}
+
+/** Another reading names an address that lies elsewhere. */
+function namesMore(texts: readonly string[], { words, bits }: RangeRow): boolean {
+  const read = bitsOf(words);
+  return recognisable(texts).some((named) => {
+    const beyond = BigInt(128 - Math.min(bits, named.bits));
+    return read >> beyond !== bitsOf(named.words) >> beyond;
+  });
+}
+
+function sameRow(one: RangeRow, other: RangeRow): boolean {
+  return (
+    one.subscriber === other.subscriber &&
+    one.bits === other.bits &&
+    sameAddress(one, other) &&
+    one.ports?.first === other.ports?.first &&
+    one.ports?.last === other.ports?.last
+  );
 }
 
 function compareRows(one: RangeRow, other: RangeRow): number {

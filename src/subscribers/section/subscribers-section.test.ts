@@ -34,6 +34,7 @@ describe('subscribers in the configuration', () => {
     );
     expect(loaded.ok && loaded.config.subscribers).toEqual({
       rangesFile: join(folder, 'subscribers.csv'),
+      unreadableRows: 'refuse',
       terms: { version: '2026-04', covers: ['c2'] },
       groups: [{ name: '@home', covers: ['c2'] }],
       unfiltered: [false, true],

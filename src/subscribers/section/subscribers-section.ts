@@ -40,6 +40,12 @@ export const subscribersSchema = z.strictObject({
     .min(1)
     .optional()
     .describe('CSV file `address-or-prefix[:ports],subscriber`, watched for changes. The longest prefix counts.'),
+  'unreadable-rows': z
+    .enum(['refuse', 'hide'])
+    .default('refuse')
+    .describe(
+      'What to do about rows of `ranges` that cannot be read although an address in them can: `refuse` the file, at check, start and reload, or `hide` these addresses, so that nobody is known behind them.',
+    ),
   terms: z
     .string()
     .regex(
@@ -128,6 +134,7 @@ export function subscribersConfig(
   const { radius } = section;
   return {
     ...(section.ranges !== undefined && { rangesFile: resolve(baseFolder, section.ranges) }),
+    unreadableRows: section['unreadable-rows'],
     terms: { version: section.terms, covers: section.covers },
     groups: section.groups,
     unfiltered: listen.map((endpoint) => unfiltered.includes(endpointText(endpoint))),
