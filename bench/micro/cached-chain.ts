@@ -56,7 +56,7 @@ export async function cachedChain(names: readonly string[], lists?: ListsInForce
         name: 'sinkhole',
         options: { ipv4: '192.0.2.1', ttl: 30, rules: [{ name: 'attacked.example', ground, 'dry-run': false }] },
       },
-      ...(lists ? [{ name: 'rpz', options: {} }] : []),
+      ...(lists ? [{ name: 'rpz', options: { 'max-policy-ttl': 86_400 } }] : []),
     ],
     {
       lists: lists ?? new ListsInForce([]),

@@ -1,13 +1,13 @@
-import { decode, encode } from 'dns-packet';
+import { decode, encode, type Answer as PacketAnswer } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
 import { parsePrefix } from '../../src/address/address.ts';
-import { EDE, type NoticeFacts } from '../../src/contract/plugin.ts';
+import { EDE, type NoticeFacts, textToName } from '../../src/contract/plugin.ts';
 import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
 import { purposeBit } from '../../src/subscribers/consent/purposes.ts';
 import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
 import { AddressTable } from '../../src/subscribers/table/address-table.ts';
 import { NEVER } from '../../src/subscribers/table/prefix-table.ts';
-import { mount } from '../../src/testing/testing.ts';
+import { mount, type UpstreamSays } from '../../src/testing/testing.ts';
 import c2Block from './index.ts';
 import { drained, NoticeRing, noticeRings } from './notice-ring.ts';
 
@@ -26,7 +26,11 @@ const feeds: readonly TestList[] = [
   { category: 'policy', format: 'domains', text: 'policy.example\n', name: 'policy' },
 ];
 
-function setUp(options: Parameters<typeof mount>[1] = {}, notice: NoticeFacts = {}) {
+function setUp(
+  options: Parameters<typeof mount>[1] = {},
+  notice: NoticeFacts = {},
+  upstream?: (name: string, type: string) => UpstreamSays,
+) {
   const leases = new AddressTable();
   const ranges = new AddressTable();
   const consents = new Uint8Array(new SharedArrayBuffer(16));
@@ -49,13 +53,27 @@ function setUp(options: Parameters<typeof mount>[1] = {}, notice: NoticeFacts = 
     looked++;
     return original(question, mask);
   };
+  let matched = 0;
+  const originalName = names.lookupName.bind(names);
+  names.lookupName = (...given) => {
+    matched++;
+    return originalName(...given);
+  };
   const rings = noticeRings('record-names' in options);
-  const mounted = mount(c2Block, options as object, { lists, subscribers, shared: rings, server: { notice } });
+  const mounted = mount(c2Block, options as object, {
+    lists,
+    subscribers,
+    shared: rings,
+    server: { notice },
+    ...(upstream && { upstream }),
+  });
   return {
     mounted,
     consents,
     rings,
     lookedUp: () => looked,
+    /** Names compared with lists, by whatever way. */
+    matched: () => matched,
     ask: (name: string, client: string, more: object = {}) => mounted.ask({ name, client, ...more }),
     hits: (list: string) => mounted.counter('sekisho_c2_block_hits_total', { list }),
   };
@@ -173,6 +191,95 @@ test('consent to the warning of malware sites leads to the warning page and to n
   const without = setUp({ action: 'nxdomain' });
   expect((await without.ask('drop.example', WARNED)).answers).toMatchObject([{ data: '192.0.2.99' }]);
   expect(drained(without.rings).notices).toEqual([{ holder: 2, list: 2, count: 1 }]);
+});
+
+describe('a listed name behind an alias is a listed name', () => {
+  const service = (name: string, type: number, priority: number, target: string) => ({
+    name,
+    type: `UNKNOWN_${type}` as 'NULL',
+    ttl: 300,
+    data: Buffer.concat([Buffer.from([0, priority]), textToName(target)]),
+  });
+  const alias = (name: string, data: string) => ({ name, type: 'CNAME' as const, ttl: 300, data });
+  const upstream = (name: string, type: string): UpstreamSays => {
+    if (name === 'twice.example') return [alias(name, 'alias.example'), ...chain('alias.example', 'c2.example', type)];
+    if (name === 'alias.example') return chain(name, 'c2.example', type);
+    if (name === 'doubtful.example') return chain(name, 'maybe.example', type);
+    if (name === 'harmless.example') return chain(name, 'www.example', type);
+    if (name === 'own.example' && type === 'HTTPS') return [service(name, 65, 1, '.')];
+    if (name === 'moved.example' && type === 'HTTPS') return [service(name, 65, 0, 'x.bots.example')];
+    if (name === 'served.example' && type === 'SVCB')
+      return [service(name, 64, 1, 'www.example'), service(name, 64, 2, 'c2.example')];
+    return type === 'A' ? [{ name, type: 'A', ttl: 300, data: '192.0.2.99' }] : [];
+  };
+  const chain = (name: string, target: string, type: string): PacketAnswer[] => [
+    alias(name, target),
+    ...(type === 'A' ? [{ name: target, type: 'A' as const, ttl: 300, data: '192.0.2.99' }] : []),
+  ];
+
+  test.each([
+    ['alias.example', 'A'],
+    ['twice.example', 'A'],
+    ['alias.example', 'TXT'],
+    ['moved.example', 'UNKNOWN_65'],
+    ['served.example', 'UNKNOWN_64'],
+  ])('%s %s, fetched and cached, over UDP and TCP', async (name, type) => {
+    const { ask, hits, mounted } = setUp({}, {}, upstream);
+    for (const transport of ['udp', 'udp', 'tcp'])
+      expect(await ask(name, IN, { type, transport })).toMatchObject({
+        rcode: 'NXDOMAIN',
+        ede: EDE.BLOCKED,
+        answers: [],
+      });
+    expect([hits('c2-confirmed'), mounted.counter('sekisho_c2_block_lookups_total')]).toEqual([3, 3]);
+  });
+
+  test('and is answered, counted and recorded as if it had been asked for', async () => {
+    const notice = setUp({ action: 'notice' }, { ipv4: '198.51.100.80' }, upstream);
+    expect((await notice.ask('alias.example', IN)).answers).toEqual([
+      { name: 'alias.example', type: 'A', ttl: 30, class: 'IN', flush: false, data: '198.51.100.80' },
+    ]);
+    expect(drained(notice.rings).notices).toEqual([
+      { holder: 0, list: 0, count: 1 },
+      { holder: 0, list: 1, count: 1 },
+    ]);
+    const { ask, hits, rings } = setUp({}, {}, upstream);
+    expect((await ask('doubtful.example', IN)).answers).toHaveLength(2);
+    expect([hits('c2-suspected'), drained(rings).notices]).toEqual([1, [{ holder: 0, list: 1, count: 1 }]]);
+  });
+
+  test('while what leads nowhere else is left alone', async () => {
+    const { ask, mounted } = setUp({}, {}, upstream);
+    for (const name of ['harmless.example', 'www.example']) expect((await ask(name, IN)).ede).toBe(EDE.NONE);
+    expect(await ask('own.example', IN, { type: 'UNKNOWN_65' })).toMatchObject({ rcode: 'NOERROR', ede: EDE.NONE });
+    expect(mounted.counter('sekisho_c2_block_hits_total')).toBe(0);
+  });
+
+  test.each([
+    ['opted out', OUT],
+    ['unknown', STRANGER],
+  ])('but not to somebody who is %s: nothing is matched, counted or recorded', async (_, client) => {
+    const { ask, matched, rings, mounted } = setUp({}, {}, upstream);
+    for (const name of ['alias.example', 'twice.example', 'moved.example', 'served.example'])
+      for (const transport of ['udp', 'tcp'])
+        for (const type of ['A', 'UNKNOWN_65', 'UNKNOWN_64'])
+          expect(await ask(name, client, { type, transport })).toMatchObject({ rcode: 'NOERROR', ede: EDE.NONE });
+    expect([matched(), drained(rings)]).toEqual([0, { notices: [], lost: 0 }]);
+    expect(mounted.counter('sekisho_c2_block_hits_total')).toBe(0);
+    expect(mounted.counter('sekisho_c2_block_not_inspected_total')).toBe(24);
+  });
+
+  test('nor to who opts out while the answer is waited for', async () => {
+    const { ask, consents, rings, matched } = setUp({}, {}, upstream);
+    const waiting = ask('alias.example', IN);
+    Atomics.store(consents, 0, 0);
+    expect((await waiting).answers).toHaveLength(2);
+    // Once, for the name asked for: consent was there then.
+    expect([matched(), drained(rings).notices]).toEqual([1, []]);
+    expect((await ask('alias.example', IN)).answers).toHaveLength(2);
+    Atomics.store(consents, 0, C2);
+    expect((await ask('alias.example', IN)).rcode).toBe('NXDOMAIN');
+  });
 });
 
 describe('who did not consent is not inspected', () => {

@@ -47,7 +47,9 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
   const found = current.names.lookup(query.question, wanted);
   const matches: RuleMatch[] = [];
   const follows: string[] = [];
+  const { excepted } = current.names;
   lists.facts.forEach(({ name, category, tier }, list) => {
+    if ((excepted & (1 << list)) !== 0) follows.push(`${name} excepts the name`);
     if ((found & (1 << list)) === 0 || !current.names.matchOf(list)) return;
     const { question } = query;
     const rule = nameToText(question.name, question.labelStarts[question.labelCount - current.names.labels]);
@@ -61,6 +63,6 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
       follows.push(`${name} (${purpose}, ${tier}) leads to ${action ?? 'a notice only: there is no warning page'}`);
     }
   });
-  if (matches.length === 0) return { reason: `${who}; on none of the lists consented to` };
+  if (follows.length === 0) return { reason: `${who}; on none of the lists consented to` };
   return { reason: `${who}; ${follows.join('; ')}`, matches };
 }

@@ -5,17 +5,22 @@
  *   address ─▶ holder ─▶ purposes ─▶ mask of lists ─▶ policy index ─▶ block, or record a notice
  *              unknown    none        none
  *                 └─────────┴───────────┴──▶ go on: nothing was looked up, nothing is recorded
+ *
+ * So for the name that is asked for, before it is resolved; and once more, consent included, for the names to which the
+ * answer leads: a listed name behind an alias is a listed name.
  */
 
 import {
   ACTION_PASSTHRU,
+  CACHE_HIT,
+  CACHE_NOT_ASKED,
   CLASS,
   CONTINUE,
   categoryBit,
   definePlugin,
   expiryMs,
   type Ground,
-  type ListsInForce,
+  type LoadedLists,
   PURPOSE_MASKS,
   type Query,
   type Verdict,
@@ -24,6 +29,7 @@ import { describe } from './explain.ts';
 import { drainEvery, NoticeRing, noticeRings } from './notice-ring.ts';
 import { checkOptions, options, toldWith } from './options.ts';
 import { Responder } from './respond.ts';
+import { mayLeadOn, Targets } from './targets.ts';
 
 export default definePlugin({
   name: 'c2-block',
@@ -88,6 +94,10 @@ export default definePlugin({
       return counter('hits', 'Names found, by list and by what followed.', { list: name, action });
     });
 
+    const targets = new Targets();
+    /** Whom the query hook has last let go without a look: packets answered at once need not be asked about again. */
+    const passedOn = { id: -1, port: 0, hashLow: 0, hashHigh: 0 };
+
     return {
       foresee: (query) => subscribers.foresee(query),
       fetch: () => subscribers.fetch(),
@@ -96,18 +106,33 @@ export default definePlugin({
         const holder = subscribers.holderOf(query);
         if (holder < 0) {
           counters[notInspected[subscribers.reason]!]! += 1;
-          return CONTINUE;
+          return passOn(query);
         }
         const wanted = listsFor[subscribers.purposesOf(holder)]!;
         if (wanted === 0) {
           counters[notInspected[NO_CONSENT]!]! += 1;
-          return CONTINUE;
+          return passOn(query);
         }
+        passedOn.id = -1;
         const current = lists.current;
         if (current === undefined || query.question.class !== CLASS.IN) return CONTINUE;
         counters[lookups]! += 1;
         const found = current.names.lookup(query.question, wanted);
-        return found === 0 ? CONTINUE : act(query, holder, found, current);
+        if (found === 0) return CONTINUE;
+        const { name, nameLength } = query.question;
+        const blocking = act(holder, found, current, name, nameLength);
+        return blocking < 0 ? CONTINUE : responder.block(query, facts[blocking]!.category);
+      },
+      answer(query) {
+        // Neither cache nor source: a plugin wrote it, this one included, or the server itself.
+        if (query.cacheResult === CACHE_NOT_ASKED || query.question.class !== CLASS.IN) return CONTINUE;
+        if (query.cacheResult === CACHE_HIT && wasPassedOn(query)) return CONTINUE;
+        // R2: asked again, because the answer may have been waited for: an opt-out acts on it.
+        const holder = subscribers.holderOf(query);
+        const wanted = holder < 0 ? 0 : listsFor[subscribers.purposesOf(holder)]!;
+        const current = lists.current;
+        if (wanted === 0 || current === undefined || !mayLeadOn(query)) return CONTINUE;
+        return answerWith(query, holder, wanted, current);
       },
       explain: (query) =>
         describe(query, { lists, subscribers, listsFor, confirmed, dryRun, responder, describeSubscriber }),
@@ -121,12 +146,42 @@ export default definePlugin({
       return namesEndMs === Number.POSITIVE_INFINITY;
     }
 
-    function act(
-      query: Query,
-      holder: number,
-      found: number,
-      { names }: NonNullable<ListsInForce['current']>,
-    ): Verdict {
+    function passOn({ id, port, question }: Query): Verdict {
+      passedOn.id = id;
+      passedOn.port = port;
+      passedOn.hashLow = question.hashLow;
+      passedOn.hashHigh = question.hashHigh;
+      return CONTINUE;
+    }
+
+    /** Where another packet is taken for that one, nobody is inspected who is not to be. */
+    function wasPassedOn({ id, port, question }: Query): boolean {
+      return (
+        passedOn.id === id &&
+        passedOn.port === port &&
+        passedOn.hashLow === question.hashLow &&
+        passedOn.hashHigh === question.hashHigh
+      );
+    }
+
+    /** The names behind the one asked for; each list counts once a query, also where it has several of them. */
+    function answerWith(query: Query, holder: number, wanted: number, current: LoadedLists): Verdict {
+      targets.read(query);
+      const { names } = current;
+      let asked = wanted & ~names.lookup(query.question, wanted);
+      for (let i = 0; i < targets.count && asked !== 0; i++) {
+        const { bytes, length, labelStarts, labelCount } = targets.at(i);
+        const found = names.lookupAlias(bytes, labelStarts, labelCount, wanted, query.question.type) & asked;
+        if (found === 0) continue;
+        asked &= ~found;
+        const blocking = act(holder, found, current, bytes, length);
+        if (blocking >= 0) return responder.block(query, facts[blocking]!.category);
+      }
+      return CONTINUE;
+    }
+
+    /** Count and record what was found of a name. Gives the list that blocks it, or -1. */
+    function act(holder: number, found: number, { names }: LoadedLists, name: Uint8Array, nameLength: number): number {
       let blocking = -1;
       for (let list = 0; list < facts.length; list++) {
         if ((found & (1 << list)) === 0) continue;
@@ -134,11 +189,11 @@ export default definePlugin({
         if (names.matchOf(list) && names.action === ACTION_PASSTHRU) continue;
         counters[hits[list]!]! += 1;
         if ((dryRun & (1 << list)) !== 0) continue;
-        ring?.push(holder, list, namesMayBeKept() ? query.question : undefined);
+        ring?.push(holder, list, namesMayBeKept() ? name : undefined, nameLength);
         if (blocking < 0 && (confirmed & (1 << list)) !== 0 && responder.actionFor(facts[list]!.category) !== undefined)
           blocking = list;
       }
-      return blocking < 0 ? CONTINUE : responder.block(query, facts[blocking]!.category);
+      return blocking;
     }
   },
 });

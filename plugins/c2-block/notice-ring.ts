@@ -6,7 +6,7 @@
  *
  * Names stand behind all rings, in a place for each entry, and only where the operator has a ground for it.
  */
-import { type Clock, faultOf, type NoticeDesk, nameToText, type Question } from '../../src/contract/plugin.ts';
+import { type Clock, faultOf, type NoticeDesk, nameToText } from '../../src/contract/plugin.ts';
 
 const HEADER = 4;
 /** Found names between two looks of the main thread, for each worker. A power of two. */
@@ -35,8 +35,8 @@ export class NoticeRing {
     this.#words = new Int32Array(rings, worker * RING_WORDS * 4, RING_WORDS);
   }
 
-  /** `question`: its name is recorded too, in rings that were made for it. */
-  push(holder: number, list: number, question?: Question): void {
+  /** `name`: wire form of `length` bytes, is recorded too, in rings that were made for it. */
+  push(holder: number, list: number, name?: Uint8Array, nameLength = 0): void {
     const words = this.#words;
     const written = words[0]!;
     if (((written - Atomics.load(words, 1)) | 0) >= ROOM) {
@@ -48,9 +48,9 @@ export class NoticeRing {
     words[at + 1] = list;
     if (this.#names !== undefined) {
       const place = (written & (ROOM - 1)) * NAME_BYTES;
-      const length = question?.nameLength ?? 0;
+      const length = name === undefined ? 0 : nameLength;
       this.#names[place] = length;
-      for (let i = 0; i < length; i++) this.#names[place + 1 + i] = question!.name[i]!;
+      for (let i = 0; i < length; i++) this.#names[place + 1 + i] = name![i]!;
     }
     Atomics.store(words, 0, (written + 1) | 0);
   }

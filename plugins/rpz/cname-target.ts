@@ -35,6 +35,11 @@ export class CnameTarget {
     this.isItself = this.#name.equals(name);
   }
 
+  /** The target is that name. */
+  is(name: MessageName): boolean {
+    return this.length > 0 && this.#name.equals(name);
+  }
+
   /**
    * Take the CNAME among the local data of the rule that `rules` found. False where there is none, or where the data hold
    * records of the type asked for beside it.

@@ -14,14 +14,17 @@ import {
   CLASS,
   CONTINUE,
   definePlugin,
+  durationSeconds,
   FAIL,
   type LoadedLists,
+  mayHoldAlias,
   type Query,
+  TYPE,
   type Verdict,
   z,
 } from '../../src/contract/plugin.ts';
 import { explain, explainAnswer } from './explain.ts';
-import { asksForAlias, Matcher } from './matcher.ts';
+import { Matcher } from './matcher.ts';
 import { Policies } from './policies.ts';
 import { ReplyView } from './reply-view.ts';
 import { Responder } from './respond.ts';
@@ -31,12 +34,18 @@ export default definePlugin({
   stage: 'policy',
   summary: 'response policy zones: the lists of category policy',
   listCategories: ['policy'],
-  options: z.strictObject({}),
-  data({ lists: inForce, clock, counter, counters }) {
+  options: z.strictObject({
+    'max-policy-ttl': durationSeconds({ min: '1s', max: '7d' })
+      .prefault('1d')
+      .describe(
+        'Longest TTL of what a rule answers, negative answers included: a rule that is lifted is gone from caches after that. (BIND: `max-policy-ttl`, 5 seconds unless told.)',
+      ),
+  }),
+  data({ options, lists: inForce, clock, counter, counters }) {
     const policies = new Policies(inForce.facts, clock, counter);
     const view = new ReplyView();
     const matcher = new Matcher(policies, view);
-    const responder = new Responder(matcher, view);
+    const responder = new Responder(matcher, view, options['max-policy-ttl']);
     let known: LoadedLists | undefined;
     /** Lists that have triggers on answers. */
     let answerHolders = 0;
@@ -46,7 +55,7 @@ export default definePlugin({
         const lists = ready(query);
         if (lists === undefined) return CONTINUE;
         matcher.begin(0);
-        const decides = matcher.matchQuestion(query, lists, policies.inForce & decidedEarly());
+        const decides = matcher.matchQuestion(query, lists, policies.inForce & decidedAtOnce(query));
         countPassed();
         return decides ? carryOut(query, 0, lists) : CONTINUE;
       },
@@ -110,6 +119,11 @@ export default definePlugin({
       return first === 0 ? -1 : first | (first - 1);
     }
 
+    /** ANY is answered by the server itself (RFC 8482): there is no answer whose rules would have to be waited for. */
+    function decidedAtOnce({ question }: Query): number {
+      return question.type === TYPE.ANY ? -1 : decidedEarly();
+    }
+
     function countPassed(): void {
       for (let i = 0; i < matcher.passedCount; i++) counters[matcher.passed[i]!]! += 1;
     }
@@ -126,11 +140,4 @@ export default definePlugin({
 /** The client comes back over TCP, where there is more to look at. */
 function isTruncated({ reply, replyStart }: Query): boolean {
   return (reply[replyStart + 2]! & 2) !== 0;
-}
-
-/** False where the first record answers the question's own name: then no CNAME is followed. */
-function mayHoldAlias({ reply, replyStart, questionEnd, question }: Query): boolean {
-  if ((reply[replyStart + 6]! | reply[replyStart + 7]!) === 0 || asksForAlias(question.type)) return false;
-  const at = replyStart + questionEnd;
-  return reply[at] !== 0xc0 || reply[at + 1] !== 12 || ((reply[at + 2]! << 8) | reply[at + 3]!) !== question.type;
 }

@@ -15,7 +15,6 @@ import {
   type NetworkIndex,
   type PolicyIndex,
   type Query,
-  TYPE,
 } from '../../src/contract/plugin.ts';
 import { CnameTarget } from './cname-target.ts';
 import {
@@ -51,6 +50,8 @@ export class Matcher {
   wasEarly = false;
 
   #early = 0;
+  /** The name server on which the last rule loaded is, where its trigger is NSDNAME. */
+  #server: MessageName | undefined = undefined;
   readonly #policies: Policies;
   readonly #view: ReplyView;
   readonly #masks = new Int32Array(NSIP + 1);
@@ -73,7 +74,8 @@ export class Matcher {
   matchQuestion(query: Query, lists: LoadedLists, asked: number): boolean {
     const masks = this.#masks;
     const client = lists.networks?.lookup(ADDRESS_TRIGGER.CLIENT_IP, query.clientWords, asked) ?? 0;
-    const name = lists.names.lookup(query.question, asked);
+    // Exceptions of adblock lists reach the others: all in force are asked, and those asked for count.
+    const name = asked === 0 ? 0 : lists.names.lookup(query.question, this.#policies.inForce) & asked;
     if ((client | name) === 0) return false;
     masks.fill(0);
     masks[CLIENT_IP] = client;
@@ -91,7 +93,7 @@ export class Matcher {
     const name = view.names[position]!;
     masks.fill(0);
     if (position === 0) masks[CLIENT_IP] = networks?.lookup(ADDRESS_TRIGGER.CLIENT_IP, query.clientWords, asked) ?? 0;
-    masks[QNAME] = lists.names.lookupName(name.bytes, name.labelStarts, name.labelCount, asked);
+    masks[QNAME] = this.#lookUp(lists.names, name, position, query) & asked;
     if (position === view.last && networks)
       masks[IP] = this.#around(networks, ADDRESS_TRIGGER.IP, view.addresses, asked);
     if (networks) masks[NSIP] = this.#around(networks, ADDRESS_TRIGGER.NSIP, view.serverAddresses, asked, name);
@@ -138,7 +140,9 @@ export class Matcher {
     if (action === ACTION_CNAME) this.target.set(policy.target!, 0, policy.target!.length, name);
     else if (action === ACTION_LOCAL_DATA && this.target.find(rules, query.question.type, name)) action = ACTION_CNAME;
     // Whoever redirects `*.example` into `www.example` does not mean to cut off the latter.
-    if (action === ACTION_CNAME && this.target.isItself) action = ACTION_PASSTHRU;
+    // §3.3, the older form of PASSTHRU, where the trigger is a wildcard on names of servers.
+    const isOwnServer = trigger === NSDNAME && this.#server !== undefined && this.target.is(this.#server);
+    if (action === ACTION_CNAME && (this.target.isItself || isOwnServer)) action = ACTION_PASSTHRU;
     this.policy = policy;
     this.trigger = trigger;
     this.action = action;
@@ -153,7 +157,7 @@ export class Matcher {
     const name = view.names[position]!;
     switch (trigger) {
       case QNAME:
-        names.lookupName(name.bytes, name.labelStarts, name.labelCount, bit);
+        this.#lookUp(names, name, position, query, bit);
         return names.matchOf(list) ? names : undefined;
       case NSDNAME:
         return nameServers && this.#closestServer(nameServers, list, name) ? nameServers : undefined;
@@ -165,6 +169,15 @@ export class Matcher {
       default:
         return networks && this.#closestNetwork(networks, ADDRESS_TRIGGER.NSIP, view.serverAddresses, list, name);
     }
+  }
+
+  /** All lists in force, because exceptions of adblock lists reach the others; an alias after the question. `also`: those looked at beside them. */
+  #lookUp(names: PolicyIndex, name: MessageName, position: number, { question }: Query, also = 0): number {
+    const { bytes, labelStarts, labelCount } = name;
+    const inForce = this.#policies.inForce | also;
+    return position === 0
+      ? names.lookupName(bytes, labelStarts, labelCount, inForce, question.type)
+      : names.lookupAlias(bytes, labelStarts, labelCount, inForce, question.type);
   }
 
   /** Lists that have a network around one of the addresses; `below`: only addresses of servers of zones above this name. */
@@ -239,6 +252,7 @@ export class Matcher {
       bestLabels = labels;
       bestWildcard = wildcard;
     }
+    this.#server = best;
     return best !== undefined && lookUp(nameServers, best, list);
   }
 }
@@ -267,9 +281,4 @@ export function compareNames(one: MessageName, labels: number, other: MessageNam
     if (size !== otherSize) return size - otherSize;
   }
   return labels - otherLabels;
-}
-
-/** True where the question itself is for the alias: it is answered, not followed. */
-export function asksForAlias(type: number): boolean {
-  return type === TYPE.CNAME || type === TYPE.ANY;
 }

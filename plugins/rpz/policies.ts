@@ -26,7 +26,7 @@ export const NSIP = 4;
 export const TRIGGERS = ['client-ip', 'qname', 'ip', 'nsdname', 'nsip'] as const;
 
 /** Local data, or an override, that is a CNAME: the client is sent to another name. Beyond the ACTION_… of rules.ts. */
-export const ACTION_CNAME = 8;
+export const ACTION_CNAME = 9;
 /** No action: the list leaves the name alone. */
 export const ACTION_NONE = 0;
 const ACTION_LABELS = new Map([
@@ -119,7 +119,7 @@ export class Policies {
 
   /**
    * What the list does where its rule says `action`. `zone`: it is a policy zone. ACTION_LISTED says nothing by itself,
-   * and an exception in a list that is no policy zone reaches no further than that list (formats/sink.ts).
+   * and an exception in a list that is no policy zone decides nothing about the lists behind it.
    */
   effective(policy: Policy, action: number, zone: boolean): number {
     if (action === ACTION_PASSTHRU && !zone) return ACTION_NONE;

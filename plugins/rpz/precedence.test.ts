@@ -37,8 +37,14 @@ const labels = (name: string): string[] => name.split('.');
 const below = (name: string, of: string): boolean => name.endsWith(`.${of}`);
 const number = (address: string): number => address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
 
-function matchesName(on: string, name: string): boolean {
-  return on.startsWith('*.') ? below(name, on.slice(2)) : on === name;
+/** RFC 4592 §2.2, §3.3.1: names that exist, those between included, and the one wildcard that may speak for another. */
+function nameRules(rules: readonly Rule[], name: string): Rule[] {
+  const owners = rules.map(({ on }) => on);
+  const exists = (one: string): boolean => owners.some((owner) => owner === one || below(owner, one));
+  if (exists(name)) return rules.filter(({ on }) => on === name);
+  let encloser = labels(name).slice(1);
+  while (encloser.length > 0 && !exists(encloser.join('.'))) encloser = encloser.slice(1);
+  return rules.filter(({ on }) => on === `*.${encloser.join('.')}`);
 }
 
 function matchesNetwork(on: string, address: string): boolean {
@@ -54,7 +60,8 @@ function canonical(name: string): string {
 
 /** Of all rules of one list and trigger that match, the one that counts. */
 function closest(rules: readonly Rule[], facts: readonly string[]): Rule | undefined {
-  const names = rules.filter(({ on }) => !on.includes('/') && facts.some((fact) => matchesName(on, fact)));
+  const onNames = rules.filter(({ on }) => !on.includes('/'));
+  const names = facts.flatMap((fact) => nameRules(onNames, fact));
   const byName = names.sort((one, other) => {
     const wildcards = Number(one.on.startsWith('*')) - Number(other.on.startsWith('*'));
     if (wildcards !== 0) return wildcards;

@@ -5,10 +5,8 @@
  *   question ─CNAME▶ names[1] ─CNAME▶ … names[last]     addresses: A and AAAA in the answer
  *   authority: owner NS server                          additional: A and AAAA of servers
  */
-import { MessageName, type Query, RecordCursor, TYPE } from '../../src/contract/plugin.ts';
+import { AliasChain, MessageName, type Query, RecordCursor, TYPE } from '../../src/contract/plugin.ts';
 
-/** CNAMEs followed; resolvers give up earlier (BIND and unbound: 11). */
-export const MAX_ALIASES = 16;
 /** Addresses and name servers looked at; what comes behind is not. */
 export const MAX_ADDRESSES = 256;
 export const MAX_SERVERS = 32;
@@ -49,12 +47,10 @@ export class Addresses {
 }
 
 export class ReplyView {
-  /** `names[0]` is the question's; each following one is the target of the CNAME before. */
-  readonly names: readonly MessageName[] = Array.from({ length: MAX_ALIASES + 1 }, () => new MessageName());
-  /** Seconds of the CNAME that leads from `names[i]` to the next. */
-  readonly ttls = new Int32Array(MAX_ALIASES + 1);
-  /** Position of the last name. */
-  last = 0;
+  readonly #chain = new AliasChain();
+  /** Names and TTLs of the chain of CNAMEs; `names[0]` is the question's. */
+  readonly names: readonly MessageName[] = this.#chain.names;
+  readonly ttls = this.#chain.ttls;
   readonly addresses = new Addresses();
   readonly serverAddresses = new Addresses();
   /** Zones and the names of their servers, as far as the reply shows them. */
@@ -64,10 +60,14 @@ export class ReplyView {
   readonly #cursor = new RecordCursor();
   readonly #owner = new MessageName();
 
+  /** Position of the last name of the chain. */
+  get last(): number {
+    return this.#chain.last;
+  }
+
   /** Only the question: no reply stands there yet. */
   readQuestion(query: Query): void {
-    this.names[0]!.copyQuestion(query.question);
-    this.last = 0;
+    this.#chain.begin(query);
     this.addresses.count = 0;
     this.serverAddresses.count = 0;
     this.serverCount = 0;
@@ -79,27 +79,8 @@ export class ReplyView {
    */
   read(query: Query, mayHoldAlias: boolean): boolean {
     this.readQuestion(query);
-    if (mayHoldAlias && !this.#followAliases(query)) return false;
+    if (mayHoldAlias && !this.#chain.follow(query)) return false;
     return this.#collect(query);
-  }
-
-  #followAliases(query: Query): boolean {
-    // Upstreams write a chain in its order, so that one pass is enough; each pass takes at least one step.
-    for (let before = -1; before !== this.last; ) {
-      before = this.last;
-      const cursor = this.#open(query);
-      while (cursor.next() && cursor.section === 0) {
-        if (cursor.type !== TYPE.CNAME) continue;
-        if (!this.#readName(query, this.#owner, cursor.owner)) return false;
-        if (!this.#owner.equals(this.names[this.last]!)) continue;
-        if (this.last === MAX_ALIASES) return false;
-        this.ttls[this.last] = cursor.ttl;
-        if (!this.#readName(query, this.names[this.last + 1]!, cursor.dataStart)) return false;
-        this.last++;
-      }
-      if (cursor.broken) return false;
-    }
-    return true;
   }
 
   #collect(query: Query): boolean {

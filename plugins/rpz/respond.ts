@@ -12,6 +12,7 @@ import {
   addOwnedRecord,
   addRecordRange,
   addSoa,
+  asksForAlias,
   beginReply,
   COMPLETE,
   CONTINUE,
@@ -29,7 +30,7 @@ import {
   transportOf,
   type Verdict,
 } from '../../src/contract/plugin.ts';
-import { asksForAlias, type Matcher } from './matcher.ts';
+import type { Matcher } from './matcher.ts';
 import { ACTION_CNAME } from './policies.ts';
 import type { ReplyView } from './reply-view.ts';
 
@@ -48,9 +49,13 @@ export class Responder {
   readonly #matcher: Matcher;
   readonly #view: ReplyView;
 
-  constructor(matcher: Matcher, view: ReplyView) {
+  readonly #maxTtl: number;
+
+  /** `maxTtl`: seconds for which anything that policy says may be kept. */
+  constructor(matcher: Matcher, view: ReplyView, maxTtl: number) {
     this.#matcher = matcher;
     this.#view = view;
+    this.#maxTtl = maxTtl;
   }
 
   /** Do what the rule in the matcher says about the name at `position` of the view. */
@@ -77,7 +82,7 @@ export class Responder {
 
   #negative(query: Query, position: number, rcode: number, zone: PolicyZoneFacts | undefined): Verdict {
     if (this.#begin(query, position, rcode, EDE.BLOCKED, BLOCKED) < 0) return tooLong(query);
-    return addZoneSoa(query, zone) ? ANSWER : tooLong(query);
+    return addZoneSoa(query, zone, this.#maxTtl) ? ANSWER : tooLong(query);
   }
 
   #redirect(query: Query, position: number): Verdict {
@@ -86,7 +91,8 @@ export class Responder {
     if (target.length === 0)
       return this.#begin(query, position, RCODE.YXDOMAIN, EDE.BLOCKED, BLOCKED) < 0 ? tooLong(query) : ANSWER;
     const ownerAt = this.#begin(query, position, RCODE.NOERROR, EDE.FORGED_ANSWER, REWRITTEN);
-    const { bytes, length, ttl } = target;
+    const { bytes, length } = target;
+    const ttl = Math.min(target.ttl, this.#maxTtl);
     if (ownerAt < 0 || !addRecordRange(query, ANSWER_SECTION, ownerAt, TYPE.CNAME, ttl, bytes, 0, length))
       return tooLong(query);
     return asksForAlias(query.question.type) ? ANSWER : COMPLETE;
@@ -105,13 +111,14 @@ export class Responder {
       const own = (data[at]! << 8) | data[at + 1]!;
       if (own !== type && type !== TYPE.ANY) continue;
       const ttlAt = at + DATA_TTL_AT;
-      const ttl =
+      const given =
         ((data[ttlAt]! << 24) | (data[ttlAt + 1]! << 16) | (data[ttlAt + 2]! << 8) | data[ttlAt + 3]!) & MAX_TTL;
+      const ttl = Math.min(given, this.#maxTtl);
       if (!addRecordRange(query, ANSWER_SECTION, ownerAt, own, ttl, data, at + DATA_RDATA_AT, rules.dataEnd(i)))
         return tooLong(query);
       found = true;
     }
-    return found || addZoneSoa(query, zone) ? ANSWER : tooLong(query);
+    return found || addZoneSoa(query, zone, this.#maxTtl) ? ANSWER : tooLong(query);
   }
 
   /**
@@ -135,10 +142,10 @@ export class Responder {
 }
 
 /** RFC 2308 §3, §5: the SOA, with the time for which the lack of an answer may be kept. */
-function addZoneSoa(query: Query, zone: PolicyZoneFacts | undefined): boolean {
-  if (zone?.soa === undefined) return addSoa(query, NEGATIVE_TTL);
+function addZoneSoa(query: Query, zone: PolicyZoneFacts | undefined, maxTtl: number): boolean {
+  if (zone?.soa === undefined) return addSoa(query, Math.min(NEGATIVE_TTL, maxTtl));
   const { name, soa, soaTtl, minimumSeconds } = zone;
-  const ttl = Math.min(soaTtl, minimumSeconds, MAX_TTL);
+  const ttl = Math.min(soaTtl, minimumSeconds, maxTtl);
   return addOwnedRecord(query, AUTHORITY, name, name.length, TYPE.SOA, ttl, soa, soa.length);
 }
 

@@ -583,3 +583,111 @@ describe('explain', () => {
     expect(mount(rpz, {}, {}).explain({ name: 'x.example' })?.reason).toBe('no list of category policy is configured');
   });
 });
+
+describe('a wildcard (RFC 4592 §3.3.1)', () => {
+  const lists = [
+    list(
+      '*.w.example CNAME .',
+      'rule.w.example CNAME rpz-passthru.',
+      'deep.between.w.example CNAME *.',
+      '*.under.w.example CNAME *.',
+      'a.b.c.under.w.example CNAME *.',
+    ),
+  ];
+  test.each([
+    ['x.w.example', 'NXDOMAIN'],
+    ['y.x.w.example', 'NXDOMAIN'],
+    ['deeper.w.example', 'NXDOMAIN'],
+    ['deep.between.w.example', 'NOERROR'],
+    ['x.under.w.example', 'NOERROR'],
+  ])('reaches %s', async (name, rcode) => {
+    expect(await seen(mounted(lists), { name })).toBe(rcode);
+  });
+
+  test.each([
+    ['a rule on a name between', 'x.rule.w.example'],
+    ['a name between that exists for the sake of a rule below it', 'x.between.w.example'],
+    ['the same, for that name itself', 'between.w.example'],
+    ['a wildcard on the name itself', 'under.w.example'],
+    ['a rule below a nearer wildcard', 'x.c.under.w.example'],
+    ['the same, one further up', 'c.under.w.example'],
+  ])('is stopped by %s: %s', async (_, name) => {
+    const plugin = mounted(lists, { [name]: { answers: [address(name, '198.51.100.1')] } });
+    expect(await seen(plugin, { name })).toBe('NOERROR, A 198.51.100.1');
+    expect(hits(plugin)).toBe(0);
+  });
+
+  test('is stopped by names of its own list alone', async () => {
+    const plugin = mounted([list('rule.w.example CNAME .'), list('*.w.example CNAME *.')]);
+    expect(await seen(plugin, { name: 'x.rule.w.example' })).toBe('NOERROR');
+    expect(hits(plugin, { list: 'list2' })).toBe(1);
+  });
+
+  test('on names of servers, likewise', async () => {
+    const world = (...rules: string[]) => seen(mounted([list(...rules)]), { name: 'hosted.example' });
+    expect(await world('*.bad-hoster.example.rpz-nsdname CNAME .')).toBe('NXDOMAIN');
+    const below = 'x.ns.bad-hoster.example.rpz-nsdname CNAME .';
+    expect(await world('*.bad-hoster.example.rpz-nsdname CNAME .', below)).toBe('NOERROR, A 198.51.100.9');
+  });
+});
+
+describe('the older form of PASSTHRU', () => {
+  test.each([
+    ['qname', 'hosted.example CNAME hosted.example.'],
+    ['qname', '*.hosted.example CNAME *.hosted.example.'],
+    ['ip', '32.9.100.51.198.rpz-ip CNAME 32.9.100.51.198.'],
+    ['client-ip', '24.0.2.0.192.rpz-client-ip CNAME 24.0.2.0.192.'],
+    ['nsdname', 'ns.bad-hoster.example.rpz-nsdname CNAME ns.bad-hoster.example.'],
+    ['nsdname', '*.bad-hoster.example.rpz-nsdname CNAME ns.bad-hoster.example.'],
+    ['nsip', '32.7.113.0.203.rpz-nsip CNAME 32.7.113.0.203.'],
+  ])('on a trigger %s: %s', async (trigger, rule) => {
+    const name = rule.startsWith('*.hosted') ? 'x.hosted.example' : 'hosted.example';
+    const world = { ...WORLD, 'x.hosted.example': { answers: [address('x.hosted.example', '198.51.100.9')] } };
+    const plugin = mounted([list(rule), list('hosted.example CNAME .', '*.hosted.example CNAME .')], world);
+    expect(await seen(plugin, { name, client: '192.0.2.9' })).toBe('NOERROR, A 198.51.100.9');
+    expect(hits(plugin, { list: 'list1', trigger, action: 'passthru' })).toBe(1);
+  });
+});
+
+describe('a question for ANY', () => {
+  test.each([
+    ['CNAME .', 'NXDOMAIN'],
+    ['CNAME *.', 'NOERROR'],
+    ['CNAME rpz-drop.', 'dropped'],
+    ['CNAME rpz-tcp-only.', 'truncated'],
+    ['CNAME rpz-passthru.', 'NOERROR, HINFO [object Object]'],
+    ['A 192.0.2.1', 'NOERROR, A 192.0.2.1'],
+  ])('obeys %s', async (rule, expected) => {
+    const byAnswer = list('32.250.100.51.198.rpz-ip CNAME .');
+    for (const lists of [[list(`any.example ${rule}`)], [byAnswer, list(`any.example ${rule}`)]])
+      expect(await seen(mounted(lists), { name: 'any.example', type: 'ANY' })).toBe(expected);
+  });
+
+  test('is answered minimally where no rule is about the name', async () => {
+    const plugin = mounted([list('other.example CNAME .')]);
+    expect(await seen(plugin, { name: 'any.example', type: 'ANY' })).toBe('NOERROR, HINFO [object Object]');
+    expect(plugin.asked).toEqual([]);
+  });
+});
+
+test('DNAME is local data for its own name', async () => {
+  const plugin = mounted([list('d.example DNAME garden.example.')]);
+  expect(await seen(plugin, { name: 'd.example', type: 'DNAME' })).toBe('NOERROR, DNAME garden.example');
+  expect(await seen(plugin, { name: 'd.example' })).toBe('NOERROR');
+});
+
+test('nothing that a rule says is kept longer than max-policy-ttl', async () => {
+  const rules = ['data.example 3600 A 192.0.2.1', 'sent.example 3600 CNAME garden.example.', 'none.example CNAME .'];
+  const plugin = mount(
+    rpz,
+    { 'max-policy-ttl': '5s' },
+    { lists: listsInForce(list(...rules)), upstream: (name) => WORLD[name] },
+  );
+  const ttls = async (name: string) => {
+    const { answers, authorities } = await plugin.ask({ name });
+    return [...answers, ...authorities].map((record) => ('ttl' in record ? record.ttl : -1));
+  };
+  expect(await ttls('data.example')).toEqual([5]);
+  expect((await ttls('sent.example'))[0]).toBe(5);
+  expect(await ttls('none.example')).toEqual([5]);
+});

@@ -15,6 +15,8 @@ import { statementProblem } from '../grounds/statement.ts';
 import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
+import { advice } from '../lists/guard/advice.ts';
+import { idleTriggersText } from '../lists/idle-triggers.ts';
 import { sourceText } from '../lists/section/lists-section.ts';
 import type { StoredVersion } from '../lists/sources/last-good.ts';
 
@@ -56,6 +58,7 @@ export const listSchema = z.strictObject({
   rejectedLines: z
     .array(z.strictObject({ line: z.int(), column: z.int(), reason: z.string(), excerpt: z.string() }))
     .describe('The first of each reason.'),
+  warnings: z.array(z.string()).describe('What of the version in force cannot act, and what to do about it.'),
   failure: z.string().nullable().describe('Why the last look for a new version failed.'),
   confirmedAt: instant.nullable().describe('When the source was last heard.'),
   expired: z.boolean().describe("The zone's expire time has passed since; the version in force still serves."),
@@ -73,6 +76,23 @@ const reloadSchema = z.strictObject({
   list: listSchema,
 });
 export type ListReload = z.infer<typeof reloadSchema>;
+
+const heldSchema = z.strictObject({
+  name: z.string(),
+  findings: z.array(
+    z.strictObject({
+      reason: z.string(),
+      message: z.string(),
+      names: z.array(z.string()).describe('All that offend.'),
+    }),
+  ),
+  reasons: z.record(z.string(), count).describe('Lines left out, by reason.'),
+  samples: z
+    .array(z.strictObject({ line: z.int(), column: z.int(), reason: z.string(), excerpt: z.string() }))
+    .describe('The first lines left out, of each reason.'),
+  advice: z.array(z.string()).describe('Settings and commands that would accept it.'),
+});
+export type HeldBack = z.infer<typeof heldSchema>;
 
 export interface ListRoutesDeps {
   readonly desk: ListDesk;
@@ -149,7 +169,29 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
   );
 
-  app.post<{ Params: { name: string }; Body: { approver: string; reason: string } }>(
+  app.get<{ Params: { name: string } }>(
+    '/v1/lists/:name/held',
+    {
+      config: { roles: ['operator', 'security'] },
+      schema: {
+        summary: 'What helps to decide about the version that the guard holds back',
+        params: NAME,
+        response: { 200: responseSchema(heldSchema), ...failures },
+      },
+    },
+    async ({ params }): Promise<HeldBack> => {
+      const { findings, parsed } = await desk.inspectRefused(desk.named(params.name));
+      return {
+        name: params.name,
+        findings: findings.map(({ reason, message, names }) => ({ reason, message, names: [...names] })),
+        reasons: { ...parsed.reasons },
+        samples: parsed.rejectedLines.map((line) => ({ ...line })),
+        advice: advice(params.name, findings),
+      };
+    },
+  );
+
+  app.post<{ Params: { name: string }; Body: { approver: string; reason: string; withoutOffenders?: boolean } }>(
     '/v1/lists/:name/override',
     {
       config: { roles: ['security'], audit: { of: 'change', actions: ['list.override'] } },
@@ -160,7 +202,10 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
           type: 'object',
           additionalProperties: false,
           required: ['approver', 'reason'],
-          properties: RESPONSIBLE,
+          properties: {
+            ...RESPONSIBLE,
+            withoutOffenders: { type: 'boolean', description: 'Without the rules that the guard finds fault with.' },
+          },
         },
         response: { 200: one, ...failures },
       },
@@ -263,6 +308,7 @@ function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {
     duplicates: statistics.duplicates,
     conflicts: statistics.conflicts,
     rejectedLines: (inForce?.parsed.rejectedLines ?? []).map((line) => ({ ...line })),
+    warnings: [inForce && idleTriggersText(config, inForce.scan.triggers)].filter((text) => text !== undefined),
     failure: failure ?? null,
     confirmedAt: confirmedAtMs === undefined ? null : iso(confirmedAtMs),
     expired: state?.expired ?? false,

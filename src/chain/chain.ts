@@ -25,7 +25,7 @@ import {
 import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Answer } from '../wire/answer.ts';
-import { EDE, FLAG_AD, FLAG_TC, RCODE } from '../wire/constants.ts';
+import { EDE, FLAG_AD, FLAG_TC, RCODE, TYPE } from '../wire/constants.ts';
 import {
   CACHE_FAILURE,
   CACHE_HIT,
@@ -60,7 +60,7 @@ import type { Ways } from '../zones/ways.ts';
 import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { OwnAddresses } from './own-addresses.ts';
-import type { OwnNames } from './own-names.ts';
+import { minimalAny, type OwnNames } from './own-names.ts';
 import { QueryCounters } from './query-counters.ts';
 import type { ReplyRoute } from './routes.ts';
 import { type Effort, NO_ROOM, type Source, type Waiters } from './source.ts';
@@ -314,7 +314,7 @@ export class Chain implements Waiters {
       const verdict = hooks.runQuery(i, query);
       if (verdict !== CONTINUE) return verdict;
     }
-    return this.#lookUp(query);
+    return query.question.type === TYPE.ANY ? minimalAny(query) : this.#lookUp(query);
   }
 
   #lookUp(query: Query): number {

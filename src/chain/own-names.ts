@@ -1,6 +1,6 @@
 /**
  * Questions that the server answers by itself, whatever the policy: about itself, and those that no cache can answer.
- * Runs after the guards, before policy.
+ * Runs after the guards, before policy; ANY is answered after policy, so that a rule on the name holds for it too.
  */
 import { ANSWER, CONTINUE, type Verdict } from '../contract/plugin.ts';
 import { CLASS, EDE, FLAG_RD, RCODE, TYPE } from '../wire/constants.ts';
@@ -56,7 +56,8 @@ export class OwnNames {
     if (qclass !== CLASS.IN) return reply(query, rcodeOfClass(qclass), EDE.NOT_SUPPORTED);
     // RFC 6891 §6.1.1: OPT is no type to ask for; type 0 is reserved (RFC 6895 §3.1).
     if (type === TYPE.OPT || type === 0) return reply(query, RCODE.FORMERR, EDE.NONE);
-    if (type === TYPE.ANY) return minimalAny(query);
+    // Answered by `minimalAny`, unless policy has something to say about the name.
+    if (type === TYPE.ANY) return CONTINUE;
     // RFC 5936 §4: zone transfers are the authority's business.
     if (type === TYPE.AXFR || type === TYPE.IXFR) return reply(query, RCODE.REFUSED, EDE.NOT_SUPPORTED);
     // RFC 1035 §3.2.3: MAILB and MAILA are question types that nobody serves; RFC 6895 §3.1: the other meta types
@@ -96,8 +97,8 @@ function rcodeOfClass(qclass: number): number {
   return qclass === CLASS.HS ? RCODE.REFUSED : RCODE.NOTIMP;
 }
 
-/** RFC 8482: an answer to ANY that is of no use for amplification. */
-function minimalAny(query: Query): Verdict {
+/** RFC 8482: an answer to ANY that is of no use for amplification. Neither cache nor source is asked. */
+export function minimalAny(query: Query): Verdict {
   beginReply(query, RCODE.NOERROR);
   addRecord(query, ANSWER_SECTION, TYPE.HINFO, ANY_TTL, ANY_HINFO);
   return ANSWER;

@@ -5,6 +5,8 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { ListCategory } from '../grounds/categories.ts';
+import { parseFile } from '../lists/compile-task.ts';
+import { countingSink, idleTriggersText, TriggerCounter } from '../lists/idle-triggers.ts';
 import { sourceText } from '../lists/section/lists-section.ts';
 import { inChainOrder, loadPlugin, resolvePlugin } from '../loading/plugins.ts';
 import { problemText } from '../settings/yaml-source.ts';
@@ -26,6 +28,7 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
     return 1;
   }
   const { config } = result;
+  const warnings = [...config.warnings, ...idleTriggersOf(config)];
   const chain = await chainOf(config);
   const ranges = await rangesOf(config, terminal);
   if (ranges && ranges.unreadable > 0 && config.subscribers?.unreadableRows !== 'hide')
@@ -34,7 +37,7 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
     const summary = {
       ok: true,
       source: config.source,
-      warnings: config.warnings,
+      warnings,
       listeners: config.server.listen.map(endpointText),
       workers: config.server.workers,
       access: config.server.access,
@@ -64,10 +67,27 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
     terminal.out(`${JSON.stringify(summary, null, 2)}\n`);
     return 0;
   }
-  terminal.err(config.warnings.map((warning) => `warning: ${warning}\n`).join(''));
+  terminal.err(warnings.map((warning) => `warning: ${warning}\n`).join(''));
   if (ranges) terminal.err(rejectedRowsText(config.subscribers!.rangesFile!, ranges));
   terminal.out(summaryText(config, chain, ranges, terminal));
   return 0;
+}
+
+/** Rules in files of lists that nothing would carry out. Only policy zones have such. */
+function idleTriggersOf({ lists }: Config): string[] {
+  return lists.flatMap((list) => {
+    const { name, format, source } = list;
+    if (format !== 'rpz' || source.kind !== 'file') return [];
+    const counter = new TriggerCounter();
+    try {
+      parseFile(source.path, list, countingSink(counter));
+    } catch {
+      // What cannot be read is among the configuration's own warnings.
+      return [];
+    }
+    const text = idleTriggersText(list, counter.counts);
+    return text === undefined ? [] : [`list '${name}': ${text}`];
+  });
 }
 
 /** The static ranges as the server would read them; undefined where there are none, or none that can be read (a warning says so). */

@@ -225,6 +225,19 @@ describe('wrong use', () => {
 });
 
 describe('check', () => {
+  it('says which rules of a c2 list cannot act', async () => {
+    await writeFile(join(folder, 'feed.rpz'), 'bad.example CNAME .\n24.0.2.0.192.rpz-ip CNAME .\n');
+    const list = 'name: feed, category: c2, tier: confirmed, format: rpz, file: feed.rpz';
+    await writeFile(join(folder, 'lists.yaml'), `upstream: { servers: ["192.0.2.53"] }\nlists: [{ ${list} }]\n`);
+    const { exitCode, err } = await sekisho('check --config lists.yaml');
+    expect(exitCode).toBe(0);
+    expect(err).toContain(
+      "warning: list 'feed': rules that cannot act: rpz-ip 1; lists of category c2 act on names alone",
+    );
+    const json = await sekisho('check --json --config lists.yaml');
+    expect(JSON.parse(json.out).warnings).toContainEqual(expect.stringContaining('rpz-ip 1'));
+  });
+
   it('shows what a right configuration amounts to', async () => {
     const { exitCode, out, err } = await sekisho('check');
     expect([exitCode, err]).toEqual([0, '']);

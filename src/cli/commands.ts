@@ -147,15 +147,19 @@ Roles: operator or security; stats also for viewers.`,
   },
   {
     name: 'lists',
-    usage: '[status|reload|rollback] [NAME]',
+    usage: '[status|held|reload|rollback] [NAME]',
     summary: 'show, fetch or take back reputation lists and policy zones',
     help: `status (the default) shows every list: what is in force, since when, what the guard
 holds back and why, which lines were left out. With NAME, everything about one list.
 
+held shows what helps to decide about a version of NAME that the guard holds back: all
+names that it finds fault with, lines that were left out, and what would accept it.
+
 reload asks the source of NAME (or of all lists) now. What the guard refuses is held
 back and the version in force stays; look at the findings, and if the list is right and
 the guard too careful, --override puts exactly that version into force. Who and why
-are recorded with it.
+are recorded with it. --without does the same without the names that were found fault
+with.
 
 rollback takes NAME back to the version before. A second rollback undoes the first.`,
     examples: [
@@ -168,7 +172,7 @@ rollback takes NAME back to the version before. A second rollback undoes the fir
       ],
       ['sekisho lists rollback c2-feed --approver "K. Sato" --reason "blocks a customer, ticket 4711"', 'take it back'],
     ],
-    options: ['again', 'override', 'approver', 'reason'],
+    options: ['again', 'override', 'without', 'approver', 'reason'],
     words: [0, 2],
     trace: {
       status: { none: 'what lists hold, where from, and how often they hit: nothing of whom' },

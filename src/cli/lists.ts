@@ -1,5 +1,5 @@
 /** `sekisho lists [status|reload|rollback] [NAME]`. */
-import type { ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
+import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
 import { SekishoError } from '../errors/errors.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
@@ -10,18 +10,22 @@ import { bold, type Terminal } from './terminal.ts';
 
 /** A list may be large and its source slow. */
 const RELOAD_TIMEOUT_MS = 10 * 60_000;
-const VERBS = ['status', 'reload', 'rollback'];
+const VERBS = ['status', 'held', 'reload', 'rollback'];
 
 export async function lists(args: Args, terminal: Terminal): Promise<number> {
   const [verb = 'status', name] = args.positionals;
   const { options, flags } = args;
-  if (verb !== 'reload' && (flags.has('again') || flags.has('override')))
-    throw usage(`--again and --override belong to \`sekisho lists reload\``);
+  if (verb !== 'reload' && (flags.has('again') || flags.has('override') || flags.has('without')))
+    throw usage(`--again, --override and --without belong to \`sekisho lists reload\``);
   switch (verb) {
     case 'status':
       return status(name, args, terminal);
+    case 'held':
+      return held(name, args, terminal);
     case 'reload':
-      return flags.has('override') ? override(name, args, terminal) : reload(name, args, terminal);
+      return flags.has('override') || flags.has('without')
+        ? override(name, args, terminal)
+        : reload(name, args, terminal);
     case 'rollback': {
       if (name === undefined) throw usage('which list? sekisho lists rollback NAME --approver WHO --reason TEXT');
       const changed = await sendJson<ListStatus>(
@@ -41,6 +45,42 @@ export async function lists(args: Args, terminal: Terminal): Promise<number> {
       );
     }
   }
+}
+
+/** All that helps to decide about a version that is held back. */
+async function held(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
+  if (name === undefined) throw usage('which list? sekisho lists held NAME');
+  const path = `/v1/lists/${encodeURIComponent(name)}/held`;
+  const found = await withProgress(`looking at ${name}`, terminal, () =>
+    getJson<HeldBack>(path, args.config, terminal),
+  );
+  terminal.out(args.json ? `${JSON.stringify(found, null, 2)}\n` : heldText(found, terminal));
+  return 0;
+}
+
+export function heldText({ name, findings, samples, advice }: HeldBack, terminal: Terminal): string {
+  return [
+    `${bold(name, terminal)}\n${findings.map(({ message }) => `${message}\n`).join('')}`,
+    ...findings
+      .filter(({ names }) => names.length > 0)
+      .map(({ reason, names }) =>
+        table(
+          [`${reason} (${numberText(names.length)})`],
+          names.map((each) => [each]),
+          terminal,
+        ),
+      ),
+    ...(samples.length > 0 ? [samplesText(samples, terminal)] : []),
+    `What would accept it:\n${advice.map((each) => `  ${each}\n`).join('')}`,
+  ].join('\n');
+}
+
+function samplesText(lines: ListStatus['rejectedLines'], terminal: Terminal): string {
+  return table(
+    ['LINE', 'COLUMN', 'REASON', 'TEXT'],
+    lines.map(({ line, column, reason, excerpt }) => [line, column, reason, excerpt]),
+    terminal,
+  );
 }
 
 async function status(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
@@ -97,7 +137,10 @@ async function override(name: string | undefined, args: Args, terminal: Terminal
   const changed = await sendJson<ListStatus>(
     'POST',
     `/v1/lists/${encodeURIComponent(name)}/override`,
-    responsible(args.options, 'reload --override'),
+    {
+      ...responsible(args.options, 'reload --override'),
+      ...(args.flags.has('without') && { withoutOffenders: true }),
+    },
     args.config,
     terminal,
     RELOAD_TIMEOUT_MS,
@@ -143,6 +186,7 @@ function stateText(list: ListStatus): string {
   if (list.dryRun) parts.push(`dry run (${numberText(list.dryRunHits)} would have been hit)`);
   else if (list.hits > 0) parts.push(`${numberText(list.hits)} hits`);
   if (list.heldBack) parts.push('a new version is HELD BACK');
+  if (list.warnings.length > 0) parts.push('rules that CANNOT ACT');
   if (list.failure !== null) parts.push(`FAILED: ${list.failure}`);
   if (list.expired) parts.push('the zone has EXPIRED');
   return parts.join('; ');
@@ -161,7 +205,9 @@ export function details(list: ListStatus, terminal: Terminal): string {
     ['before', version(list.previous)],
     ...(list.heldBack === null ? [] : [['held back', version(list.heldBack)] as const]),
     ...list.findings.map((finding) => ['', finding] as const),
+    ...(list.heldBack === null ? [] : [['', `to decide: sekisho lists held ${list.name}`] as const]),
     ...(list.current?.notes ?? []).map((note) => ['note', note] as const),
+    ...list.warnings.map((warning) => ['warning', warning] as const),
     ['next look', list.nextInSeconds === null ? 'now' : `in ${durationWords(list.nextInSeconds)}`],
     ['left out', `${numberText(list.rejected)} lines`],
     [
@@ -173,15 +219,7 @@ export function details(list: ListStatus, terminal: Terminal): string {
   return [
     `${bold(list.name, terminal)}\n${facts.map(([name, text]) => `${name.padEnd(10)}  ${text}\n`).join('')}`,
     ...(reasons.length > 0 ? [table(['REASON', 'LINES'], reasons, terminal)] : []),
-    ...(list.rejectedLines.length > 0
-      ? [
-          table(
-            ['LINE', 'COLUMN', 'REASON', 'TEXT'],
-            list.rejectedLines.map(({ line, column, reason, excerpt }) => [line, column, reason, excerpt]),
-            terminal,
-          ),
-        ]
-      : []),
+    ...(list.rejectedLines.length > 0 ? [samplesText(list.rejectedLines, terminal)] : []),
   ].join('\n');
 }
 

@@ -4,6 +4,7 @@
 export const OPTION_HELP = {
   client: ['--client IP', 'address of the client that would ask (required)'],
   again: ['--again', 'fetch even what was fetched before, or is older by its serial'],
+  without: ['--without', 'accept it without the names that the guard finds fault with (needs --approver and --reason)'],
   override: ['--override', 'accept the version that the guard holds back (needs --approver and --reason)'],
   ground: ['--ground G', 'self-defence (正当防衛), necessity (緊急避難) or\nlegitimate-business (正当業務行為)'],
   effect: ['--effect TEXT', 'what the attack does, to which of your own facilities'],

@@ -22,12 +22,13 @@ export function listsInForce(...lists: readonly TestList[]): ListsInForce {
 export function compileForTests(lists: readonly TestList[], version: number): CompiledLists {
   const builder = new ListsBuilder({ key: KEY, version });
   for (const [i, { format = 'rpz', text }] of lists.entries()) {
-    const parser = createListParser(format, {}, builder.sink(i));
+    const parser = createListParser(format, {}, builder.sink(i, format === 'rpz' ? {} : undefined));
     parser.feed(new TextEncoder().encode(text));
     const summary = parser.end();
     const [bad] = summary.rejectedLines;
     if (bad) throw new Error(`list ${i + 1}, line ${bad.line}: ${bad.reason}`);
     if (summary.refusal) throw new Error(`list ${i + 1}: ${summary.refusal.reason}`);
+    if (format === 'adblock') builder.adblock(i);
     const zone = zoneFacts(summary);
     if (zone) builder.zone(i, zone);
   }

@@ -36,13 +36,15 @@ export class CompileTask {
     const { key } = this.#settings;
     const builder = new ListsBuilder({ key, version, spare });
     if (previous && keep !== 0) builder.keep(previous, keep);
-    const results = read.map(({ index, list, path }) => {
-      const scan = new GuardScan(builder.sink(index), {
+    const results = read.map(({ index, list, path, withoutOffenders }) => {
+      const scan = new GuardScan(builder.sink(index, list.format === 'rpz' ? list : undefined), {
         options: list.guard,
         ...this.#guardedNames(),
         key,
+        ...(withoutOffenders && { withoutOffenders }),
       });
       const parsed = parseFile(path, list, scan, this.#between);
+      if (list.format === 'adblock') builder.adblock(index);
       const zone = zoneFacts(parsed);
       if (zone) builder.zone(index, zone);
       return { index, parsed, scan: scan.finish() };
@@ -72,7 +74,13 @@ export class CompileTask {
   }
 }
 
-function parseFile(path: string, list: ListConfig, sink: EntrySink, between: () => void): ParseSummary {
+/** Read a whole list. `between` is called between two chunks of it. */
+export function parseFile(
+  path: string,
+  list: ListConfig,
+  sink: EntrySink,
+  between: () => void = () => {},
+): ParseSummary {
   const { match, columns, zone, singleLabels } = list;
   const parser = createListParser(list.format, { match, columns, zone, singleLabels }, sink);
   for (const chunk of chunksOf(path)) {

@@ -11,6 +11,7 @@ import type { ParseSummary } from './formats/parser.ts';
 import type { AddressTrigger, EntrySink, HashedSink } from './formats/sink.ts';
 import type { CompiledLists, PolicyZoneFacts } from './in-force.ts';
 import { PolicyIndexBuilder } from './index/builder.ts';
+import { DeepNames } from './index/empty-non-terminals.ts';
 import type { ListStatistics, PolicyIndexMemory } from './index/memory.ts';
 import { allocateFrom, MemoryPool } from './index/memory-pool.ts';
 import { emptyLengths, lengthsAt, type NetworkIndexMemory, NetworkName } from './index/network-index.ts';
@@ -63,13 +64,23 @@ export interface ListsBuilderOptions {
   readonly spare?: SpareBuffers;
 }
 
+/** What a list in the form of a zone is read with. */
+export interface ZoneForm {
+  /** It may have wildcards on names of one label. */
+  readonly singleLabels?: boolean;
+}
+
 export class ListsBuilder {
   readonly #options: ListsBuilderOptions;
   readonly #names: PolicyIndexBuilder;
   readonly #nameServers: PolicyIndexBuilder;
   readonly #networks: PolicyIndexBuilder;
+  readonly #emptyNames: PolicyIndexBuilder;
+  readonly #emptyNameServers: PolicyIndexBuilder;
+  readonly #deep: { readonly list: number; readonly names: DeepNames; readonly nameServers: DeepNames }[] = [];
   readonly #lengths = emptyLengths();
   readonly #zones: (PolicyZoneFacts | undefined)[] = [];
+  #adblock = 0;
   /** Lists that have a place in the index being built. */
   #taken = 0;
 
@@ -78,15 +89,26 @@ export class ListsBuilder {
     this.#names = this.#builder(options.spare?.names);
     this.#nameServers = this.#builder(options.spare?.nameServers);
     this.#networks = this.#builder(options.spare?.networks);
+    this.#emptyNames = this.#builder(undefined);
+    this.#emptyNameServers = this.#builder(undefined);
   }
 
   /**
    * Where the rules of list `list` (0–31) go; to be had once. Entries are copied. Throws RangeError where the list is out
-   * of bounds, was kept, or was asked for before; so does what it returns beyond MAX_NAMES rules.
+   * of bounds, was kept, or was asked for before; so does what it returns beyond MAX_NAMES rules. `zone`: the list is a zone,
+   * in which a name without a rule may exist.
    */
-  sink(list: number): EntrySink & HashedSink {
+  sink(list: number, zone?: ZoneForm): EntrySink & HashedSink {
     this.#take(1 << list, list >= 0 && list < MAX_LISTS);
-    return new ListSink(list, this.#options.key, this.#names, this.#nameServers, this.#networks, this.#lengths);
+    const fewest = zone?.singleLabels ? 1 : 2;
+    const deep = zone && { list, names: new DeepNames(fewest), nameServers: new DeepNames(fewest) };
+    if (deep) this.#deep.push(deep);
+    return new ListSink(list, this.#options.key, this.#names, this.#nameServers, this.#networks, this.#lengths, deep);
+  }
+
+  /** List `list` is one of adblock rules; others need no call. */
+  adblock(list: number): void {
+    this.#adblock |= 1 << list;
   }
 
   /** What list `list` says about itself as a policy zone; lists that are none need no call. */
@@ -106,6 +128,9 @@ export class ListsBuilder {
       this.#networks.copyLists(before.networks.index, lists);
       for (let i = 0; i < this.#lengths.length; i++) this.#lengths[i]! |= before.networks.lengths[i]! & lists;
     }
+    this.#adblock |= (before.adblock ?? 0) & lists;
+    if (before.emptyNames) this.#emptyNames.copyLists(before.emptyNames, lists);
+    if (before.emptyNameServers) this.#emptyNameServers.copyLists(before.emptyNameServers, lists);
     before.zones.forEach((zone, list) => {
       if ((lists & (1 << list)) !== 0) this.#zones[list] = zone;
     });
@@ -115,11 +140,21 @@ export class ListsBuilder {
   build(): CompiledLists {
     const nameServers = builtUnlessEmpty(this.#nameServers);
     const networks = builtUnlessEmpty(this.#networks);
+    const names = this.#names.build();
+    for (const { list, names: deep, nameServers: deepServers } of this.#deep) {
+      deep.settle(list, names, this.#emptyNames);
+      if (nameServers) deepServers.settle(list, nameServers, this.#emptyNameServers);
+    }
+    const emptyNames = builtUnlessEmpty(this.#emptyNames);
+    const emptyNameServers = builtUnlessEmpty(this.#emptyNameServers);
     const zones = Array.from({ length: MAX_LISTS - Math.clz32(this.#taken) }, (_, list) => this.#zones[list]);
     return {
       version: this.#options.version,
-      names: this.#names.build(),
+      names,
       ...(nameServers && { nameServers }),
+      ...(this.#adblock !== 0 && { adblock: this.#adblock }),
+      ...(emptyNames && { emptyNames }),
+      ...(emptyNameServers && { emptyNameServers }),
       ...(networks && { networks: { index: networks, lengths: this.#lengths } satisfies NetworkIndexMemory }),
       zones,
     };
@@ -162,6 +197,11 @@ export function zoneFacts({ zone }: Pick<ParseSummary, 'zone'>): PolicyZoneFacts
   };
 }
 
+interface Deep {
+  readonly names: DeepNames;
+  readonly nameServers: DeepNames;
+}
+
 /** One list's rules on their way into the builders. */
 class ListSink implements EntrySink, HashedSink {
   readonly #list: number;
@@ -170,6 +210,7 @@ class ListSink implements EntrySink, HashedSink {
   readonly #nameServers: PolicyIndexBuilder;
   readonly #networks: PolicyIndexBuilder;
   readonly #lengths: Int32Array;
+  readonly #deep: Deep | undefined;
   readonly #network = new NetworkName();
   /** Numbers of rules without data by action and kind, -1 = not made yet: a feed of a million names has a handful. */
   readonly #nameRules = new Int32Array(ACTIONS.length * KINDS).fill(-1);
@@ -183,7 +224,9 @@ class ListSink implements EntrySink, HashedSink {
     nameServers: PolicyIndexBuilder,
     networks: PolicyIndexBuilder,
     lengths: Int32Array,
+    deep: Deep | undefined,
   ) {
+    this.#deep = deep;
     this.#list = list;
     this.#hash = new SuffixHash(key);
     this.#names = names;
@@ -194,19 +237,35 @@ class ListSink implements EntrySink, HashedSink {
 
   entry(name: Uint8Array, _length: number, kind: number, action: number, data: Uint8Array | undefined): void {
     const labels = this.#hash.hashName(name);
-    if (labels > 0) this.hashedEntry(this.#hash, labels, kind, action, data);
+    if (labels > 0) this.hashedEntry(this.#hash, labels, kind, action, data, name);
   }
 
   nameServer(name: Uint8Array, _length: number, kind: number, action: number, data: Uint8Array | undefined): void {
     const labels = this.#hash.hashName(name);
-    if (labels > 0) this.hashedNameServer(this.#hash, labels, kind, action, data);
+    if (labels > 0) this.hashedNameServer(this.#hash, labels, kind, action, data, name);
   }
 
-  hashedEntry(hash: SuffixHash, labels: number, kind: number, action: number, data: Uint8Array | undefined): void {
+  hashedEntry(
+    hash: SuffixHash,
+    labels: number,
+    kind: number,
+    action: number,
+    data: Uint8Array | undefined,
+    name: Uint8Array,
+  ): void {
+    if (labels > SHALLOW) this.#deep?.names.add(name, labels);
     this.#names.addHashed(this.#rule(this.#names, this.#nameRules, kind, action, data), hash, labels);
   }
 
-  hashedNameServer(hash: SuffixHash, labels: number, kind: number, action: number, data: Uint8Array | undefined): void {
+  hashedNameServer(
+    hash: SuffixHash,
+    labels: number,
+    kind: number,
+    action: number,
+    data: Uint8Array | undefined,
+    name: Uint8Array,
+  ): void {
+    if (labels > SHALLOW) this.#deep?.nameServers.add(name, labels);
     this.#nameServers.addHashed(this.#rule(this.#nameServers, this.#nameServerRules, kind, action, data), hash, labels);
   }
 
@@ -237,6 +296,8 @@ class ListSink implements EntrySink, HashedSink {
 }
 
 const KINDS = EXACT_AND_SUBTREE + 1;
+/** No name of so many labels has an empty one between itself and a wildcard. */
+const SHALLOW = 2;
 
 function builtUnlessEmpty(builder: PolicyIndexBuilder): PolicyIndexMemory | undefined {
   return builder.added > 0 ? builder.build() : undefined;

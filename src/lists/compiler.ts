@@ -18,6 +18,8 @@ export interface ListInput {
   readonly index: number;
   readonly list: ListConfig;
   readonly path: string;
+  /** Rules that the guard finds fault with are left out. */
+  readonly withoutOffenders?: boolean;
 }
 
 export interface CompileRequest {

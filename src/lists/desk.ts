@@ -18,7 +18,9 @@ import { ListsMemory } from './compile.ts';
 import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } from './compiler.ts';
 import { countsOf, DeskList } from './desk-list.ts';
 import { DeskMetrics } from './desk-metrics.ts';
-import { judge, overridden, type Verdict } from './guard/verdict.ts';
+import type { ParseSummary } from './formats/parser.ts';
+import { type Finding, judge, overridden, type Verdict } from './guard/verdict.ts';
+import { idleTriggersText } from './idle-triggers.ts';
 import type { CompiledLists } from './in-force.ts';
 import type { ListsConfig } from './list-config.ts';
 import { listSource } from './list-source.ts';
@@ -26,7 +28,7 @@ import { listenForNotify, type NotifyListener, primaryAddresses } from './notify
 import { sourceText } from './section/lists-section.ts';
 import type { NotifyZone } from './sources/dns/notify.ts';
 import { readKeyFile, type TsigKey } from './sources/dns/tsig-key.ts';
-import { LastGood } from './sources/last-good.ts';
+import { LastGood, type StoredVersion } from './sources/last-good.ts';
 import { Schedule } from './sources/schedule.ts';
 import type { FetchResult, Provenance, Random } from './sources/source.ts';
 import { systemTimers, type Timers } from './sources/timers.ts';
@@ -56,6 +58,19 @@ export interface DeskParts {
 export interface Responsible {
   readonly approver: string;
   readonly reason: string;
+}
+
+/** What the guard finds in a version that it holds back, and what the parser had to say about it. */
+export interface Inspection {
+  readonly findings: readonly Finding[];
+  readonly parsed: ParseSummary;
+}
+
+/** A version that is to be compiled. */
+interface ToRead {
+  readonly list: DeskList;
+  readonly path: string;
+  readonly withoutOffenders?: boolean;
 }
 
 /** A version on its way in. */
@@ -164,13 +179,33 @@ export class ListDesk {
     return list.schedule.fetchNow({ again });
   }
 
-  /** Put the version into force that the guard holds back (R15: recorded with who and why). */
-  async acceptRefused(list: DeskList, responsible: Responsible): Promise<void> {
-    await this.#enqueue(async () => {
-      const refused = list.store.refused;
-      if (!refused)
-        throw new SekishoError('SEKISHO_LIST_NOTHING_HELD', `the guard holds no version of '${list.config.name}' back`);
+  /** What the guard holds back, looked at again: all that helps to decide about it. Changes nothing. */
+  async inspectRefused(list: DeskList): Promise<Inspection> {
+    return this.#enqueue(async () => {
+      const refused = this.#refusedOf(list);
       const result = await this.#compile([{ list, path: refused.path }]);
+      const { findings } = this.#judged(list, result);
+      const { parsed } = readOf(result, list);
+      this.#discard(result);
+      return { findings, parsed };
+    });
+  }
+
+  #refusedOf(list: DeskList): StoredVersion {
+    const { refused } = list.store;
+    if (refused) return refused;
+    throw new SekishoError('SEKISHO_LIST_NOTHING_HELD', `the guard holds no version of '${list.config.name}' back`);
+  }
+
+  /**
+   * Put the version into force that the guard holds back (R15: recorded with who and why). `withoutOffenders`: without the rules
+   * that it finds fault with; what else it has found has to be overridden still.
+   */
+  async acceptRefused(list: DeskList, responsible: Responsible & { withoutOffenders?: boolean }): Promise<void> {
+    await this.#enqueue(async () => {
+      const refused = this.#refusedOf(list);
+      const withoutOffenders = responsible.withoutOffenders ?? false;
+      const result = await this.#compile([{ list, path: refused.path, withoutOffenders }]);
       const verdict = this.#judged(list, result);
       if (!verdict.accepted) {
         try {
@@ -199,7 +234,7 @@ export class ListDesk {
           'SEKISHO_LIST_NO_PREVIOUS',
           `there is no version of '${list.config.name}' to go back to`,
         );
-      const result = await this.#compile([{ list, path: previous.path }]);
+      const result = await this.#compile([stored(list, previous)]);
       await list.store.rollback();
       this.#parts.log.warn({ list: list.config.name, ...responsible }, 'a list was taken back to the version before');
       await this.#putInForce([list], result);
@@ -214,27 +249,27 @@ export class ListDesk {
 
   /** Lists that lie on disk, all in one go: they were judged when they were installed. */
   async #loadStored(): Promise<void> {
-    const stored = this.lists.flatMap((list) => (list.store.current ? [{ list, path: list.store.current.path }] : []));
-    if (stored.length === 0) return;
+    const known = this.lists.flatMap((list) => (list.store.current ? [stored(list, list.store.current)] : []));
+    if (known.length === 0) return;
     try {
       await this.#putInForce(
-        stored.map(({ list }) => list),
-        await this.#compile(stored),
+        known.map(({ list }) => list),
+        await this.#compile(known),
       );
     } catch (error) {
       // One list alone must not cost the others.
-      if (stored.length === 1) return this.#failed(stored[0]!.list, errorText(error));
+      if (known.length === 1) return this.#failed(known[0]!.list, errorText(error));
       this.#parts.log.error(
         { fault: faultOf(error) },
         'the stored lists could not be compiled together; trying one by one',
       );
-      for (const each of stored) {
+      for (const each of known) {
         await this.#compile([each])
           .then((result) => this.#putInForce([each.list], result))
           .catch((failure) => this.#failed(each.list, errorText(failure)));
       }
     }
-    for (const { list } of stored) await this.#recallRefusal(list);
+    for (const { list } of known) await this.#recallRefusal(list);
   }
 
   /** A version that was refused before a restart is still held back: say again why. */
@@ -385,6 +420,8 @@ export class ListDesk {
       const { parsed, scan } = readOf(result, list);
       list.inForce = { parsed, scan };
       if (!list.store.refused) list.refusal = undefined;
+      const idle = idleTriggersText(list.config, scan.triggers);
+      if (idle !== undefined) this.#parts.log.warn({ list: list.config.name }, idle);
       this.#metrics.heldBack(list.index, list.store.refused !== undefined);
       this.#metrics.inForce(list.index, scan.names, parsed.rejected, list.store.current);
       this.#parts.log.info(
@@ -409,7 +446,7 @@ export class ListDesk {
     }
   }
 
-  async #compile(read: readonly { list: DeskList; path: string }[]): Promise<CompileResult> {
+  async #compile(read: readonly ToRead[]): Promise<CompileResult> {
     const changed = read.reduce((mask, { list }) => mask | list.bit, 0);
     const loaded = this.lists.reduce((mask, list) => (list.inForce ? mask | list.bit : mask), 0);
     const version = this.#parts.nextVersion();
@@ -421,7 +458,10 @@ export class ListDesk {
         background: this.#active,
         ...(this.#compiled && { previous: this.#compiled }),
         keep: loaded & ~changed,
-        read: read.map(({ list, path }) => inputOf(list, path)),
+        read: read.map(({ list, path, withoutOffenders }) => ({
+          ...inputOf(list, path),
+          ...(withoutOffenders && { withoutOffenders }),
+        })),
       });
       this.#memory.built(result.compiled);
       return result;
@@ -488,6 +528,11 @@ export class ListDesk {
       refused: (reason) => log.debug({ reason }, 'a NOTIFY was not accepted'),
     });
   }
+}
+
+/** A version that was once let in: as it was let in then. */
+function stored(list: DeskList, { path, override }: StoredVersion): ToRead {
+  return { list, path, withoutOffenders: override?.withoutOffenders ?? false };
 }
 
 function readOf(result: CompileResult, list: DeskList): CompileResult['read'][number] {

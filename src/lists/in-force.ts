@@ -11,6 +11,7 @@ import type { Ground } from '../grounds/ground.ts';
 import type { PolicyIndexMemory } from './index/memory.ts';
 import { NetworkIndex, type NetworkIndexMemory } from './index/network-index.ts';
 import { PolicyIndex } from './index/policy-index.ts';
+import { MAX_LISTS } from './index/rules.ts';
 
 /** R3: what is only suspected never blocks. */
 export type ListTier = 'confirmed' | 'suspected';
@@ -54,6 +55,11 @@ export interface CompiledLists {
   readonly nameServers?: PolicyIndexMemory;
   /** Rules on addresses (RPZ-CLIENT-IP, RPZ-IP, RPZ-NSIP); absent where no list has one. */
   readonly networks?: NetworkIndexMemory;
+  /** Names that exist in a policy zone without a rule and stop a wildcard (index/empty-non-terminals.ts), where there are any. */
+  readonly emptyNames?: PolicyIndexMemory;
+  readonly emptyNameServers?: PolicyIndexMemory;
+  /** Mask of the lists of adblock rules, where there are any. */
+  readonly adblock?: number;
   /** By list; undefined for lists that are no policy zones. */
   readonly zones: readonly (PolicyZoneFacts | undefined)[];
 }
@@ -66,13 +72,38 @@ export class LoadedLists {
   readonly networks: NetworkIndex | undefined;
   readonly zones: readonly (PolicyZoneFacts | undefined)[];
 
-  constructor(compiled: CompiledLists) {
+  /** `facts`: of all lists; without them no exception reaches beyond its own list. */
+  constructor(compiled: CompiledLists, facts: readonly ListFacts[] = []) {
     this.version = compiled.version;
-    this.names = new PolicyIndex(compiled.names);
-    this.nameServers = compiled.nameServers && new PolicyIndex(compiled.nameServers);
+    const zones = compiled.zones.reduce((mask, zone, list) => (zone ? mask | (1 << list) : mask), 0);
+    this.names = new PolicyIndex(compiled.names, {
+      zones,
+      emptyNames: compiled.emptyNames,
+      adblock: compiled.adblock ?? 0,
+      reach: exceptionsReach(facts, compiled.adblock ?? 0),
+    });
+    this.nameServers =
+      compiled.nameServers && new PolicyIndex(compiled.nameServers, { zones, emptyNames: compiled.emptyNameServers });
     this.networks = compiled.networks && new NetworkIndex(compiled.networks);
     this.zones = compiled.zones;
   }
+}
+
+/**
+ * AdGuard's exceptions hold for all lists together. Here they reach the adblock lists of the same category alone, so that no feed
+ * opens a hole in a list of another kind; what is a dry run or disabled changes nothing elsewhere, and what is suspected nothing
+ * that is confirmed.
+ */
+function exceptionsReach(facts: readonly ListFacts[], adblock: number): Int32Array {
+  const reach = new Int32Array(MAX_LISTS);
+  facts.forEach((to, i) => {
+    facts.forEach((from, k) => {
+      if ((adblock & (1 << i)) === 0 || (adblock & (1 << k)) === 0 || from.category !== to.category) return;
+      if (from.dryRun || from.override.action === 'disabled') return;
+      if (from.tier === 'confirmed' || to.tier === 'suspected') reach[i]! |= 1 << k;
+    });
+  });
+  return reach;
 }
 
 export class ListsInForce {
@@ -87,7 +118,7 @@ export class ListsInForce {
 
   /** Put the compiled lists in force; older ones than those in force are left alone, so that messages out of turn do no harm. */
   take(compiled: CompiledLists): void {
-    if (compiled.version > (this.current?.version ?? 0)) this.current = new LoadedLists(compiled);
+    if (compiled.version > (this.current?.version ?? 0)) this.current = new LoadedLists(compiled, this.facts);
   }
 
   /** The mask of the lists for which `wanted` is true. */

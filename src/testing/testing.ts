@@ -37,7 +37,7 @@ import type { Measure } from '../rules/measure.ts';
 import { SubscribersInForce } from '../subscribers/in-force.ts';
 import { ManualClock } from '../time/clock.ts';
 import { Answer } from '../wire/answer.ts';
-import { EDE, EDNS_OPTION, RCODE, rcodeName, typeName } from '../wire/constants.ts';
+import { EDE, EDNS_OPTION, RCODE, rcodeName, TYPE, typeName } from '../wire/constants.ts';
 import { nameToText } from '../wire/name.ts';
 import { Normalizer } from '../wire/normalize.ts';
 import { Query, TCP, UDP } from '../wire/query.ts';
@@ -396,7 +396,15 @@ function scriptedSource(
         const message = encode({
           type: 'response',
           flags: 0x0180 | (reply.rcode ?? 0),
-          questions: [{ name, type: type as RecordType }],
+          // Types that the codec does not know by name: HTTPS, SVCB.
+          questions: [
+            {
+              name,
+              type: (asked.type === TYPE.HTTPS || asked.type === TYPE.SVCB
+                ? `UNKNOWN_${asked.type}`
+                : type) as RecordType,
+            },
+          ],
           answers: [...(reply.answers ?? [])],
           authorities: [...(reply.authorities ?? [])],
           additionals: [...(reply.additionals ?? [])],

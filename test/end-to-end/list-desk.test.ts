@@ -33,6 +33,7 @@ interface Desk {
 async function startDesk(config: Record<string, unknown>, data?: string): Promise<Desk> {
   const server = keep(
     await startSekisho({
+      readyTimeoutMs: 60_000,
       config: {
         ...config,
         server: { workers: 2, ...(data !== undefined && { data }) },
@@ -334,5 +335,44 @@ describe.skipIf(findProgram('named') === undefined)('a policy zone of a BIND pri
     expect(refused.stderr).toMatch(/TSIG|BADSIG|NOTAUTH/);
     expect(refused.stderr).not.toContain(KEY.secret);
     expect((await desk.list('vendor')).current).toMatchObject({ serial: 2 });
+  });
+});
+
+describe('a list that takes popular names', () => {
+  const folder = temporaryFolder('desk-held');
+  const data = join(folder, 'data');
+  const file = join(folder, 'feed.txt');
+  const popular = join(folder, 'popular.txt');
+  const config = {
+    'popular-names': popular,
+    lists: [{ name: 'feed', category: 'c2', tier: 'confirmed', format: 'domains', file }],
+  };
+  const favourites = Array.from({ length: 511 }, (_, i) => `shop-${i}.example`);
+  const responsible = ['--approver', 'K. Sato', '--reason', 'the rest of it is right'];
+
+  it('is held back with all that helps to decide, and loads without them, also after a restart', async () => {
+    writeFileSync(popular, favourites.join('\n'));
+    writeFileSync(file, `${favourites.join('\n')}\nnot a name!\n${names(0, 3)}`);
+    const desk = await startDesk(config, data);
+    const { stdout, code } = await desk.run('lists', 'held', 'feed');
+    expect(code).toBe(0);
+    expect(stdout).toContain('takes 511 popular names');
+    expect(stdout).toContain('and 491 more');
+    // The names behind it, each with its line.
+    for (const i of [0, 20, 510]) expect(stdout).toContain(`shop-${i}.example (line ${i + 1})`);
+    expect(stdout).toMatch(/^ *512 +\d+ +\S+ +not a name!/m);
+    for (const said of ['guard.allow-names', 'lists reload feed --override', 'lists reload feed --without'])
+      expect(stdout).toContain(said);
+
+    expect((await desk.run('lists', 'reload', 'feed', '--without')).code).toBe(2);
+    const loaded = await desk.run('lists', 'reload', 'feed', '--without', ...responsible);
+    expect([loaded.code, loaded.stdout]).toEqual([0, expect.stringContaining('3 names')]);
+    const inForce = async (one: Desk) => [
+      (await one.rules('host-0.bad.example')).length,
+      (await one.rules('shop-7.example')).length,
+    ];
+    expect(await inForce(desk)).toEqual([1, 0]);
+    await desk.server.stop();
+    expect(await inForce(await startDesk(config, data))).toEqual([1, 0]);
   });
 });

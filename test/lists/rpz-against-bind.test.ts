@@ -95,10 +95,40 @@ function policyZone(name: string, extra: readonly string[]): string {
   return `${lines.join('\n')}\n`;
 }
 
+/** RFC 4592 §3.3.1: names that stop a wildcard, in all ways there are; what is stopped here falls to the wildcard of rpz3. */
+const WILDCARDS = [
+  '*.w.example A 192.0.2.61',
+  'rule.w.example CNAME rpz-passthru.',
+  'deep.between.w.example A 192.0.2.62',
+  '*.under.w.example A 192.0.2.63',
+  'a.b.c.under.w.example A 192.0.2.64',
+  'd.w.example DNAME garden.test.',
+];
+const BELOW_WILDCARDS = [
+  ...['x.w', 'y.x.w', 'rule.w', 'x.rule.w', 'between.w', 'x.between.w', 'deep.between.w', 'x.deep.between.w'],
+  ...['under.w', 'x.under.w', 'y.x.under.w', 'c.under.w', 'x.c.under.w', 'b.c.under.w', 'x.b.c.under.w'],
+  ...['a.b.c.under.w', 'x.a.b.c.under.w', 'd.w', 'x.d.w', 'self.w', 'x.self.w', 'x.own', 'y.own'],
+].map((name) => `${name}.example`);
+
 const POLICY = [
-  policyZone('rpz1', ['32.4.0.0.127.rpz-client-ip CNAME rpz-passthru.']),
+  policyZone('rpz1', [
+    '32.4.0.0.127.rpz-client-ip CNAME rpz-passthru.',
+    ...WILDCARDS,
+    // The older form of PASSTHRU, on every trigger.
+    '32.5.0.0.127.rpz-client-ip CNAME 32.5.0.0.127.',
+    '32.60.100.51.198.rpz-ip CNAME 32.60.100.51.198.',
+    'self.w.example CNAME self.w.example.',
+    '*.own.example CNAME x.own.example.',
+    'drop.w.example CNAME rpz-drop.',
+    'nx.w.example CNAME .',
+  ]),
   policyZone('rpz2', ['32.3.0.0.127.rpz-client-ip CNAME *.', '8.0.0.0.198.rpz-ip CNAME rpz-passthru.']),
-  policyZone('rpz3', [`*.long.example CNAME *.${LONG}.garden.test.`, 'none.example A 192.0.2.77']),
+  policyZone('rpz3', [
+    '*.w.example A 192.0.2.99',
+    'www.z60.example A 192.0.2.60',
+    `*.long.example CNAME *.${LONG}.garden.test.`,
+    'none.example A 192.0.2.77',
+  ]),
 ];
 
 // ── questions ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -116,6 +146,17 @@ QUESTIONS.push(
   ...['none.example', 'other.example', `${LONG}.${LONG}.${LONG}.long.example`, 'short.long.example'].map(
     (name): Asked => ({ name, type: 'A', client: '127.0.0.1', transport: 'udp' }),
   ),
+);
+
+QUESTIONS.push(
+  ...BELOW_WILDCARDS.flatMap((name): Asked[] =>
+    ['A', 'TXT'].map((type) => ({ name, type, client: '127.0.0.1', transport: 'udp' })),
+  ),
+  { name: 'd.w.example', type: 'DNAME', client: '127.0.0.1', transport: 'udp' },
+  { name: 'www.z60.example', type: 'A', client: '127.0.0.1', transport: 'udp' },
+  { name: 'none.example', type: 'A', client: '127.0.0.5', transport: 'udp' },
+  { name: 'drop.w.example', type: 'ANY', client: '127.0.0.1', transport: 'udp' },
+  { name: 'nx.w.example', type: 'ANY', client: '127.0.0.1', transport: 'udp' },
 );
 
 describe.skipIf(findProgram('named') === undefined)('the policy zones of BIND and of the plugin', () => {

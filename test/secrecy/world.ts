@@ -61,7 +61,9 @@ export interface WorldOptions {
 /** Start it. Everything ends with `stop`. */
 export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const nsd = await startNsd({
-    zones: [{ name: 'example', text: zoneText('example', '* A 192.0.2.7\n*.bots A 192.0.2.7') }],
+    zones: [
+      { name: 'example', text: zoneText('example', '* A 192.0.2.7\n*.bots A 192.0.2.7\n*.alias CNAME c2.example.') },
+    ],
   });
   const folder = temporaryFolder('world');
   const file = (name: string, text: string): string => {
@@ -160,7 +162,7 @@ export class World {
     this.radiusPort = parts.radiusPort;
   }
 
-  /** Ask for listed names, cached and new ones, from a home (or one address) on fresh sockets, so that each worker gets some. */
+  /** Ask for listed names, cached, new and behind an alias, from a home (or one address) on fresh sockets, so that each worker gets some. */
   async look(from: Home | string, { family, ask }: Transport, questions = 6): Promise<Look> {
     const address = typeof from === 'string' ? from : family === 4 ? from.ipv4 : from.ipv6;
     ownAddress(address);
@@ -172,12 +174,15 @@ export class World {
     const before = await counted();
     const answers = new Set<string>();
     for (let i = 0; i < questions; i++) {
-      const name = i % 2 === 0 ? 'c2.example' : `n${++this.#names}.bots.example`;
+      const fresh = `n${++this.#names}`;
+      const name = ['c2.example', `${fresh}.bots.example`, `${fresh}.alias.example`, 'cached.alias.example'][i % 4]!;
       const where = { port: this.port, host: family === 4 ? '127.0.0.1' : '::1', from: address, timeoutMs: ANSWER_MS };
       const { rcode, extendedErrors, answers: records } = await ask({ name, udpSize: 1232 }, where);
       if (rcode === NXDOMAIN && extendedErrors.includes(BLOCKED)) answers.add('blocked');
       else
-        answers.add(rcode === 0 && records.length === 1 && extendedErrors.length === 0 ? 'served' : `rcode ${rcode}`);
+        answers.add(
+          rcode === 0 && addresses(records) === 1 && extendedErrors.length === 0 ? 'served' : `rcode ${rcode}`,
+        );
     }
     const count = Math.max(...(await counted()).map((after, i) => after - (before[i] ?? 0)));
     const lookedUp = count === 0 ? 'none' : count === questions ? 'all' : count;
@@ -289,6 +294,10 @@ export class World {
     await this.server.stop();
     await this.#parts.nsd.stop();
   }
+}
+
+function addresses(records: readonly { readonly type: string }[]): number {
+  return records.filter(({ type }) => type === 'A').length;
 }
 
 function tokenOf(role: Role): string {

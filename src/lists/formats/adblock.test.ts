@@ -14,7 +14,7 @@ describe('adblock', () => {
         '||b.example^|',
         '||c.example',
         '||D.example^$all',
-        '||e.example^$important,document',
+        '||e.example^$all,document',
         '||f.example$all',
         '||*.g.example^',
         '  ||h.example^  ',
@@ -34,7 +34,7 @@ describe('adblock', () => {
   });
 
   it('turns exceptions into PASSTHRU of the same list', () => {
-    expect(collectEntries('adblock', '@@||good.bad.example^\n@@||*.x.example^$important\n').rules).toEqual([
+    expect(collectEntries('adblock', '@@||good.bad.example^\n@@||*.x.example^$all\n').rules).toEqual([
       '1 +good.bad.example passthru',
       '2 *x.example passthru',
     ]);
@@ -47,7 +47,6 @@ describe('adblock', () => {
     ['||a.example:8080^', 'page-rule'],
     ['|http://a.example/', 'page-rule'],
     ['/banner\\d+/', 'page-rule'],
-    ['a.example', 'page-rule'],
     ['@@/x', 'page-rule'],
     ['a.example##.ad', 'cosmetic'],
     ['##.ad', 'cosmetic'],
@@ -55,7 +54,13 @@ describe('adblock', () => {
     ['a.example#?#.ad:has(b)', 'cosmetic'],
     ['||a.example^$third-party', 'option'],
     ['||a.example^$all,domain=b.example', 'option'],
-    ['||a.example^$badfilter', 'option'],
+    ['||a.example^$client=127.0.0.1', 'option-client'],
+    ["||a.example^$important,client='Kids'", 'option-client'],
+    ['||a.example^$ctag=device_pc', 'option-ctag'],
+    ['||a.example^$dnsrewrite=192.0.2.1', 'option-dnsrewrite'],
+    ['||a.example^$dnstype=NONSENSE', 'option'],
+    ['||a.example^$denyallow=*.b.example', 'option'],
+    ['||a.example^$important=1', 'option'],
     ['||192.0.2.1^', 'address'],
     ['||com^', 'single-label'],
     ['||^', 'empty-name'],

@@ -2,7 +2,7 @@
 import { prefixText } from '../../address/address.ts';
 import { typeName } from '../../wire/constants.ts';
 import { nameToText } from '../../wire/name.ts';
-import { ACTIONS, SUBTREE } from '../index/rules.ts';
+import { ACTION_ADBLOCK, ACTIONS, SUBTREE } from '../index/rules.ts';
 import { createListParser, type ListFormat, type ListParserOptions, type ParseSummary } from './parser.ts';
 import { ADDRESS_TRIGGER, type EntrySink } from './sink.ts';
 
@@ -28,7 +28,9 @@ export function collectEntries(
   const rules: string[] = [];
   const names = new Set<string>();
   const rule = (prefix: string, name: string, action: number, data: Uint8Array | undefined, line: number): void => {
-    rules.push(`${line} ${prefix}${name} ${ACTIONS[action]}${data === undefined ? '' : ` ${dataText(data)}`}`);
+    rules.push(
+      `${line} ${prefix}${name} ${ACTIONS[action]}${data === undefined ? '' : ` ${action === ACTION_ADBLOCK ? hexText(data) : dataText(data)}`}`,
+    );
   };
   const sink: EntrySink = {
     entry(name, length, kind, action, data, line) {
@@ -57,6 +59,9 @@ export function collectEntries(
 
 function dataText(data: Uint8Array): string {
   const view = new DataView(data.buffer, data.byteOffset, data.length);
-  const hex = [...data.subarray(6)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
-  return `${typeName(view.getUint16(0))} ${view.getUint32(2)} ${hex}`;
+  return `${typeName(view.getUint16(0))} ${view.getUint32(2)} ${hexText(data.subarray(6))}`;
+}
+
+function hexText(data: Uint8Array): string {
+  return [...data].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

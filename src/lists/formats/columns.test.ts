@@ -67,7 +67,7 @@ describe('csv', () => {
     const { refusal, entries } = collectEntries('csv', 'a,b\nx.example,1\n', SCORED);
     expect(refusal).toEqual({
       reason: 'no-header',
-      message: "the header row has no column 'domain', 'confidence', 'type'",
+      message: "the header row has no column 'domain', 'confidence', 'type'; the columns there are: 'a', 'b'",
       line: 1,
     });
     expect(entries).toBe(0);

@@ -5,11 +5,13 @@
 import { listField, rowFilter } from './columns.ts';
 import type { Columns } from './columns-schema.ts';
 import type { FormatContext, LineFormat } from './format.ts';
+import { safeText } from './rejects.ts';
 
 const QUOTE = 0x22;
 const HASH = 0x23;
 const MAX_RECORD_BYTES = 65_536;
 const MAX_COLUMNS = 1000;
+const COLUMNS_SHOWN = 20;
 
 export function csvFormat(context: FormatContext, columns: Columns): LineFormat {
   const { rejects, counts } = context;
@@ -42,7 +44,7 @@ export function csvFormat(context: FormatContext, columns: Columns): LineFormat 
     if (missing.length === 0) return;
     refused = {
       reason: 'no-header',
-      message: `the header row has no column ${missing.map((column) => `'${column}'`).join(', ')}`,
+      message: `the header row has no column ${missing.map((column) => `'${column}'`).join(', ')}; the columns there are: ${columnsText(found)}`,
     };
   }
 
@@ -110,6 +112,15 @@ export function csvFormat(context: FormatContext, columns: Columns): LineFormat 
       if (recordLength > 0) rejects.reject(recordLine, 1, 'bad-quoting', record, 0, recordLength);
     },
   };
+}
+
+/** The first columns of a header, safe to show. */
+function columnsText(found: readonly string[]): string {
+  const more = found.length > COLUMNS_SHOWN ? ` and ${found.length - COLUMNS_SHOWN} more` : '';
+  return `${found
+    .slice(0, COLUMNS_SHOWN)
+    .map((column) => `'${safeText(column)}'`)
+    .join(', ')}${more}`;
 }
 
 function hasOddQuotes(bytes: Uint8Array, from: number, to: number): boolean {

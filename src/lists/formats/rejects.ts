@@ -24,6 +24,9 @@ export const REASONS = {
   cosmetic: 'an adblock rule that hides parts of a page',
   'page-rule': 'an adblock rule on addresses of pages, not on a whole name',
   option: 'an adblock rule whose options narrow it to some requests: DNS would block too much',
+  'option-client': 'an adblock rule for some clients ($client): lists here do not know who asks',
+  'option-ctag': 'an adblock rule for some kinds of device ($ctag): nobody here knows what asks',
+  'option-dnsrewrite': 'an adblock rule with an answer of its own ($dnsrewrite): write it as a policy zone',
   'bad-quoting': 'quotes that do not match',
   'missing-column': 'the row has no such column',
   'bad-score': 'the score is no number',
@@ -40,7 +43,7 @@ export const REASONS = {
   'bad-prefix': 'no network as RPZ writes it: prefix length, then the address from its end',
   'reserved-trigger': 'a trigger rpz-… that the RPZ draft does not know',
   'reserved-action': 'a CNAME to rpz-… that the RPZ draft does not know',
-  'unsupported-type': 'a type that is no local data in a policy zone (NS, SOA, DNAME, DS)',
+  'unsupported-type': 'a type that is no local data in a policy zone (NS, SOA, DS)',
 } as const satisfies Record<string, string>;
 
 export type Reason = keyof typeof REASONS;

@@ -50,7 +50,7 @@ export function isSkippedType(type: number): boolean {
   return SKIPPED_TYPES.has(type);
 }
 
-const REFUSED_TYPES: ReadonlySet<number> = new Set([TYPE.NS, TYPE.SOA, TYPE.DNAME, TYPE.DS, TYPE.OPT]);
+const REFUSED_TYPES: ReadonlySet<number> = new Set([TYPE.NS, TYPE.SOA, TYPE.DS, TYPE.OPT]);
 
 const ADDRESS_TRIGGERS: Readonly<Record<string, AddressTrigger>> = {
   'rpz-client-ip': ADDRESS_TRIGGER.CLIENT_IP,
@@ -142,7 +142,7 @@ export class PolicyZone {
     if (length === 1) return 'root';
     if (endsInNumber(name, length)) return 'address';
     if (name[0]! + 2 === length && !this.#singleLabels) return 'single-label';
-    const action = actionOf(type, data, dataLength, name, length);
+    const action = actionOf(type, data, dataLength, owner, to);
     if (typeof action === 'string') return action;
     const piece = action === ACTION_LOCAL_DATA ? dataPiece(type, ttl, data, dataLength) : undefined;
     this.#counts.entries++;
@@ -170,7 +170,9 @@ export class PolicyZone {
     const trigger = ADDRESS_TRIGGERS[label];
     if (trigger === undefined) return 'reserved-trigger';
     if (!this.#address.read(owner, 0, last)) return 'bad-prefix';
-    const action = actionOf(type, data, dataLength, owner, zoneAt);
+    let action = actionOf(type, data, dataLength, owner, last);
+    // The same with the trigger's label: nothing else can be meant by it.
+    if (action === 'reserved-action' && isSelf(data, dataLength, owner, zoneAt)) action = ACTION_PASSTHRU;
     if (typeof action === 'string') return action;
     const piece = action === ACTION_LOCAL_DATA ? dataPiece(type, ttl, data, dataLength) : undefined;
     this.#counts.entries++;
@@ -179,14 +181,11 @@ export class PolicyZone {
   }
 }
 
-/** The action that a record encodes (§3 of the draft); `name[0..nameLength)` is the trigger's name. */
-function actionOf(
-  type: number,
-  data: Uint8Array,
-  dataLength: number,
-  name: Uint8Array,
-  nameLength: number,
-): number | Reason {
+/**
+ * The action that a record encodes (§3 of the draft). `owner[0..to)`: what the trigger is on, without a root label, with the
+ * `*` of a wildcard.
+ */
+function actionOf(type: number, data: Uint8Array, dataLength: number, owner: Uint8Array, to: number): number | Reason {
   if (type !== TYPE.CNAME) return ACTION_LOCAL_DATA;
   if (dataLength === 1) return ACTION_NXDOMAIN;
   if (dataLength === 3 && data[1] === STAR) return ACTION_NODATA;
@@ -197,9 +196,15 @@ function actionOf(
     const action = last === 0 ? ACTIONS[labelText(data, 0)] : undefined;
     return action ?? 'reserved-action';
   }
-  // §3.3: before rpz-passthru. was agreed on, a CNAME to the trigger itself meant the same.
-  if (dataLength === nameLength && sameNames(data, name, nameLength)) return ACTION_PASSTHRU;
-  return ACTION_LOCAL_DATA;
+  // §3.3: before rpz-passthru. was agreed on, a CNAME to the trigger itself meant the same, whatever the trigger is on.
+  return isSelf(data, dataLength, owner, to) ? ACTION_PASSTHRU : ACTION_LOCAL_DATA;
+}
+
+/** The name `data` is `owner[0..to)` with the root behind it. */
+function isSelf(data: Uint8Array, dataLength: number, owner: Uint8Array, to: number): boolean {
+  if (dataLength !== to + 1) return false;
+  for (let i = 0; i < to; i++) if (lower(data[i]!) !== owner[i]) return false;
+  return true;
 }
 
 /** One record in the form of index/rules.ts. */
@@ -243,11 +248,6 @@ function labelText(name: Uint8Array, at: number): string {
 
 function sameBytes(bytes: Uint8Array, at: number, other: Uint8Array): boolean {
   for (let i = 0; i < other.length; i++) if (bytes[at + i] !== other[i]) return false;
-  return true;
-}
-
-function sameNames(one: Uint8Array, other: Uint8Array, length: number): boolean {
-  for (let i = 0; i < length; i++) if (lower(one[i]!) !== other[i]) return false;
   return true;
 }
 

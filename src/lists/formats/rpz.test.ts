@@ -12,6 +12,37 @@ const rpz = (text: string, options = ZONE) => {
   };
 };
 
+describe('rpz: the older form of PASSTHRU', () => {
+  it.each([
+    ['ok.example CNAME ok.example.', '=ok.example passthru'],
+    ['OK.example CNAME ok.EXAMPLE.', '=ok.example passthru'],
+    ['*.ok.example CNAME *.ok.example.', '*ok.example passthru'],
+    ['24.0.2.0.192.rpz-ip CNAME 24.0.2.0.192.', 'IP 192.0.2.0/24 passthru'],
+    ['24.0.2.0.192.rpz-ip CNAME 24.0.2.0.192.rpz-ip.', 'IP 192.0.2.0/24 passthru'],
+    ['32.1.2.0.192.rpz-client-ip CNAME 32.1.2.0.192.', 'CLIENT_IP 192.0.2.1/32 passthru'],
+    ['32.1.2.0.192.rpz-nsip CNAME 32.1.2.0.192.', 'NSIP 192.0.2.1/32 passthru'],
+    ['ns.ok.example.rpz-nsdname CNAME ns.ok.example.', 'NSDNAME =ns.ok.example passthru'],
+    ['*.ok.example.rpz-nsdname CNAME *.ok.example.', 'NSDNAME *ok.example passthru'],
+  ])('%s', (line, rule) => {
+    expect(rpz(`${line}\n`)).toMatchObject({ bad: [], rules: [rule] });
+  });
+
+  it('is not what leads elsewhere', () => {
+    const { rules } = rpz('*.ok.example CNAME ok.example.\n24.0.2.0.192.rpz-ip CNAME 24.0.3.0.192.\n');
+    expect(rules.map((rule) => rule.split(' ').find((word) => word.includes('-') || word === 'passthru'))).toEqual([
+      'local-data',
+      'local-data',
+    ]);
+  });
+});
+
+it('rpz: DNAME is local data', () => {
+  expect(rpz('a.example DNAME b.example.\n')).toMatchObject({
+    bad: [],
+    rules: ['=a.example local-data DNAME 60 0162076578616d706c6500'],
+  });
+});
+
 describe('rpz: actions and QNAME triggers', () => {
   it('knows every action', () => {
     const { rules, bad } = rpz(
@@ -153,7 +184,6 @@ describe('rpz: actions and QNAME triggers', () => {
     ['a.example', 'bad-type'],
     ['a.example 99999999999 CNAME .', 'bad-ttl'],
     ['a.example 60 60 CNAME .', 'bad-ttl'],
-    ['a.example DNAME b.example.', 'unsupported-type'],
     ['a.example NS b.example.', 'unsupported-type'],
     ['$INCLUDE /etc/passwd', 'directive'],
     ['$GENERATE 1-9 a$ CNAME .', 'directive'],

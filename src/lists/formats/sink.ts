@@ -10,8 +10,8 @@
 import type { SuffixHash } from '../index/suffix-hash.ts';
 
 /**
- * An action (ACTION_… of index/rules.ts). PASSTHRU from an adblock exception (`@@||name^`) reaches no further than its own
- * list: no feed opens a hole in another one.
+ * An action (ACTION_… of index/rules.ts). PASSTHRU from an adblock exception (`@@||name^`) reaches other adblock lists and no
+ * list of another form (in-force.ts): no feed opens a hole where nobody expects it.
  */
 export type Action = number;
 
@@ -26,9 +26,23 @@ export type AddressTrigger = (typeof ADDRESS_TRIGGER)[keyof typeof ADDRESS_TRIGG
 /** What stands behind the guard, which hashes each name once for all: the arguments are those of EntrySink. */
 export interface HashedSink {
   /** `hash`: of the name, under the key of the index; borrowed. `labels`: how many it has, at least one. */
-  hashedEntry(hash: SuffixHash, labels: number, kind: Kind, action: Action, data: Uint8Array | undefined): void;
+  hashedEntry(
+    hash: SuffixHash,
+    labels: number,
+    kind: Kind,
+    action: Action,
+    data: Uint8Array | undefined,
+    name: Uint8Array,
+  ): void;
 
-  hashedNameServer(hash: SuffixHash, labels: number, kind: Kind, action: Action, data: Uint8Array | undefined): void;
+  hashedNameServer(
+    hash: SuffixHash,
+    labels: number,
+    kind: Kind,
+    action: Action,
+    data: Uint8Array | undefined,
+    name: Uint8Array,
+  ): void;
 
   network(
     trigger: AddressTrigger,

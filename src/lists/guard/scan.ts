@@ -8,6 +8,8 @@ import { prefixText } from '../../address/address.ts';
 import { nameToText, textToName } from '../../wire/name.ts';
 import { safeText } from '../formats/rejects.ts';
 import type { AddressTrigger, EntrySink, HashedSink } from '../formats/sink.ts';
+import { TriggerCounter, type TriggerCounts } from '../idle-triggers.ts';
+import { letsPass } from '../index/adblock-rules.ts';
 import { NetworkName } from '../index/network-index.ts';
 import { ACTION_PASSTHRU, SUBTREE } from '../index/rules.ts';
 import { SuffixHash, type SuffixKey } from '../index/suffix-hash.ts';
@@ -17,15 +19,15 @@ import { isByWildcard, isPublicSuffix } from './public-suffix.ts';
 import { type Sketch, SketchBuilder } from './sketch.ts';
 import type { SuspectNames } from './suspect-names.ts';
 
-/** Offending names that are kept as text. */
-export const OFFENDERS_KEPT = 20;
+/** Offending names that are kept as text; of these, so many stand in a sentence (verdict.ts). */
+export const OFFENDERS_KEPT = 10_000;
 /** Networks of fewer bits are parts of the Internet, not somebody's machines. */
 const MIN_IPV4_BITS = 96 + 8;
 const MIN_IPV6_BITS = 16;
 
 export interface Offenders {
   readonly count: number;
-  /** The first OFFENDERS_KEPT, safe to show. */
+  /** The first OFFENDERS_KEPT, safe to show, each with its line. */
   readonly first: readonly string[];
 }
 
@@ -37,6 +39,10 @@ export interface ListScan {
   readonly popular: Offenders;
   readonly publicSuffixes: Offenders;
   readonly wideNetworks: Offenders;
+  /** Rules on anything but the name asked for, by trigger. */
+  readonly triggers: TriggerCounts;
+  /** Rules that were left out because somebody decided to load the list without them. */
+  readonly leftOut: number;
 }
 
 export interface GuardScanSettings {
@@ -46,6 +52,8 @@ export interface GuardScanSettings {
   readonly suspects: SuspectNames;
   /** Of the index: secret, and the same for all versions of the list. */
   readonly key: SuffixKey;
+  /** Leave out what should not be on any list, and count it, instead of finding fault with it. */
+  readonly withoutOffenders?: boolean;
 }
 
 export class GuardScan implements EntrySink {
@@ -59,8 +67,12 @@ export class GuardScan implements EntrySink {
   #names = 0;
   readonly #found = { popular: new Found(), publicSuffixes: new Found(), wideNetworks: new Found() };
   readonly #network = new NetworkName();
+  readonly #triggers = new TriggerCounter();
+  readonly #leavesOut: boolean;
+  #leftOut = 0;
 
-  constructor(next: HashedSink, { options, popular, suspects, key }: GuardScanSettings) {
+  constructor(next: HashedSink, { options, popular, suspects, key, withoutOffenders }: GuardScanSettings) {
+    this.#leavesOut = withoutOffenders ?? false;
     this.#next = next;
     this.#popular = popular;
     this.#suspects = suspects;
@@ -78,8 +90,8 @@ export class GuardScan implements EntrySink {
     data: Uint8Array | undefined,
     line: number,
   ): void {
-    const labels = this.#look(name, length, kind, action, line);
-    if (labels > 0) this.#next.hashedEntry(this.#hash, labels, kind, action, data);
+    const labels = this.#look(name, length, kind, letsPass(action, data), line);
+    if (labels > 0) this.#next.hashedEntry(this.#hash, labels, kind, action, data, name);
   }
 
   nameServer(
@@ -90,8 +102,9 @@ export class GuardScan implements EntrySink {
     data: Uint8Array | undefined,
     line: number,
   ): void {
-    const labels = this.#look(name, length, kind, action, line);
-    if (labels > 0) this.#next.hashedNameServer(this.#hash, labels, kind, action, data);
+    const labels = this.#look(name, length, kind, letsPass(action, data), line);
+    this.#triggers.nameServer();
+    if (labels > 0) this.#next.hashedNameServer(this.#hash, labels, kind, action, data, name);
   }
 
   network(
@@ -102,14 +115,19 @@ export class GuardScan implements EntrySink {
     data: Uint8Array | undefined,
     line: number,
   ): void {
+    const mapped = bits >= 96 && words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
+    if (action !== ACTION_PASSTHRU && bits < (mapped ? MIN_IPV4_BITS : MIN_IPV6_BITS)) {
+      if (this.#leavesOut) {
+        this.#leftOut++;
+        return;
+      }
+      this.#found.wideNetworks.add(() => `${prefixText({ words, bits })} (line ${line})`);
+    }
     this.#names++;
+    this.#triggers.network(trigger);
     this.#network.set(trigger, words, bits);
     this.#hash.hashName(this.#network.bytes);
     this.#sketch.add(this.#hash.high, this.#hash.middle);
-    const mapped = bits >= 96 && words[0] === 0 && words[1] === 0 && words[2] === 0xffff;
-    if (action !== ACTION_PASSTHRU && bits < (mapped ? MIN_IPV4_BITS : MIN_IPV6_BITS)) {
-      this.#found.wideNetworks.add(() => `${prefixText({ words, bits })} (line ${line})`);
-    }
     this.#next.network(trigger, words, bits, action, data, line);
   }
 
@@ -121,30 +139,40 @@ export class GuardScan implements EntrySink {
       popular: popular.result(),
       publicSuffixes: publicSuffixes.result(),
       wideNetworks: wideNetworks.result(),
+      triggers: this.#triggers.counts,
+      leftOut: this.#leftOut,
     };
   }
 
-  /** Gives the number of labels, and leaves the name's hash in `#hash`. */
-  #look(name: Uint8Array, length: number, kind: number, action: number, line: number): number {
+  /** Gives the number of labels, 0 where the rule is left out, and leaves the name's hash in `#hash`. */
+  #look(name: Uint8Array, length: number, kind: number, passes: boolean, line: number): number {
     const hash = this.#hash;
     const labels = hash.hashNameAndParent(name);
+    // To let a name pass harms nobody, however popular it is.
+    if (!passes && this.#suspects.has(hash, labels) && this.#suspect(name, length, kind, line) && this.#leavesOut) {
+      this.#leftOut++;
+      return 0;
+    }
     this.#names++;
     this.#sketch.add(hash.high, hash.middle);
-    // To let a name pass harms nobody, however popular it is.
-    if (action !== ACTION_PASSTHRU && this.#suspects.has(hash, labels)) this.#suspect(name, length, kind, line);
     return labels;
   }
 
-  #suspect(name: Uint8Array, length: number, kind: number, line: number): void {
+  /** True where something is wrong with the rule. */
+  #suspect(name: Uint8Array, length: number, kind: number, line: number): boolean {
+    let wrong = false;
     if (this.#options['popular-names'] === 'refuse') {
       const taken = this.#popular.takenBy(name, length, kind);
       if (taken !== undefined && !this.#allowed.has(nameToText(name))) {
-        this.#found.popular.add(() => described(name, kind, line, taken));
+        wrong = true;
+        if (!this.#leavesOut) this.#found.popular.add(() => described(name, kind, line, taken));
       }
     }
     if (this.#options['public-suffixes'] === 'refuse' && this.#isPublicSuffix(name, length, kind)) {
-      this.#found.publicSuffixes.add(() => described(name, kind, line));
+      wrong = true;
+      if (!this.#leavesOut) this.#found.publicSuffixes.add(() => described(name, kind, line));
     }
+    return wrong;
   }
 
   #isPublicSuffix(name: Uint8Array, length: number, kind: number): boolean {

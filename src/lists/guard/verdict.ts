@@ -25,7 +25,7 @@ export interface Finding {
   readonly reason: GuardReason;
   /** A sentence with numbers, safe to show. */
   readonly message: string;
-  /** Rules that offend, the first 20, safe to show. */
+  /** Rules that offend, the first OFFENDERS_KEPT, safe to show. */
   readonly names: readonly string[];
 }
 
@@ -63,8 +63,14 @@ const ORDINARY_REASONS: ReadonlySet<Reason> = new Set<Reason>([
   'cosmetic',
   'page-rule',
   'option',
+  'option-client',
+  'option-ctag',
+  'option-dnsrewrite',
   'unsupported-type',
 ]);
+
+/** Offending rules that stand in the sentence itself. */
+const NAMES_SAID = 20;
 
 export interface NewVersion {
   readonly parsed: ParseSummary;
@@ -127,8 +133,9 @@ export function judge(before: ListScan | undefined, next: NewVersion, options: G
 
   function offending(reason: GuardReason, { count, first }: Offenders, one: string, several: string): void {
     if (count === 0) return;
-    const more = count > first.length ? ` and ${count - first.length} more` : '';
-    find(reason, `The new version takes ${count} ${count === 1 ? one : several}: ${first.join(', ')}${more}.`, first);
+    const more = count > NAMES_SAID ? ` and ${count - NAMES_SAID} more` : '';
+    const said = first.slice(0, NAMES_SAID).join(', ');
+    find(reason, `The new version takes ${count} ${count === 1 ? one : several}: ${said}${more}.`, first);
   }
 }
 

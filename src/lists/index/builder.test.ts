@@ -90,7 +90,7 @@ describe('the builder', () => {
     ['list 32', () => newBuilder().rule(32, EXACT, ACTION_LISTED)],
     ['no kind', () => newBuilder().rule(0, 0, ACTION_LISTED)],
     ['action 0', () => newBuilder().rule(0, EXACT, 0)],
-    ['action 8', () => newBuilder().rule(0, EXACT, 8)],
+    ['action 9', () => newBuilder().rule(0, EXACT, 9)],
     ['too long data', () => newBuilder().rule(0, EXACT, ACTION_LOCAL_DATA, new Uint8Array(MAX_DATA_BYTES + 1))],
   ])('throws RangeError on %s', (_, act) => {
     expect(act).toThrow(RangeError);

@@ -7,10 +7,35 @@
  * At each place first the number of labels is looked at (no list holds a name of one label: `com` costs nothing), then
  * the filter, and only then the table (memory.ts). Odds of taking one name for another: suffix-hash.ts.
  */
+import { TYPE } from '../../wire/constants.ts';
 import type { Question } from '../../wire/question.ts';
+import { BAD, EXCEPTION, holdsFor, IMPORTANT } from './adblock-rules.ts';
 import { filterBits, LABEL_COUNTS, type PolicyIndexMemory, PolicyIndexView } from './memory.ts';
-import { EXACT, MAX_LISTS, NO_DATA, ruleAction, ruleKind, ruleList, SUBTREE } from './rules.ts';
+import {
+  ACTION_ADBLOCK,
+  ACTION_LISTED,
+  ACTION_PASSTHRU,
+  EXACT,
+  MAX_LISTS,
+  NO_DATA,
+  ruleAction,
+  ruleKind,
+  ruleList,
+  SUBTREE,
+} from './rules.ts';
 import { SuffixHash } from './suffix-hash.ts';
+
+/** Lists in the form of a zone, where RFC 4592 says what a wildcard is about. */
+export interface ZoneSemantics {
+  /** Their mask. */
+  readonly zones: number;
+  /** Names that exist there without a rule (empty-non-terminals.ts); undefined where there is none. */
+  readonly emptyNames: PolicyIndexMemory | undefined;
+  /** Lists of adblock rules. */
+  readonly adblock?: number;
+  /** For each list the adblock lists whose exceptions reach it, itself aside. */
+  readonly reach?: Int32Array;
+}
 
 /** Three words of hash and the number of labels. */
 const CANDIDATE_WORDS = 4;
@@ -51,9 +76,24 @@ export class PolicyIndex {
   #asked = 0;
   /** Where `matchOf`'s rule stands in the sets. */
   #rule = 0;
+  readonly #zones: number;
+  readonly #emptyNames: PolicyIndex | undefined;
+  readonly #adblock: number;
+  readonly #reach: Int32Array;
+  /** Lists that hold an exception for the question, and one that is important; they hold along its chain of aliases. */
+  #excepting = 0;
+  #exceptingAlways = 0;
+  /** Lists with adblock rules on the name last looked up, all of which are lifted. */
+  excepted = 0;
+  /** Of each adblock list, the labels of the name on which the rule that decides is. */
+  readonly #decidingLabels = new Uint8Array(MAX_LISTS);
 
-  constructor(memory: PolicyIndexMemory) {
+  constructor(memory: PolicyIndexMemory, semantics?: ZoneSemantics) {
     this.memory = memory;
+    this.#zones = semantics?.zones ?? 0;
+    this.#adblock = semantics?.adblock ?? 0;
+    this.#reach = semantics?.reach ?? new Int32Array(MAX_LISTS);
+    this.#emptyNames = semantics?.emptyNames && new PolicyIndex(semantics.emptyNames);
     const view = new PolicyIndexView(memory.size, memory.buffer);
     this.#view = view;
     this.#filter = view.filter;
@@ -70,16 +110,36 @@ export class PolicyIndex {
 
   /** Rules of which lists act on the name that is asked for; see `lookupName`. */
   lookup(question: Question, lists: number): number {
-    return this.lookupName(question.name, question.labelStarts, question.labelCount, lists);
+    return this.lookupName(question.name, question.labelStarts, question.labelCount, lists, question.type);
   }
 
   /**
    * The mask of those of `lists` that have a rule on the name; bit 31 makes it negative. `name` is lowercased wire form,
    * with label `i` at `labelStarts[i]`. With no `lists` at all the name is not even read: who consented to nothing is not
-   * inspected. The last call is what `matchOf` speaks about.
+   * inspected. The last call is what `matchOf` speaks about. `type`: of the question.
    */
-  lookupName(name: Uint8Array, labelStarts: Uint8Array, labelCount: number, lists: number): number {
+  lookupName(
+    name: Uint8Array,
+    labelStarts: Uint8Array,
+    labelCount: number,
+    lists: number,
+    type: number = TYPE.A,
+  ): number {
+    this.#excepting = 0;
+    this.#exceptingAlways = 0;
+    const mask = this.#lookUp(name, labelStarts, labelCount, lists);
+    return (mask & this.#adblock) === 0 ? mask : this.#weigh(name, labelStarts, labelCount, mask, type, true);
+  }
+
+  /** The same for a name to which the one last given to `lookupName` leads: what excepts that one excepts this one too. */
+  lookupAlias(name: Uint8Array, labelStarts: Uint8Array, labelCount: number, lists: number, type: number): number {
+    const mask = this.#lookUp(name, labelStarts, labelCount, lists);
+    return (mask & this.#adblock) === 0 ? mask : this.#weigh(name, labelStarts, labelCount, mask, type, false);
+  }
+
+  #lookUp(name: Uint8Array, labelStarts: Uint8Array, labelCount: number, lists: number): number {
     this.#found = 0;
+    this.excepted = 0;
     this.#asked = lists;
     if (lists === 0) return 0;
     this.#labelCount = labelCount;
@@ -107,7 +167,22 @@ export class PolicyIndex {
       if ((filter[((candidates[at + 1]! >>> 0) * this.#filterScale) | 0]! & bits) !== bits) continue;
       mask |= this.#take(at, labelCount, lists);
     }
-    return mask;
+    return (mask & this.#zones) === 0 ? mask : mask & ~this.#stopped(name, labelStarts, mask & this.#zones);
+  }
+
+  /** The list has a wildcard at all. */
+  hasWildcards(list: number): boolean {
+    const own = this.#view.labels.subarray(list * LABEL_COUNTS, (list + 1) * LABEL_COUNTS);
+    return own.some((kinds) => (kinds & SUBTREE) !== 0);
+  }
+
+  /** Labels of the uppermost wildcard of the list above the name last looked up; -1 where there is none. */
+  topWildcard(list: number): number {
+    for (let i = 0; i < this.#found; i++) {
+      const labels = this.#foundLabels[i]!;
+      if (labels < this.#labelCount && (this.#sets[this.#foundSets[i]! + SUBTREE]! & (1 << list)) !== 0) return labels;
+    }
+    return -1;
   }
 
   /**
@@ -118,6 +193,7 @@ export class PolicyIndex {
   matchOf(list: number): boolean {
     const sets = this.#sets;
     const bit = 1 << list;
+    if ((bit & this.#adblock) !== 0) return this.#decides(list);
     for (let i = this.#found - 1; i >= 0; i--) {
       const set = this.#foundSets[i]!;
       const labels = this.#foundLabels[i]!;
@@ -131,6 +207,100 @@ export class PolicyIndex {
     return false;
   }
 
+  #decides(list: number): boolean {
+    if ((this.#asked & (1 << list)) === 0 || this.#decidingLabels[list] === 0) return false;
+    this.action = ACTION_LISTED;
+    this.labels = this.#decidingLabels[list]!;
+    this.wildcard = this.labels !== this.#labelCount;
+    this.dataCount = 0;
+    return true;
+  }
+
+  /**
+   * Weigh the adblock rules on the name (adblock-rules.ts). Gives `mask` without the lists of which nothing is left, and
+   * remembers the exceptions for its aliases where `isQuestion`.
+   */
+  #weigh(
+    name: Uint8Array,
+    labelStarts: Uint8Array,
+    labelCount: number,
+    mask: number,
+    type: number,
+    isQuestion: boolean,
+  ): number {
+    const sets = this.#sets;
+    const deciding = this.#decidingLabels;
+    const adblock = mask & this.#adblock;
+    let blocking = 0;
+    let blockingAlways = 0;
+    let excepting = this.#excepting;
+    let exceptingAlways = this.#exceptingAlways;
+    deciding.fill(0);
+    for (let i = 0; i < this.#found; i++) {
+      const set = this.#foundSets[i]!;
+      const kind = this.#foundLabels[i] === labelCount ? EXACT : SUBTREE;
+      for (let at = set + 3, end = at + 2 * sets[set]!; at < end; at += 2) {
+        const list = ruleList(sets[at]!);
+        const bit = 1 << list;
+        if ((bit & adblock) === 0 || ruleKind(sets[at]!) !== kind) continue;
+        const piece = sets[at + 1]!;
+        const from = (piece + 2) << 2;
+        const flags = piece === NO_DATA ? plainFlags(ruleAction(sets[at]!)) : this.data[from]!;
+        if ((flags & BAD) !== 0 || this.#isTakenOut(set, kind, list, flags, piece)) continue;
+        if (piece !== NO_DATA && !holdsFor(this.data, from, type, name, labelStarts, labelCount)) continue;
+        const important = (flags & IMPORTANT) !== 0;
+        if ((flags & EXCEPTION) !== 0) {
+          if (important) exceptingAlways |= bit;
+          else excepting |= bit;
+        } else {
+          if (important) blockingAlways |= bit;
+          else blocking |= bit;
+          deciding[list] = this.#foundLabels[i]!;
+        }
+      }
+    }
+    let left = 0;
+    for (let list = 0; list < MAX_LISTS; list++) {
+      const bit = 1 << list;
+      if (((blocking | blockingAlways) & bit) === 0) continue;
+      const reach = this.#reach[list]! | bit;
+      if ((exceptingAlways & reach) !== 0) continue;
+      if ((blockingAlways & bit) !== 0 || (excepting & reach) === 0) left |= bit;
+    }
+    if (isQuestion) {
+      this.#excepting = excepting;
+      this.#exceptingAlways = exceptingAlways;
+    }
+    this.excepted = adblock & ~left;
+    this.#asked &= ~this.excepted;
+    return (mask & ~this.#adblock) | left;
+  }
+
+  /** A $badfilter on the same name, in this list or one that reaches it, says all that the rule says. */
+  #isTakenOut(set: number, kind: number, list: number, flags: number, piece: number): boolean {
+    const sets = this.#sets;
+    const reach = (this.#reach[list]! | (1 << list)) & this.#asked;
+    for (let at = set + 3, end = at + 2 * sets[set]!; at < end; at += 2) {
+      const other = sets[at + 1]!;
+      if (other === NO_DATA || ruleKind(sets[at]!) !== kind || ((1 << ruleList(sets[at]!)) & reach) === 0) continue;
+      if (ruleAction(sets[at]!) !== ACTION_ADBLOCK || this.data[(other + 2) << 2] !== (flags | BAD)) continue;
+      if (this.#sameConditions(piece, other)) return true;
+    }
+    return false;
+  }
+
+  #sameConditions(piece: number, other: number): boolean {
+    const { data } = this;
+    const otherAt = (other + 2) << 2;
+    const size = this.#dataWords[other + 1]!;
+    // A plain rule has no piece: no types, and no names.
+    if (piece === NO_DATA) return size === 3 && data[otherAt + 1] === 0 && data[otherAt + 2] === 0;
+    if (size !== this.#dataWords[piece + 1]) return false;
+    const at = (piece + 2) << 2;
+    for (let i = 1; i < size; i++) if (data[at + i] !== data[otherAt + i]) return false;
+    return true;
+  }
+
   /** Where piece `i` (from 0) of the winning rule's data begins in `data`. */
   dataStart(i: number): number {
     return (this.#sets[this.#rule + 2 * i + 1]! + 2) << 2;
@@ -139,6 +309,52 @@ export class PolicyIndex {
   /** Where it ends. */
   dataEnd(i: number): number {
     return this.dataStart(i) + this.#dataWords[this.#sets[this.#rule + 2 * i + 1]! + 1]!;
+  }
+
+  /**
+   * RFC 4592 §3.3.1: of `lists`, those whose wildcard does not reach the name, because a name between the two, or the name
+   * itself without a rule, exists in the zone. They are forgotten.
+   */
+  #stopped(name: Uint8Array, labelStarts: Uint8Array, lists: number): number {
+    const sets = this.#sets;
+    const labelCount = this.#labelCount;
+    // The plain case: all of them have a rule on the name itself, and no wildcard is asked.
+    const deepest = this.#found - 1;
+    const isExact = this.#foundLabels[deepest] === labelCount;
+    if (isExact && (lists & ~sets[this.#foundSets[deepest]! + EXACT]!) === 0) return 0;
+    let reaching = 0;
+    let stopped = 0;
+    let next = 0;
+    const hash = this.#hash;
+    hash.begin();
+    for (let labels = 1; labels <= labelCount; labels++) {
+      hash.absorb(name, labelStarts[labelCount - labels]!);
+      if (reaching !== 0) {
+        hash.finish();
+        const existing = this.#holdersAt(hash.low, hash.middle, hash.high) | (this.#emptyNames?.holdersOf(hash) ?? 0);
+        stopped |= existing & reaching;
+      }
+      while (next < this.#found && this.#foundLabels[next]! < labels) next++;
+      if (next === this.#found || this.#foundLabels[next] !== labels) continue;
+      const set = this.#foundSets[next]!;
+      const here = sets[set + (labels === labelCount ? EXACT : SUBTREE)]! & lists;
+      // A rule here decides: what stopped a wildcard further up is of no matter.
+      stopped &= ~here;
+      reaching |= here;
+    }
+    this.#asked &= ~stopped;
+    return stopped;
+  }
+
+  /** Lists that have a rule of whatever kind on exactly the name with this hash. */
+  #holdersAt(low: number, middle: number, high: number): number {
+    const set = this.#view.find(low, middle, high);
+    return set < 0 ? 0 : this.#sets[set + EXACT]! | this.#sets[set + SUBTREE]!;
+  }
+
+  /** The same, for another index. */
+  holdersOf({ low, middle, high }: SuffixHash): number {
+    return this.#holdersAt(low, middle, high);
   }
 
   /** The candidate passed the filter. Remember what it is and return the lists that matter. */
@@ -169,4 +385,8 @@ export class PolicyIndex {
       at += 2;
     }
   }
+}
+
+function plainFlags(action: number): number {
+  return action === ACTION_PASSTHRU ? EXCEPTION : 0;
 }

@@ -4,16 +4,18 @@
  *
  *   words of a set   exact mask | subtree mask | rule word, data | rule word, data | …     ordered by kind and list
  */
+import { isAdblockAction } from './adblock-rules.ts';
 import { Interner } from './interner.ts';
 import {
+  ACTION_ADBLOCK,
   ACTION_LISTED,
-  ACTION_LOCAL_DATA,
   EXACT,
   MAX_DATA_BYTES,
   MAX_LISTS,
   MAX_RECORDS,
   NO_DATA,
   RULE_PLACE,
+  ruleAction,
   ruleKind,
   ruleList,
   ruleWord,
@@ -47,7 +49,7 @@ export class RuleSets {
     if (!(list >= 0 && list < MAX_LISTS))
       throw new RangeError(`an index holds lists 0 to ${MAX_LISTS - 1}, not ${list}`);
     if (!(kinds >= 1 && kinds <= 3)) throw new RangeError(`${kinds} is no kind of match`);
-    if (!(action >= ACTION_LISTED && action <= ACTION_LOCAL_DATA)) throw new RangeError(`${action} is no action`);
+    if (!(action >= ACTION_LISTED && action <= ACTION_ADBLOCK)) throw new RangeError(`${action} is no action`);
     const reference = data === undefined ? NO_DATA : this.#internData(data);
     this.#clear();
     if ((kinds & EXACT) !== 0) this.#push(ruleWord(list, EXACT, action), reference);
@@ -110,6 +112,8 @@ export class RuleSets {
         if (((other ^ word) & RULE_PLACE) !== 0) continue;
         same++;
         if (other === word && this.#words[at + 1] === piece) verdict = KNOWN;
+        // Of adblock rules all are kept: which one decides depends on the question.
+        else if (isAdblockAction(ruleAction(other)) && isAdblockAction(ruleAction(word))) continue;
         else if (other !== word || piece === NO_DATA || this.#words[at + 1] === NO_DATA) verdict = AGAINST;
       }
       if (verdict === AGAINST || (verdict === 0 && same >= MAX_RECORDS)) this.conflict = true;

@@ -29,8 +29,20 @@ export const ACTION_DROP = 5;
 export const ACTION_TCP_ONLY = 6;
 /** RPZ local data: records to answer with, any other CNAME included. One piece of data for each record. */
 export const ACTION_LOCAL_DATA = 7;
+/** An adblock rule with modifiers; always with one piece of data (adblock-rules.ts). */
+export const ACTION_ADBLOCK = 8;
 /** Names of the actions, for explain and statistics. */
-export const ACTIONS = ['none', 'listed', 'nxdomain', 'nodata', 'passthru', 'drop', 'tcp-only', 'local-data'] as const;
+export const ACTIONS = [
+  'none',
+  'listed',
+  'nxdomain',
+  'nodata',
+  'passthru',
+  'drop',
+  'tcp-only',
+  'local-data',
+  'adblock',
+] as const;
 
 /**
  * A piece of local data is one record without owner and class: type (2 bytes), TTL (4 bytes), then the rdata, all

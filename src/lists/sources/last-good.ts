@@ -20,6 +20,8 @@ import { type Known, type Provenance, plainReason } from './source.ts';
 export interface Override {
   readonly approver: string;
   readonly reason: string;
+  /** Without the rules that the guard found fault with: they are left out whenever the version is read. */
+  readonly withoutOffenders?: boolean;
   readonly atMs: number;
 }
 

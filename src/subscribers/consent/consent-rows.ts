@@ -2,6 +2,7 @@
  * Rows of consents out of the file of another system: `subscriber,purpose,opt-out|opt-in[,terms]`, read in the same forms as
  * the static ranges. With names in a first row the columns may stand in any order.
  */
+
 import { subscriberOf } from '../ranges/exported-cell.ts';
 import { type ColumnNames, type Columns, columnsOf, SUBSCRIBER_NAMES } from '../ranges/exported-columns.ts';
 import { type ExportedRow, ExportedRows } from '../ranges/exported-rows.ts';

@@ -10,7 +10,6 @@ import type { Prefix } from '../../address/address.ts';
 import { type Place, placeOf, plainIPv4, prefixBetween, prefixWithMask } from './address-forms.ts';
 import { subscriberOf } from './exported-cell.ts';
 import { type ColumnNames, type Columns, SUBSCRIBER_NAMES } from './exported-columns.ts';
-
 import { holdsAddress } from './recognisable.ts';
 
 export interface RangeRow extends Prefix {
