@@ -2,7 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
-import { NEXT_REVIEW } from '../support/dates.ts';
+import { EMERGENCY_END, NEXT_REVIEW } from '../support/dates.ts';
 import { askUdp } from '../support/dns-client.ts';
 import { startNsd, zoneText } from '../support/nsd.ts';
 import { scrape, waitFor } from '../support/observe.ts';
@@ -36,12 +36,22 @@ async function atWork(keep: Keep): Promise<Setting> {
   );
   const nsd = keep(await startNsd({ zones: [{ name: 'isp.example', text: zoneText('isp.example', records) }] }));
   const unbound = keep(await startUnbound({ upstreamPort: nsd.port, probeName: 'www.isp.example' }));
-  const rule = { name: 'login.portal.isp.example', ground };
+  const attack = {
+    kind: 'self-defence',
+    effect: 'floods the member portal, which is on the same address',
+    evidence: 'ticket 4711, graph of 24 Nov',
+    approver: 'shift lead',
+    expires: EMERGENCY_END,
+  };
+  const rule = { name: 'login.portal.isp.example', ground: attack };
   const config: SekishoConfig = {
     upstream: { servers: [`127.0.0.1:${unbound.port}`] },
     plugins: { access: {}, sinkhole: { ipv4: '192.0.2.1', ipv6: '2001:db8::1', rules: [rule] } },
   };
   const server = keep(await startSekisho({ config, readyTimeoutMs: 40_000 }));
+  // The cost of a plugin is measured on one query in 256.
+  for (let i = 0; i < 1_024; i += 32)
+    await Promise.all(Array.from({ length: 32 }, () => askUdp({ name: 'www.isp.example' }, { port: server.port })));
   return { server, paths: [['"configuration":"sekisho.yaml"', `"configuration":"${server.configFile}"`]] };
 }
 

@@ -78,10 +78,16 @@ function pattern(line: string, anyNumbers: boolean): RegExp {
     .split('…')
     .map((part) =>
       (anyNumbers
-        ? literal(part).replace(/\d+(?:(?:\\\.| )\d+)*/g, '\\d[\\d .]*')
+        ? literal(part)
+            .replace(/\b\d+s\b/g, 'DURATION')
+            .replace(/\d+(?:(?:\\\.| )\d+)*/g, '\\d[\\d .]*')
+            .replace(/\b(?:B|[KMG]iB)\b/g, '(?:B|[KMG]iB)')
+            .replace(/\bns\b/g, '(?:ns|µs|ms)')
+            .replaceAll('DURATION', '[\\dhms ]+')
         : literal(part)
             .replace(/--diagnosis d[0-9a-f]{8}/, '--diagnosis d[0-9a-f]{8}')
             .replace(/id: \d+/, 'id: \\d+')
+            .replace(/@\d+\\\(TCP/, '@\\d+\\(TCP')
             .replace(/(SRV\s+\d+ \d+ )\d+/, '$1\\d+')
             .replace(/(\s)\d+(\s+IN\s)/, '$1\\d+$2')
             .replace(/\d+\\\.\d+ ms/, '[\\d.]+ ms')
