@@ -6,7 +6,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
-import { ensurePackages } from '../support/debian.ts';
+import { ensurePackages, requireProgram } from '../support/debian.ts';
 import { run } from '../support/field.ts';
 import { repositoryRoot } from '../support/root.ts';
 import { sekishoMain } from '../support/sekisho.ts';
@@ -101,7 +101,7 @@ function shims({ server }: Setting): string {
     chmodSync(join(bin, name), 0o755);
   };
   program('sekisho', `'${process.execPath}' '${sekishoMain()}'`);
-  program('curl', `/usr/bin/curl --noproxy '*' --connect-to ::127.0.0.1:${server.noticePort}`);
+  program('curl', `${requireProgram('curl')} --noproxy '*' --connect-to ::127.0.0.1:${server.noticePort}`);
   return bin;
 }
 
