@@ -71,8 +71,8 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
   };
 }
 
-async function start(changes: Partial<AdminDeps> = {}): Promise<Admin> {
-  const admin = await startAdmin(await deps(changes));
+async function start(changes: Partial<AdminDeps> = {}, ...limits: [Parameters<typeof startAdmin>[1]?]): Promise<Admin> {
+  const admin = await startAdmin(await deps(changes), ...limits);
   running.push(admin);
   return admin;
 }
@@ -129,6 +129,46 @@ describe('the admin server', () => {
     });
     await expect(admin.prepare(bad)).rejects.toThrow('names no role');
     expect((await fetch(`http://127.0.0.1:${admin.port}/healthz`)).status).toBe(200);
+  });
+
+  it('does not count the work of a handler as a connection that stands still', async () => {
+    // As long as two limits: the handler ends when the connection has been spared twice, and not before.
+    let times = 0;
+    let worked = () => {};
+    const longWork = new Promise<void>((resolve) => {
+      worked = resolve;
+    });
+    const spared = () => {
+      times++;
+      if (times === 2) worked();
+    };
+    const reload = async () => {
+      await longWork;
+      return { ok: true, problems: [] };
+    };
+    const admin = await start({ reload }, { idleMs: 20, spared });
+    const headers = { authorization: `Bearer ${await readAdminToken(join(folder, 'data'))}` };
+    const reloaded = await fetch(`http://127.0.0.1:${admin.port}/v1/reload`, { method: 'POST', headers });
+    expect([reloaded.status, await reloaded.json()]).toEqual([200, { ok: true, problems: [] }]);
+    expect(times).toBeGreaterThanOrEqual(2);
+  });
+
+  it.each([
+    ['brings nothing', ''],
+    ['brings half a header', 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Half: '],
+    [
+      'brings half a body',
+      'POST /v1/reload HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer TOKEN\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+    ],
+  ])('closes a connection that stands still and %s', async (_, beginning) => {
+    const spared: string[] = [];
+    const admin = await start({}, { idleMs: 20, spared: () => spared.push('spared') });
+    const token = await readAdminToken(join(folder, 'data'));
+    const socket = connect(admin.port, '127.0.0.1', () => socket.write(beginning.replace('TOKEN', token)));
+    socket.on('error', () => {});
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+    expect(spared).toEqual([]);
   });
 
   it('closes although a client holds a connection open', async () => {

@@ -12,7 +12,7 @@ import type { FastifyInstance } from 'fastify';
 import { endpointText } from '../address/address.ts';
 import { listenError } from '../errors/errors.ts';
 import { faultOf } from '../errors/fault-text.ts';
-import { boundConnections } from '../transports/http-connections.ts';
+import { boundConnections, type HttpConnectionsOptions } from '../transports/http-connections.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import { ADMIN_TOKEN_FILE, ensureAdminToken, Tokens } from './tokens.ts';
@@ -39,7 +39,7 @@ export interface PreparedAdmin {
 
 /** Longest that one request may take to arrive. */
 const REQUEST_MS = 10_000;
-/** Longest that a connection may stand still, a handler's work included. */
+/** Longest that a connection may stand still while no handler works for it. */
 const IDLE_MS = 30_000;
 /** Connections at once; the API is for a handful of people and programs. */
 const MAX_CONNECTIONS = 128;
@@ -50,7 +50,10 @@ const MAX_HEADERS = 64;
 const DRAIN_MS = 1000;
 
 /** Rejects with a SekishoError where the port or the data folder cannot be used. */
-export async function startAdmin(deps: AdminDeps): Promise<Admin> {
+export async function startAdmin(
+  deps: AdminDeps,
+  { idleMs = IDLE_MS, spared }: Partial<Pick<HttpConnectionsOptions, 'idleMs' | 'spared'>> = {},
+): Promise<Admin> {
   const { listen } = deps.config.admin;
   const { token, made, loose } = await ensureAdminToken(deps.config.server.dataFolder);
   const file = `${deps.config.server.dataFolder}/${ADMIN_TOKEN_FILE}`;
@@ -70,15 +73,19 @@ export async function startAdmin(deps: AdminDeps): Promise<Admin> {
       headersTimeout: REQUEST_MS / 2,
       keepAliveTimeout: 5000,
       connectionsCheckingInterval: 2000,
+      // A client that is gone without a word is noticed also while a handler works for it.
+      keepAlive: true,
+      keepAliveInitialDelay: IDLE_MS,
     },
     (request, response) => current.routing(request, response),
   );
   boundConnections(server, {
     most: MAX_CONNECTIONS,
     mostPerAddress: MAX_CONNECTIONS_PER_ADDRESS,
+    idleMs,
+    ...(spared !== undefined && { spared }),
     closed: () => deps.log.debug({}, 'admin API: a connection that brought no request was closed for another'),
   });
-  server.timeout = IDLE_MS;
   server.maxHeadersCount = MAX_HEADERS;
   await listening(server, listen.address, listen.port);
   // Such as a lack of file descriptors at accept; without a listener it would end the process.

@@ -5,37 +5,55 @@
 import { addressWords, type Endpoint, endpointText, isWildcard } from '../address/address.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { type AdminLocation, adminLocation } from '../config/load.ts';
-import { ERRORS, type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
+import { ERRORS, type ErrorCode, SekishoError } from '../errors/errors.ts';
+import { askAdmin, PATIENCE } from './admin-request.ts';
+import { withProgress } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 
-/** How long a command waits for an answer. */
-const TIMEOUT_MS = 10_000;
-
-/** GET `path` of the server that `configPath` configures. Throws SekishoError, worded for the person at the terminal. */
-export function getJson<Body>(path: string, configPath: string | undefined, terminal: Terminal): Promise<Body> {
-  return sendJson('GET', path, undefined, configPath, terminal);
+export interface SendOptions {
+  /** What a person is told while the server is at work on it, from the third second on. */
+  readonly doing?: string;
+  /** For work during which the server cannot even answer its health check: how long that may last. */
+  readonly silentMs?: number;
+  /** A status that is no error to the caller. */
+  readonly alsoTaken?: number;
 }
 
-/** Any request, with `content` as its JSON body where there is one. For those that take long, `timeoutMs` says how long.
- * `alsoTaken`: a status that is no error to the caller. */
+/** GET `path` of the server that `configPath` configures. Throws SekishoError, worded for the person at the terminal. */
+export function getJson<Body>(
+  path: string,
+  configPath: string | undefined,
+  terminal: Terminal,
+  options?: SendOptions,
+): Promise<Body> {
+  return sendJson('GET', path, undefined, configPath, terminal, options);
+}
+
+/**
+ * Any request, with `content` as its JSON body where there is one. There is no limit to how long the server may work on it, as
+ * long as it lives (admin-request.ts).
+ */
 export async function sendJson<Body>(
   method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   content: unknown,
   configPath: string | undefined,
   terminal: Terminal,
-  timeoutMs = TIMEOUT_MS,
-  alsoTaken?: number,
+  { doing, silentMs = PATIENCE.silentMs, alsoTaken }: SendOptions = {},
 ): Promise<Body> {
   const location = await adminLocation({ path: configPath, workFolder: terminal.workFolder });
   const token = await tokenFor(location, terminal);
   const headers: Record<string, string> = { authorization: `Bearer ${token}` };
   if (content !== undefined) headers['content-type'] = 'application/json';
   const body = content === undefined ? undefined : JSON.stringify(content);
-  const response = await ask(location, path, { method, headers, ...(body !== undefined && { body }) }, timeoutMs);
-  const answer = await jsonOf(response, location);
-  if (response.ok || response.status === alsoTaken) return answer as Body;
-  throw refusal(response.status, answer, location);
+  const listen = reachable(location.listen);
+  const waitingFor = doing ?? `waiting for the server at ${endpointText(listen)}`;
+  const { status, text } = await withProgress(waitingFor, terminal, (remark) =>
+    askAdmin(listen, { method, path, headers, ...(body !== undefined && { body }) }, { ...PATIENCE, silentMs }, remark),
+  );
+  const answer = jsonOf(status, text, location);
+  if ((status >= 200 && status < 300) || status === alsoTaken) return answer as Body;
+  throw refusal(status, answer, location);
 }
 
 async function tokenFor(location: AdminLocation, terminal: Terminal): Promise<string> {
@@ -45,41 +63,16 @@ async function tokenFor(location: AdminLocation, terminal: Terminal): Promise<st
     return await readAdminToken(location.dataFolder);
   } catch (error) {
     // Where no server runs, that is what has to be said first: the token may just not be there yet.
-    await ask(location, '/healthz', {});
+    await askAdmin(reachable(location.listen), { method: 'GET', path: '/healthz', headers: {} });
     throw error;
   }
 }
 
-async function ask(
-  location: AdminLocation,
-  path: string,
-  request: RequestInit,
-  timeoutMs = TIMEOUT_MS,
-): Promise<Response> {
-  const listen = reachable(location.listen);
+function jsonOf(status: number, text: string, { listen }: AdminLocation): unknown {
   try {
-    return await fetch(`http://${endpointText(listen)}${path}`, {
-      ...request,
-      redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMs),
-    });
+    return JSON.parse(text);
   } catch (error) {
-    const cause = (error as { cause?: NodeJS.ErrnoException }).cause;
-    const why =
-      cause?.code ??
-      (error instanceof Error && error.name === 'TimeoutError'
-        ? `no answer in ${timeoutMs / 1000} s`
-        : errorText(cause ?? error));
-    const message = `no running server answers at ${endpointText(listen)} (admin.listen): ${why}`;
-    throw new SekishoError('SEKISHO_SERVER_UNREACHABLE', message, { cause: error });
-  }
-}
-
-async function jsonOf(response: Response, { listen }: AdminLocation): Promise<unknown> {
-  try {
-    return await response.json();
-  } catch (error) {
-    const message = `what answers at ${endpointText(listen)} is not Sekisho's admin API (HTTP ${response.status})`;
+    const message = `what answers at ${endpointText(listen)} is not Sekisho's admin API (HTTP ${status})`;
     throw new SekishoError('SEKISHO_SERVER_ANSWER', message, { cause: error });
   }
 }

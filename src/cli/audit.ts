@@ -6,6 +6,9 @@ import type { Args } from './args.ts';
 import { entriesText, numberText } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
+/** A long log is read from one end to the other, without a pause in which the server could say that it lives. */
+const READING = { doing: 'reading the audit log', silentMs: 10 * 60_000 };
+
 export async function audit(args: Args, terminal: Terminal): Promise<number> {
   const [verb, anchor] = args.positionals;
   if (verb === 'acknowledge') return acknowledge(args, terminal);
@@ -14,7 +17,7 @@ export async function audit(args: Args, terminal: Terminal): Promise<number> {
   if (anchor !== undefined && !/^\d+:[0-9a-f]{64}$/.test(anchor))
     throw new SekishoError('SEKISHO_USAGE', `'${anchor}' is not of the form SEQUENCE:HASH`);
   const query = anchor === undefined ? '' : `?${new URLSearchParams({ anchor })}`;
-  const verdict = await getJson<AuditVerdict>(`/v1/audit/verify${query}`, args.config, terminal);
+  const verdict = await getJson<AuditVerdict>(`/v1/audit/verify${query}`, args.config, terminal, READING);
   if (args.json) terminal.out(`${JSON.stringify(verdict, null, 2)}\n`);
   if (!verdict.ok) {
     if (args.json) return 1;
@@ -35,7 +38,14 @@ export async function audit(args: Args, terminal: Terminal): Promise<number> {
 async function acknowledge(args: Args, terminal: Terminal): Promise<number> {
   const { reason = '' } = args.options;
   if (reason.trim() === '') throw new SekishoError('SEKISHO_USAGE', 'say why, and what was found out: --reason TEXT');
-  const verdict = await sendJson<AuditVerdict>('POST', '/v1/audit/acknowledge', { reason }, args.config, terminal);
+  const verdict = await sendJson<AuditVerdict>(
+    'POST',
+    '/v1/audit/acknowledge',
+    { reason },
+    args.config,
+    terminal,
+    READING,
+  );
   terminal.out(
     args.json
       ? `${JSON.stringify(verdict, null, 2)}\n`

@@ -6,9 +6,6 @@ import type { Args } from './args.ts';
 import { numberText, table } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
-/** The whole cache may have to be looked through. */
-const TIMEOUT_MS = 120_000;
-
 export async function cache(args: Args, terminal: Terminal): Promise<number> {
   const [verb, name] = args.positionals;
   if (verb === 'stats' && name === undefined) return stats(args, terminal);
@@ -18,7 +15,7 @@ export async function cache(args: Args, terminal: Terminal): Promise<number> {
   const { type } = args.options;
   const subtree = args.flags.has('subtree');
   const order = { name, subtree, ...(type !== undefined && { type }) };
-  const flushed = await sendJson<Flushed>('POST', '/v1/cache/flush', order, args.config, terminal, TIMEOUT_MS);
+  const flushed = await sendJson<Flushed>('POST', '/v1/cache/flush', order, args.config, terminal);
   if (args.json) terminal.out(`${JSON.stringify(flushed, null, 2)}\n`);
   else
     terminal.out(

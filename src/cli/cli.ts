@@ -51,7 +51,7 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
   }
   const args = readArgs(command, rest);
   const action = await command.load();
-  return action(args, terminal);
+  return action(args, args.json ? { ...terminal, isForProgram: true } : terminal);
 }
 
 function commandNamed(name: string): Command {

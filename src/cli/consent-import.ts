@@ -12,7 +12,6 @@ import type { Args } from './args.ts';
 import { numberText } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
-const REQUEST_TIMEOUT_MS = 60_000;
 /** Rows that are wrong, named one by one; the others are counted. */
 const SHOWN_PROBLEMS = 20;
 
@@ -31,7 +30,6 @@ export async function importConsents(file: string, args: Args, terminal: Termina
       { from, rows: rows.map(({ cells }) => cells), reason },
       args.config,
       terminal,
-      REQUEST_TIMEOUT_MS,
     );
     done = result.rows;
     // The server counts rows; a person looks for lines, and for what is wrong with them here.

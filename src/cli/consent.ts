@@ -10,8 +10,8 @@ import { bold, type Terminal } from './terminal.ts';
 
 const VERBS = ['show', 'opt-out', 'opt-in', 'export', 'import', 'verify', 'accept-damage'];
 const CHANNEL = 'command-line';
-/** A large ledger is read from one end to the other. */
-const VERIFY_TIMEOUT_MS = 10 * 60_000;
+/** A large ledger is read from one end to the other, without a pause in which the server could say that it lives. */
+const READING = { doing: 'reading the ledger', silentMs: 10 * 60_000 };
 
 export async function consent(args: Args, terminal: Terminal): Promise<number> {
   const [verb = '', subject] = args.positionals;
@@ -41,7 +41,7 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       return importConsents(subject, args, terminal);
     case 'verify': {
       const path = '/v1/consent/ledger';
-      const view = await sendJson<LedgerView>('GET', path, undefined, args.config, terminal, VERIFY_TIMEOUT_MS);
+      const view = await sendJson<LedgerView>('GET', path, undefined, args.config, terminal, READING);
       const text = view.holds
         ? `the ledger holds: ${view.entries} entries`
         : `the ledger DOES NOT HOLD: ${view.problem}`;
@@ -51,7 +51,7 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
     case 'accept-damage': {
       if (reason.trim() === '') throw usage('say what happened and why inspection may go on: --reason TEXT');
       const path = '/v1/consent/ledger/accept-damage';
-      const view = await sendJson<AcceptedDamage>('POST', path, { reason }, args.config, terminal, VERIFY_TIMEOUT_MS);
+      const view = await sendJson<AcceptedDamage>('POST', path, { reason }, args.config, terminal, READING);
       const text = `accepted, and recorded: ${view.damage}\nconsents are in force again as the ledger says: ${view.entries} entries`;
       terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : `${text}\n`);
       return 0;

@@ -5,11 +5,8 @@ import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { bytesText, durationWords, numberText, table } from './layout.ts';
-import { withProgress } from './progress.ts';
 import { bold, type Terminal } from './terminal.ts';
 
-/** A list may be large and its source slow. */
-const RELOAD_TIMEOUT_MS = 10 * 60_000;
 const VERBS = ['status', 'held', 'reload', 'rollback'];
 
 export async function lists(args: Args, terminal: Terminal): Promise<number> {
@@ -34,7 +31,7 @@ export async function lists(args: Args, terminal: Terminal): Promise<number> {
         responsible(options, 'rollback'),
         args.config,
         terminal,
-        RELOAD_TIMEOUT_MS,
+        { doing: `putting the version before of ${name} into force` },
       );
       return shown(changed, `${name}: back to the version of ${changed.current?.fetchedAt ?? '?'}`, args, terminal);
     }
@@ -109,15 +106,13 @@ async function reload(name: string | undefined, args: Args, terminal: Terminal):
   let failure: SekishoError | undefined;
   for (const each of names) {
     try {
-      const result = await withProgress(`fetching ${each}`, terminal, () =>
-        sendJson<ListReload>(
-          'POST',
-          `/v1/lists/${encodeURIComponent(each)}/reload`,
-          { again: args.flags.has('again'), ...(reason !== undefined && { reason }) },
-          args.config,
-          terminal,
-          RELOAD_TIMEOUT_MS,
-        ),
+      const result = await sendJson<ListReload>(
+        'POST',
+        `/v1/lists/${encodeURIComponent(each)}/reload`,
+        { again: args.flags.has('again'), ...(reason !== undefined && { reason }) },
+        args.config,
+        terminal,
+        { doing: `still fetching ${each}` },
       );
       done.push(result);
       if (!args.json)
@@ -143,7 +138,7 @@ async function override(name: string | undefined, args: Args, terminal: Terminal
     },
     args.config,
     terminal,
-    RELOAD_TIMEOUT_MS,
+    { doing: `putting ${name} into force` },
   );
   return shown(
     changed,

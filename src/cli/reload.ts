@@ -5,21 +5,14 @@ import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import type { Terminal } from './terminal.ts';
 
-/** Lists are compiled and workers started meanwhile. */
-const TIMEOUT_MS = 600_000;
 /** The problems are in the answer. */
 const REFUSED = 422;
 
 export async function reload(args: Args, terminal: Terminal): Promise<number> {
-  const result = await sendJson<ReloadResult>(
-    'POST',
-    '/v1/reload',
-    undefined,
-    args.config,
-    terminal,
-    TIMEOUT_MS,
-    REFUSED,
-  );
+  const result = await sendJson<ReloadResult>('POST', '/v1/reload', undefined, args.config, terminal, {
+    doing: 'compiling lists and starting workers',
+    alsoTaken: REFUSED,
+  });
   if (args.json) terminal.out(`${JSON.stringify(result, null, 2)}\n`);
   if (!result.ok) {
     if (args.json) return 1;

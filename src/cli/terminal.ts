@@ -11,6 +11,8 @@ export interface Terminal {
   readonly workFolder: string;
   /** A person is looking: headings may be bold. */
   readonly isTerminal: boolean;
+  /** A program reads (`--json`): the result or the error, and nothing on the way there. */
+  readonly isForProgram?: boolean;
 }
 
 export function processTerminal(): Terminal {

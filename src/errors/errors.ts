@@ -175,6 +175,12 @@ export const ERRORS = {
     meaning: 'Nothing answers at the address of the admin API.',
     remedy: 'Start the server with `sekisho run`, or name its configuration with `--config`.',
   },
+  SEKISHO_SERVER_LOST: {
+    exitCode: 1,
+    meaning:
+      'The server took a command and ended, restarted or hung before it answered; what became of the command is not known.',
+    remedy: 'Look at the log and at `sekisho status` before giving the command again: it may have been carried out.',
+  },
   SEKISHO_SERVER_ANSWER: {
     exitCode: 1,
     meaning: 'Something answers at the address of the admin API, but not as Sekisho of this version does.',

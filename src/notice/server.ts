@@ -20,7 +20,7 @@ import { isProxy } from './forwarded.ts';
 /** Longest that a request may take to arrive: its header, and all of it. */
 const HEADERS_MS = 5_000;
 const REQUEST_MS = 10_000;
-/** Longest that a connection may stand still. */
+/** Longest that a connection may stand still while no page is being made for it. */
 const IDLE_MS = 15_000;
 const KEEP_ALIVE_MS = 5_000;
 const MAX_CONNECTIONS = 2_000;
@@ -117,10 +117,10 @@ export class NoticeServer {
     boundConnections(server, {
       most: MAX_CONNECTIONS,
       mostPerAddress: MAX_CONNECTIONS_PER_ADDRESS,
+      idleMs: IDLE_MS,
       unbounded: (address) => isProxy(address, this.#deps?.config.proxies ?? []),
       closed: () => this.#deps?.counters.refused('connections'),
     });
-    server.timeout = IDLE_MS;
     server.maxHeadersCount = MAX_HEADERS;
     server.maxRequestsPerSocket = MAX_REQUESTS_PER_CONNECTION;
     server.on('clientError', (_error, socket) => {

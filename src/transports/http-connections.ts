@@ -6,6 +6,9 @@
  *     answering:               a whole request has come, its answer is not out yet        ◀── is never
  *
  * Time limits of node:http alone do not help: whoever opens connections again as fast as they run out keeps everybody else out.
+ *
+ * A connection that stands still is closed, unless its request is being worked on: a handler may take minutes (a list that is
+ * fetched, a ledger that is read from one end to the other), and what it finds out has to reach whoever asked.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -17,12 +20,21 @@ export interface HttpConnectionsOptions {
   readonly mostPerAddress: number;
   /** Addresses that speak for many, such as a proxy's: bounded by `most` alone. */
   readonly unbounded?: (address: string) => boolean;
+  /** Longest that a connection may stand still while nobody works on a request of it. */
+  readonly idleMs: number;
   /** A connection was closed, to make room or because there is none. */
   readonly closed: () => void;
+  /** A connection stood still for `idleMs` and was left open, because its request is being worked on. */
+  readonly spared?: () => void;
 }
 
 /** Connections in the order in which they opened or were last answered. */
-type Waiting = Map<Socket, { request: IncomingMessage | undefined }>;
+type Waiting = Map<Socket, State>;
+
+interface State {
+  request: IncomingMessage | undefined;
+  response: ServerResponse | undefined;
+}
 
 /** To be called before the server listens. */
 export function boundConnections(server: Server, options: HttpConnectionsOptions): void {
@@ -45,7 +57,7 @@ export function boundConnections(server: Server, options: HttpConnectionsOptions
       forget(longest);
     }
     byAddress.set(address, ofAddress);
-    const state = { request: undefined };
+    const state: State = { request: undefined, response: undefined };
     all.set(socket, state);
     ofAddress.set(socket, state);
     addresses.set(socket, address);
@@ -57,13 +69,26 @@ export function boundConnections(server: Server, options: HttpConnectionsOptions
     const state = all.get(socket);
     if (state === undefined) return;
     state.request = request;
+    state.response = response;
     response.once('close', () => {
       if (state.request !== request) return;
       state.request = undefined;
+      state.response = undefined;
       for (const waiting of [all, byAddress.get(addresses.get(socket) ?? '')]) {
         if (waiting?.delete(socket)) waiting.set(socket, state);
       }
     });
+  });
+
+  server.timeout = options.idleMs;
+  server.on('timeout', (socket: Socket) => {
+    const state = all.get(socket);
+    // With the head of the answer sent, it is the client who stands still: it does not read.
+    const worked = state?.request?.complete === true && state.response?.headersSent === false;
+    if (!worked) return void socket.destroy();
+    options.spared?.();
+    // The timer runs once; a socket that nothing moves on needs it set again.
+    socket.setTimeout(options.idleMs);
   });
 
   const addresses = new WeakMap<Socket, string>();

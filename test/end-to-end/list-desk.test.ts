@@ -1,4 +1,5 @@
 /** The list desk as its users meet it: files, web servers and primaries at one end, `sekisho lists` at the other. */
+import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,7 +15,7 @@ import { sekisho } from '../support/field.ts';
 import { freePort } from '../support/free-port.ts';
 import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import { temporaryFolder } from '../support/process.ts';
-import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
+import { type SekishoServer, sekishoMain, startSekisho } from '../support/sekisho.ts';
 
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 const keep = stoppedAfterwards();
@@ -374,5 +375,62 @@ describe('a list that takes popular names', () => {
     expect(await inForce(desk)).toEqual([1, 0]);
     await desk.server.stop();
     expect(await inForce(await startDesk(config, data))).toEqual([1, 0]);
+  });
+});
+
+describe('a source that takes its time', () => {
+  /** What the source does with the next request, when the test says so. */
+  let respond: ((status: number, body: string) => void) | undefined;
+  const source = createServer((_request, response) => {
+    respond = (status, body) => {
+      response.statusCode = status;
+      response.end(body);
+    };
+  });
+
+  async function slowDesk(): Promise<Desk> {
+    await new Promise<void>((resolve) => source.listen(0, '127.0.0.1', resolve));
+    keep({ close: () => source.closeAllConnections() });
+    keep(source);
+    const { port } = source.address() as AddressInfo;
+    const url = `http://127.0.0.1:${port}/feed.txt`;
+    return startDesk({ lists: [{ name: 'feed', category: 'c2', tier: 'confirmed', format: 'domains', url }] });
+  }
+
+  /** `sekisho lists reload feed`; `answer` is called once it has said that it is still at work. */
+  async function reloading(desk: Desk, answer: () => void | Promise<void>, ...words: string[]) {
+    const main = ['lists', 'reload', 'feed', ...words, '--config', desk.server.configFile];
+    const child = spawn(process.execPath, [sekishoMain(), ...main], { stdio: ['ignore', 'pipe', 'pipe'] });
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout += text;
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr += text;
+    });
+    const ended = new Promise<number | null>((resolve) => child.once('close', resolve));
+    await eventually('a word that it is still fetching', () => stderr.includes('still fetching feed …'));
+    await answer();
+    return { code: await ended, stdout, stderr };
+  }
+
+  it('is waited for, with a word on standard error, and its list or its error is told', async () => {
+    const desk = await slowDesk();
+    await eventually('the first fetch', () => respond !== undefined);
+    respond?.(200, names(0, 100));
+    await eventually('the first version', async () => (await desk.list('feed')).state === 'in force');
+
+    const good = await reloading(desk, () => respond?.(200, names(0, 101)));
+    expect([good.code, good.stdout]).toEqual([0, 'feed: accepted, 101 names in force\n']);
+
+    const refused = await reloading(desk, () => respond?.(404, 'gone'));
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/sekisho: feed: http:\/\/127\.0\.0\.1:\d+\/feed\.txt: .*404/);
+    expect(refused.stderr).not.toContain('no running server');
+
+    const orphaned = await reloading(desk, async () => void (await desk.server.stop('SIGKILL')));
+    expect(orphaned.code).toBe(1);
+    expect(orphaned.stderr).toContain('ended while it was at work on POST /v1/lists/feed/reload');
+    expect(orphaned.stderr).toContain('SEKISHO_SERVER_LOST');
   });
 });

@@ -16,18 +16,13 @@ import { temporaryFolder } from '../support/process.ts';
 import { repositoryRoot } from '../support/root.ts';
 import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoConfig, type SekishoServer, startSekisho } from '../support/sekisho.ts';
+import { missingIn, type Step, stepsOf } from '../support/snippets.ts';
 
 vi.setConfig({ testTimeout: 60_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['dig']);
 /** The port of the built-in configuration, at which the examples ask. */
 const PORT = / -p 5353\b/;
-
-interface Step {
-  readonly command: string;
-  /** Lines that it is shown to print. */
-  readonly shown: readonly string[];
-}
 
 interface Example {
   readonly config: SekishoConfig;
@@ -69,9 +64,7 @@ function exampleOf(readme: string): Example {
     files: blocks.flatMap(({ name, text }) => (name === undefined ? [] : [{ name, text }])),
     steps: blocks
       .filter(({ kind }) => kind === 'console')
-      .flatMap(({ text }) => text.split(/^\$ /m).slice(1))
-      .map((step) => step.trimEnd().split('\n'))
-      .map(([command = '', ...shown]) => ({ command, shown: shown.filter((line) => line !== '') }))
+      .flatMap(({ text }) => stepsOf(text))
       .filter(({ command }) => /^(?:dig|sekisho) /.test(command)),
   };
 }
@@ -97,29 +90,4 @@ async function run(command: string, server: SekishoServer): Promise<string> {
     return ran.stdout + ran.stderr;
   }
   return (await promisify(execFile)(requireProgram('dig'), words)).stdout;
-}
-
-/** Lines that are shown and not printed, or not in their order. */
-function missingIn(printed: string, shown: readonly string[]): string[] {
-  const lines = printed.split('\n');
-  let at = 0;
-  return shown.filter((line) => {
-    const found = lines.findIndex((each, i) => i >= at && pattern(line).test(each.trimEnd()));
-    if (found >= 0) at = found + 1;
-    return found < 0;
-  });
-}
-
-function pattern(line: string): RegExp {
-  const parts = line
-    .trimEnd()
-    .split('…')
-    .map((part) =>
-      part
-        .replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
-        .replace(/id: \d+/, 'id: \\d+')
-        .replace(/(SRV\s+\d+ \d+ )\d+/, '$1\\d+')
-        .replace(/\s+/g, '\\s+'),
-    );
-  return new RegExp(`^${parts.join('.*')}$`);
 }

@@ -23,6 +23,7 @@ export const PACKAGES = {
   fstrm_capture: 'fstrm-bin',
   faketime: 'faketime',
   ip: 'iproute2',
+  curl: 'curl',
 } as const;
 export type Program = keyof typeof PACKAGES;
 

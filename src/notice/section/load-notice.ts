@@ -8,7 +8,7 @@ import type { NoticeConfig } from '../notice-config.ts';
 import { noticeConfig, noticeFindings, noticeSchema } from './notice-section.ts';
 
 export interface LoadedNotice {
-  /** Undefined where there is a problem. */
+  /** Undefined where the section itself is wrong. With problems of its texts or keys it is there, so that nobody else misses it. */
   readonly notice: NoticeConfig | undefined;
   readonly dangers: readonly Finding[];
   readonly problems: readonly ConfigProblem[];
@@ -44,7 +44,7 @@ export async function loadNotice(
   const { problems: textProblems } = await loadTemplates(notice.templatesFolder, notice.languages);
   const keyProblem = await linkKeyProblem(notice, source);
   const all = [...textProblems, ...keyProblem];
-  return all.length > 0 ? refused(all) : { notice, dangers: dangers(notice), problems: [] };
+  return { notice, dangers: all.length > 0 ? [] : dangers(notice), problems: all };
 }
 
 async function linkKeyProblem({ portal }: NoticeConfig, source: ConfigSource): Promise<ConfigProblem[]> {

@@ -89,4 +89,12 @@ describe('notice', () => {
   ])('refuses %j', async (text, message) => {
     expect((await problemsOf(text)).join('\n')).toMatch(message);
   });
+
+  it.each(['templates: ./none', 'portal: { link: { issuer: x, secret-file: nothing } }'])(
+    'complains of %s alone, and not of a plugin that needs the section',
+    async (wrong) => {
+      const text = `notice: { ipv4: 192.0.2.80, ${wrong} }\nplugins: { c2-block: { action: notice } }\n`;
+      expect(await problemsOf(text)).toHaveLength(1);
+    },
+  );
 });
