@@ -2,6 +2,7 @@
  * `/v1/leases`: what a DHCP server or BNG without RADIUS reports (R10). Written only: nobody reads here who holds what. It is a
  * role of its own, within networks of its own: whoever runs the network must not be able to become a subscriber by it.
  */
+
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import {
@@ -16,7 +17,8 @@ import type { AuditEntry } from '../audit/entry.ts';
 import { changeBy } from '../audit/personal-read.ts';
 import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { generalError, type SekishoError } from '../errors/errors.ts';
+import { subscribersError } from '../subscribers/errors.ts';
 import { type LeaseRefusal, refusalOf, withoutHostBits } from '../subscribers/leases/lease-bounds.ts';
 import { LEASE_RESULTS } from '../subscribers/leases/leases.ts';
 import { namedReporter, sessionName } from '../subscribers/leases/session-name.ts';
@@ -98,7 +100,7 @@ export function leaseRoutes(
       // To end what one has written is always allowed: nobody is inspected by it.
       if (event !== 'stop' && prefixes?.some((network) => within(prefix, network)) === false) {
         doubts.refused('outside-access');
-        throw await refused('outside-prefixes', new SekishoError('SEKISHO_LEASE_REFUSED', OUTSIDE));
+        throw await refused('outside-prefixes', subscribersError('SEKISHO_LEASE_REFUSED', OUTSIDE));
       }
       await recordTogether(audit, entry);
       const holder = state.register.holderFor(subscriber);
@@ -139,5 +141,5 @@ function prefixOf(text: string): Prefix {
 }
 
 function invalid(message: string): SekishoError {
-  return new SekishoError('SEKISHO_REQUEST_INVALID', message);
+  return generalError('SEKISHO_REQUEST_INVALID', message);
 }

@@ -4,8 +4,10 @@
  *     list.rollback             asked for: on the disk before anything is touched, or nothing is touched
  *     list.rollback.succeeded   or .refused (nothing was changed, and why), or .failed
  */
+
 import { errorText, SekishoError } from '../errors/errors.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
+import { auditError } from './errors.ts';
 import { recordHere } from './scope.ts';
 
 export type Outcome = 'succeeded' | 'refused' | 'failed';
@@ -33,7 +35,7 @@ export async function asItWent<Result>(
     try {
       record(outcomeOf(error), { code: error instanceof SekishoError ? error.code : 'SEKISHO_INTERNAL' });
     } catch (unrecorded) {
-      throw new SekishoError('SEKISHO_AUDIT_FAILED', `${errorText(error)}; and ${errorText(unrecorded)}`, {
+      throw auditError('SEKISHO_AUDIT_FAILED', `${errorText(error)}; and ${errorText(unrecorded)}`, {
         cause: error,
       });
     }

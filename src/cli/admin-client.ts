@@ -5,7 +5,8 @@
 import { addressWords, type Endpoint, endpointText, isWildcard } from '../address/address.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { type AdminLocation, adminLocation } from '../config/load.ts';
-import { ERRORS, type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
+import { ERROR_CODE, errorText, SekishoError } from '../errors/errors.ts';
+import { cliError } from './errors.ts';
 import type { Terminal } from './terminal.ts';
 
 /** How long a command waits for an answer. */
@@ -71,7 +72,7 @@ async function ask(
         ? `no answer in ${timeoutMs / 1000} s`
         : errorText(cause ?? error));
     const message = `no running server answers at ${endpointText(listen)} (admin.listen): ${why}`;
-    throw new SekishoError('SEKISHO_SERVER_UNREACHABLE', message, { cause: error });
+    throw cliError('SEKISHO_SERVER_UNREACHABLE', message, { cause: error });
   }
 }
 
@@ -80,25 +81,25 @@ async function jsonOf(response: Response, { listen }: AdminLocation): Promise<un
     return await response.json();
   } catch (error) {
     const message = `what answers at ${endpointText(listen)} is not Sekisho's admin API (HTTP ${response.status})`;
-    throw new SekishoError('SEKISHO_SERVER_ANSWER', message, { cause: error });
+    throw cliError('SEKISHO_SERVER_ANSWER', message, { cause: error });
   }
 }
 
 /** The server's own words, where it gives any. */
 function refusal(status: number, body: unknown, { listen }: AdminLocation): SekishoError {
-  const { code, message, details } = ((body as { error?: unknown } | null)?.error ?? {}) as {
+  const { code, message, remedy, details } = ((body as { error?: unknown } | null)?.error ?? {}) as {
     code?: unknown;
     message?: unknown;
+    remedy?: unknown;
     details?: unknown;
   };
-  if (typeof code === 'string' && Object.hasOwn(ERRORS, code) && typeof message === 'string') {
+  if (typeof code === 'string' && ERROR_CODE.test(code) && typeof message === 'string') {
     const lines = Array.isArray(details) ? details.filter((detail) => typeof detail === 'string') : [];
-    return new SekishoError(code as ErrorCode, message, { details: lines });
+    // The remedy comes with it: the code may be a plugin's, of which the command line knows nothing.
+    const said = typeof remedy === 'string' ? remedy : '';
+    return new SekishoError(code, { status, exitCode: 1, remedy: said }, message, { details: lines });
   }
-  return new SekishoError(
-    'SEKISHO_SERVER_ANSWER',
-    `${endpointText(listen)} answered HTTP ${status} without saying why`,
-  );
+  return cliError('SEKISHO_SERVER_ANSWER', `${endpointText(listen)} answered HTTP ${status} without saying why`);
 }
 
 /** A server that listens on every address is asked over loopback. */

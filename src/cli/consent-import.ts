@@ -2,6 +2,7 @@
  * `sekisho consent import FILE`: rows go to the server a thousand at a time, and the server keeps with them how far the file
  * has come. So an import that broke off, on whichever side, goes on where it was; the file is known by its content.
  */
+
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { IMPORT_ROWS, type ImportResult } from '../admin/consent.ts';
@@ -9,6 +10,7 @@ import { errorText, SekishoError } from '../errors/errors.ts';
 import { type ConsentRow, consentRows } from '../subscribers/consent/consent-rows.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { numberText } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -61,7 +63,7 @@ async function survey(file: string): Promise<{ id: string; rows: number }> {
     for await (const some of consentRows(file)) rows += some.length;
   } catch (error) {
     if (error instanceof SekishoError) throw error;
-    throw new SekishoError('SEKISHO_USAGE', `${file} cannot be read: ${errorText(error)}`, { cause: error });
+    throw cliError('SEKISHO_USAGE', `${file} cannot be read: ${errorText(error)}`, { cause: error });
   }
   return { id: hash.digest('hex'), rows };
 }

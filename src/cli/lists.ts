@@ -1,9 +1,12 @@
 /** `sekisho lists [status|reload|rollback] [NAME]`. */
+
 import type { ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
 import { SekishoError } from '../errors/errors.ts';
+import { listUnknown, NO_LISTS } from '../lists/errors.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { bytesText, durationWords, numberText, table } from './layout.ts';
 import { withProgress } from './progress.ts';
 import { bold, type Terminal } from './terminal.ts';
@@ -50,10 +53,11 @@ async function status(name: string | undefined, args: Args, terminal: Terminal):
     return 0;
   }
   const list = all.lists.find((each) => each.name === name);
-  if (!list) {
-    const known = all.lists.map((each) => each.name).join(', ') || 'none';
-    throw new SekishoError('SEKISHO_LIST_UNKNOWN', `there is no list '${name}'; the lists are: ${known}`);
-  }
+  if (!list)
+    throw listUnknown(
+      name,
+      all.lists.map((each) => each.name),
+    );
   terminal.out(args.json ? `${JSON.stringify(list, null, 2)}\n` : details(list, terminal));
   return 0;
 }
@@ -126,7 +130,7 @@ function shown(list: ListStatus, text: string, args: Args, terminal: Terminal): 
 }
 
 export function overview(all: readonly ListStatus[], terminal: Terminal): string {
-  if (all.length === 0) return 'The configuration in force has no lists.\n';
+  if (all.length === 0) return `${NO_LISTS}\n`;
   const rows = all.map((list) => [
     list.name,
     list.category,
@@ -186,5 +190,5 @@ export function details(list: ListStatus, terminal: Terminal): string {
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SekishoError } from './errors.ts';
+import { generalError } from './errors.ts';
 import { faultOf, faultText } from './fault-text.ts';
 
 const SECRET = 'who-asked.victim.example from 192.0.2.77';
@@ -31,7 +31,7 @@ test.each([
 });
 
 test('one of ours is told by its code; what has no text is no trouble', () => {
-  expect(faultOf(new SekishoError('SEKISHO_NOT_READY', SECRET)).error).toBe('SEKISHO_NOT_READY');
+  expect(faultOf(generalError('SEKISHO_NOT_READY', SECRET)).error).toBe('SEKISHO_NOT_READY');
   expect(
     faultText({
       toString: () => {

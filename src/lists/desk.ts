@@ -7,10 +7,11 @@
  * One update at a time. Whatever fails on the way leaves the lists in force as they are. A desk that is not *active* serves
  * what lies on disk and asks nobody: during a reload the new one stands beside the old one, and only one may write.
  */
+
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Auditor } from '../audit/entry.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText, generalError } from '../errors/errors.ts';
 import { faultOf } from '../errors/fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
@@ -18,6 +19,7 @@ import { ListsMemory } from './compile.ts';
 import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } from './compiler.ts';
 import { countsOf, DeskList } from './desk-list.ts';
 import { DeskMetrics } from './desk-metrics.ts';
+import { listError, listUnknown } from './errors.ts';
 import { judge, overridden, type Verdict } from './guard/verdict.ts';
 import type { CompiledLists } from './in-force.ts';
 import type { ListsConfig } from './list-config.ts';
@@ -154,13 +156,15 @@ export class ListDesk {
   named(name: string): DeskList {
     const list = this.lists.find(({ config }) => config.name === name);
     if (list) return list;
-    const known = this.lists.map(({ config }) => config.name).join(', ') || 'none';
-    throw new SekishoError('SEKISHO_LIST_UNKNOWN', `there is no list '${name}'; the lists are: ${known}`);
+    throw listUnknown(
+      name,
+      this.lists.map(({ config }) => config.name),
+    );
   }
 
   /** Ask the source now. `again`: even for what it brought before, or what is older by its serial. */
   async reload(list: DeskList, again: boolean): Promise<FetchResult> {
-    if (!list.schedule) throw new SekishoError('SEKISHO_NOT_READY', 'the lists are being handed over by a reload');
+    if (!list.schedule) throw generalError('SEKISHO_NOT_READY', 'the lists are being handed over by a reload');
     return list.schedule.fetchNow({ again });
   }
 
@@ -169,7 +173,7 @@ export class ListDesk {
     await this.#enqueue(async () => {
       const refused = list.store.refused;
       if (!refused)
-        throw new SekishoError('SEKISHO_LIST_NOTHING_HELD', `the guard holds no version of '${list.config.name}' back`);
+        throw listError('SEKISHO_LIST_NOTHING_HELD', `the guard holds no version of '${list.config.name}' back`);
       const result = await this.#compile([{ list, path: refused.path }]);
       const verdict = this.#judged(list, result);
       if (!verdict.accepted) {
@@ -177,7 +181,7 @@ export class ListDesk {
           overridden(verdict, { ...responsible, atMs: this.#parts.clock.wallMs() });
         } catch (error) {
           this.#discard(result);
-          throw new SekishoError('SEKISHO_LIST_REFUSED', errorText(error), { cause: error });
+          throw listError('SEKISHO_LIST_REFUSED', errorText(error), { cause: error });
         }
       }
       const read = result.read[0]!;
@@ -195,10 +199,7 @@ export class ListDesk {
     await this.#enqueue(async () => {
       const previous = list.store.previous;
       if (!previous)
-        throw new SekishoError(
-          'SEKISHO_LIST_NO_PREVIOUS',
-          `there is no version of '${list.config.name}' to go back to`,
-        );
+        throw listError('SEKISHO_LIST_NO_PREVIOUS', `there is no version of '${list.config.name}' to go back to`);
       const result = await this.#compile([{ list, path: previous.path }]);
       await list.store.rollback();
       this.#parts.log.warn({ list: list.config.name, ...responsible }, 'a list was taken back to the version before');

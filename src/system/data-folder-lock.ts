@@ -2,11 +2,12 @@
  * One process a data folder: two would each inspect on what they remember, and overwrite what the other has noted. The lock is
  * the system's (flock), so that it ends with the process, however that ends, and nothing needs to be cleaned up.
  */
+
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type koffiModule from 'koffi';
-import { SekishoError } from '../errors/errors.ts';
+import { systemError } from './errors.ts';
 
 const LOCK_FILE = 'lock';
 /** flock(2): exclusive, and do not wait. */
@@ -32,7 +33,7 @@ export function lockDataFolder(folder: string, wallMs: number, warn: (reason: st
     const errno = koffi.errno();
     if (HELD.includes(errno)) {
       closeSync(fd);
-      throw new SekishoError('SEKISHO_DATA_IN_USE', `server.data ${folder} is in use by ${holderText(file)}`);
+      throw systemError('SEKISHO_DATA_IN_USE', `server.data ${folder} is in use by ${holderText(file)}`);
     }
     warn(`flock: errno ${errno}`);
   }

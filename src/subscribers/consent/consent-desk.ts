@@ -2,7 +2,9 @@
  * What the admin API does with consents: every change goes into the ledger before it is acknowledged, and so does every look
  * at what is kept of a subscriber (R14).
  */
-import { SekishoError } from '../../errors/errors.ts';
+
+import type { SekishoError } from '../../errors/errors.ts';
+import { subscribersError } from '../errors.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup, isSubscriberNumber } from '../table/directory.ts';
 import type { ConsentState } from './consent.ts';
@@ -64,12 +66,14 @@ export class ConsentDesk {
     individual(subscriber);
     const terms = register.terms.version;
     if (action === 'opt-in' && terms === undefined)
-      throw refused('no terms are in force (subscribers.terms), so there is nothing to consent to');
+      throw refused(
+        'no terms are in force, so there is nothing to consent to; add `terms: "2026-04"`, the version of your contract terms, below subscribers, and reload',
+      );
     if (action === 'opt-out') register.withdrawAtOnce(subscriber, purpose);
     const record: LedgerRecord = { subscriber, purpose, action, terms: terms ?? '', ...actor };
     // What was withdrawn before and is still owed must not come behind this in the ledger.
     if (action === 'opt-in' && this.#state.consent.owed.has(subscriber) && !(await this.#state.consent.owed.settle()))
-      throw new SekishoError('SEKISHO_LEDGER_FAILED', 'not recorded: an earlier withdrawal is not on the disk yet');
+      throw subscribersError('SEKISHO_LEDGER_FAILED', 'not recorded: an earlier withdrawal is not on the disk yet');
     try {
       for (const entry of await ledger.append([record])) this.#state.consent.apply(entry);
     } catch (error) {
@@ -193,5 +197,5 @@ function rowProblem(
 }
 
 function refused(message: string): SekishoError {
-  return new SekishoError('SEKISHO_CONSENT_REFUSED', message);
+  return subscribersError('SEKISHO_CONSENT_REFUSED', message);
 }
