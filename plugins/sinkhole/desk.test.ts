@@ -1,5 +1,4 @@
 /** The desk with a clock that is turned by hand, a real store, and workers that are only counted. */
-
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -2,7 +2,6 @@
  * `/v1/consent`: the consent of one subscriber at a time, for the portal and the call centre; bulk import and the state of
  * the ledger for the privacy officer. Who asked, over which channel and why is recorded with every request.
  */
-
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { actorOf as askerOf, PURPOSE, readOf } from '../audit/personal-read.ts';

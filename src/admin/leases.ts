@@ -2,7 +2,6 @@
  * `/v1/leases`: what a DHCP server or BNG without RADIUS reports (R10). Written only: nobody reads here who holds what. It is a
  * role of its own, within networks of its own: whoever runs the network must not be able to become a subscriber by it.
  */
-
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import {

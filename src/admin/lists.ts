@@ -2,7 +2,6 @@
  * `/v1/lists`: what the list desk shows and takes. The schemas are declared once, as in status.ts; everything that came from
  * a list's source has been made safe to show before it gets here (lists/formats/rejects.ts).
  */
-
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { asItWent } from '../audit/as-it-went.ts';

@@ -2,7 +2,6 @@
  * Who holds which token. The server keeps digests only, and compares all of them with every token that comes in, so that
  * the time it takes tells nothing.
  */
-
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';

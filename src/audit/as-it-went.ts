@@ -4,7 +4,6 @@
  *     list.rollback             asked for: on the disk before anything is touched, or nothing is touched
  *     list.rollback.succeeded   or .refused (nothing was changed, and why), or .failed
  */
-
 import { errorText, SekishoError } from '../errors/errors.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
 import { auditError } from './errors.ts';

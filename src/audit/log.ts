@@ -11,7 +11,6 @@
  * What is found wrong, at the start, with `verify` or while the server runs, stands until a person acknowledges it. Until then
  * nobody reads personal data. Changes go on and are recorded: an attack does not wait.
  */
-
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

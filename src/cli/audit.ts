@@ -1,5 +1,4 @@
 /** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? `acknowledge`: a person accepts that it did not. */
-
 import { auditError } from '../audit/errors.ts';
 import type { AuditVerdict } from '../audit/log.ts';
 import { getJson, sendJson } from './admin-client.ts';

@@ -1,5 +1,4 @@
 /** `sekisho cache flush NAME | stats`. */
-
 import type { CacheStatsReport, Flushed } from '../admin/cache.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';

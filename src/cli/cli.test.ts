@@ -410,7 +410,8 @@ describe('what the server is not configured for', () => {
       expect([line, exitCode]).toEqual([line, 1]);
       expect(err).toContain("there is no list 'feed'; no list is configured; add `lists: [{");
     }
-    expect((await sekisho('lists')).out).toContain('no list is configured; add `lists: [{');
+    for (const line of ['lists', 'lists reload'])
+      expect((await sekisho(line)).out).toContain('no list is configured; add `lists: [{');
   });
 });
 

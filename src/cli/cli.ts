@@ -1,7 +1,6 @@
 /**
  * The command line: which command, with which options, and how errors reach the person.
  */
-
 import { parseArgs } from 'node:util';
 import { errorBody } from '../errors/api-schema.ts';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';

@@ -2,7 +2,6 @@
  * `sekisho consent import FILE`: rows go to the server a thousand at a time, and the server keeps with them how far the file
  * has come. So an import that broke off, on whichever side, goes on where it was; the file is known by its content.
  */
-
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { IMPORT_ROWS, type ImportResult } from '../admin/consent.ts';

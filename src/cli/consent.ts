@@ -1,5 +1,4 @@
 /** `sekisho consent show|opt-out|opt-in|export SUBSCRIBER`, `import FILE`, `verify`, `accept-damage`. */
-
 import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../admin/consent.ts';
 import type { SekishoError } from '../errors/errors.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';

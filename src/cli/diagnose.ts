@@ -1,5 +1,4 @@
 /** `sekisho diagnose`: what explains an overload, in one screen. */
-
 import type { DiagnosisReport } from '../../plugins/query-history/reading.ts';
 import type { SekishoError } from '../errors/errors.ts';
 import type { MeasureView } from '../rules/measure-view.ts';

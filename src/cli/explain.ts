@@ -1,5 +1,4 @@
 /** `sekisho explain NAME [TYPE] --client IP`: who would decide a query, and why. */
-
 import { parseExplainQuestion } from '../admin/explain-question.ts';
 import type { ExplainResult } from '../admin/status.ts';
 import { errorText } from '../errors/errors.ts';

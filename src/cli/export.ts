@@ -1,5 +1,4 @@
 /** `sekisho export ip53b --format F`: router filters from the configuration that the running server has in force. */
-
 import { IP53B_FORMATS, type Ip53bFormat } from '../router-filters/ip53b.ts';
 import { getJson } from './admin-client.ts';
 import type { Args } from './args.ts';

@@ -1,5 +1,4 @@
 /** `sekisho history`: who and what was asked most over a time, beside the normal. */
-
 import type { HistoryReport } from '../../plugins/query-history/reading.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';

@@ -1,5 +1,4 @@
 /** `sekisho lists [status|reload|rollback] [NAME]`. */
-
 import type { ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
 import { SekishoError } from '../errors/errors.ts';
 import { listUnknown, NO_LISTS } from '../lists/errors.ts';
@@ -68,6 +67,10 @@ async function reload(name: string | undefined, args: Args, terminal: Terminal):
     name === undefined
       ? (await getJson<ListsStatus>('/v1/lists', args.config, terminal)).lists.map((list) => list.name)
       : [name];
+  if (names.length === 0) {
+    terminal.out(args.json ? `${JSON.stringify({ lists: [] }, null, 2)}\n` : `${NO_LISTS}\n`);
+    return 0;
+  }
   const { reason } = args.options;
   const done: ListReload[] = [];
   let failure: SekishoError | undefined;

@@ -1,5 +1,4 @@
 /** `sekisho notice preview [PAGE]` and `copy FOLDER`: the pages as subscribers see them. No server is asked. */
-
 import { cp, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';

@@ -1,5 +1,4 @@
 /** `sekisho plugin new NAME` and `sekisho plugin test FOLDER`: a way in for plugins that are written elsewhere. */
-
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';

@@ -1,5 +1,4 @@
 /** `sekisho reload`: the running server reads its configuration again. */
-
 import type { ReloadResult } from '../admin/status.ts';
 import { settingsError } from '../settings/errors.ts';
 import { sendJson } from './admin-client.ts';

@@ -1,5 +1,4 @@
 /** `sekisho sinkhole`: the rules of the sinkhole desk in the running server. */
-
 import type { AppliedView, ChangesView, PreviewView, RulesView, RuleView } from '../../plugins/sinkhole/views.ts';
 import type { SekishoError } from '../errors/errors.ts';
 import { sendJson } from './admin-client.ts';

@@ -1,5 +1,4 @@
 /** `sekisho time`: the server's time beside the system's clock; `accept` takes the clock as right. */
-
 import type { TimeView } from '../admin/time.ts';
 import type { SekishoError } from '../errors/errors.ts';
 import { getJson, sendJson } from './admin-client.ts';

@@ -412,8 +412,8 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   readonly summary: string;
   readonly options: Schema;
   /**
-   * The least to write after its name in the configuration, as YAML on one line; without it `{}`. Whoever asks for its routes or
-   * commands where it is not configured is told this.
+   * Of a built-in plugin: the least to write after its name in the configuration, as YAML on one line; without it `{}`. Whoever
+   * asks for its routes or commands where it is not configured is told this.
    */
   readonly toConfigure?: string;
   /** Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. */

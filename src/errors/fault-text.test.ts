@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { generalError } from './errors.ts';
+import { generalError, SekishoError } from './errors.ts';
 import { faultOf, faultText } from './fault-text.ts';
 
 const SECRET = 'who-asked.victim.example from 192.0.2.77';
@@ -28,6 +28,11 @@ test.each([
   ['a stack that is none', () => Object.assign(new Error('x'), { stack: { toString: () => SECRET } })],
 ])('%s', (_, make) => {
   expect(JSON.stringify(faultOf(make()))).not.toMatch(/victim|192\.0\.2/);
+});
+
+test('a code that is none is not told', () => {
+  const entry = { status: 500, exitCode: 1, remedy: 'None.' } as const;
+  expect(JSON.stringify(faultOf(new SekishoError(SECRET, entry, 'x')))).not.toMatch(/victim|192\.0\.2/);
 });
 
 test('one of ours is told by its code; what has no text is no trouble', () => {

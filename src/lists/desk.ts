@@ -7,7 +7,6 @@
  * One update at a time. Whatever fails on the way leaves the lists in force as they are. A desk that is not *active* serves
  * what lies on disk and asks nobody: during a reload the new one stands beside the old one, and only one may write.
  */
-
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Auditor } from '../audit/entry.ts';

@@ -2,7 +2,6 @@
  * Finds plugins and puts them in the order in which their hooks run. Used by the main thread, by every worker and by
  * `sekisho check`, so that all see the same chain.
  */
-
 import { builtInPlugins } from '../../plugins/index.ts';
 import type { MountedPlugin } from '../chain/hooks.ts';
 import { ContractError, type DataContext, definePlugin, type Hooks, type Plugin, STAGES } from '../contract/plugin.ts';

@@ -1,5 +1,4 @@
 /** Puts together what the pages of one configuration need. */
-
 import { listFacts } from '../lists/list-config.ts';
 import { BlockedNames } from '../notice/blocked-names.ts';
 import { NoticeCounters } from '../notice/counters.ts';

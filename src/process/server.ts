@@ -7,7 +7,6 @@
  * A reload goes the same way beside what runs, and only when its workers serve are the old ones drained: a configuration
  * that does not come up never takes anything away.
  */
-
 import { randomBytes, randomInt } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';

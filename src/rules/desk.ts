@@ -8,7 +8,6 @@
  * One desk a process: it outlives reloads. While one is under way both configurations are attached, and every change goes
  * to both.
  */
-
 import type { Auditor } from '../audit/entry.ts';
 import { errorText } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';

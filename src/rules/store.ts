@@ -2,7 +2,6 @@
  * Where measures are kept: SQLite below `<data>/measures/`, on disk before anybody hears of a change (`synchronous = FULL`).
  * `change` is append-only: who did what to which measure, when and why.
  */
-
 import { join } from 'node:path';
 import { errorText } from '../errors/errors.ts';
 import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';

@@ -57,6 +57,10 @@ export const SUBSCRIBERS_ERRORS = {
 
 export const subscribersError = errorsOf(SUBSCRIBERS_ERRORS);
 
+/** Without terms nobody consents. */
+export const NO_TERMS =
+  'no terms are in force; add `terms: "2026-04"`, the version of your contract terms, below subscribers in the configuration, and reload';
+
 /** The least to write, as YAML on one line, so that somebody is known and can consent. */
 export const TO_CONFIGURE_SUBSCRIBERS = 'subscribers: { ranges: ./subscribers.csv, terms: "2026-04" }';
 

@@ -2,7 +2,6 @@
  * One process a data folder: two would each inspect on what they remember, and overwrite what the other has noted. The lock is
  * the system's (flock), so that it ends with the process, however that ends, and nothing needs to be cleaned up.
  */
-
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';

@@ -1,5 +1,4 @@
 /** The folder in which everything is kept. */
-
 import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errorText, type SekishoError } from '../errors/errors.ts';

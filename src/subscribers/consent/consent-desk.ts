@@ -2,9 +2,8 @@
  * What the admin API does with consents: every change goes into the ledger before it is acknowledged, and so does every look
  * at what is kept of a subscriber (R14).
  */
-
 import type { SekishoError } from '../../errors/errors.ts';
-import { subscribersError } from '../errors.ts';
+import { NO_TERMS, subscribersError } from '../errors.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup, isSubscriberNumber } from '../table/directory.ts';
 import type { ConsentState } from './consent.ts';
@@ -65,10 +64,7 @@ export class ConsentDesk {
     const { register, ledger } = this.#state;
     individual(subscriber);
     const terms = register.terms.version;
-    if (action === 'opt-in' && terms === undefined)
-      throw refused(
-        'no terms are in force, so there is nothing to consent to; add `terms: "2026-04"`, the version of your contract terms, below subscribers, and reload',
-      );
+    if (action === 'opt-in' && terms === undefined) throw refused(NO_TERMS);
     if (action === 'opt-out') register.withdrawAtOnce(subscriber, purpose);
     const record: LedgerRecord = { subscriber, purpose, action, terms: terms ?? '', ...actor };
     // What was withdrawn before and is still owed must not come behind this in the ledger.
@@ -192,7 +188,7 @@ function rowProblem(
   if (isGroup(subscriber)) return 'a contract group has no consent of its own';
   if (!isPurpose(purpose)) return `the purpose is none of ${PURPOSES.join(', ')}`;
   if (action !== 'opt-out' && action !== 'opt-in') return 'the action is neither opt-out nor opt-in';
-  if (action === 'opt-in' && terms === undefined) return 'no terms are in force to opt in to';
+  if (action === 'opt-in' && terms === undefined) return NO_TERMS;
   return undefined;
 }
 

@@ -9,7 +9,6 @@
  * While it is damaged there is a ledger all the same, a new file where the old one does not hold: a withdrawal must find its
  * place at any time.
  */
-
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';

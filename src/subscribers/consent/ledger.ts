@@ -9,7 +9,6 @@
  * So a thousand changes a second cost some hundred syncs and not a thousand, and nobody is told that something was recorded
  * before it was.
  */
-
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { errorText, generalError, type SekishoError } from '../../errors/errors.ts';

@@ -1,5 +1,4 @@
 /** The socket that takes RADIUS accounting. */
-
 import { createSocket, type Socket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { addressText, addressWords, endpointText } from '../../address/address.ts';

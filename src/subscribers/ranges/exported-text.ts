@@ -5,7 +5,6 @@
  * What is looked for, addresses and numbers, is ASCII in all of them or a full-width form of it. So a line is taken as it
  * is, and only one with other bytes is decoded (`readingsOf`): each line for itself, because files are put together out of several.
  */
-
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { TextDecoder } from 'node:util';

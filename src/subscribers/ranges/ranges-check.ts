@@ -1,5 +1,4 @@
 /** What `sekisho check` finds in the file of static ranges: as the server would read it, with nothing put into force. */
-
 import type { ContractGroup } from '../consent/register.ts';
 import { subscribersError } from '../errors.ts';
 import type { SubscribersConfig } from '../subscribers-config.ts';
