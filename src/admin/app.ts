@@ -344,7 +344,7 @@ export function reloadWent({ ok, problems }: ReloadResult): Went {
   return { outcome: ok ? 'succeeded' : 'refused', detail: { problems: problems.length } };
 }
 
-/** A path without a route: its plugin may lack in the configuration, and then the answer says what brings it. */
+/** A path without a route. Where its plugin is not configured, the answer says which lines bring it. */
 function notFound(url: string, absent: readonly AbsentPlugin[]): SekishoError {
   const first = /^\/v1\/([a-z0-9-]+)/.exec(url)?.[1];
   const plugin = absent.find(({ name }) => name === first);
