@@ -63,6 +63,8 @@ export default definePlugin({
   stage: 'observe',
   summary: 'copies of queries and replies for tools that read dnstap, under pseudonyms',
   options,
+  toConfigure:
+    '{ file: queries.dnstap, ground: { kind: legitimate-business, purpose: "…", necessity: "…", proportionality: "…", approver: "…", review: YYYY-MM-DD } }',
   check({ ground: stated, socket, file }) {
     const problems: Problem[] = [];
     // G 2(2): who asks for what is the secrecy of communications, whatever it is called by.

@@ -3,9 +3,10 @@
  * until when, and who takes the responsibility. The rest is the measures desk's (src/rules/desk.ts).
  */
 
-import { type ControlContext, type Measure, SekishoError } from '../../src/contract/plugin.ts';
+import type { ControlContext, Measure } from '../../src/contract/plugin.ts';
 import type { CauseName } from './causes.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
+import { historyError } from './errors.ts';
 import type { Proposal } from './proposals.ts';
 import type { Reader } from './reader.ts';
 import { banded } from './rounding.ts';
@@ -31,7 +32,7 @@ export async function applyProposal(
   const { proposals, causes } = kept.diagnosis;
   const proposal = proposals[application.proposal - 1];
   if (!proposal)
-    throw new SekishoError(
+    throw historyError(
       'SEKISHO_DIAGNOSIS_UNKNOWN',
       `diagnosis ${kept.id} has ${proposals.length === 0 ? 'no proposal' : `${proposals.length} proposal(s)`}, so none of number ${application.proposal}`,
     );

@@ -4,8 +4,9 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { type Clock, SekishoError } from '../../src/contract/plugin.ts';
+import type { Clock } from '../../src/contract/plugin.ts';
 import type { Diagnosis } from './diagnosis.ts';
+import { historyError } from './errors.ts';
 import type { Overload } from './overload.ts';
 
 export interface KeptDiagnosis {
@@ -48,6 +49,6 @@ export class Diagnoses {
     const found = fresh.find((kept) => (id === undefined ? kept.who === who : kept.id === id));
     if (found) return found;
     const which = id === undefined ? 'you have made no diagnosis' : `there is no diagnosis '${id.slice(0, 20)}'`;
-    throw new SekishoError('SEKISHO_DIAGNOSIS_UNKNOWN', `${which} in the last half hour: diagnose again`);
+    throw historyError('SEKISHO_DIAGNOSIS_UNKNOWN', `${which} in the last half hour: diagnose again`);
   }
 }

@@ -8,9 +8,9 @@ import {
   approverProblem,
   type Clock,
   type ControlContext,
+  generalError,
   type Measure,
   nameProblem,
-  SekishoError,
   statementProblem,
 } from '../../src/contract/plugin.ts';
 import { type Application, applyProposal, commandFor } from './application.ts';
@@ -18,6 +18,7 @@ import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';
 import { diagnose } from './diagnosis.ts';
 import { disclosedDiagnosis, disclosedHistory } from './disclosure.ts';
+import { historyError } from './errors.ts';
 import { ATTRIBUTES } from './layout.ts';
 import type { Overload } from './overload.ts';
 import type { Reader } from './reader.ts';
@@ -65,7 +66,7 @@ export class HistoryReading {
   async shownHistory(reader: Reader, request: Request, top: number): Promise<HistoryReport> {
     const addresses = request.addresses === true;
     if (addresses && !this.#mayShowAddresses(reader, request))
-      throw new SekishoError(
+      throw historyError(
         'SEKISHO_HISTORY_CLOSED',
         'single addresses are shown while an overload is detected, or where a second person approves (--approver WHO); this one is only declared',
       );
@@ -79,7 +80,7 @@ export class HistoryReading {
     if (approver === undefined) return this.#desk.overload.detected !== undefined;
     // Not even where one person may do both otherwise.
     const problem = nameProblem(approver) ?? approverProblem(approver, who, { singleApproverReason: undefined });
-    if (problem !== undefined) throw new SekishoError('SEKISHO_REQUEST_INVALID', problem);
+    if (problem !== undefined) throw generalError('SEKISHO_REQUEST_INVALID', problem);
     return true;
   }
 
@@ -152,7 +153,7 @@ export class HistoryReading {
   declare(reader: Reader, reason: string): Overload {
     const purpose = reason.trim();
     if (purpose.length < LEAST_REASON || statementProblem(purpose) !== undefined)
-      throw new SekishoError(
+      throw generalError(
         'SEKISHO_REQUEST_INVALID',
         `say the reason in a sentence (at least ${LEAST_REASON} characters)`,
       );
@@ -168,7 +169,7 @@ export class HistoryReading {
   #admit(reader: Reader, action: string, { reason, windowSeconds, approver, addresses }: Request): Overload {
     const overload = reason === undefined ? this.#desk.overload.open : this.declare(reader, reason);
     if (!overload)
-      throw new SekishoError(
+      throw historyError(
         'SEKISHO_HISTORY_CLOSED',
         'no overload is open, detected or declared, so the history is closed: a reason opens it',
       );
@@ -201,7 +202,7 @@ export class HistoryReading {
       const merged = mergeSlices(all, IN_MEMORY_SECONDS);
       if (merged.totals.queries > 0) return heavyOnly(merged);
     }
-    throw new SekishoError('SEKISHO_HISTORY_EMPTY', `there is no query on record in the last ${seconds} seconds`);
+    throw historyError('SEKISHO_HISTORY_EMPTY', `there is no query on record in the last ${seconds} seconds`);
   }
 
   /** For the sparkline. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { auditError } from '../../src/audit/errors.ts';
 import { type AuditEntry, type Auditor, nameToText, textToName } from '../../src/contract/plugin.ts';
 import { SekishoError } from '../../src/errors/errors.ts';
 import { ManualClock } from '../../src/time/clock.ts';
@@ -37,7 +38,7 @@ const log = {
 
 const audit: Auditor = {
   record(entry) {
-    if (refuseAudit) throw new SekishoError('SEKISHO_AUDIT_FAILED', 'the audit log cannot be written');
+    if (refuseAudit) throw auditError('SEKISHO_AUDIT_FAILED', 'the audit log cannot be written');
     audited.push(entry);
   },
 };

@@ -15,7 +15,7 @@ import {
   type Clock,
   errorText,
   faultOf,
-  SekishoError,
+  type SekishoError,
 } from '../../src/contract/plugin.ts';
 import {
   type ConfigurationRule,
@@ -26,6 +26,7 @@ import {
   stateOf,
   tableRule,
 } from './entry.ts';
+import { sinkholeError } from './errors.ts';
 import { staleEvidence } from './evidence.ts';
 import { RateMonitor } from './rates.ts';
 import { type Draft, readDraft, readRenewal, refused } from './request.ts';
@@ -104,7 +105,7 @@ export class Desk {
   /** A configuration comes into force, or is about to. Resolves, with what ends it, when its workers hold all rules. */
   async attach(attachment: Attachment): Promise<() => void> {
     if (attachment.rules.length + this.#desk.size > MAX_RULES)
-      throw new SekishoError(
+      throw sinkholeError(
         'SEKISHO_SINKHOLE_CONFLICT',
         `${attachment.rules.length} rules of the configuration and ${this.#desk.size} of the desk: ${MAX_RULES} in all is the limit`,
       );
@@ -339,7 +340,7 @@ export class Desk {
     );
     const failed = published.find((each) => each.status === 'rejected');
     if (failed)
-      throw new SekishoError('SEKISHO_SINKHOLE_WORKERS', `the change is kept, but ${errorText(failed.reason)}`, {
+      throw sinkholeError('SEKISHO_SINKHOLE_WORKERS', `the change is kept, but ${errorText(failed.reason)}`, {
         cause: failed.reason,
       });
     return this.#clock.nowMs() - fromMs;
@@ -382,7 +383,7 @@ export class Desk {
     if (entry?.rule) return entry as Entry & { readonly rule: DeskRule };
     const configured = this.#configured().some((each) => each.name.text === name.text);
     const where = configured ? '; that of the configuration is changed there' : '';
-    throw new SekishoError('SEKISHO_SINKHOLE_NO_RULE', `the desk has no rule on '${name.text}'${where}`);
+    throw sinkholeError('SEKISHO_SINKHOLE_NO_RULE', `the desk has no rule on '${name.text}'${where}`);
   }
 }
 
@@ -397,7 +398,7 @@ function auditOf(action: Action, { name, subtree, dryRun, ground }: DeskRule, re
 const SILENT: DeskLog = { info: () => {}, warn: () => {}, error: () => {} };
 
 function conflict(message: string): SekishoError {
-  return new SekishoError('SEKISHO_SINKHOLE_CONFLICT', message);
+  return sinkholeError('SEKISHO_SINKHOLE_CONFLICT', message);
 }
 
 function tooMany(): SekishoError {

@@ -3,7 +3,8 @@
  * wants to learn of five missing statements one after the other.
  */
 
-import { issueText, missing, readGround, SekishoError, type StatedGround, z } from '../../src/contract/plugin.ts';
+import { issueText, missing, readGround, type SekishoError, type StatedGround, z } from '../../src/contract/plugin.ts';
+import { sinkholeError } from './errors.ts';
 import type { DeskRule } from './rule.ts';
 import { type RuleName, RuleNameError, ruleName, suffixBelow } from './rule-name.ts';
 
@@ -55,7 +56,7 @@ export function readRenewal(body: unknown, rule: DeskRule, wallMs: number): Rene
 export function refused(what: string, found: readonly string[]): SekishoError {
   const problems = [...new Set(found)];
   const count = problems.length === 1 ? problems[0] : `${problems.length} problems`;
-  return new SekishoError('SEKISHO_SINKHOLE_REFUSED', `${what}: ${count}`, {
+  return sinkholeError('SEKISHO_SINKHOLE_REFUSED', `${what}: ${count}`, {
     details: problems.length > 1 ? problems : [],
   });
 }

@@ -7,7 +7,7 @@ import type { FastifyInstance } from 'fastify';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/audit/personal-read.ts';
 import type { RouteAudit } from '../../src/audit/route-declaration.ts';
 import { errorSchema, type Role, responseSchema } from '../../src/contract/admin.ts';
-import { type Auditor, type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
+import { type Auditor, type Clock, errorText, generalError } from '../../src/contract/plugin.ts';
 import type { Desk } from './desk.ts';
 import { preview } from './preview.ts';
 import { refused } from './request.ts';
@@ -178,7 +178,7 @@ function named(given: string): RuleName {
   try {
     return ruleName(given);
   } catch (error) {
-    if (!(error instanceof RuleNameError)) throw new SekishoError('SEKISHO_REQUEST_INVALID', errorText(error));
+    if (!(error instanceof RuleNameError)) throw generalError('SEKISHO_REQUEST_INVALID', errorText(error));
     throw refused('nothing was changed', [`name: '${given.slice(0, 80)}' ${error.message}`]);
   }
 }

@@ -9,8 +9,9 @@
  */
 
 import { join } from 'node:path';
-import { errorText, SekishoError, textToName } from '../../src/contract/plugin.ts';
+import { errorText, textToName } from '../../src/contract/plugin.ts';
 import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../../src/contract/store.ts';
+import { sinkholeError } from './errors.ts';
 import type { DeskRule } from './rule.ts';
 
 export type Action = 'add' | 'renew' | 'remove' | 'expire';
@@ -123,7 +124,7 @@ export class Store {
     try {
       return work();
     } catch (error) {
-      throw new SekishoError('SEKISHO_SINKHOLE_STORE', `${what}: ${errorText(error)}`, { cause: error });
+      throw sinkholeError('SEKISHO_SINKHOLE_STORE', `${what}: ${errorText(error)}`, { cause: error });
     }
   }
 }

@@ -6,11 +6,11 @@ import { cacheWithout } from '../../test/support/desk-without-cache.ts';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
 import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
 import type { AuditEntry } from '../audit/entry.ts';
+import { auditError } from '../audit/errors.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
 import { recordHere } from '../audit/scope.ts';
 import { parseConfig } from '../config/load.ts';
-import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { definePlugin, errorsOf, type Plugin, z } from '../contract/plugin.ts';
 import { emptyReport } from '../report/empty-report.ts';
 import { systemClock } from '../time/clock.ts';
 import { LatestTime } from '../time/latest-time.ts';
@@ -171,7 +171,13 @@ describe('tokens and roles', () => {
     for (const [method, url] of paths) {
       const answer = await admin.inject({ method, url, headers: authorization === undefined ? {} : { authorization } });
       expect([url, answer.statusCode]).toEqual([url, 401]);
-      expect(answer.json()).toEqual({ error: { code: 'SEKISHO_TOKEN_MISSING', message: expect.any(String) } });
+      expect(answer.json()).toEqual({
+        error: {
+          code: 'SEKISHO_TOKEN_MISSING',
+          message: expect.any(String),
+          remedy: expect.stringMatching(/^Send `Authorization/),
+        },
+      });
       expect(answer.headers['www-authenticate']).toMatch(/^Bearer /);
     }
   });
@@ -212,7 +218,11 @@ describe('GET /v1/explain', () => {
     const answer = await ask(query as Record<string, string>);
     expect(answer.statusCode).toBe(400);
     expect(answer.json()).toEqual({
-      error: { code: 'SEKISHO_REQUEST_INVALID', message: expect.stringContaining(message) },
+      error: {
+        code: 'SEKISHO_REQUEST_INVALID',
+        message: expect.stringContaining(message),
+        remedy: expect.stringContaining('/openapi.json'),
+      },
     });
   });
 });
@@ -226,11 +236,92 @@ describe('POST /v1/reload', () => {
   });
 });
 
+describe('what is not configured', () => {
+  it.each([
+    ['POST', '/v1/query-history/read', 'query-history'],
+    ['POST', '/v1/query-history/diagnose?window=60', 'query-history'],
+    ['GET', '/v1/random-subdomain', 'random-subdomain'],
+  ] as const)('%s %s says which lines bring the plugin', async (method, url, plugin) => {
+    const { app: admin } = await app();
+    const answer = await admin.inject({ method, url, headers: bearer(ADMIN_TOKEN) });
+    expect([answer.statusCode, answer.json()]).toEqual([
+      404,
+      {
+        error: {
+          code: 'SEKISHO_PLUGIN_NOT_CONFIGURED',
+          message: `the plugin ${plugin} is not configured; add \`plugins: { access: {}, amp-shaper: {}, sinkhole: {}, ${plugin}: {} }\` in the configuration, and reload`,
+          remedy: expect.stringContaining('sekisho reload'),
+        },
+      },
+    ]);
+  });
+
+  it('is told for built-in plugins alone, and for those that lack', async () => {
+    const { app: admin } = await app();
+    for (const url of ['/v1/sinkhole/rules/x', '/v1/query-histories', '/v1/nobodys-plugin/read', '/query-history']) {
+      const answer = await admin.inject({ url, headers: bearer(ADMIN_TOKEN) });
+      expect([url, answer.statusCode, answer.json().error.code]).toEqual([url, 404, 'SEKISHO_NOT_FOUND']);
+    }
+  });
+
+  it.each([
+    ['GET', '/v1/consent/subscribers/4711?reason=asked+by+the+subscriber+on+the+phone&channel=call-centre'],
+    ['GET', '/v1/consent/subscribers/4711/export?reason=asked+by+the+subscriber+on+the+phone'],
+    ['GET', '/v1/consent/ledger'],
+  ] as const)('%s %s says which lines bring subscribers', async (method, url) => {
+    const { app: admin } = await app();
+    const answer = await admin.inject({ method, url, headers: bearer(ADMIN_TOKEN) });
+    const { code, message } = answer.json().error;
+    expect([answer.statusCode, code]).toEqual([409, 'SEKISHO_NO_SUBSCRIBERS']);
+    expect(message).toContain('the section subscribers is not configured; add `subscribers: { ranges:');
+  });
+
+  it('names the lines that bring a list, where there is none', async () => {
+    const { app: admin } = await app();
+    const answer = await admin.inject({
+      method: 'POST',
+      url: '/v1/lists/feed/reload',
+      headers: bearer(ADMIN_TOKEN),
+      payload: {},
+    });
+    expect([answer.statusCode, answer.json().error.code]).toEqual([404, 'SEKISHO_LIST_UNKNOWN']);
+    expect(answer.json().error.message).toContain('add `lists: [{ name: c2-feed,');
+  });
+});
+
+describe('an error of a plugin that the server does not know', () => {
+  it('is answered with its own code, status and remedy, and logged nowhere', async () => {
+    const teapotError = errorsOf({
+      TEAPOT_EMPTY: { status: 418, exitCode: 1, meaning: 'There is no tea left in the pot.', remedy: 'Make new tea.' },
+    });
+    const register = (scope: FastifyInstance) => {
+      scope.get('/tea', { config: { roles: ['viewer'], noAudit: 'tea is nobody’s' } }, async () => {
+        throw teapotError('TEAPOT_EMPTY', 'no tea', { details: ['neither green', 'nor black'] });
+      });
+    };
+    const { app: admin, lines } = await app({ pluginRoutes: [{ plugin: 'teapot', register }] });
+    const answer = await admin.inject({ url: '/v1/teapot/tea', headers: bearer(tokenOf('viewer')) });
+    expect([answer.statusCode, answer.json()]).toEqual([
+      418,
+      {
+        error: {
+          code: 'TEAPOT_EMPTY',
+          message: 'no tea',
+          remedy: 'Make new tea.',
+          details: ['neither green', 'nor black'],
+        },
+      },
+    ]);
+    expect(lines).toEqual([]);
+  });
+});
+
 describe('bounds and failures', () => {
   it('answers 404 and 413 in the shape of every error', async () => {
     const { app: admin } = await app();
     const missing = await admin.inject({ url: '/v1/nothing', headers: bearer(ADMIN_TOKEN) });
     expect([missing.statusCode, missing.json().error.code]).toEqual([404, 'SEKISHO_NOT_FOUND']);
+    expect(missing.json().error.remedy).toContain('/openapi.json');
     const large = await admin.inject({
       method: 'POST',
       url: '/reload',
@@ -348,7 +439,7 @@ describe('a route that declares an entry of the audit log', () => {
 
   it('tells of its own failures as ever', async () => {
     const { answer } = await answering(() => {
-      throw new SekishoError('SEKISHO_AUDIT_FAILED', 'the disk is full');
+      throw auditError('SEKISHO_AUDIT_FAILED', 'the disk is full');
     });
     expect([answer.statusCode, answer.json().error.code]).toEqual([503, 'SEKISHO_AUDIT_FAILED']);
   });

@@ -2,7 +2,6 @@
  * One Fastify application with all routes of the admin API. Every route says which roles it admits and what it leaves in the
  * audit log (route-audit.ts); one that does not is refused when it is registered, so that forgetting it cannot open anything.
  */
-import { STATUS_CODES } from 'node:http';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { asItWent, type Went } from '../audit/as-it-went.ts';
@@ -11,15 +10,17 @@ import type { Identity } from '../audit/roles.ts';
 import { ROLES, type Role, STAFF } from '../audit/roles.ts';
 import { holdToAudit } from '../audit/route-audit.ts';
 import { recordHere } from '../audit/scope.ts';
-import { type ErrorBody, errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { type ErrorCode, errorText, SekishoError } from '../errors/errors.ts';
+import { errorBody, errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { errorText, generalError, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
+import { type AbsentPlugin, absentPlugins, notConfigured } from '../loading/absent-plugins.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
 import { typeName } from '../wire/constants.ts';
 import { cacheRoutes } from './cache.ts';
 import { consentRoutes } from './consent.ts';
 import type { AdminDeps } from './deps.ts';
+import { adminError } from './errors.ts';
 import { parseExplainQuestion } from './explain-question.ts';
 import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
@@ -80,18 +81,20 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
     const identity = tokens.identify(request.headers.authorization);
     if (!identity) {
       reply.header('www-authenticate', 'Bearer realm="sekisho"');
-      return sendError(reply, 401, 'SEKISHO_TOKEN_MISSING', 'this request needs a bearer token that is known here');
+      return sendError(
+        reply,
+        adminError('SEKISHO_TOKEN_MISSING', 'this request needs a bearer token that is known here'),
+      );
     }
     if (!identity.roles.some((role) => roles.includes(role))) {
       const message = `this request needs one of the roles ${roles.join(', ')}; '${identity.name}' has ${identity.roles.join(', ')}`;
-      return sendError(reply, 403, 'SEKISHO_ROLE_MISSING', message);
+      return sendError(reply, adminError('SEKISHO_ROLE_MISSING', message));
     }
     request.identity = identity;
   });
   app.setErrorHandler((error: FastifyError, request, reply) => failed(deps, error, request, reply));
-  app.setNotFoundHandler((_request, reply) =>
-    sendError(reply, 404, 'SEKISHO_NOT_FOUND', 'there is nothing under this path'),
-  );
+  const absent = absentPlugins(deps.config);
+  app.setNotFoundHandler((request, reply) => sendError(reply, notFound(request.url, absent)));
 
   await app.register(swagger, {
     openapi: {
@@ -341,61 +344,31 @@ export function reloadWent({ ok, problems }: ReloadResult): Went {
   return { outcome: ok ? 'succeeded' : 'refused', detail: { problems: problems.length } };
 }
 
+/** A path without a route. Where its plugin is not configured, the answer says which lines bring it. */
+function notFound(url: string, absent: readonly AbsentPlugin[]): SekishoError {
+  const first = /^\/v1\/([a-z0-9-]+)/.exec(url)?.[1];
+  const plugin = absent.find(({ name }) => name === first);
+  if (plugin) return notConfigured(plugin);
+  return adminError(
+    'SEKISHO_NOT_FOUND',
+    'the admin API of this server has no such path; those of a plugin from outside are there where it is configured below plugins',
+  );
+}
+
 /** A handler threw, or Fastify refused the request. */
 function failed(deps: AdminDeps, error: FastifyError, request: FastifyRequest, reply: FastifyReply) {
-  if (error instanceof SekishoError)
-    return sendError(reply, HTTP_STATUS[error.code] ?? 500, error.code, error.message, error.details);
+  if (error instanceof SekishoError) return sendError(reply, error);
   const status = error.statusCode ?? 500;
-  if (status < 500) return sendError(reply, status, 'SEKISHO_REQUEST_INVALID', errorText(error));
+  if (status < 500) return sendError(reply, generalError('SEKISHO_REQUEST_INVALID', errorText(error)), status);
   // The route's pattern, not the URL, and the places, not the message: both may hold a name or an address.
   const route = request.routeOptions.url;
   deps.log.error({ route, fault: faultOf(error) }, 'admin request failed');
   deps.log.debug({ route, message: faultText(error) }, 'admin request failed: message');
-  return sendError(reply, 500, 'SEKISHO_INTERNAL', 'the server failed at this request; its log says more');
+  return sendError(reply, generalError('SEKISHO_INTERNAL', 'the server failed at this request; its log says more'));
 }
 
-const HTTP_STATUS: Partial<Record<ErrorCode, number>> = {
-  SEKISHO_REQUEST_INVALID: 400,
-  SEKISHO_TOKEN_MISSING: 401,
-  SEKISHO_ROLE_MISSING: 403,
-  SEKISHO_NOT_FOUND: 404,
-  SEKISHO_LIST_UNKNOWN: 404,
-  SEKISHO_NO_SUBSCRIBERS: 409,
-  SEKISHO_CONSENT_REFUSED: 422,
-  SEKISHO_LEASE_REFUSED: 422,
-  SEKISHO_PURPOSE_MISSING: 400,
-  SEKISHO_LEDGER_FAILED: 503,
-  SEKISHO_LEDGER_UNUSABLE: 503,
-  SEKISHO_LIST_NOTHING_HELD: 409,
-  SEKISHO_LIST_NO_PREVIOUS: 409,
-  SEKISHO_LIST_REFUSED: 422,
-  SEKISHO_LIST_FAILED: 502,
-  SEKISHO_NOT_READY: 503,
-  SEKISHO_SINKHOLE_REFUSED: 422,
-  SEKISHO_SINKHOLE_CONFLICT: 409,
-  SEKISHO_SINKHOLE_NO_RULE: 404,
-  SEKISHO_SINKHOLE_STORE: 503,
-  SEKISHO_MEASURE_REFUSED: 422,
-  SEKISHO_MEASURE_CONFLICT: 409,
-  SEKISHO_MEASURE_UNKNOWN: 404,
-  SEKISHO_MEASURE_STORE: 503,
-  SEKISHO_DIAGNOSIS_UNKNOWN: 404,
-  SEKISHO_AUDIT_FAILED: 503,
-  SEKISHO_AUDIT_DAMAGED: 503,
-  SEKISHO_LEDGER_SOUND: 409,
-  SEKISHO_HISTORY_CLOSED: 409,
-  SEKISHO_HISTORY_EMPTY: 404,
-};
-
-function sendError(
-  reply: FastifyReply,
-  status: number,
-  code: ErrorCode,
-  message: string,
-  details: readonly string[] = [],
-) {
-  const text = message || (STATUS_CODES[status] ?? 'failed');
-  const body: ErrorBody = { error: { code, message: text, ...(details.length > 0 && { details: [...details] }) } };
+/** `status`: what Fastify says where it refused the request by itself, such as 413 or 415. */
+function sendError(reply: FastifyReply, error: SekishoError, status = error.status) {
   // Past the response schema: an error has one shape on every route, also on those that declare none.
-  return reply.code(status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(body);
+  return reply.code(status).type('application/json; charset=utf-8').serializer(JSON.stringify).send(errorBody(error));
 }

@@ -8,7 +8,7 @@ import { STAFF } from '../audit/roles.ts';
 import { recordHere } from '../audit/scope.ts';
 import type { FlushOrder } from '../cache/desk.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { generalError } from '../errors/errors.ts';
 import { typeFromName } from '../wire/constants.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
 
@@ -92,7 +92,7 @@ export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: 
       const name = wireName(body.name);
       const type = typeText === undefined ? undefined : typeFromName(typeText);
       if (typeText !== undefined && type === undefined)
-        throw new SekishoError('SEKISHO_REQUEST_INVALID', `type: '${typeText}' is no record type`);
+        throw generalError('SEKISHO_REQUEST_INVALID', `type: '${typeText}' is no record type`);
       const text = nameToText(name);
       recordHere(
         audit,
@@ -112,7 +112,7 @@ function wireName(text: string): Uint8Array {
   try {
     return textToName(text);
   } catch (error) {
-    if (error instanceof NameError) throw new SekishoError('SEKISHO_REQUEST_INVALID', `name: ${error.message}`);
+    if (error instanceof NameError) throw generalError('SEKISHO_REQUEST_INVALID', `name: ${error.message}`);
     throw error;
   }
 }

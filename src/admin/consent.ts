@@ -8,11 +8,11 @@ import { actorOf as askerOf, PURPOSE, readOf } from '../audit/personal-read.ts';
 import type { Identity, Role } from '../audit/roles.ts';
 import { recordHere } from '../audit/scope.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { SekishoError } from '../errors/errors.ts';
 import { AuditedConsents } from '../subscribers/consent/audited-consents.ts';
 import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent/consent-desk.ts';
 import { PURPOSES, type Purpose } from '../subscribers/consent/purposes.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
+import { noSubscribers } from '../subscribers/errors.ts';
 import type { AdminDeps } from './deps.ts';
 import { statedReason } from './status.ts';
 
@@ -290,7 +290,7 @@ export function consentRoutes(
 
 export function needed(desk: SubscriberDesk | undefined): SubscriberDesk {
   if (desk) return desk;
-  throw new SekishoError('SEKISHO_NO_SUBSCRIBERS', 'the configuration in force has no subscribers');
+  throw noSubscribers();
 }
 
 function actorOf({ reason, channel }: Why, identity: Identity | null): Actor {

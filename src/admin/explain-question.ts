@@ -3,7 +3,7 @@
  */
 import { domainToASCII } from 'node:url';
 import { AddressError, addressText, addressWords } from '../address/address.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { generalError, type SekishoError } from '../errors/errors.ts';
 import { typeFromName } from '../wire/constants.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
 import type { ExplainQuestion } from './status.ts';
@@ -28,5 +28,5 @@ function aLabels(name: string): string {
 }
 
 function invalid(message: string): SekishoError {
-  return new SekishoError('SEKISHO_REQUEST_INVALID', message);
+  return generalError('SEKISHO_REQUEST_INVALID', message);
 }

@@ -16,7 +16,8 @@ import type { AuditEntry } from '../audit/entry.ts';
 import { changeBy } from '../audit/personal-read.ts';
 import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { generalError, type SekishoError } from '../errors/errors.ts';
+import { subscribersError } from '../subscribers/errors.ts';
 import { type LeaseRefusal, refusalOf, withoutHostBits } from '../subscribers/leases/lease-bounds.ts';
 import { LEASE_RESULTS } from '../subscribers/leases/leases.ts';
 import { namedReporter, sessionName } from '../subscribers/leases/session-name.ts';
@@ -98,7 +99,7 @@ export function leaseRoutes(
       // To end what one has written is always allowed: nobody is inspected by it.
       if (event !== 'stop' && prefixes?.some((network) => within(prefix, network)) === false) {
         doubts.refused('outside-access');
-        throw await refused('outside-prefixes', new SekishoError('SEKISHO_LEASE_REFUSED', OUTSIDE));
+        throw await refused('outside-prefixes', subscribersError('SEKISHO_LEASE_REFUSED', OUTSIDE));
       }
       await recordTogether(audit, entry);
       const holder = state.register.holderFor(subscriber);
@@ -139,5 +140,5 @@ function prefixOf(text: string): Prefix {
 }
 
 function invalid(message: string): SekishoError {
-  return new SekishoError('SEKISHO_REQUEST_INVALID', message);
+  return generalError('SEKISHO_REQUEST_INVALID', message);
 }

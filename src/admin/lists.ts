@@ -9,12 +9,13 @@ import type { Auditor } from '../audit/entry.ts';
 import { changeBy } from '../audit/personal-read.ts';
 import type { Identity } from '../audit/roles.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { generalError } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import { statisticsOf } from '../lists/compile.ts';
 import type { ListDesk } from '../lists/desk.ts';
 import type { DeskList } from '../lists/desk-list.ts';
+import { listError } from '../lists/errors.ts';
 import { advice } from '../lists/guard/advice.ts';
 import { idleTriggersText } from '../lists/idle-triggers.ts';
 import { sourceText } from '../lists/section/lists-section.ts';
@@ -155,11 +156,10 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
         asked,
         async () => {
           const fetched = await desk.reload(list, again);
-          if (fetched.kind === 'failed')
-            throw new SekishoError('SEKISHO_LIST_FAILED', `${params.name}: ${fetched.reason}`);
+          if (fetched.kind === 'failed') throw listError('SEKISHO_LIST_FAILED', `${params.name}: ${fetched.reason}`);
           if (list.refusal && fetched.kind === 'content') {
             const findings = list.refusal.findings.map(({ message }) => message).join(' ');
-            throw new SekishoError('SEKISHO_LIST_REFUSED', `${params.name}: ${findings}`);
+            throw listError('SEKISHO_LIST_REFUSED', `${params.name}: ${findings}`);
           }
           return fetched;
         },
@@ -262,9 +262,9 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
   /** Two persons, and a reason that says something. Throws SekishoError SEKISHO_REQUEST_INVALID. */
   function stated({ approver, reason }: { approver: string; reason: string }, identity: Identity | null): void {
     const onePerson = approverProblem(approver, identity?.name ?? '', deps.approval);
-    if (onePerson !== undefined) throw new SekishoError('SEKISHO_REQUEST_INVALID', onePerson);
+    if (onePerson !== undefined) throw generalError('SEKISHO_REQUEST_INVALID', onePerson);
     const idle = statementProblem(reason);
-    if (idle !== undefined) throw new SekishoError('SEKISHO_REQUEST_INVALID', `reason: ${idle}`);
+    if (idle !== undefined) throw generalError('SEKISHO_REQUEST_INVALID', `reason: ${idle}`);
   }
 }
 

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { recordHere } from '../audit/scope.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { generalError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from '../report/report.ts';
 
 const count = z.int().min(0);
@@ -89,7 +89,7 @@ export function checkedSpan(from: string, to: string): ReportSpan {
     ['to', to],
   ] as const)
     if (!DAY.test(text) || Number.isNaN(Date.parse(text)) || new Date(text).toISOString().slice(0, 10) !== text)
-      throw new SekishoError('SEKISHO_REQUEST_INVALID', `${name}: '${text}' is no day of the form YYYY-MM-DD`);
-  if (to < from) throw new SekishoError('SEKISHO_REQUEST_INVALID', `to: ${to} lies before ${from}`);
+      throw generalError('SEKISHO_REQUEST_INVALID', `${name}: '${text}' is no day of the form YYYY-MM-DD`);
+  if (to < from) throw generalError('SEKISHO_REQUEST_INVALID', `to: ${to} lies before ${from}`);
   return { from, to };
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { STAFF } from '../audit/roles.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { generalError } from '../errors/errors.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import type { LatestTime, TimeState } from '../time/latest-time.ts';
 
@@ -52,7 +52,7 @@ export function timeRoutes(app: FastifyInstance, { time, audit }: TimeRoutesDeps
     async ({ body, identity }) => {
       const problem = statementProblem(body.reason);
       if (problem !== undefined)
-        throw new SekishoError('SEKISHO_REQUEST_INVALID', `reason: ${problem}; say how the right time is known`);
+        throw generalError('SEKISHO_REQUEST_INVALID', `reason: ${problem}; say how the right time is known`);
       const before = timeView(time.state);
       audit.record({
         who: identity?.name ?? '',

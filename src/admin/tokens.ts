@@ -7,7 +7,9 @@ import { mkdir, open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Identity, ROLES } from '../audit/roles.ts';
 import type { TokenEntry } from '../config/config.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText } from '../errors/errors.ts';
+import { systemError } from '../system/errors.ts';
+import { adminError } from './errors.ts';
 
 /** File below `server.data` with the token that has every role. */
 export const ADMIN_TOKEN_FILE = 'admin.token';
@@ -52,7 +54,7 @@ export async function ensureAdminToken(dataFolder: string): Promise<{ token: str
   const path = join(dataFolder, ADMIN_TOKEN_FILE);
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   const unwritable = (error: unknown) =>
-    new SekishoError('SEKISHO_DATA_UNWRITABLE', `cannot write to ${dataFolder}: ${errorText(error)}`, { cause: error });
+    systemError('SEKISHO_DATA_UNWRITABLE', `cannot write to ${dataFolder}: ${errorText(error)}`, { cause: error });
   await mkdir(dataFolder, { recursive: true }).catch((error: unknown) => {
     throw unwritable(error);
   });
@@ -82,12 +84,12 @@ export async function readAdminToken(dataFolder: string): Promise<string> {
     const code = (error as NodeJS.ErrnoException).code;
     const why =
       code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not' : errorText(error);
-    throw new SekishoError('SEKISHO_TOKEN_UNREADABLE', `cannot read the token in ${path}: ${why}`, { cause: error });
+    throw adminError('SEKISHO_TOKEN_UNREADABLE', `cannot read the token in ${path}: ${why}`, { cause: error });
   }
   const token = text.trim();
   // A file that was cut short must not leave the API open to an empty or guessable token.
   if (!/^[A-Za-z0-9_-]{43,512}$/.test(token)) {
-    throw new SekishoError(
+    throw adminError(
       'SEKISHO_TOKEN_UNREADABLE',
       `${path} holds no token: remove it, and the next start writes a new one`,
     );

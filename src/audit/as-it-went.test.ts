@@ -1,7 +1,8 @@
 import { expect, it } from 'vitest';
-import { SekishoError } from '../errors/errors.ts';
+import { listError } from '../lists/errors.ts';
 import { asItWent } from './as-it-went.ts';
 import type { AuditEntry } from './entry.ts';
+import { auditError } from './errors.ts';
 import { recordTogether } from './together.ts';
 
 const ASKED = {
@@ -16,7 +17,7 @@ function auditor(failsFrom = Number.POSITIVE_INFINITY) {
   const written: AuditEntry[] = [];
   const transactions: number[] = [];
   const recordAll = (entries: readonly AuditEntry[]): void => {
-    if (written.length >= failsFrom) throw new SekishoError('SEKISHO_AUDIT_FAILED', 'the disk is full');
+    if (written.length >= failsFrom) throw auditError('SEKISHO_AUDIT_FAILED', 'the disk is full');
     written.push(...entries);
     transactions.push(entries.length);
   };
@@ -26,8 +27,8 @@ const actions = ({ written }: { written: AuditEntry[] }) => written.map(({ actio
 
 const WENT: [work: () => Promise<unknown>, outcome: string][] = [
   [async () => 'done', 'succeeded'],
-  [async () => Promise.reject(new SekishoError('SEKISHO_LIST_NO_PREVIOUS', 'none')), 'refused'],
-  [async () => Promise.reject(new SekishoError('SEKISHO_LIST_FAILED', 'no answer')), 'failed'],
+  [async () => Promise.reject(listError('SEKISHO_LIST_NO_PREVIOUS', 'none')), 'refused'],
+  [async () => Promise.reject(listError('SEKISHO_LIST_FAILED', 'no answer')), 'failed'],
   [async () => Promise.reject(new TypeError('x')), 'failed'],
 ];
 it.each(WENT)('writes what was asked before it is done, and then how it went (%#)', async (work, outcome) => {

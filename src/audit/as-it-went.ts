@@ -6,6 +6,7 @@
  */
 import { errorText, SekishoError } from '../errors/errors.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
+import { auditError } from './errors.ts';
 import { recordHere } from './scope.ts';
 
 export type Outcome = 'succeeded' | 'refused' | 'failed';
@@ -33,7 +34,7 @@ export async function asItWent<Result>(
     try {
       record(outcomeOf(error), { code: error instanceof SekishoError ? error.code : 'SEKISHO_INTERNAL' });
     } catch (unrecorded) {
-      throw new SekishoError('SEKISHO_AUDIT_FAILED', `${errorText(error)}; and ${errorText(unrecorded)}`, {
+      throw auditError('SEKISHO_AUDIT_FAILED', `${errorText(error)}; and ${errorText(unrecorded)}`, {
         cause: error,
       });
     }

@@ -14,7 +14,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText, generalError, SekishoError } from '../errors/errors.ts';
 import { AnchorFile, type AnchorPlace } from '../store/anchor.ts';
 import { ChainGuard } from '../store/chain-guard.ts';
 import {
@@ -26,10 +26,12 @@ import {
   openDatabase,
   schemaFault,
 } from '../store/database.ts';
+import { storeError } from '../store/errors.ts';
 import { tableAnchor } from '../store/table-anchor.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
+import { auditError } from './errors.ts';
 import { noteAudited } from './scope.ts';
 
 export const AUDIT_FILE = 'audit.db';
@@ -162,7 +164,7 @@ export class AuditLog implements Auditor {
       if (this.#guard.look() !== undefined && this.#guard.isElsewhere) this.#reopen();
       this.#open();
       if (this.damage !== undefined && entries.some(({ personal }) => personal === true))
-        throw new SekishoError(
+        throw auditError(
           'SEKISHO_AUDIT_DAMAGED',
           `personal data is not shown while the audit log is damaged (${this.damage}); a person of the role privacy has to run sekisho audit acknowledge --reason …`,
         );
@@ -170,7 +172,7 @@ export class AuditLog implements Auditor {
     } catch (error) {
       if (error instanceof SekishoError && error.code === 'SEKISHO_AUDIT_DAMAGED') throw error;
       const message = `the audit log cannot be written, so this is refused: ${errorText(error)}`;
-      throw new SekishoError('SEKISHO_AUDIT_FAILED', message, { cause: error });
+      throw auditError('SEKISHO_AUDIT_FAILED', message, { cause: error });
     }
     for (const row of rows) {
       this.#log.info({ audit: `${row.sequence}:${row.hash}`, who: row.who, action: row.action }, 'audited');
@@ -185,7 +187,7 @@ export class AuditLog implements Auditor {
   verify(anchor?: string): AuditVerdict {
     const [, anchorSequence, anchorHash] = /^(\d+):([0-9a-f]{64})$/.exec(anchor ?? '') ?? [];
     if (anchor !== undefined && anchorHash === undefined)
-      throw new SekishoError('SEKISHO_REQUEST_INVALID', `'${anchor}' is not of the form SEQUENCE:HASH`);
+      throw generalError('SEKISHO_REQUEST_INVALID', `'${anchor}' is not of the form SEQUENCE:HASH`);
     const database = this.#open();
     const meddled = this.#guard.look();
     const { sequence, hash, fault } = chainOf(database);
@@ -211,8 +213,8 @@ export class AuditLog implements Auditor {
    */
   acknowledge({ who, role, reason }: Acknowledgement): AuditVerdict {
     const { damage } = this.#guard;
-    if (damage === undefined) throw new SekishoError('SEKISHO_LEDGER_SOUND', 'the audit log is not damaged');
-    if (reason.trim() === '') throw new SekishoError('SEKISHO_REQUEST_INVALID', 'acknowledging damage needs a reason');
+    if (damage === undefined) throw storeError('SEKISHO_LEDGER_SOUND', 'the audit log is not damaged');
+    if (reason.trim() === '') throw generalError('SEKISHO_REQUEST_INVALID', 'acknowledging damage needs a reason');
     let movedAside: string | undefined;
     // With what lies at the place now: entries that hold stay.
     if (this.#guard.look() !== undefined) this.#reopen();

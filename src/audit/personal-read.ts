@@ -1,8 +1,8 @@
 /** Who acts over the API, and what for, as the audit log is told of it (R14: no read without a purpose, none without a trace). */
 
-import { SekishoError } from '../errors/errors.ts';
 import { anyAddress } from './addresses-in-text.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
+import { auditError } from './errors.ts';
 import type { Identity } from './roles.ts';
 import { recordHere } from './scope.ts';
 
@@ -20,7 +20,7 @@ export const PURPOSE = {
 export function statedPurpose(reason: string | undefined): string {
   const purpose = (reason ?? '').trim();
   if (purpose.length >= LEAST_CHARACTERS && new Set(purpose).size > 1) return purpose;
-  throw new SekishoError(
+  throw auditError(
     'SEKISHO_PURPOSE_MISSING',
     `reason: this reads personal data; say in a sentence what for (at least ${LEAST_CHARACTERS} characters)`,
   );

@@ -5,7 +5,8 @@
 import type { FastifyInstance } from 'fastify';
 import { refuseUndeclared } from '../audit/route-declaration.ts';
 import { noteAuditedInto } from '../audit/scope.ts';
-import type { ErrorBody } from '../errors/api-schema.ts';
+import { errorBody } from '../errors/api-schema.ts';
+import { generalError } from '../errors/errors.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -32,8 +33,7 @@ export function holdToAudit(app: FastifyInstance): void {
     if (audit === undefined || audit.unless !== undefined || reply.statusCode >= 400) return payload;
     if (audit.actions.some((action) => request.audited?.has(action))) return payload;
     const message = 'this left no entry in the audit log, and so its answer is withheld: please report it';
-    const body: ErrorBody = { error: { code: 'SEKISHO_INTERNAL', message } };
     reply.code(500).type('application/json; charset=utf-8');
-    return JSON.stringify(body);
+    return JSON.stringify(errorBody(generalError('SEKISHO_INTERNAL', message)));
   });
 }

@@ -5,8 +5,9 @@
 import { addressWords, type Endpoint, endpointText, isWildcard } from '../address/address.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { type AdminLocation, adminLocation } from '../config/load.ts';
-import { ERRORS, type ErrorCode, SekishoError } from '../errors/errors.ts';
+import { ERROR_CODE, SekishoError } from '../errors/errors.ts';
 import { askAdmin, PATIENCE } from './admin-request.ts';
+import { cliError } from './errors.ts';
 import { withProgress } from './progress.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -73,25 +74,25 @@ function jsonOf(status: number, text: string, { listen }: AdminLocation): unknow
     return JSON.parse(text);
   } catch (error) {
     const message = `what answers at ${endpointText(listen)} is not Sekisho's admin API (HTTP ${status})`;
-    throw new SekishoError('SEKISHO_SERVER_ANSWER', message, { cause: error });
+    throw cliError('SEKISHO_SERVER_ANSWER', message, { cause: error });
   }
 }
 
 /** The server's own words, where it gives any. */
 function refusal(status: number, body: unknown, { listen }: AdminLocation): SekishoError {
-  const { code, message, details } = ((body as { error?: unknown } | null)?.error ?? {}) as {
+  const { code, message, remedy, details } = ((body as { error?: unknown } | null)?.error ?? {}) as {
     code?: unknown;
     message?: unknown;
+    remedy?: unknown;
     details?: unknown;
   };
-  if (typeof code === 'string' && Object.hasOwn(ERRORS, code) && typeof message === 'string') {
+  if (typeof code === 'string' && ERROR_CODE.test(code) && typeof message === 'string') {
     const lines = Array.isArray(details) ? details.filter((detail) => typeof detail === 'string') : [];
-    return new SekishoError(code as ErrorCode, message, { details: lines });
+    // The remedy comes with it: the code may be a plugin's, of which the command line knows nothing.
+    const said = typeof remedy === 'string' ? remedy : '';
+    return new SekishoError(code, { status, exitCode: 1, remedy: said }, message, { details: lines });
   }
-  return new SekishoError(
-    'SEKISHO_SERVER_ANSWER',
-    `${endpointText(listen)} answered HTTP ${status} without saying why`,
-  );
+  return cliError('SEKISHO_SERVER_ANSWER', `${endpointText(listen)} answered HTTP ${status} without saying why`);
 }
 
 /** A server that listens on every address is asked over loopback. */

@@ -7,9 +7,11 @@
  * Time alone does not tell a server that works from one that died. A server that lives answers its health check while a handler
  * works; one that ended lets go of the connection; one that hangs does neither, and is given up after `silentMs`.
  */
+
 import { type ClientRequest, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
 import { type Endpoint, endpointText } from '../address/address.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText, type SekishoError } from '../errors/errors.ts';
+import { cliError } from './errors.ts';
 
 export interface AdminRequest {
   readonly method: string;
@@ -142,22 +144,22 @@ async function explained(
   const at = endpointText(listen);
   if (!taken) {
     const message = `no running server answers at ${at} (admin.listen): ${error.code ?? errorText(error)}`;
-    return new SekishoError('SEKISHO_SERVER_UNREACHABLE', message, { cause: error });
+    return cliError('SEKISHO_SERVER_UNREACHABLE', message, { cause: error });
   }
   if (error.code?.startsWith('HPE_')) {
     const message = `what answers at ${at} is not Sekisho's admin API (${error.code})`;
-    return new SekishoError('SEKISHO_SERVER_ANSWER', message, { cause: error });
+    return cliError('SEKISHO_SERVER_ANSWER', message, { cause: error });
   }
   const work = `${method} ${path.replace(/\?.*/s, '')}`;
   if (error instanceof Hung) {
     const message = `the server at ${at} took ${work} and has not answered even its health check for ${silentMs / 1000} s: it hangs`;
-    return new SekishoError('SEKISHO_SERVER_LOST', message, { cause: error });
+    return cliError('SEKISHO_SERVER_LOST', message, { cause: error });
   }
   const alive = await lives(listen, lookMs, new AbortController().signal);
   const message = alive
     ? `the server at ${at} let go of ${work} before it was answered, and answers again: was it restarted?`
     : `the server at ${at} ended while it was at work on ${work}`;
-  return new SekishoError('SEKISHO_SERVER_LOST', message, { cause: error });
+  return cliError('SEKISHO_SERVER_LOST', message, { cause: error });
 }
 
 function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,9 @@
 /** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? `acknowledge`: a person accepts that it did not. */
+import { auditError } from '../audit/errors.ts';
 import type { AuditVerdict } from '../audit/log.ts';
-import { SekishoError } from '../errors/errors.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { entriesText, numberText } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -13,18 +14,15 @@ export async function audit(args: Args, terminal: Terminal): Promise<number> {
   const [verb, anchor] = args.positionals;
   if (verb === 'acknowledge') return acknowledge(args, terminal);
   if (verb !== 'verify')
-    throw new SekishoError('SEKISHO_USAGE', `audit knows 'verify', not '${verb}'; it takes verify and acknowledge`);
+    throw cliError('SEKISHO_USAGE', `audit knows 'verify', not '${verb}'; it takes verify and acknowledge`);
   if (anchor !== undefined && !/^\d+:[0-9a-f]{64}$/.test(anchor))
-    throw new SekishoError('SEKISHO_USAGE', `'${anchor}' is not of the form SEQUENCE:HASH`);
+    throw cliError('SEKISHO_USAGE', `'${anchor}' is not of the form SEQUENCE:HASH`);
   const query = anchor === undefined ? '' : `?${new URLSearchParams({ anchor })}`;
   const verdict = await getJson<AuditVerdict>(`/v1/audit/verify${query}`, args.config, terminal, READING);
   if (args.json) terminal.out(`${JSON.stringify(verdict, null, 2)}\n`);
   if (!verdict.ok) {
     if (args.json) return 1;
-    throw new SekishoError(
-      'SEKISHO_AUDIT_BROKEN',
-      `after ${numberText(verdict.entries)} good entries: ${verdict.problem}`,
-    );
+    throw auditError('SEKISHO_AUDIT_BROKEN', `after ${numberText(verdict.entries)} good entries: ${verdict.problem}`);
   }
   if (!args.json)
     terminal.out(
@@ -37,7 +35,7 @@ export async function audit(args: Args, terminal: Terminal): Promise<number> {
 
 async function acknowledge(args: Args, terminal: Terminal): Promise<number> {
   const { reason = '' } = args.options;
-  if (reason.trim() === '') throw new SekishoError('SEKISHO_USAGE', 'say why, and what was found out: --reason TEXT');
+  if (reason.trim() === '') throw cliError('SEKISHO_USAGE', 'say why, and what was found out: --reason TEXT');
   const verdict = await sendJson<AuditVerdict>(
     'POST',
     '/v1/audit/acknowledge',

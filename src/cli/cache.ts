@@ -1,17 +1,17 @@
 /** `sekisho cache flush NAME | stats`. */
 import type { CacheStatsReport, Flushed } from '../admin/cache.ts';
-import { SekishoError } from '../errors/errors.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { numberText, table } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
 export async function cache(args: Args, terminal: Terminal): Promise<number> {
   const [verb, name] = args.positionals;
   if (verb === 'stats' && name === undefined) return stats(args, terminal);
-  if (verb !== 'flush') throw new SekishoError('SEKISHO_USAGE', `cache takes flush and stats, not '${verb}'`);
+  if (verb !== 'flush') throw cliError('SEKISHO_USAGE', `cache takes flush and stats, not '${verb}'`);
   if (name === undefined)
-    throw new SekishoError('SEKISHO_USAGE', 'cache flush needs a NAME; `cache flush . --subtree` forgets everything');
+    throw cliError('SEKISHO_USAGE', 'cache flush needs a NAME; `cache flush . --subtree` forgets everything');
   const { type } = args.options;
   const subtree = args.flags.has('subtree');
   const order = { name, subtree, ...(type !== undefined && { type }) };

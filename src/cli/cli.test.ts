@@ -64,11 +64,11 @@ beforeAll(async () => {
   const probe = await listening(createServer());
   const { port } = probe.address() as AddressInfo;
   await new Promise((resolve) => probe.close(resolve));
-  await writeFile(
-    join(folder, 'sekisho.yaml'),
-    `upstream: { servers: ["192.0.2.53", "192.0.2.54"] }\nadmin: { listen: "127.0.0.1:${port}" }\n`,
-  );
-  const loaded = await loadConfig({ resolvePlugin, workFolder: folder });
+  const text = `upstream: { servers: ["192.0.2.53", "192.0.2.54"] }\nadmin: { listen: "127.0.0.1:${port}" }\n`;
+  await writeFile(join(folder, 'sekisho.yaml'), text);
+  // What the server has in force: less than the file, so that commands meet what is not configured.
+  await writeFile(join(folder, 'in-force.yaml'), `${text}plugins: { access: {}, amp-shaper: {} }\n`);
+  const loaded = await loadConfig({ path: 'in-force.yaml', resolvePlugin, workFolder: folder });
   if (!loaded.ok) throw new Error(loaded.problems.map(({ message }) => message).join());
   admin = await startAdmin({
     config: loaded.config,
@@ -376,6 +376,55 @@ describe('export ip53b', () => {
     const json = JSON.parse((await sekisho('export ip53b --format ios-xr --json')).out) as Record<string, string>;
     expect(json['format']).toBe('ios-xr');
     expect(json['text']).toMatch(/^! IP53B/);
+  });
+});
+
+describe('what the server is not configured for', () => {
+  it.each([
+    ['history --reason slow-answers-in-tokyo', 'query-history'],
+    ['diagnose --reason slow-answers-in-tokyo', 'query-history'],
+    ['diagnose --apply 1 --ground emergency', 'query-history'],
+    ['sinkhole list', 'sinkhole'],
+    ['sinkhole add bad.example --ground emergency', 'sinkhole'],
+    ['sinkhole remove bad.example', 'sinkhole'],
+  ])('%s says which lines bring the plugin', async (line, plugin) => {
+    const { exitCode, out, err } = await sekisho(line);
+    expect([exitCode, out]).toEqual([1, '']);
+    expect(err).toMatch(
+      new RegExp(
+        `^sekisho: the plugin ${plugin} is not configured; add \`${plugin}: \\{\\}\` below plugins in the configuration, and reload\n  .*\`sekisho reload\`.* \\(SEKISHO_PLUGIN_NOT_CONFIGURED\\)\n$`,
+      ),
+    );
+    const json = JSON.parse((await sekisho(`${line} --json`)).err);
+    expect(json.error).toMatchObject({
+      code: 'SEKISHO_PLUGIN_NOT_CONFIGURED',
+      remedy: expect.stringContaining('reload'),
+    });
+  });
+
+  it.each(['consent show 4711 --reason asked-on-the-phone', 'consent verify'])(
+    '%s says which lines bring subscribers',
+    async (line) => {
+      const { exitCode, err } = await sekisho(line);
+      expect(exitCode).toBe(1);
+      expect(err).toContain(
+        'the section subscribers is not configured; add `subscribers: { ranges: ./subscribers.csv,',
+      );
+      expect(err).toContain('(SEKISHO_NO_SUBSCRIBERS)');
+    },
+  );
+
+  it('says which lines bring a list, where there is none', async () => {
+    for (const line of [
+      'lists status feed',
+      'lists rollback feed --approver a-colleague --reason broken-by-the-source',
+    ]) {
+      const { exitCode, err } = await sekisho(line);
+      expect([line, exitCode]).toEqual([line, 1]);
+      expect(err).toContain("there is no list 'feed'; no list is configured; add `lists: [{");
+    }
+    for (const line of ['lists', 'lists reload'])
+      expect((await sekisho(line)).out).toContain('no list is configured; add `lists: [{');
   });
 });
 

@@ -2,11 +2,13 @@
  * The command line: which command, with which options, and how errors reach the person.
  */
 import { parseArgs } from 'node:util';
-import { ERRORS, errorText, SekishoError } from '../errors/errors.ts';
+import { errorBody } from '../errors/api-schema.ts';
+import { errorText, generalError, SekishoError } from '../errors/errors.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import { version } from '../system/version.ts';
 import type { Args } from './args.ts';
 import { COMMANDS, type Command } from './commands.ts';
+import { cliError } from './errors.ts';
 import { commandHelp, overview } from './help.ts';
 import { type OptionName, takesValue } from './options.ts';
 import { printable, type Terminal } from './terminal.ts';
@@ -17,7 +19,7 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
     return await dispatch(argv, terminal);
   } catch (error) {
     const known =
-      error instanceof SekishoError ? error : new SekishoError('SEKISHO_INTERNAL', errorText(error), { cause: error });
+      error instanceof SekishoError ? error : generalError('SEKISHO_INTERNAL', errorText(error), { cause: error });
     terminal.err(argv.includes('--json') ? jsonError(known) : plainError(known));
     return known.exitCode;
   }
@@ -108,14 +110,15 @@ function wrongOption(error: unknown, command: Command): SekishoError {
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }
 
 function plainError(error: SekishoError): string {
   const details = error.details.map((detail) => `${printable(detail)}\n`).join('');
-  return `${details}sekisho: ${printable(error.message)}\n  ${ERRORS[error.code].remedy} (${error.code})\n`;
+  const remedy = [printable(error.remedy), `(${error.code})`].filter((part) => part !== '').join(' ');
+  return `${details}sekisho: ${printable(error.message)}\n  ${remedy}\n`;
 }
 
-function jsonError({ code, message, details }: SekishoError): string {
-  return `${JSON.stringify({ error: { code, message, ...(details.length > 0 && { details }) } })}\n`;
+function jsonError(error: SekishoError): string {
+  return `${JSON.stringify(errorBody(error))}\n`;
 }

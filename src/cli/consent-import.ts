@@ -9,6 +9,7 @@ import { errorText, SekishoError } from '../errors/errors.ts';
 import { type ConsentRow, consentRows } from '../subscribers/consent/consent-rows.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { numberText } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -59,7 +60,7 @@ async function survey(file: string): Promise<{ id: string; rows: number }> {
     for await (const some of consentRows(file)) rows += some.length;
   } catch (error) {
     if (error instanceof SekishoError) throw error;
-    throw new SekishoError('SEKISHO_USAGE', `${file} cannot be read: ${errorText(error)}`, { cause: error });
+    throw cliError('SEKISHO_USAGE', `${file} cannot be read: ${errorText(error)}`, { cause: error });
   }
   return { id: hash.digest('hex'), rows };
 }

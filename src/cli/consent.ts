@@ -1,10 +1,11 @@
 /** `sekisho consent show|opt-out|opt-in|export SUBSCRIBER`, `import FILE`, `verify`, `accept-damage`. */
 import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../admin/consent.ts';
-import { SekishoError } from '../errors/errors.ts';
+import type { SekishoError } from '../errors/errors.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { importConsents } from './consent-import.ts';
+import { cliError } from './errors.ts';
 import { table } from './layout.ts';
 import { bold, type Terminal } from './terminal.ts';
 
@@ -152,5 +153,5 @@ function exportText({ consent: view, history, notices, names }: ConsentExport, t
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }

@@ -1,9 +1,10 @@
 /** `sekisho diagnose`: what explains an overload, in one screen. */
 import type { DiagnosisReport } from '../../plugins/query-history/report-shapes.ts';
-import { SekishoError } from '../errors/errors.ts';
+import type { SekishoError } from '../errors/errors.ts';
 import type { MeasureView } from '../rules/measure-view.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { durationWords, numberText, table } from './layout.ts';
 import { appliedText } from './measures.ts';
 import type { OptionName } from './options.ts';
@@ -49,7 +50,7 @@ async function apply(text: string, args: Args, terminal: Terminal): Promise<numb
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;

@@ -1,9 +1,10 @@
 /** `sekisho explain NAME [TYPE] --client IP`: who would decide a query, and why. */
 import { parseExplainQuestion } from '../admin/explain-question.ts';
 import type { ExplainResult } from '../admin/status.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText } from '../errors/errors.ts';
 import { getJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { table } from './layout.ts';
 import { bold, type Terminal } from './terminal.ts';
 
@@ -13,7 +14,7 @@ const DEFAULT_PURPOSE = 'to see why a query of this client is answered as it is 
 export async function explain(args: Args, terminal: Terminal): Promise<number> {
   const [name = '', type = 'A'] = args.positionals;
   if (args.options.client === undefined) {
-    throw new SekishoError('SEKISHO_USAGE', 'explain needs --client IP: what a query meets depends on who asks');
+    throw cliError('SEKISHO_USAGE', 'explain needs --client IP: what a query meets depends on who asks');
   }
   refuseNonsense(name, type, args.options.client);
   const { client, reason = DEFAULT_PURPOSE } = args.options;
@@ -28,7 +29,7 @@ function refuseNonsense(name: string, type: string, client: string): void {
   try {
     parseExplainQuestion(name, type, client);
   } catch (error) {
-    throw new SekishoError('SEKISHO_USAGE', errorText(error), { cause: error });
+    throw cliError('SEKISHO_USAGE', errorText(error), { cause: error });
   }
 }
 

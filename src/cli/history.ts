@@ -1,8 +1,8 @@
 /** `sekisho history`: who and what was asked most over a time, beside the normal. */
 import type { HistoryReport } from '../../plugins/query-history/report-shapes.ts';
-import { SekishoError } from '../errors/errors.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { durationWords, numberText, shareText, table } from './layout.ts';
 import { readingRequest } from './span.ts';
 import { sparkline } from './sparkline.ts';
@@ -11,7 +11,7 @@ import { bold, printable, type Terminal } from './terminal.ts';
 export async function history(args: Args, terminal: Terminal): Promise<number> {
   const top = Number(args.options.top ?? 10);
   if (!Number.isInteger(top) || top < 1 || top > 300)
-    throw new SekishoError('SEKISHO_USAGE', `--top takes a whole number from 1 to 300, not '${args.options.top}'`);
+    throw cliError('SEKISHO_USAGE', `--top takes a whole number from 1 to 300, not '${args.options.top}'`);
   const { approver } = args.options;
   const request = {
     ...readingRequest(args.options.reason, args.options.window, 300),

@@ -1,9 +1,11 @@
 /** `sekisho lists [status|reload|rollback] [NAME]`. */
 import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
 import { SekishoError } from '../errors/errors.ts';
+import { listUnknown, NO_LISTS } from '../lists/errors.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { bytesText, durationWords, numberText, table } from './layout.ts';
 import { bold, type Terminal } from './terminal.ts';
 
@@ -48,9 +50,7 @@ export async function lists(args: Args, terminal: Terminal): Promise<number> {
 async function held(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
   if (name === undefined) throw usage('which list? sekisho lists held NAME');
   const path = `/v1/lists/${encodeURIComponent(name)}/held`;
-  const found = await withProgress(`looking at ${name}`, terminal, () =>
-    getJson<HeldBack>(path, args.config, terminal),
-  );
+  const found = await getJson<HeldBack>(path, args.config, terminal);
   terminal.out(args.json ? `${JSON.stringify(found, null, 2)}\n` : heldText(found, terminal));
   return 0;
 }
@@ -87,10 +87,11 @@ async function status(name: string | undefined, args: Args, terminal: Terminal):
     return 0;
   }
   const list = all.lists.find((each) => each.name === name);
-  if (!list) {
-    const known = all.lists.map((each) => each.name).join(', ') || 'none';
-    throw new SekishoError('SEKISHO_LIST_UNKNOWN', `there is no list '${name}'; the lists are: ${known}`);
-  }
+  if (!list)
+    throw listUnknown(
+      name,
+      all.lists.map((each) => each.name),
+    );
   terminal.out(args.json ? `${JSON.stringify(list, null, 2)}\n` : details(list, terminal));
   return 0;
 }
@@ -101,6 +102,10 @@ async function reload(name: string | undefined, args: Args, terminal: Terminal):
     name === undefined
       ? (await getJson<ListsStatus>('/v1/lists', args.config, terminal)).lists.map((list) => list.name)
       : [name];
+  if (names.length === 0) {
+    terminal.out(args.json ? `${JSON.stringify({ lists: [] }, null, 2)}\n` : `${NO_LISTS}\n`);
+    return 0;
+  }
   const { reason } = args.options;
   const done: ListReload[] = [];
   let failure: SekishoError | undefined;
@@ -164,7 +169,7 @@ function shown(list: ListStatus, text: string, args: Args, terminal: Terminal): 
 }
 
 export function overview(all: readonly ListStatus[], terminal: Terminal): string {
-  if (all.length === 0) return 'The configuration in force has no lists.\n';
+  if (all.length === 0) return `${NO_LISTS}\n`;
   const rows = all.map((list) => [
     list.name,
     list.category,
@@ -219,5 +224,5 @@ export function details(list: ListStatus, terminal: Terminal): string {
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }

@@ -1,9 +1,10 @@
 /** `sekisho measures`: what proposals of diagnoses are in force in the running server. */
 
-import { SekishoError } from '../errors/errors.ts';
+import type { SekishoError } from '../errors/errors.ts';
 import type { MeasureChangesView, MeasuresView, MeasureView } from '../rules/measure-view.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { durationWords, numberText, table } from './layout.ts';
 import { printable, type Terminal } from './terminal.ts';
 
@@ -125,5 +126,5 @@ function rateText(rate: number | null): string {
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }

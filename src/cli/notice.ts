@@ -2,14 +2,16 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { loadConfig } from '../config/load.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText, type SekishoError } from '../errors/errors.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { commonView } from '../notice/pages.ts';
 import { samples } from '../notice/sample-views.ts';
 import { loadTemplates, shippedPages } from '../notice/templates.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
+import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { table } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -43,14 +45,14 @@ async function preview(name: string | undefined, args: Args, terminal: Terminal)
   const loaded = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
   if (!loaded.ok) {
     const details = loaded.problems.map(problemText);
-    throw new SekishoError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
+    throw settingsError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
   }
   const config = loaded.config.notice;
   const asked = args.options.language ?? config.languages[0];
   const language = config.languages.find((each) => each === asked);
   if (!language) throw usage(`--language is one of ${config.languages.join(', ')}, not '${asked}'`);
   const { templates, problems } = await loadTemplates(config.templatesFolder, [language]);
-  if (!templates) throw new SekishoError('SEKISHO_CONFIG_INVALID', problems.map(problemText).join('\n'));
+  if (!templates) throw settingsError('SEKISHO_CONFIG_INVALID', problems.map(problemText).join('\n'));
   const html = templates.render(sample.page, language, commonView(config, language), sample.view as never);
   terminal.out(args.json ? `${JSON.stringify({ page: name, language, html })}\n` : html);
   return 0;
@@ -65,7 +67,7 @@ async function copy(folder: string | undefined, args: Args, terminal: Terminal):
     await cp(shippedPages(), target, { recursive: true });
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'is there already' : errorText(error);
-    throw new SekishoError('SEKISHO_USAGE', `${target}: ${why}`, { cause: error });
+    throw cliError('SEKISHO_USAGE', `${target}: ${why}`, { cause: error });
   }
   if (args.json) terminal.out(`${JSON.stringify({ folder: target })}\n`);
   else terminal.out(`the texts are in ${target}: edit them, and name the folder as notice.templates\n`);
@@ -78,5 +80,5 @@ function hint(word: string, known: readonly string[]): string {
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }

@@ -2,10 +2,11 @@
 
 import { AddressError, addressText, type Prefix, parsePrefix, prefixContains } from '../address/address.ts';
 import { loadConfig } from '../config/load.ts';
-import { SekishoError } from '../errors/errors.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
+import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { type OpenResolver, scanForResolvers } from './resolver-scan.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -19,13 +20,13 @@ export async function openResolverScan(args: Args, terminal: Terminal): Promise<
   const loaded = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
   if (!loaded.ok) {
     const details = loaded.problems.map(problemText);
-    throw new SekishoError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
+    throw settingsError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
   }
   const { access, listen } = loaded.config.server;
   // R6: the operator's own networks, and nobody else's.
   if (!access.map(parsePrefix).some((own) => own.bits <= range.bits && prefixContains(own, range.words))) {
     const message = `${args.positionals[0]} is not inside server.access: only the operator's own ranges are scanned`;
-    throw new SekishoError('SEKISHO_USAGE', message);
+    throw cliError('SEKISHO_USAGE', message);
   }
   const addresses = addressesOf(range);
   const found = await scanForResolvers({ addresses, port: DNS_PORT, rate, skip: listen.map(({ address }) => address) });
@@ -41,10 +42,10 @@ function rangeOf(text: string): Prefix {
     range = parsePrefix(text);
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
-    throw new SekishoError('SEKISHO_USAGE', error.message, { cause: error });
+    throw cliError('SEKISHO_USAGE', error.message, { cause: error });
   }
   if (2 ** (128 - range.bits) > MAX_ADDRESSES)
-    throw new SekishoError('SEKISHO_USAGE', `${text} has more than ${MAX_ADDRESSES} addresses: scan it in parts`);
+    throw cliError('SEKISHO_USAGE', `${text} has more than ${MAX_ADDRESSES} addresses: scan it in parts`);
   return range;
 }
 
@@ -52,7 +53,7 @@ function rateOf(text: string | undefined): number {
   if (text === undefined) return DEFAULT_RATE;
   const rate = Number(text);
   if (!/^\d{1,4}$/.test(text) || rate < 1 || rate > 1000)
-    throw new SekishoError('SEKISHO_USAGE', `--rate takes 1–1000 addresses a second, not '${text}'`);
+    throw cliError('SEKISHO_USAGE', `--rate takes 1–1000 addresses a second, not '${text}'`);
   return rate;
 }
 

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { SekishoError } from '../errors/errors.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { pluginFiles } from './plugin-scaffold.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -14,15 +14,15 @@ export async function plugin(args: Args, terminal: Terminal): Promise<number> {
   const [verb, subject] = args.positionals;
   if (verb === 'new' && subject !== undefined) return create(subject, args, terminal);
   if (verb === 'test') return test(subject ?? '.', terminal);
-  throw new SekishoError('SEKISHO_USAGE', `plugin takes new and test, not '${verb}'; new needs a NAME`);
+  throw cliError('SEKISHO_USAGE', `plugin takes new and test, not '${verb}'; new needs a NAME`);
 }
 
 function create(name: string, { json }: Args, terminal: Terminal): number {
   if (!NAME.test(name))
-    throw new SekishoError('SEKISHO_USAGE', `'${name}' is no plugin name: lower-case letters, digits and dashes`);
+    throw cliError('SEKISHO_USAGE', `'${name}' is no plugin name: lower-case letters, digits and dashes`);
   const folder = resolve(name);
   if (existsSync(folder) && !(statSync(folder).isDirectory() && readdirSync(folder).length === 0))
-    throw new SekishoError('SEKISHO_USAGE', `'${name}' exists already and is not an empty folder; nothing was written`);
+    throw cliError('SEKISHO_USAGE', `'${name}' exists already and is not an empty folder; nothing was written`);
   mkdirSync(folder, { recursive: true });
   const files = pluginFiles(name);
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text, { flag: 'wx' });
@@ -47,12 +47,11 @@ plugins:
 /** Node's own test runner, with `sekisho/plugin` and `sekisho/testing` leading to this installation. */
 function test(folder: string, terminal: Terminal): Promise<number> {
   const place = resolve(folder);
-  if (!existsSync(place)) throw new SekishoError('SEKISHO_USAGE', `there is no folder '${folder}'`);
+  if (!existsSync(place)) throw cliError('SEKISHO_USAGE', `there is no folder '${folder}'`);
   const files = readdirSync(place)
     .filter((file) => /\.test\.(?:js|mjs)$/.test(file))
     .map((file) => join(place, file));
-  if (files.length === 0)
-    throw new SekishoError('SEKISHO_USAGE', `'${folder}' holds no test: files are called NAME.test.js`);
+  if (files.length === 0) throw cliError('SEKISHO_USAGE', `'${folder}' holds no test: files are called NAME.test.js`);
   const register = fileURLToPath(new URL('../loading/register.js', import.meta.url));
   const child = spawn(process.execPath, ['--import', register, '--test', ...files], {
     cwd: place,

@@ -1,6 +1,6 @@
 /** `sekisho reload`: the running server reads its configuration again. */
 import type { ReloadResult } from '../admin/status.ts';
-import { SekishoError } from '../errors/errors.ts';
+import { settingsError } from '../settings/errors.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import type { Terminal } from './terminal.ts';
@@ -16,7 +16,7 @@ export async function reload(args: Args, terminal: Terminal): Promise<number> {
   if (args.json) terminal.out(`${JSON.stringify(result, null, 2)}\n`);
   if (!result.ok) {
     if (args.json) return 1;
-    throw new SekishoError('SEKISHO_CONFIG_INVALID', 'reload refused; the configuration in force stays', {
+    throw settingsError('SEKISHO_CONFIG_INVALID', 'reload refused; the configuration in force stays', {
       details: [...result.problems],
     });
   }

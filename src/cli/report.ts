@@ -1,10 +1,10 @@
 /** `sekisho report`: the transparency report of a span of days, for people, as a page, or for a program. */
 
-import { SekishoError } from '../errors/errors.ts';
 import { groundWords, labelsWords, reportPage } from '../report/page.ts';
 import type { TransparencyReport } from '../report/report.ts';
 import { getJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { entriesText, numberText, table } from './layout.ts';
 import { bold, type Terminal } from './terminal.ts';
 
@@ -14,12 +14,9 @@ export async function report(args: Args, terminal: Terminal): Promise<number> {
   const { from, to, format: written } = args.options;
   const format = args.json ? 'json' : (written ?? 'text');
   if (from === undefined || to === undefined)
-    throw new SekishoError(
-      'SEKISHO_USAGE',
-      'report needs --from DATE and --to DATE, e.g. --from 2026-10-01 --to 2026-12-31',
-    );
+    throw cliError('SEKISHO_USAGE', 'report needs --from DATE and --to DATE, e.g. --from 2026-10-01 --to 2026-12-31');
   if (!(FORMATS as readonly string[]).includes(format))
-    throw new SekishoError('SEKISHO_USAGE', `--format takes ${FORMATS.join(', ')}, not '${format}'`);
+    throw cliError('SEKISHO_USAGE', `--format takes ${FORMATS.join(', ')}, not '${format}'`);
   const query = new URLSearchParams({ from, to });
   const found = await getJson<TransparencyReport>(`/v1/report?${query}`, args.config, terminal);
   if (format === 'json') terminal.out(`${JSON.stringify(found, null, 2)}\n`);

@@ -1,8 +1,9 @@
 /** `sekisho sinkhole`: the rules of the sinkhole desk in the running server. */
 import type { AppliedView, ChangesView, PreviewView, RulesView, RuleView } from '../../plugins/sinkhole/views.ts';
-import { SekishoError } from '../errors/errors.ts';
+import type { SekishoError } from '../errors/errors.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { durationWords, numberText, table } from './layout.ts';
 import type { OptionName } from './options.ts';
 import { STATEMENTS, statedGround, statements } from './statements.ts';
@@ -120,7 +121,7 @@ function draft(name: string, args: Args): object {
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }
 
 /** The rules for people. */

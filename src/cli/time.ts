@@ -1,8 +1,9 @@
 /** `sekisho time`: the server's time beside the system's clock; `accept` takes the clock as right. */
 import type { TimeView } from '../admin/time.ts';
-import { SekishoError } from '../errors/errors.ts';
+import type { SekishoError } from '../errors/errors.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
+import { cliError } from './errors.ts';
 import { durationWords } from './layout.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -31,5 +32,5 @@ export function timeText({ time, systemClock, behindSeconds, inDoubt }: TimeView
 }
 
 function usage(message: string): SekishoError {
-  return new SekishoError('SEKISHO_USAGE', message);
+  return cliError('SEKISHO_USAGE', message);
 }

@@ -42,6 +42,8 @@ export interface Config {
   readonly subscribers?: SubscribersConfig;
   /** Absolute path of the names that no list update may take. */
   readonly popularNamesFile: string;
+  /** There is no section `plugins`. */
+  readonly pluginsAreDefault: boolean;
   /** In the order of the configuration; `access` first. */
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;

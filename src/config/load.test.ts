@@ -96,6 +96,7 @@ describe('a configuration without any key', () => {
       config: {
         lists,
         transfer: {},
+        pluginsAreDefault: true,
         popularNamesFile: expect.stringMatching(/lists.popular\.txt$/),
         source: 'built-in defaults',
         baseFolder: folder,

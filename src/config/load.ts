@@ -194,6 +194,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     ...(subscribers && { subscribers }),
     transfer: lists.transfer,
     popularNamesFile: lists.popularNamesFile,
+    pluginsAreDefault: raw['plugins'] === undefined || raw['plugins'] === null,
     plugins: plugins.plugins,
     admin,
     notice,

@@ -88,7 +88,8 @@ export type { AuditEntry, Auditor } from '../audit/entry.ts';
 /** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
 export { NO_ADDRESS, PURPOSE, readOf, readWhereAddresses } from '../audit/personal-read.ts';
 export type { RouteAudit } from '../audit/route-declaration.ts';
-export { errorText, SekishoError } from '../errors/errors.ts';
+/** Coded errors of a plugin's own (`errorsOf`), and those that every room has: HTTP status, exit code and remedy travel with each. */
+export { type Catalogue, type ErrorEntry, errorsOf, errorText, generalError, SekishoError } from '../errors/errors.ts';
 export { faultOf, faultText } from '../errors/fault-text.ts';
 export { type Approval, approverProblem } from '../grounds/approval.ts';
 export { CONSENT_PURPOSES, type ListCategory } from '../grounds/categories.ts';
@@ -411,6 +412,11 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   /** One line for `sekisho check` and the plugin list. */
   readonly summary: string;
   readonly options: Schema;
+  /**
+   * Of a built-in plugin: the least to write after its name in the configuration, as YAML on one line; without it `{}`. Whoever
+   * asks for its routes or commands where it is not configured is told this.
+   */
+  readonly toConfigure?: string;
   /** Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. */
   readonly listCategories?: readonly ListCategory[];
   /**

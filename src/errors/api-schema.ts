@@ -1,15 +1,22 @@
 /** What every route of the admin API shares. */
 import { z } from 'zod';
+import type { SekishoError } from './errors.ts';
 
 /** What every failed request is answered. */
 export const errorSchema = z.strictObject({
   error: z.strictObject({
-    code: z.string().describe('One of the catalogue in src/errors/errors.ts.'),
+    code: z.string().describe('One of those in docs/errors.md, or of a plugin from outside.'),
     message: z.string(),
+    remedy: z.string().describe('What can be done about it.'),
     details: z.array(z.string()).optional().describe('Every problem, where there may be several.'),
   }),
 });
 export type ErrorBody = z.infer<typeof errorSchema>;
+
+/** `error` as it goes over HTTP. */
+export function errorBody({ code, message, remedy, details }: SekishoError): ErrorBody {
+  return { error: { code, message, remedy, ...(details.length > 0 && { details: [...details] }) } };
+}
 
 /** The JSON Schema that Fastify and OpenAPI want. */
 export function responseSchema(schema: z.ZodType): Record<string, unknown> {

@@ -1,41 +1,58 @@
 import { describe, expect, it } from 'vitest';
-import { ERRORS, type ErrorCode, type ErrorEntry, errorText, listenError, SekishoError } from './errors.ts';
+import { type ErrorEntry, errorsOf, errorText, generalError, listenError, SekishoError } from './errors.ts';
 
-const entries = Object.entries(ERRORS) as [ErrorCode, ErrorEntry][];
+const ENTRY: ErrorEntry = {
+  status: 409,
+  exitCode: 2,
+  meaning: 'Two things cannot be true at once.',
+  remedy: 'Take one of them away.',
+};
 
-describe('the catalogue of errors', () => {
-  it('names every code alike', () => {
-    for (const [code] of entries) expect(code).toMatch(/^SEKISHO_[A-Z]+(_[A-Z]+)*$/);
-  });
+describe('errorsOf', () => {
+  const pairError = errorsOf({ SEKISHO_PAIR_WRONG: ENTRY });
 
-  it('documents every code with a meaning and a remedy of its own', () => {
-    for (const [code, { meaning, remedy }] of entries) {
-      expect(meaning, code).toMatch(/^[A-Z].{20,}\.$/);
-      expect(remedy, code).toMatch(/^[A-Z`].{20,}\.$/);
-    }
-    expect(new Set(entries.map(([, entry]) => entry.meaning)).size).toBe(entries.length);
-    expect(new Set(entries.map(([, entry]) => entry.remedy)).size).toBe(entries.length);
-  });
-
-  it('exits with 2 for wrong use alone', () => {
-    const wrongUse = entries.filter(([, entry]) => entry.exitCode === 2).map(([code]) => code);
-    expect(wrongUse).toEqual(['SEKISHO_USAGE']);
-    expect(entries.every(([, entry]) => entry.exitCode === 1 || entry.exitCode === 2)).toBe(true);
-  });
-});
-
-describe('SekishoError', () => {
-  it('carries code, exit code, details and cause', () => {
+  it('makes errors that carry their entry, details and cause', () => {
     const cause = new Error('below');
-    const error = new SekishoError('SEKISHO_USAGE', 'no such command', { cause, details: ['one', 'two'] });
+    const error = pairError('SEKISHO_PAIR_WRONG', 'both are set', { cause, details: ['one', 'two'] });
     expect(error).toBeInstanceOf(Error);
-    expect({ ...error, message: error.message, exitCode: error.exitCode, cause: error.cause }).toMatchObject({
-      code: 'SEKISHO_USAGE',
-      message: 'no such command',
+    expect({ ...error, message: error.message, cause: error.cause }).toEqual({
+      name: 'SekishoError',
+      code: 'SEKISHO_PAIR_WRONG',
+      message: 'both are set',
+      status: 409,
       exitCode: 2,
+      remedy: 'Take one of them away.',
       details: ['one', 'two'],
       cause,
     });
+  });
+
+  it.each([
+    ['a code in small letters', { sekisho_pair: ENTRY }],
+    ['a code of one word', { SEKISHO: ENTRY }],
+    ['a status of success', { SEKISHO_PAIR: { ...ENTRY, status: 200 } }],
+    ['an exit code of its own', { SEKISHO_PAIR: { ...ENTRY, exitCode: 3 as 2 } }],
+  ])('refuses %s', (_, catalogue) => {
+    expect(() => errorsOf(catalogue)).toThrow(TypeError);
+  });
+
+  it('refuses a code that is not in the catalogue', () => {
+    // @ts-expect-error: the compiler refuses it too
+    expect(() => pairError('SEKISHO_PAIR_RIGHT', 'x')).toThrow(TypeError);
+    expect(() => pairError('toString' as 'SEKISHO_PAIR_WRONG', 'x')).toThrow(TypeError);
+  });
+});
+
+describe('instanceof SekishoError', () => {
+  it('holds over copies of the module, and for nothing else', async () => {
+    const url = `${new URL('errors.ts', import.meta.url).href}?copy`;
+    const copy = (await import(url)) as typeof import('./errors.ts');
+    expect(copy.SekishoError).not.toBe(SekishoError);
+    const foreign = copy.generalError('SEKISHO_NOT_READY', 'not yet');
+    expect(foreign).toBeInstanceOf(SekishoError);
+    expect(generalError('SEKISHO_NOT_READY', 'not yet')).toBeInstanceOf(copy.SekishoError);
+    for (const other of [new Error('x'), { code: 'SEKISHO_NOT_READY' }, null, 'SEKISHO_NOT_READY'])
+      expect(other).not.toBeInstanceOf(SekishoError);
   });
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { SekishoError } from './errors.ts';
+import { generalError, SekishoError } from './errors.ts';
 import { faultOf, faultText } from './fault-text.ts';
 
 const SECRET = 'who-asked.victim.example from 192.0.2.77';
@@ -30,8 +30,13 @@ test.each([
   expect(JSON.stringify(faultOf(make()))).not.toMatch(/victim|192\.0\.2/);
 });
 
+test('a code that is none is not told', () => {
+  const entry = { status: 500, exitCode: 1, remedy: 'None.' } as const;
+  expect(JSON.stringify(faultOf(new SekishoError(SECRET, entry, 'x')))).not.toMatch(/victim|192\.0\.2/);
+});
+
 test('one of ours is told by its code; what has no text is no trouble', () => {
-  expect(faultOf(new SekishoError('SEKISHO_NOT_READY', SECRET)).error).toBe('SEKISHO_NOT_READY');
+  expect(faultOf(generalError('SEKISHO_NOT_READY', SECRET)).error).toBe('SEKISHO_NOT_READY');
   expect(
     faultText({
       toString: () => {

@@ -3,10 +3,10 @@
  * fed with what a client sent; it may hold a query's name or a client's address, and the log at `info` and above holds neither.
  * So the log gets the kind of the error and the places in the code; its text goes to `debug`.
  */
-import { errorText, SekishoError } from './errors.ts';
+import { ERROR_CODE, errorText, SekishoError } from './errors.ts';
 
 export interface Fault {
-  /** Kind of the error; a code of src/errors/errors.ts where it is one of ours. */
+  /** Kind of the error; its code where it is one of ours. */
   readonly error: string;
   /** Lines of the stack, without the text above them. */
   readonly places: readonly string[];
@@ -20,7 +20,10 @@ const PLACE = /^\s+at [\w$.<>[\]# ]*\(?(?:file:\/\/|node:|\/|[A-Za-z]:\\)[^\s()]
 
 export function faultOf(thrown: unknown): Fault {
   if (!(thrown instanceof Error)) return { error: `a thrown ${typeof thrown}`, places: [] };
-  const error = thrown instanceof SekishoError ? thrown.code : (KINDS.find((kind) => kind === thrown.name) ?? 'Error');
+  const error =
+    thrown instanceof SekishoError && ERROR_CODE.test(thrown.code)
+      ? thrown.code
+      : (KINDS.find((kind) => kind === thrown.name) ?? 'Error');
   const lines = typeof thrown.stack === 'string' ? thrown.stack.split('\n') : [];
   const places = lines.filter((line) => PLACE.test(line)).slice(0, MAX_PLACES);
   return { error, places: places.map((line) => line.trim()) };

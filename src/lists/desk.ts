@@ -10,7 +10,7 @@
 import { rm } from 'node:fs/promises';
 import type { Logger } from 'pino';
 import type { Auditor } from '../audit/entry.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText, generalError } from '../errors/errors.ts';
 import { faultOf } from '../errors/fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
@@ -18,6 +18,7 @@ import { ListsMemory } from './compile.ts';
 import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } from './compiler.ts';
 import { countsOf, DeskList } from './desk-list.ts';
 import { DeskMetrics } from './desk-metrics.ts';
+import { listError, listUnknown } from './errors.ts';
 import type { ParseSummary } from './formats/parser.ts';
 import { type Finding, judge, overridden, type Verdict } from './guard/verdict.ts';
 import { idleTriggersText } from './idle-triggers.ts';
@@ -169,13 +170,15 @@ export class ListDesk {
   named(name: string): DeskList {
     const list = this.lists.find(({ config }) => config.name === name);
     if (list) return list;
-    const known = this.lists.map(({ config }) => config.name).join(', ') || 'none';
-    throw new SekishoError('SEKISHO_LIST_UNKNOWN', `there is no list '${name}'; the lists are: ${known}`);
+    throw listUnknown(
+      name,
+      this.lists.map(({ config }) => config.name),
+    );
   }
 
   /** Ask the source now. `again`: even for what it brought before, or what is older by its serial. */
   async reload(list: DeskList, again: boolean): Promise<FetchResult> {
-    if (!list.schedule) throw new SekishoError('SEKISHO_NOT_READY', 'the lists are being handed over by a reload');
+    if (!list.schedule) throw generalError('SEKISHO_NOT_READY', 'the lists are being handed over by a reload');
     return list.schedule.fetchNow({ again });
   }
 
@@ -194,7 +197,7 @@ export class ListDesk {
   #refusedOf(list: DeskList): StoredVersion {
     const { refused } = list.store;
     if (refused) return refused;
-    throw new SekishoError('SEKISHO_LIST_NOTHING_HELD', `the guard holds no version of '${list.config.name}' back`);
+    throw listError('SEKISHO_LIST_NOTHING_HELD', `the guard holds no version of '${list.config.name}' back`);
   }
 
   /**
@@ -212,7 +215,7 @@ export class ListDesk {
           overridden(verdict, { ...responsible, atMs: this.#parts.clock.wallMs() });
         } catch (error) {
           this.#discard(result);
-          throw new SekishoError('SEKISHO_LIST_REFUSED', errorText(error), { cause: error });
+          throw listError('SEKISHO_LIST_REFUSED', errorText(error), { cause: error });
         }
       }
       const read = result.read[0]!;
@@ -230,10 +233,7 @@ export class ListDesk {
     await this.#enqueue(async () => {
       const previous = list.store.previous;
       if (!previous)
-        throw new SekishoError(
-          'SEKISHO_LIST_NO_PREVIOUS',
-          `there is no version of '${list.config.name}' to go back to`,
-        );
+        throw listError('SEKISHO_LIST_NO_PREVIOUS', `there is no version of '${list.config.name}' to go back to`);
       const result = await this.#compile([stored(list, previous)]);
       await list.store.rollback();
       this.#parts.log.warn({ list: list.config.name, ...responsible }, 'a list was taken back to the version before');

@@ -5,9 +5,9 @@
 import { builtInPlugins } from '../../plugins/index.ts';
 import type { MountedPlugin } from '../chain/hooks.ts';
 import { ContractError, type DataContext, definePlugin, type Hooks, type Plugin, STAGES } from '../contract/plugin.ts';
-import { SekishoError } from '../errors/errors.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { MeasuresInForce } from '../rules/in-force.ts';
+import { pluginError } from './errors.ts';
 import { moduleUrl } from './module-path.ts';
 import type { PluginConfig } from './plugin-config.ts';
 import { importPlugin, withoutCode } from './third-party.ts';
@@ -24,7 +24,7 @@ export async function resolvePlugin(name: string, module: string | undefined, ba
   if (module === undefined) return loadPlugin({ name });
   const url = moduleUrl(module, baseFolder);
   if (url === undefined)
-    throw new SekishoError(
+    throw pluginError(
       'SEKISHO_PLUGIN_NOT_FOUND',
       `module '${module}' is neither a file nor a package that can be found from ${baseFolder}`,
     );
@@ -37,7 +37,7 @@ export async function loadPlugin({ name, module }: PluginReference): Promise<Plu
     const builtIn = builtInPlugins.find((plugin) => plugin.name === name);
     if (builtIn) return builtIn;
     const known = builtInPlugins.map((plugin) => plugin.name).join(', ');
-    throw new SekishoError(
+    throw pluginError(
       'SEKISHO_PLUGIN_NOT_FOUND',
       `no plugin '${name}' comes with Sekisho (${known}); one from outside needs 'module:'`,
     );
@@ -46,20 +46,20 @@ export async function loadPlugin({ name, module }: PluginReference): Promise<Plu
   try {
     loaded = await importPlugin(module);
   } catch (error) {
-    throw new SekishoError(
+    throw pluginError(
       'SEKISHO_PLUGIN_INVALID',
       `cannot load ${withoutCode(module)}: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
   const plugin = loaded.default as Plugin | undefined;
   if (typeof plugin !== 'object' || plugin === null || typeof plugin.name !== 'string') {
-    throw new SekishoError(
+    throw pluginError(
       'SEKISHO_PLUGIN_INVALID',
       `${withoutCode(module)} has no plugin as its default export (export default definePlugin({ … }))`,
     );
   }
   if (plugin.name !== name)
-    throw new SekishoError(
+    throw pluginError(
       'SEKISHO_PLUGIN_INVALID',
       `${withoutCode(module)} is the plugin '${plugin.name}'; its key must be that, not '${name}'`,
     );
@@ -67,7 +67,7 @@ export async function loadPlugin({ name, module }: PluginReference): Promise<Plu
     return definePlugin(plugin);
   } catch (error) {
     const code = error instanceof ContractError ? 'SEKISHO_PLUGIN_CONTRACT' : 'SEKISHO_PLUGIN_INVALID';
-    throw new SekishoError(code, error instanceof Error ? error.message : String(error));
+    throw pluginError(code, error instanceof Error ? error.message : String(error));
   }
 }
 

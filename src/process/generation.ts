@@ -21,6 +21,7 @@ import { threadCompiler } from '../lists/compiler.ts';
 import { ListDesk } from '../lists/desk.ts';
 import type { CompiledLists } from '../lists/in-force.ts';
 import { listFacts } from '../lists/list-config.ts';
+import { pluginError } from '../loading/errors.ts';
 import { loadPlugin, metricPrefix } from '../loading/plugins.ts';
 import type { MetricSample, RetiredMetrics } from '../metrics/prometheus.ts';
 import { Metrics } from '../metrics/registry.ts';
@@ -35,6 +36,7 @@ import type { Clock } from '../time/clock.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 import { Listeners } from '../transports/listeners.ts';
 import { markEndedGrounds } from './configured-grounds.ts';
+import { processError } from './errors.ts';
 import type { LastingParts } from './lasting.ts';
 import type { IoKind } from './worker-messages.ts';
 import { Workers } from './workers.ts';
@@ -182,7 +184,7 @@ export class Generation {
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
-          : new SekishoError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
+          : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
       return new Generation(config, plugins, listeners, cache, shared, workers, desk, subscribers, controls, parts);
     } catch (error) {
@@ -404,7 +406,7 @@ class Controls {
     try {
       return (await plugin.control?.(context)) ?? undefined;
     } catch (error) {
-      throw new SekishoError('SEKISHO_PLUGIN_FAILED', `plugin ${plugin.name}: ${errorText(error)}`, { cause: error });
+      throw pluginError('SEKISHO_PLUGIN_FAILED', `plugin ${plugin.name}: ${errorText(error)}`, { cause: error });
     }
   }
 }

@@ -44,7 +44,7 @@ export function refuseTakenAddresses(config: Config): void {
   });
   const [first, ...others] = refused;
   if (first === undefined) return;
-  throw new SekishoError(first.code, first.message, {
+  throw new SekishoError(first.code, first, first.message, {
     cause: first.cause,
     details: others.map((each) => each.message),
   });

@@ -1,5 +1,4 @@
 /** Puts together what the pages of one configuration need. */
-import { SekishoError } from '../errors/errors.ts';
 import { listFacts } from '../lists/list-config.ts';
 import { BlockedNames } from '../notice/blocked-names.ts';
 import { NoticeCounters } from '../notice/counters.ts';
@@ -7,6 +6,7 @@ import type { PagesDeps } from '../notice/deps.ts';
 import type { PortalMemory } from '../notice/portal-memory.ts';
 import { loadLinkKey, SignedLinks } from '../notice/signed-links.ts';
 import { loadTemplates } from '../notice/templates.ts';
+import { settingsError } from '../settings/errors.ts';
 import type { Generation, ProcessParts } from './generation.ts';
 
 /**
@@ -22,7 +22,7 @@ export async function pagesDeps(
   const { notice } = config;
   const { templates, problems } = await loadTemplates(notice.templatesFolder, notice.languages);
   const [problem] = problems;
-  if (!templates) throw new SekishoError('SEKISHO_CONFIG_INVALID', `${problem?.file}: ${problem?.message}`);
+  if (!templates) throw settingsError('SEKISHO_CONFIG_INVALID', `${problem?.file}: ${problem?.message}`);
   const names = new BlockedNames(config.lists.map(listFacts));
   names.follow(publications);
   return {
@@ -46,6 +46,6 @@ async function linksOf(
 ): Promise<SignedLinks | undefined> {
   if (!link) return undefined;
   const key = await loadLinkKey(link.key);
-  if (typeof key === 'string') throw new SekishoError('SEKISHO_CONFIG_INVALID', `${link.key.file} ${key}`);
+  if (typeof key === 'string') throw settingsError('SEKISHO_CONFIG_INVALID', `${link.key.file} ${key}`);
   return new SignedLinks(link, key, memory.usedLinks);
 }

@@ -29,6 +29,7 @@ import { NoticeServer, type PreparedPages } from '../notice/server.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from '../report/report.ts';
 import { TallyLog } from '../report/tally-log.ts';
 import { openMeasures } from '../rules/open.ts';
+import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { TimeStore } from '../store/time-store.ts';
 import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
@@ -90,7 +91,7 @@ async function load({ configPath }: RunOptions): Promise<Config> {
   const result = await loadConfig({ path: configPath, resolvePlugin });
   if (result.ok) return result.config;
   const details = result.problems.map(problemText);
-  throw new SekishoError('SEKISHO_CONFIG_INVALID', `${result.source}: ${details.length} problem(s)`, { details });
+  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${details.length} problem(s)`, { details });
 }
 
 class Server {
@@ -164,7 +165,7 @@ class Server {
         'the limit of open files leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
       );
     const [impossible] = impossibleWith(io, config);
-    if (impossible !== undefined) throw new SekishoError('SEKISHO_CONFIG_INVALID', impossible);
+    if (impossible !== undefined) throw settingsError('SEKISHO_CONFIG_INVALID', impossible);
     closeDataFolder(config.server.dataFolder, log);
     lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
       log.warn({ reason }, 'the data folder cannot be locked: see that no other server uses it'),

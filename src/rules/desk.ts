@@ -9,13 +9,14 @@
  * to both.
  */
 import type { Auditor } from '../audit/entry.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { readGround } from '../grounds/stated.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import type { Clock } from '../time/clock.ts';
 import { compileMatch, MAX_MEASURES, MatchError, published } from './compile.ts';
 import { discreet, discreetGround, discreetMatch, discreetText } from './discreet.ts';
+import { rulesError } from './errors.ts';
 import { LIMITED, MATCHED, type PublishedMeasures } from './in-force.ts';
 import { isRunning, type Measure, type MeasureProposal, matchText, sameMatch } from './measure.ts';
 import { Recovery } from './recovery.ts';
@@ -157,7 +158,7 @@ export class MeasureDesk {
 
   async #apply(proposal: MeasureProposal, statement: Statement, who: string, role: string): Promise<Measure> {
     const { store } = this;
-    if (!store) throw new SekishoError('SEKISHO_MEASURE_STORE', 'there is no store for measures; the log says why');
+    if (!store) throw rulesError('SEKISHO_MEASURE_STORE', 'there is no store for measures; the log says why');
     const wallMs = this.#clock.wallMs();
     const checked = this.#checked(proposal, statement, who, wallMs);
     const stated = { ...checked, ground: discreetGround(checked.ground, proposal.match) };
@@ -213,8 +214,7 @@ export class MeasureDesk {
 
   async #lift(id: string, who: string, role: string, reason: string): Promise<Measure> {
     const held = this.#held.get(id);
-    if (!held)
-      throw new SekishoError('SEKISHO_MEASURE_UNKNOWN', `no measure '${id.slice(0, 20)}' is in force; see the list`);
+    if (!held) throw rulesError('SEKISHO_MEASURE_UNKNOWN', `no measure '${id.slice(0, 20)}' is in force; see the list`);
     this.#audit.record({
       who,
       role,
@@ -325,14 +325,14 @@ export class MeasureDesk {
       problems.push('review: a measure of a diagnosis is temporary, whatever its ground: at most 7d');
     if (problems.length > 0 || !stated) {
       const message = `nothing was put in force: ${problems.length === 1 ? problems[0] : `${problems.length} problems`}`;
-      throw new SekishoError('SEKISHO_MEASURE_REFUSED', message, { details: problems.length > 1 ? problems : [] });
+      throw rulesError('SEKISHO_MEASURE_REFUSED', message, { details: problems.length > 1 ? problems : [] });
     }
     return { ground: stated.ground, endsAtMs };
   }
 
   /** The dry run that this follows from, if any. Throws SekishoError where it cannot be put beside what is there. */
   #conflicting(proposal: MeasureProposal, { dryRun }: Statement): Held | undefined {
-    const conflict = (message: string) => new SekishoError('SEKISHO_MEASURE_CONFLICT', message);
+    const conflict = (message: string) => rulesError('SEKISHO_MEASURE_CONFLICT', message);
     const before = [...this.#held.values()].find(({ measure }) => sameMatch(measure, proposal));
     if (before && (dryRun || !before.measure.dryRun))
       throw conflict(`${before.measure.id} is on the very same already; lift it first`);

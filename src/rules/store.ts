@@ -3,9 +3,10 @@
  * `change` is append-only: who did what to which measure, when and why.
  */
 import { join } from 'node:path';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText } from '../errors/errors.ts';
 import { appendOnly, closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
 import { discreet, discreetText } from './discreet.ts';
+import { rulesError } from './errors.ts';
 import { isRunning, type Measure } from './measure.ts';
 
 export type MeasureAction = 'apply' | 'lift' | 'expire';
@@ -140,7 +141,7 @@ export class MeasureStore {
       return work();
     } catch (error) {
       const message = `the measure could not be kept: ${errorText(error)}`;
-      throw new SekishoError('SEKISHO_MEASURE_STORE', message, { cause: error });
+      throw rulesError('SEKISHO_MEASURE_STORE', message, { cause: error });
     }
   }
 }

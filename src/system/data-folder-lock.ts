@@ -6,7 +6,7 @@ import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import type koffiModule from 'koffi';
-import { SekishoError } from '../errors/errors.ts';
+import { systemError } from './errors.ts';
 
 const LOCK_FILE = 'lock';
 /** flock(2): exclusive, and do not wait. */
@@ -32,7 +32,7 @@ export function lockDataFolder(folder: string, wallMs: number, warn: (reason: st
     const errno = koffi.errno();
     if (HELD.includes(errno)) {
       closeSync(fd);
-      throw new SekishoError('SEKISHO_DATA_IN_USE', `server.data ${folder} is in use by ${holderText(file)}`);
+      throw systemError('SEKISHO_DATA_IN_USE', `server.data ${folder} is in use by ${holderText(file)}`);
     }
     warn(`flock: errno ${errno}`);
   }

@@ -1,7 +1,8 @@
 /** The folder in which everything is kept. */
 import { accessSync, chmodSync, constants, existsSync, lstatSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText, type SekishoError } from '../errors/errors.ts';
+import { systemError } from './errors.ts';
 
 /** Only the server's own user may look inside. */
 const MODE = 0o700;
@@ -15,7 +16,7 @@ export function makeDataFolder(folder: string, key = 'server.data'): void {
     makeFolder(folder);
     accessSync(folder, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw new SekishoError('SEKISHO_DATA_UNWRITABLE', `${key} ${folder}: ${errorText(error)}`, { cause: error });
+    throw systemError('SEKISHO_DATA_UNWRITABLE', `${key} ${folder}: ${errorText(error)}`, { cause: error });
   }
 }
 
@@ -52,7 +53,7 @@ function closeOne(path: string, mode: number, to: number, log: Parameters<typeof
 }
 
 function open(path: string, why: string): SekishoError {
-  return new SekishoError('SEKISHO_DATA_OPEN', `server.data ${path}: ${why}`);
+  return systemError('SEKISHO_DATA_OPEN', `server.data ${path}: ${why}`);
 }
 
 function octal(mode: number): string {

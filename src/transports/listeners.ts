@@ -5,7 +5,7 @@
  */
 
 import { addressWords, type Endpoint, endpointText, isWildcard } from '../address/address.ts';
-import { listenError, SekishoError } from '../errors/errors.ts';
+import { generalError, listenError } from '../errors/errors.ts';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, libc } from '../system/libc.ts';
 import {
   boundPort,
@@ -74,7 +74,7 @@ export class Listeners {
       }
     }
     if (this.#opened.length === 0) {
-      throw new SekishoError('SEKISHO_ADDRESS_UNAVAILABLE', 'none of the addresses to listen on exists');
+      throw generalError('SEKISHO_ADDRESS_UNAVAILABLE', 'none of the addresses to listen on exists');
     }
   }
 

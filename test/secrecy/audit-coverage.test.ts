@@ -260,7 +260,13 @@ describe.skipIf(cannotRun)('the audit log', () => {
             expect([unstated, refused, body]).toEqual([
               unstated,
               400,
-              { error: { code: 'SEKISHO_PURPOSE_MISSING', message: expect.stringContaining('reason') } },
+              {
+                error: {
+                  code: 'SEKISHO_PURPOSE_MISSING',
+                  message: expect.stringContaining('reason'),
+                  remedy: expect.stringContaining('--reason TEXT'),
+                },
+              },
             ]);
           }
         });
@@ -547,7 +553,7 @@ describe.skipIf(cannotRun)('the audit log', () => {
           expect([path, status, answer]).toEqual([
             path,
             503,
-            { error: { code: 'SEKISHO_AUDIT_FAILED', message: expect.any(String) } },
+            { error: { code: 'SEKISHO_AUDIT_FAILED', message: expect.any(String), remedy: expect.any(String) } },
           ]);
         }
         expect(await world.look(home(9), UDP)).toEqual(NOT_INSPECTED);

@@ -2,7 +2,8 @@
  * What the admin API does with consents: every change goes into the ledger before it is acknowledged, and so does every look
  * at what is kept of a subscriber (R14).
  */
-import { SekishoError } from '../../errors/errors.ts';
+import type { SekishoError } from '../../errors/errors.ts';
+import { NO_TERMS, subscribersError } from '../errors.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup, isSubscriberNumber } from '../table/directory.ts';
 import type { ConsentState } from './consent.ts';
@@ -63,13 +64,12 @@ export class ConsentDesk {
     const { register, ledger } = this.#state;
     individual(subscriber);
     const terms = register.terms.version;
-    if (action === 'opt-in' && terms === undefined)
-      throw refused('no terms are in force (subscribers.terms), so there is nothing to consent to');
+    if (action === 'opt-in' && terms === undefined) throw refused(NO_TERMS);
     if (action === 'opt-out') register.withdrawAtOnce(subscriber, purpose);
     const record: LedgerRecord = { subscriber, purpose, action, terms: terms ?? '', ...actor };
     // What was withdrawn before and is still owed must not come behind this in the ledger.
     if (action === 'opt-in' && this.#state.consent.owed.has(subscriber) && !(await this.#state.consent.owed.settle()))
-      throw new SekishoError('SEKISHO_LEDGER_FAILED', 'not recorded: an earlier withdrawal is not on the disk yet');
+      throw subscribersError('SEKISHO_LEDGER_FAILED', 'not recorded: an earlier withdrawal is not on the disk yet');
     try {
       for (const entry of await ledger.append([record])) this.#state.consent.apply(entry);
     } catch (error) {
@@ -188,10 +188,10 @@ function rowProblem(
   if (isGroup(subscriber)) return 'a contract group has no consent of its own';
   if (!isPurpose(purpose)) return `the purpose is none of ${PURPOSES.join(', ')}`;
   if (action !== 'opt-out' && action !== 'opt-in') return 'the action is neither opt-out nor opt-in';
-  if (action === 'opt-in' && terms === undefined) return 'no terms are in force to opt in to';
+  if (action === 'opt-in' && terms === undefined) return NO_TERMS;
   return undefined;
 }
 
 function refused(message: string): SekishoError {
-  return new SekishoError('SEKISHO_CONSENT_REFUSED', message);
+  return subscribersError('SEKISHO_CONSENT_REFUSED', message);
 }

@@ -13,12 +13,14 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { ANCHORS_FOLDER, type AuditLog } from '../../audit/log.ts';
-import { errorText, SekishoError } from '../../errors/errors.ts';
+import { errorText, generalError } from '../../errors/errors.ts';
 import { AnchorFile } from '../../store/anchor.ts';
 import { ChainGuard } from '../../store/chain-guard.ts';
 import { type Database, moveAside } from '../../store/database.ts';
+import { storeError } from '../../store/errors.ts';
 import { makeDataFolder } from '../../system/data-folder.ts';
 import type { Clock } from '../../time/clock.ts';
+import { subscribersError } from '../errors.ts';
 import { isSubscriberNumber } from '../table/directory.ts';
 import { IN_MEMORY, Ledger, type LedgerEntry, type LedgerRecord } from './ledger.ts';
 import { MOST_OWED, OwedWithdrawals } from './owed-withdrawals.ts';
@@ -168,12 +170,12 @@ export class GuardedLedger {
    */
   async acceptDamage({ who, role, reason }: Acceptance): Promise<{ damage: string; entries: number }> {
     const { damage } = this.#guard;
-    if (damage === undefined) throw new SekishoError('SEKISHO_LEDGER_SOUND', 'the consent ledger is not damaged');
-    if (reason.trim() === '') throw new SekishoError('SEKISHO_REQUEST_INVALID', 'accepting damage needs a reason');
+    if (damage === undefined) throw storeError('SEKISHO_LEDGER_SOUND', 'the consent ledger is not damaged');
+    if (reason.trim() === '') throw generalError('SEKISHO_REQUEST_INVALID', 'accepting damage needs a reason');
     if (this.ledger.isVolatile || this.#guard.look() !== undefined || this.ledger.verify() !== undefined)
       this.#rescue();
     if (this.ledger.isVolatile)
-      throw new SekishoError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; the log says why');
+      throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; the log says why');
     this.#around.anchors.audit?.record({
       who,
       role,
@@ -185,7 +187,7 @@ export class GuardedLedger {
     const common = { subscriber: '', purpose: '', action: 'damage-accepted', channel: 'api' } as const;
     await this.ledger.append([{ ...common, who, terms: version, reason }]);
     if (!(await this.owed.settle()))
-      throw new SekishoError('SEKISHO_LEDGER_FAILED', 'withdrawals of consent cannot be written yet: make room first');
+      throw subscribersError('SEKISHO_LEDGER_FAILED', 'withdrawals of consent cannot be written yet: make room first');
     this.#guard.follow({ ...this.ledger.opened(), fault: undefined }, null);
     this.#around.log.error(
       { damage, by: who, reason },

@@ -11,11 +11,12 @@
  */
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { errorText, SekishoError } from '../../errors/errors.ts';
+import { errorText, generalError, type SekishoError } from '../../errors/errors.ts';
 import type { AnchorPlace } from '../../store/anchor.ts';
 import type { ChainGuard, OpenedChain } from '../../store/chain-guard.ts';
 import { closeDatabase, copyRows, inTransaction } from '../../store/database.ts';
 import { tableAnchor } from '../../store/table-anchor.ts';
+import { subscribersError } from '../errors.ts';
 import { type LedgerDatabase, openLedger } from './ledger-file.ts';
 
 /**
@@ -106,7 +107,7 @@ export class Ledger {
       this.db = database;
       this.fault = movedAside === undefined ? fault : `it cannot be read, and was moved aside to ${movedAside}`;
     } catch (error) {
-      throw new SekishoError('SEKISHO_LEDGER_UNUSABLE', `the consent ledger ${path}: ${errorText(error)}`, {
+      throw subscribersError('SEKISHO_LEDGER_UNUSABLE', `the consent ledger ${path}: ${errorText(error)}`, {
         cause: error,
       });
     }
@@ -153,7 +154,7 @@ export class Ledger {
   append(records: readonly LedgerRecord[], progress?: ImportProgress): Promise<LedgerEntry[]> {
     if (this.#closed) return Promise.reject(stopping());
     if (this.#waiting.length >= MAX_WAITING)
-      return Promise.reject(new SekishoError('SEKISHO_NOT_READY', 'too many changes wait for the consent ledger'));
+      return Promise.reject(generalError('SEKISHO_NOT_READY', 'too many changes wait for the consent ledger'));
     return new Promise((resolve, reject) => {
       this.#waiting.push({ records, progress, resolve, reject });
       this.#scheduled ??= setImmediate(() => this.#flush());
@@ -266,7 +267,7 @@ export class Ledger {
       });
     } catch (error) {
       [this.#seq, this.#hash] = before;
-      const failure = new SekishoError('SEKISHO_LEDGER_FAILED', `not recorded: ${errorText(error)}`, { cause: error });
+      const failure = subscribersError('SEKISHO_LEDGER_FAILED', `not recorded: ${errorText(error)}`, { cause: error });
       for (const { reject } of batch) reject(failure);
     }
   }
@@ -278,7 +279,7 @@ export class Ledger {
       return undefined;
     } catch (error) {
       this.onUnanchored?.(errorText(error));
-      return new SekishoError(
+      return subscribersError(
         'SEKISHO_LEDGER_FAILED',
         `recorded, but its anchor cannot be written: ${errorText(error)}`,
         {
@@ -306,7 +307,7 @@ export class Ledger {
 
 /** A request that is still under way at the end: libsql takes the whole process along where a closed file is used. */
 function stopping(): SekishoError {
-  return new SekishoError('SEKISHO_NOT_READY', 'the consent ledger is closed: the server is stopping');
+  return generalError('SEKISHO_NOT_READY', 'the consent ledger is closed: the server is stopping');
 }
 
 type Row = Omit<LedgerEntry, 'atMs'> & { at_ms: number };

@@ -2,8 +2,9 @@
 import { createSocket, type Socket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { addressText, addressWords, endpointText } from '../../address/address.ts';
-import { errorText, listenError, SekishoError } from '../../errors/errors.ts';
+import { errorText, listenError } from '../../errors/errors.ts';
 import type { Metrics } from '../../metrics/registry.ts';
+import { settingsError } from '../../settings/errors.ts';
 import type { LeaseBounds } from '../leases/lease-bounds.ts';
 import type { LeaseDoubts } from '../leases/lease-doubts.ts';
 import type { SubscriberState } from '../state.ts';
@@ -79,10 +80,10 @@ function readSecret(file: string): Buffer {
   try {
     text = readFileSync(file, 'latin1');
   } catch (error) {
-    throw new SekishoError('SEKISHO_CONFIG_INVALID', `subscribers.radius.secret-file: ${errorText(error)}`);
+    throw settingsError('SEKISHO_CONFIG_INVALID', `subscribers.radius.secret-file: ${errorText(error)}`);
   }
   const secret = text.split('\n', 1)[0]?.trimEnd() ?? '';
-  if (secret === '') throw new SekishoError('SEKISHO_CONFIG_INVALID', 'subscribers.radius.secret-file holds no secret');
+  if (secret === '') throw settingsError('SEKISHO_CONFIG_INVALID', 'subscribers.radius.secret-file holds no secret');
   return Buffer.from(secret, 'latin1');
 }
 

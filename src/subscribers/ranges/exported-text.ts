@@ -8,7 +8,7 @@
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
 import { TextDecoder } from 'node:util';
-import { SekishoError } from '../../errors/errors.ts';
+import { subscribersError } from '../errors.ts';
 
 const CHUNK_BYTES = 1 << 16;
 /** Longest line that is looked at as a whole; no row comes near. */
@@ -89,7 +89,7 @@ const UTF8 = new TextDecoder();
 function refuseWhatIsNoText(file: string, begin: Buffer): Buffer {
   const text = begin.subarray(0, 16).toString('latin1');
   const found = NO_TEXT.find(([bytes]) => text.startsWith(bytes));
-  if (found) throw new SekishoError('SEKISHO_NO_TEXT', `${file} is ${found[1]}, not text: save it as CSV, UTF-8`);
+  if (found) throw subscribersError('SEKISHO_NO_TEXT', `${file} is ${found[1]}, not text: save it as CSV, UTF-8`);
   return begin;
 }
 

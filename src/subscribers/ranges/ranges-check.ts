@@ -1,6 +1,6 @@
 /** What `sekisho check` finds in the file of static ranges: as the server would read it, with nothing put into force. */
-import { SekishoError } from '../../errors/errors.ts';
 import type { ContractGroup } from '../consent/register.ts';
+import { subscribersError } from '../errors.ts';
 import type { SubscribersConfig } from '../subscribers-config.ts';
 import { Directory, isGroup } from '../table/directory.ts';
 import type { RowProblem } from './range-row.ts';
@@ -16,7 +16,7 @@ export function refuseUnreadable(config: SubscribersConfig, ranges: LoadedRanges
   const where = first ? `, the first of them line ${first.line}: ${first.problem}` : '';
   const rows =
     ranges.unreadable === 1 ? 'one row names an address and' : `${ranges.unreadable} rows name an address and`;
-  throw new SekishoError(
+  throw subscribersError(
     'SEKISHO_RANGES_UNREADABLE',
     `${config.rangesFile}: ${rows} cannot be read${where}; correct them (\`sekisho check\` names them), or let nobody be known behind these addresses with \`subscribers.unreadable-rows: hide\``,
   );

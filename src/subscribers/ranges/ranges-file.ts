@@ -7,7 +7,7 @@
  */
 
 import type { Prefix } from '../../address/address.ts';
-import { SekishoError } from '../../errors/errors.ts';
+import { subscribersError } from '../errors.ts';
 import { AddressTable } from '../table/address-table.ts';
 import { portBlocks } from '../table/ports.ts';
 import { NEVER, NOBODY, UNKNOWN } from '../table/prefix-table.ts';
@@ -217,7 +217,7 @@ class Loader {
   #put(prefix: Parameters<AddressTable['set']>[0], holder: number): void {
     // Left out, it would fall to the range around it.
     if (!this.#table.set(prefix, holder, NEVER))
-      throw new SekishoError(
+      throw subscribersError(
         'SEKISHO_TOO_MANY_RANGES',
         'the file of static ranges has more rows than one server can hold',
       );

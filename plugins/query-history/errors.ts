@@ -1,0 +1,25 @@
+/** What the history and the diagnosis refuse. */
+import { type Catalogue, errorsOf } from '../../src/contract/plugin.ts';
+
+export const HISTORY_ERRORS = {
+  SEKISHO_HISTORY_CLOSED: {
+    status: 409,
+    exitCode: 1,
+    meaning: 'The query-rate history may be read only while an overload is open.',
+    remedy: 'Declare one with `--reason "…"`: it is recorded with your name and ends by itself.',
+  },
+  SEKISHO_HISTORY_EMPTY: {
+    status: 404,
+    exitCode: 1,
+    meaning: 'There is nothing to show or to compare for the time that was asked for.',
+    remedy: 'Wait for the first ten seconds of traffic, or ask for a window inside the retention.',
+  },
+  SEKISHO_DIAGNOSIS_UNKNOWN: {
+    status: 404,
+    exitCode: 1,
+    meaning: 'There is no diagnosis of that number any more, or it has no such proposal.',
+    remedy: 'Run `sekisho diagnose` again: a proposal can be put in force for half an hour.',
+  },
+} as const satisfies Catalogue;
+
+export const historyError = errorsOf(HISTORY_ERRORS);

@@ -1,0 +1,32 @@
+/** What the command line itself has to say. */
+import { type Catalogue, errorsOf } from '../errors/errors.ts';
+
+export const CLI_ERRORS = {
+  SEKISHO_USAGE: {
+    status: 400,
+    exitCode: 2,
+    meaning: 'The command line was used in a way that it does not know.',
+    remedy: '`sekisho help` lists the commands, `sekisho COMMAND --help` explains one.',
+  },
+  SEKISHO_SERVER_UNREACHABLE: {
+    status: 503,
+    exitCode: 1,
+    meaning: 'Nothing answers at the address of the admin API.',
+    remedy: 'Start the server with `sekisho run`, or name its configuration with `--config`.',
+  },
+  SEKISHO_SERVER_LOST: {
+    status: 503,
+    exitCode: 1,
+    meaning:
+      'The server took a command and ended, restarted or hung before it answered; what became of the command is not known.',
+    remedy: 'Look at the log and at `sekisho status` before giving the command again: it may have been carried out.',
+  },
+  SEKISHO_SERVER_ANSWER: {
+    status: 502,
+    exitCode: 1,
+    meaning: 'Something answers at the address of the admin API, but not as Sekisho of this version does.',
+    remedy: 'Check that `admin.listen` is the port of Sekisho, and that both are of one version.',
+  },
+} as const satisfies Catalogue;
+
+export const cliError = errorsOf(CLI_ERRORS);
