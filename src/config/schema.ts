@@ -208,7 +208,7 @@ export const upstreamSchema = z
       .union([z.literal('auto'), z.int().min(1).max(16_384)])
       .default('auto')
       .describe(
-        'Source ports that each worker asks from at a time (RFC 5452 §9.2), drawn at random from 1024–65535 and replaced all the while. `auto`: 16384, shared by the workers, or as many as the limit of open files leaves room for.',
+        'Source ports that each worker asks from at a time, servers of zones included (RFC 5452 §9.2), drawn at random from 1024–65535 and replaced all the while. `auto`: 16384, shared by the workers, or as many as the limit of open files leaves room for.',
       ),
     'mixed-case': z
       .boolean()

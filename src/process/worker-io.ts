@@ -18,6 +18,7 @@ import { DgramListener } from '../transports/udp/dgram-listener.ts';
 import { DgramUpstream } from '../transports/udp/dgram-upstream.ts';
 import { MmsgListener } from '../transports/udp/mmsg-listener.ts';
 import { MmsgUpstream } from '../transports/udp/mmsg-upstream.ts';
+import { SocketBudget } from '../transports/udp/source-ports.ts';
 import type { Query } from '../wire/query.ts';
 import { lastDescriptor, sourcePortsOf } from './open-files.ts';
 import type { WorkerSetup } from './worker-messages.ts';
@@ -90,6 +91,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
     },
   });
   descriptors.opened(loop.descriptor);
+  const ports = sourcePortParts(setup);
   const slots = setup.udp.map(({ fd }, i) => loop.watch(fd, () => listener.receive(i)));
   let receiving = true;
   const stopReceiving = () => {
@@ -103,7 +105,7 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
       const upstream = new MmsgUpstream({
         loop,
         sink,
-        ...sourcePortParts(setup),
+        ...ports,
         lastDescriptor: lastDescriptor(setup.config.server.tcp.maxConnections),
         segments: setup.segments,
         random32,
@@ -144,6 +146,7 @@ function openShedder({ setup, clock, metrics }: WorkerIoParts): Shedder | undefi
 async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
   const { setup, chain, clock, metrics, random32 } = parts;
   const upstreams: UpstreamSockets[] = [];
+  const ports = sourcePortParts(setup);
   const listener = await DgramListener.open({
     addresses: setup.config.server.listen,
     handle: (query) => {
@@ -162,7 +165,7 @@ async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
     openUpstream: (sink) => {
       const upstream = new DgramUpstream({
         sink,
-        ...sourcePortParts(setup),
+        ...ports,
         random32,
         metrics,
         nowMs: () => clock.nowMs(),
@@ -189,11 +192,12 @@ async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
   };
 }
 
-function sourcePortParts({ config }: WorkerSetup): { sourcePorts: number; reserved: Uint8Array } {
+/** One budget for the worker: what is configured holds for all groups of servers together. */
+function sourcePortParts({ config }: WorkerSetup): { sourcePorts: SocketBudget; reserved: Uint8Array } {
   const { server, upstream, admin, notice, subscribers } = config;
   const own = [server.listen, admin.listen, notice.listen, subscribers?.radius?.listen ?? []].flat();
   return {
-    sourcePorts: sourcePortsOf(upstream.sourcePorts, server.workers, server.tcp.maxConnections),
+    sourcePorts: new SocketBudget(sourcePortsOf(upstream.sourcePorts, server.workers, server.tcp.maxConnections)),
     reserved: reservedPorts(own.map(({ port }) => port)),
   };
 }

@@ -68,7 +68,8 @@ export type FromWorker =
       readonly metrics: MetricsSnapshot;
       readonly chain: readonly ChainEntry[];
     }
-  | { readonly type: 'failed'; readonly message: string }
+  /** It could not start; `places`: where that arose (errors/fault-text.ts). */
+  | { readonly type: 'failed'; readonly message: string; readonly places: readonly string[] }
   /** The publication with this serial is held; `problem`: why it could not be taken. */
   | { readonly type: 'holds'; readonly serial: number; readonly problem?: string }
   /** After `drain`: nothing new is taken. */

@@ -69,7 +69,11 @@ const log = {
 
 serve().catch((error: unknown) => {
   // Told first, so that a worker that cannot start says why; then the thread ends and is buried by the main thread.
-  tell({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+  tell({
+    type: 'failed',
+    message: error instanceof Error ? error.message : faultText(error),
+    places: faultOf(error).places,
+  });
   throw error;
 });
 

@@ -303,7 +303,7 @@ export class Workers {
         member.started();
         break;
       case 'failed':
-        member.started(new Error(message.message));
+        member.started(errorOf(message.message, message.places));
         void member.thread.terminate();
         break;
       case 'holds':
@@ -456,4 +456,11 @@ function watchOver(heartbeat: ArrayBufferLike, hangTimeoutMs: number, coldAllowa
 
 function tell(member: Member, message: ToWorker): void {
   member.thread.postMessage(message);
+}
+
+/** What was thrown in a worker, as far as it came over. */
+function errorOf(message: string, places: readonly string[]): Error {
+  const error = new Error(message);
+  error.stack = ['Error', ...places.map((place) => `    ${place}`)].join('\n');
+  return error;
 }

@@ -62,9 +62,7 @@ export class NativeLoop {
   readonly #longestPause: number;
   /** What to call for each watched descriptor; returns the number of datagrams it took. */
   readonly #callbacks: ((() => number) | undefined)[] = [];
-  /** The group of descriptors with one callback, and its members that have something to read in this round. */
-  #group: ((members: Int32Array, count: number) => number) | undefined;
-  readonly #members = new Int32Array(MAX_EVENTS);
+  readonly #groups: WatchedGroup[] = [];
   readonly #joining = eventMemory();
   readonly #uvSlot: number;
   #turnsOwed = 2;
@@ -110,18 +108,25 @@ export class NativeLoop {
   }
 
   /**
-   * Many descriptors with one callback (there is one such group). It is called once a round with the numbers of those that
-   * have got something since; each is told once for each arrival, so it must be read until nothing is left.
+   * Many descriptors with one callback. It is called once a round with the numbers of those that have got something since;
+   * each is told once for each arrival, so it must be read until nothing is left.
    */
-  watchGroup(readable: (members: Int32Array, count: number) => number): void {
-    this.#group = readable;
+  watchGroup(readable: (members: Int32Array, count: number) => number): WatchedGroup {
+    const group = {
+      slot: FIRST_GROUP_SLOT - this.#groups.length,
+      readable,
+      ready: new Int32Array(MAX_EVENTS),
+      count: 0,
+    };
+    this.#groups.push(group);
+    return group;
   }
 
   /** Take a descriptor into the group as number `member`, 0 or above. It leaves when it is closed. */
-  join(fd: number, member: number): void {
+  join(group: WatchedGroup, fd: number, member: number): void {
     const { bytes, view } = this.#joining;
     view.setUint32(0, EPOLLIN | EPOLLET, true);
-    view.setInt32(EPOLL_DATA_AT, GROUP_SLOT, true);
+    view.setInt32(EPOLL_DATA_AT, group.slot, true);
     view.setInt32(EPOLL_DATA_AT + 4, member, true);
     if (this.#libc.epoll_ctl(this.#epoll, EPOLL_CTL_ADD, fd, bytes) < 0)
       throw new Error(`epoll_ctl: error ${this.#libc.errno()}`);
@@ -150,14 +155,15 @@ export class NativeLoop {
       const ready = this.#libc.epoll_wait(this.#epoll, this.#events.address, MAX_EVENTS, waitMs);
       const begunMs = this.#clock.refresh();
       taken = 0;
-      let members = 0;
       for (let i = 0; i < ready; i++) {
         const slot = this.#eventSlot(i);
-        if (slot === GROUP_SLOT) this.#members[members++] = this.#eventMember(i);
-        else if (slot === this.#uvSlot) this.#turnsOwed = 2;
+        if (slot <= FIRST_GROUP_SLOT) {
+          const group = this.#groups[FIRST_GROUP_SLOT - slot]!;
+          group.ready[group.count++] = this.#eventMember(i);
+        } else if (slot === this.#uvSlot) this.#turnsOwed = 2;
         else taken += this.#callbacks[slot]?.() ?? 0;
       }
-      if (members > 0) taken += this.#group?.(this.#members, members) ?? 0;
+      for (let i = 0; i < this.#groups.length; i++) taken += readReady(this.#groups[i]!);
       sinceTick += taken;
       nowMs = taken > 0 ? this.#clock.refresh() : begunMs;
       this.#roundEnded(nowMs - begunMs);
@@ -208,8 +214,24 @@ export class NativeLoop {
   }
 }
 
-/** The slot of all members of the group. */
-const GROUP_SLOT = -1;
+/** All members of a group have one slot: this one, or one below it. A slot of -1 is nobody's. */
+const FIRST_GROUP_SLOT = -2;
+
+/** Descriptors with one callback, and the numbers of those that have something to read in this round. */
+export interface WatchedGroup {
+  readonly slot: number;
+  readonly readable: (members: Int32Array, count: number) => number;
+  readonly ready: Int32Array;
+  count: number;
+}
+
+function readReady(group: WatchedGroup): number {
+  const { count } = group;
+  if (count === 0) return 0;
+  // First, so that what throws is not handed the same ones again.
+  group.count = 0;
+  return group.readable(group.ready, count);
+}
 
 function eventMemory(): { readonly bytes: Uint8Array; readonly view: DataView } {
   const bytes = new Uint8Array(16);

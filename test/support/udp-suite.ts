@@ -10,6 +10,7 @@ import { SuspendedQueries } from '../../src/chain/suspended.ts';
 import { Metrics } from '../../src/metrics/registry.ts';
 import { type Clock, ManualClock } from '../../src/time/clock.ts';
 import type { DatagramListener } from '../../src/transports/udp/datagram-listener.ts';
+import { SocketBudget } from '../../src/transports/udp/source-ports.ts';
 import { Query, UDP } from '../../src/wire/query.ts';
 import { answer, KEY0, KEY1, question, writeAnswer } from './net-queries.ts';
 
@@ -29,7 +30,7 @@ export interface Running<Transport> {
 
 export interface UpstreamSetup {
   readonly sink: DatagramSink;
-  readonly sourcePorts: number;
+  readonly sourcePorts: SocketBudget;
   readonly reserved?: Uint8Array;
   readonly random32: () => number;
   readonly metrics: Metrics;
@@ -366,7 +367,7 @@ export function describeUpstreamSockets(
       const { sourcePorts = 8, seed = 1, clock = new ManualClock() } = options;
       const arrivals = new Inbox<Arrival>();
       const running = await open({
-        sourcePorts,
+        sourcePorts: new SocketBudget(sourcePorts),
         ...(options.reserved && { reserved: options.reserved }),
         random32: seeded(seed),
         nowMs: () => clock.nowMs(),

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { describeUpstreamSockets } from '../../../test/support/udp-suite.ts';
 import { Metrics } from '../../metrics/registry.ts';
 import { DgramUpstream } from './dgram-upstream.ts';
+import { SocketBudget } from './source-ports.ts';
 
 describeUpstreamSockets('node:dgram', async (setup) => {
   const transport = new DgramUpstream(setup);
@@ -12,7 +13,13 @@ describe('DgramUpstream', () => {
   it('sends nothing to port 0 nor after close, and counts it', () => {
     const metrics = new Metrics();
     const sink = { datagram: () => {} };
-    const sockets = new DgramUpstream({ sink, sourcePorts: 2, random32: () => 0x8000_0000, metrics, nowMs: () => 0 });
+    const sockets = new DgramUpstream({
+      sink,
+      sourcePorts: new SocketBudget(2),
+      random32: () => 0x8000_0000,
+      metrics,
+      nowMs: () => 0,
+    });
     const bytes = new Uint8Array(12);
     const address = Int32Array.of(0, 0, 0xffff, 0x7f000001);
     expect(sockets.send(bytes, 0, 12, address, 0)).toBe(-1);
@@ -25,7 +32,7 @@ describe('DgramUpstream', () => {
     const metrics = new Metrics();
     const parts = {
       sink: { datagram: () => {} },
-      sourcePorts: 2,
+      sourcePorts: new SocketBudget(2),
       random32: () => 0x3000_0000,
       metrics,
       nowMs: () => 0,

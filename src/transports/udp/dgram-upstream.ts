@@ -7,15 +7,15 @@ import { isMapped } from '../../address/address.ts';
 import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import { createNumericSocket, plainAddressText } from './dgram-address.ts';
-import { SourcePorts } from './source-ports.ts';
+import { type SocketBudget, SourcePorts } from './source-ports.ts';
 
 /** Bytes of queries that one socket may hold back when the kernel takes no more. */
 const MAX_QUEUED_BYTES = 1 << 20;
 
 export interface DgramUpstreamParts {
   readonly sink: DatagramSink;
-  /** Sockets that are open at a time. */
-  readonly sourcePorts: number;
+  /** Sockets that are open at a time, with all that share this. */
+  readonly sourcePorts: SocketBudget;
   /** Ports that no query leaves from (reserved-ports.ts). */
   readonly reserved?: Uint8Array;
   /** A CSPRNG: a 32-bit unsigned integer. */
@@ -38,7 +38,7 @@ export class DgramUpstream implements UpstreamSockets {
     const help = 'Queries to upstreams that the kernel refused to send.';
     this.#sendErrors = metrics.counter('sekisho_upstream_send_errors_total', help);
     this.#ports = new SourcePorts<Socket>({
-      limit: sourcePorts,
+      budget: sourcePorts,
       random32,
       nowMs,
       ...(reserved && { reserved }),

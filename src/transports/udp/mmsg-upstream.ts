@@ -9,11 +9,11 @@
 import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import { EAGAIN, type Libc, libc, MSG_DONTWAIT, MSG_TRUNC } from '../../system/libc.ts';
-import type { NativeLoop } from '../loop.ts';
+import type { NativeLoop, WatchedGroup } from '../loop.ts';
 import { openUdpClient } from '../sockets.ts';
 import { GroupBatch } from './group-batch.ts';
 import { BATCH, MmsgBatch } from './mmsg-batch.ts';
-import { type SourcePort, SourcePorts } from './source-ports.ts';
+import { type SocketBudget, type SourcePort, SourcePorts } from './source-ports.ts';
 
 /** Announced to upstreams is 1232; some send a little more than they should. */
 const RECEIVE_STRIDE = 4096 + 64 + 64;
@@ -30,8 +30,8 @@ const SHARING = 16;
 export interface MmsgUpstreamParts {
   readonly loop: NativeLoop;
   readonly sink: DatagramSink;
-  /** Sockets that are open at a time. */
-  readonly sourcePorts: number;
+  /** Sockets that are open at a time, with all that share this. */
+  readonly sourcePorts: SocketBudget;
   /** No descriptor of this number or above is kept (open-files.ts). */
   readonly lastDescriptor?: number;
   /** Ports that no query leaves from (reserved-ports.ts). */
@@ -65,6 +65,8 @@ export class MmsgUpstream implements UpstreamSockets {
   /** Without senders' addresses: a connected socket has but one. */
   readonly #rx = new MmsgBatch(RECEIVE_STRIDE, false);
   readonly #tx: GroupBatch;
+  /** These sockets, as the loop knows them. */
+  readonly #watched: WatchedGroup;
   readonly #ports: SourcePorts<Connected>;
   /** By member; `undefined` where it is free. */
   readonly #sockets: (Connected | undefined)[] = [];
@@ -93,14 +95,14 @@ export class MmsgUpstream implements UpstreamSockets {
       'Queries to upstreams that the kernel refused to send.',
     );
     this.#ports = new SourcePorts<Connected>({
-      limit: parts.sourcePorts,
+      budget: parts.sourcePorts,
       random32: parts.random32,
       nowMs: parts.nowMs,
       ...(parts.reserved && { reserved: parts.reserved }),
       open: (address, destinationPort, port, number) => this.#open(address, destinationPort, port, number),
       close: (socket) => this.#close(socket),
     });
-    parts.loop.watchGroup((members, count) => this.#receive(members, count));
+    this.#watched = parts.loop.watchGroup((members, count) => this.#receive(members, count));
     for (let i = 0; i < BATCH; i++) this.#rx.rearm(i, 0);
   }
 
@@ -172,7 +174,7 @@ export class MmsgUpstream implements UpstreamSockets {
     const socket = { fd, member, number, address, port: destinationPort };
     this.#sockets[member] = socket;
     this.#parts.opened(fd);
-    this.#parts.loop.join(fd, member);
+    this.#parts.loop.join(this.#watched, fd, member);
     return socket;
   }
 

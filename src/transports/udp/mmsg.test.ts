@@ -10,6 +10,7 @@ import { kernelDrops, openUdpListener, SocketError } from '../sockets.ts';
 import { MmsgListener } from './mmsg-listener.ts';
 import { MmsgUpstream } from './mmsg-upstream.ts';
 import { segmentsWork } from './self-test.ts';
+import { SocketBudget } from './source-ports.ts';
 
 const reason = nativeUnavailable();
 if (reason !== undefined) console.warn(`batched packet I/O is not tested here: ${reason}`);
@@ -78,7 +79,7 @@ describe.runIf(reason === undefined)('on Linux', () => {
     const upstream = new MmsgUpstream({
       loop,
       sink: { datagram: () => {} },
-      sourcePorts: 5,
+      sourcePorts: new SocketBudget(5),
       segments: segmentsWork(),
       random32: () => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0),
       metrics: new Metrics(),
@@ -98,6 +99,57 @@ describe.runIf(reason === undefined)('on Linux', () => {
     upstream.close();
     expect(upstream.send(new Uint8Array(12), 0, 12, target, 9)).toBe(-1);
     expect(open.size).toBe(0);
+    await stop();
+  });
+
+  it('each of several on one loop gets what came to its own sockets', async () => {
+    const { loop, stop } = runLoop(() => {});
+    const { createSocket } = await import('node:dgram');
+    const servers = await Promise.all(
+      Array.from({ length: 3 }, async () => {
+        const server = createSocket('udp4');
+        await new Promise<void>((bound) => server.bind(0, '127.0.0.1', bound));
+        server.on('message', (query, { port, address }) => server.send(query, port, address));
+        return server;
+      }),
+    );
+    const budget = new SocketBudget(64);
+    const arrivals: string[] = [];
+    let arrived = () => {};
+    const upstreams = servers.map((server, i) => {
+      let random = i;
+      const sink = {
+        datagram: (socket: number, bytes: Uint8Array, start: number, _length: number, _from: unknown, port: number) => {
+          arrivals.push([i, socket, bytes[start], port === server.address().port].join());
+          arrived();
+        },
+      };
+      return new MmsgUpstream({
+        loop,
+        sink,
+        sourcePorts: budget,
+        segments: segmentsWork(),
+        random32: () => (random = (Math.imul(random, 1664525) + 1013904223) >>> 0),
+        metrics: new Metrics(),
+        nowMs: () => 0,
+        opened: () => {},
+        closed: () => {},
+      });
+    });
+    const sent: string[] = [];
+    for (let round = 0; round < 5; round++) {
+      for (const [i, upstream] of upstreams.entries()) {
+        const query = new Uint8Array(12).fill(16 * i + round);
+        const socket = upstream.send(query, 0, 12, addressWords('127.0.0.1'), servers[i]!.address().port);
+        upstream.flush();
+        sent.push([i, socket, 16 * i + round, true].join());
+      }
+    }
+    while (arrivals.length < sent.length) await new Promise<void>((resolve) => (arrived = resolve));
+    expect(arrivals.sort()).toEqual(sent.sort());
+    for (const upstream of upstreams) upstream.close();
+    expect(budget.open).toBe(0);
+    for (const server of servers) server.close();
     await stop();
   });
 

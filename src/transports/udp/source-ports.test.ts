@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { SourcePorts } from './source-ports.ts';
+import { SocketBudget, SourcePorts } from './source-ports.ts';
 
 const SERVER = Int32Array.of(0, 0, 0xffff, 0x7f000001);
 const OTHER = Int32Array.of(0, 0, 0xffff, 0x7f000002);
@@ -15,11 +15,12 @@ function seeded(seed: number): () => number {
   };
 }
 
-function start(limit: number, taken: (port: number) => boolean = () => false) {
+function start(limit: number | SocketBudget, taken: (port: number) => boolean = () => false) {
+  const budget = typeof limit === 'number' ? new SocketBudget(limit) : limit;
   const open = new Map<number, number>();
   const clock = { nowMs: 0 };
   const ports = new SourcePorts<number>({
-    limit,
+    budget,
     random32: seeded(1),
     nowMs: () => clock.nowMs,
     open: (_address, _destination, port, number) => {
@@ -29,18 +30,18 @@ function start(limit: number, taken: (port: number) => boolean = () => false) {
     },
     close: (_port, number) => expect(open.delete(number)).toBe(true),
   });
-  return { ports, open, clock };
+  return { ports, budget, open, clock };
 }
 
 describe('source ports', () => {
   it('are as many as allowed, each drawn once a turn, in an order of chance', () => {
-    const { ports } = start(256);
+    const { ports, budget } = start(256);
     const share = 224;
     const drawn: number[] = [];
     for (let i = 0; i < share * 8; i++) drawn.push(ports.draw(SERVER, 53)!.socket);
     // The pool has filled: from now on every turn draws every port once.
     const turn = drawn.slice(-share);
-    expect(ports.open).toBeLessThanOrEqual(256);
+    expect(budget.open).toBeLessThanOrEqual(256);
     expect(new Set(turn).size).toBeGreaterThan(share * 0.8);
     const rises = turn.filter((port, i) => i > 0 && port > turn[i - 1]!).length;
     expect(rises).toBeGreaterThan(share * 0.4);
@@ -105,13 +106,40 @@ describe('source ports', () => {
     expect(open.size).toBeLessThanOrEqual(129);
   });
 
+  it('of several groups of servers keep within one limit, and each group gets its share', () => {
+    const budget = new SocketBudget(128);
+    const groups = Array.from({ length: 4 }, () => start(budget));
+    const [first, ...others] = groups;
+    for (let i = 0; i < 1000; i++) first!.ports.draw(SERVER, 53);
+    expect(budget.open).toBe(112);
+    for (let round = 1; round <= 400; round++) {
+      for (const { ports, clock } of groups) {
+        expect(ports.draw(SERVER, 53)).toBeDefined();
+        clock.nowMs = round * 100;
+        ports.tick(clock.nowMs);
+      }
+      // One is given to a destination that has none, whatever the others hold.
+      expect(budget.open).toBeLessThanOrEqual(128 + others.length);
+    }
+    const total = () => groups.reduce((sum, { open }) => sum + open.size, 0);
+    expect(budget.open).toBe(total());
+    for (const { ports, open } of others) {
+      expect(open.size).toBeGreaterThanOrEqual(20);
+      ports.close();
+    }
+    expect(budget.open).toBe(first!.open.size);
+    // What the others held is the first one's again.
+    for (let i = 0; i < 1000; i++) first!.ports.draw(SERVER, 53);
+    expect(first!.open.size).toBeGreaterThanOrEqual(112);
+  });
+
   it('are not opened where every port is taken, and none is left open at the end', () => {
     expect(start(16, () => true).ports.draw(SERVER, 53)).toBeUndefined();
-    const { ports, open } = start(16);
+    const { ports, budget, open } = start(16);
     for (let i = 0; i < 900; i++) ports.draw(SERVER, 53);
     ports.close();
     expect(open.size).toBe(0);
-    expect(ports.open).toBe(0);
+    expect({ ...budget }).toEqual({ limit: 16, open: 0, retired: 0, destinations: 0 });
     expect(ports.draw(SERVER, 53)).toBeUndefined();
   });
 });

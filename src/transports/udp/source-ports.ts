@@ -39,9 +39,31 @@ export interface SourcePort<Socket> {
   endsMs: number;
 }
 
-export interface SourcePortsParts<Socket> {
+/** Sockets that several `SourcePorts` of one thread share, so that all groups of servers together keep within the limit. */
+export class SocketBudget {
   /** Sockets open at a time, all destinations and those in their time of grace included. */
   readonly limit: number;
+  open = 0;
+  /** Those in their time of grace. */
+  retired = 0;
+  destinations = 0;
+
+  constructor(limit: number) {
+    this.limit = limit;
+  }
+
+  /** Sockets that one destination may have in use. */
+  get share(): number {
+    return Math.max(1, Math.floor((this.limit * (1 - GRACE_SHARE)) / Math.max(1, this.destinations)));
+  }
+
+  get graceLeft(): boolean {
+    return this.retired < Math.max(1, this.limit * GRACE_SHARE);
+  }
+}
+
+export interface SourcePortsParts<Socket> {
+  readonly budget: SocketBudget;
   /** A CSPRNG: a 32-bit unsigned integer. */
   readonly random32: () => number;
   readonly nowMs: () => number;
@@ -76,16 +98,10 @@ export class SourcePorts<Socket> {
   #retiredFrom = 0;
   #last: Destination<Socket> | undefined;
   #nextNumber = 0;
-  #open = 0;
   #closed = false;
 
   constructor(parts: SourcePortsParts<Socket>) {
     this.#parts = parts;
-  }
-
-  /** Sockets open. */
-  get open(): number {
-    return this.#open;
   }
 
   /** The port for the next query to this destination; undefined where no socket can be opened. */
@@ -93,13 +109,13 @@ export class SourcePorts<Socket> {
     if (this.#closed) return undefined;
     const destination = this.#destination(address, port);
     const { ports } = destination;
-    if (ports.length === 0 || (ports.length < this.#share() && this.#open < this.#parts.limit))
-      this.#openOne(destination);
+    const { budget } = this.#parts;
+    if (ports.length === 0 || (ports.length < budget.share && budget.open < budget.limit)) this.#openOne(destination);
     if (ports.length === 0) return undefined;
     if (destination.next >= ports.length) destination.next = 0;
     const at = destination.next + this.#below(ports.length - destination.next);
     const drawn = ports[at]!;
-    if (++drawn.uses >= USES && this.#graceLeft()) {
+    if (++drawn.uses >= USES && budget.graceLeft) {
       this.#retire(destination, at, this.#parts.nowMs());
     } else {
       ports[at] = ports[destination.next]!;
@@ -109,11 +125,12 @@ export class SourcePorts<Socket> {
   }
 
   tick(nowMs: number): void {
-    const share = this.#share();
+    const { budget } = this.#parts;
+    const { share } = budget;
     for (const destination of this.#destinations) {
       const { ports } = destination;
       for (let looked = Math.min(LOOKED_AT, ports.length); looked > 0; looked--) {
-        if (!this.#graceLeft()) break;
+        if (!budget.graceLeft) break;
         if (destination.looked >= ports.length) destination.looked = 0;
         const at = destination.looked;
         if (nowMs >= ports[at]!.endsMs || ports.length > share) this.#retire(destination, at, nowMs);
@@ -122,6 +139,7 @@ export class SourcePorts<Socket> {
     }
     const retired = this.#retired;
     while (this.#retiredFrom < retired.length && nowMs >= retired[this.#retiredFrom]!.endsMs) {
+      budget.retired--;
       this.#close(retired[this.#retiredFrom++]!);
     }
     if (this.#retiredFrom > retired.length >>> 1) {
@@ -132,8 +150,13 @@ export class SourcePorts<Socket> {
 
   close(): void {
     this.#closed = true;
-    for (const { ports } of this.#destinations) for (const port of ports.splice(0)) this.#close(port);
-    for (const port of this.#retired.splice(this.#retiredFrom)) this.#close(port);
+    const { budget } = this.#parts;
+    const destinations = this.#destinations.splice(0);
+    budget.destinations -= destinations.length;
+    for (const { ports } of destinations) for (const port of ports.splice(0)) this.#close(port);
+    const retired = this.#retired.splice(this.#retiredFrom);
+    budget.retired -= retired.length;
+    for (const port of retired) this.#close(port);
     this.#retired.length = 0;
     this.#retiredFrom = 0;
   }
@@ -145,6 +168,7 @@ export class SourcePorts<Socket> {
       if (this.#destinations.length >= MAX_DESTINATIONS) this.#forget();
       found = new Destination(address, port);
       this.#destinations.push(found);
+      this.#parts.budget.destinations++;
     }
     found.usedMs = this.#parts.nowMs();
     this.#last = found;
@@ -158,17 +182,9 @@ export class SourcePorts<Socket> {
     for (let i = 1; i < destinations.length; i++)
       if (destinations[i]!.usedMs < destinations[oldest]!.usedMs) oldest = i;
     const [gone] = destinations.splice(oldest, 1);
+    this.#parts.budget.destinations--;
     const nowMs = this.#parts.nowMs();
     while (gone!.ports.length > 0) this.#retire(gone!, gone!.ports.length - 1, nowMs);
-  }
-
-  /** Sockets that one destination may have in use. */
-  #share(): number {
-    return Math.max(1, Math.floor((this.#parts.limit * (1 - GRACE_SHARE)) / Math.max(1, this.#destinations.length)));
-  }
-
-  #graceLeft(): boolean {
-    return this.#retired.length - this.#retiredFrom < Math.max(1, this.#parts.limit * GRACE_SHARE);
   }
 
   #openOne(destination: Destination<Socket>): void {
@@ -180,7 +196,7 @@ export class SourcePorts<Socket> {
       const socket = this.#parts.open(destination.address, destination.port, port, number);
       if (socket === undefined) continue;
       this.#nextNumber++;
-      this.#open++;
+      this.#parts.budget.open++;
       // Spread, so that ports opened together do not end together.
       const lifetimeMs = MIN_LIFETIME_MS + this.#below(MAX_LIFETIME_MS - MIN_LIFETIME_MS);
       destination.ports.push({ number, socket, uses: 0, endsMs: this.#parts.nowMs() + lifetimeMs });
@@ -199,10 +215,11 @@ export class SourcePorts<Socket> {
     ports.pop();
     port.endsMs = nowMs + GRACE_MS;
     this.#retired.push(port);
+    this.#parts.budget.retired++;
   }
 
   #close(port: SourcePort<Socket>): void {
-    this.#open--;
+    this.#parts.budget.open--;
     this.#parts.close(port.socket, port.number);
   }
 
