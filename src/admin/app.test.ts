@@ -376,6 +376,7 @@ describe('/openapi.json', () => {
       '/v1/export/ip53b',
       '/v1/leases',
       '/v1/lists',
+      '/v1/lists/{name}/held',
       '/v1/lists/{name}/override',
       '/v1/lists/{name}/reload',
       '/v1/lists/{name}/rollback',

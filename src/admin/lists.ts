@@ -172,7 +172,10 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
   app.get<{ Params: { name: string } }>(
     '/v1/lists/:name/held',
     {
-      config: { roles: ['operator', 'security'] },
+      config: {
+        roles: ['operator', 'security'],
+        noAudit: 'what a list holds and what the guard finds in it, not whom it hits',
+      },
       schema: {
         summary: 'What helps to decide about the version that the guard holds back',
         params: NAME,

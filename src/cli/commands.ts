@@ -176,6 +176,7 @@ rollback takes NAME back to the version before. A second rollback undoes the fir
     words: [0, 2],
     trace: {
       status: { none: 'what lists hold, where from, and how often they hit: nothing of whom' },
+      held: { none: 'what the guard finds in a version that it holds back: nothing of whom' },
       reload: ['list.reload', 'list.override'],
       rollback: ['list.rollback'],
     },

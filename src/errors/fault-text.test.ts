@@ -46,15 +46,17 @@ test('one of ours is told by its code; what has no text is no trouble', () => {
   ).toBe('something that has no text');
 });
 
+const ENTRY = { status: 500, exitCode: 1, remedy: 'Look at the log.' } as const;
+
 test('where an error of ours tells of another one, the places are where that one arose, and still not its text', () => {
-  const wrapped = new SekishoError('SEKISHO_PLUGIN_FAILED', `plugin x: ${SECRET}`, {
-    cause: new SekishoError('SEKISHO_NOT_READY', SECRET, { cause: thrower() }),
+  const wrapped = new SekishoError('SEKISHO_PLUGIN_FAILED', ENTRY, `plugin x: ${SECRET}`, {
+    cause: new SekishoError('SEKISHO_NOT_READY', ENTRY, SECRET, { cause: thrower() }),
   });
   const fault = faultOf(wrapped);
   expect(fault.error).toBe('SEKISHO_PLUGIN_FAILED');
   expect(fault.places[0]).toMatch(/thrower .*fault-text\.test\.ts:\d+:\d+/);
   expect(JSON.stringify(fault)).not.toMatch(/victim|192\.0\.2/);
-  const noPlaces = faultOf(new SekishoError('SEKISHO_PLUGIN_FAILED', SECRET, { cause: SECRET }));
+  const noPlaces = faultOf(new SekishoError('SEKISHO_PLUGIN_FAILED', ENTRY, SECRET, { cause: SECRET }));
   expect(noPlaces.places[0]).toMatch(/fault-text\.test\.ts/);
   const circle = new Error(SECRET);
   circle.cause = circle;
