@@ -41,9 +41,12 @@ export interface PreparedAdmin {
 const REQUEST_MS = 10_000;
 /** Longest that a connection may stand still while no handler works for it. */
 const IDLE_MS = 30_000;
-/** Connections at once; the API is for a handful of people and programs. */
-const MAX_CONNECTIONS = 128;
-const MAX_CONNECTIONS_PER_ADDRESS = 64;
+/**
+ * Connections at once. The API is for a handful of people and programs, but one of them may be a portal that brings a thousand
+ * changes of consent a second, each on a connection of its own while the disk is slow for some tenths of a second.
+ */
+const MAX_CONNECTIONS = 512;
+const MAX_CONNECTIONS_PER_ADDRESS = 384;
 const MAX_HEADER_BYTES = 8192;
 const MAX_HEADERS = 64;
 /** How long `close` waits for requests under way. */

@@ -9,6 +9,8 @@
  *
  * A connection that stands still is closed, unless its request is being worked on: a handler may take minutes (a list that is
  * fetched, a ledger that is read from one end to the other), and what it finds out has to reach whoever asked.
+ * A connection that is kept alive may be closed at the very moment at which its client sends the next request, which is lost then.
+ * So where half of the places are taken, answers say that theirs is closed (RFC 9112 §9.6), and nobody relies on it any more.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -64,12 +66,18 @@ export function boundConnections(server: Server, options: HttpConnectionsOptions
     socket.once('close', () => forget(socket));
   });
 
-  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+  const crowdedAt = (address: string): boolean =>
+    all.size > options.most / 2 ||
+    ((byAddress.get(address)?.size ?? 0) > options.mostPerAddress / 2 && options.unbounded?.(address) !== true);
+
+  // Ahead of whoever answers: afterwards no header can be set.
+  server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     const state = all.get(socket);
     if (state === undefined) return;
     state.request = request;
     state.response = response;
+    if (crowdedAt(addresses.get(socket) ?? '')) response.setHeader('connection', 'close');
     response.once('close', () => {
       if (state.request !== request) return;
       state.request = undefined;

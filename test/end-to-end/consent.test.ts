@@ -49,7 +49,8 @@ async function start(more: { subscribers?: object; plugins?: object; folder?: st
   if (more.folder === undefined) {
     writeFileSync(rangesFile, RANGES);
     writeFileSync(join(folder, 'c2.txt'), 'c2.example\n*.bots.example\n');
-    writeFileSync(join(folder, 'maybe.txt'), 'maybe.example\n');
+    // Two: a list of a single name is told by its category.
+    writeFileSync(join(folder, 'maybe.txt'), 'maybe.example\nperhaps.example\n');
   }
   const list = (name: string, tier: string, file: string) => ({ name, category: 'c2', tier, format: 'domains', file });
   const config = {
@@ -94,6 +95,12 @@ async function start(more: { subscribers?: object; plugins?: object; folder?: st
     },
   };
 }
+
+/**
+ * Everything that it wrote but times, process ids and hashes of the audit log, whose digits may be those of a subscriber's number
+ * by chance.
+ */
+const toldBy = ({ stdout }: SekishoServer) => stdout().replaceAll(/"(?:time|pid)":\d+|"audit":"\d+:[0-9a-f]{64}"/g, '');
 
 const toggle = (place: Place, subscriber: string, action: 'opt-out' | 'opt-in', body: object = {}) =>
   place.json<ConsentView>('POST', `/v1/consent/subscribers/${subscriber}/${action}`, body);
@@ -235,7 +242,7 @@ describe('who is blocked', () => {
       unreadable: 1,
       first: [{ line: 5, problem: 'no subscriber number', hides: true }],
     });
-    expect(place.server.stdout()).not.toMatch(/47 99|127\.0\.0\.99|4711|c2\.example/);
+    expect(toldBy(place.server)).not.toMatch(/47 99|127\.0\.0\.99|(?<!\d)4711(?!\d)|c2\.example/);
     writeFileSync(`${place.rangesFile}.new`, RANGES.replace(OTHER, '127.0.0.17'));
     renameSync(`${place.rangesFile}.new`, place.rangesFile);
     await waitFor('the new ranges', async () => (await place.seen('127.0.0.17')) === 'blocked', 20_000);
@@ -346,7 +353,7 @@ describe('who opted out or is unknown', () => {
     expect(metrics.total('sekisho_c2_block_not_inspected_total')).toBeGreaterThan(100);
     const { body } = await place.json<ConsentExport>('GET', '/v1/consent/subscribers/4711/export?reason=own+request');
     expect(body.notices).toEqual([]);
-    expect(place.server.stdout()).not.toMatch(/example|127\.0\.0\.1[145]|4711/);
+    expect(toldBy(place.server)).not.toMatch(/example|127\.0\.0\.1[145]|(?<!\d)4711(?!\d)/);
     // And the counter does count, where somebody consents.
     await place.seen(OTHER);
     expect((await scrape(place.server)).total('sekisho_c2_block_lookups_total')).toBe(1);
