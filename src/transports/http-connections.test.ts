@@ -38,7 +38,7 @@ async function ask(socket: Socket): Promise<string | undefined> {
 }
 
 it('connections are kept alive while half of the places of an address are free, and not relied upon beyond', async () => {
-  const { port, closed } = await start({ most: 100, mostPerAddress: 4 });
+  const { port, closed } = await start({ idleMs: 30_000, most: 100, mostPerAddress: 4 });
   const [first, second] = [await open(port), await open(port)];
   expect([await ask(first), await ask(second)]).toEqual(['keep-alive', 'keep-alive']);
   const third = await open(port);
@@ -51,7 +51,7 @@ it('connections are kept alive while half of the places of an address are free, 
 });
 
 it('the same counts for all addresses together, and for one that speaks for many', async () => {
-  const { port } = await start({ most: 4, mostPerAddress: 1, unbounded: () => true });
+  const { port } = await start({ idleMs: 30_000, most: 4, mostPerAddress: 1, unbounded: () => true });
   const sockets = [await open(port), await open(port)];
   for (const socket of sockets) expect(await ask(socket)).toBe('keep-alive');
   expect(await ask(await open(port))).toBe('close');
