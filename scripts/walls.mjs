@@ -102,7 +102,8 @@ function crowdedRoot() {
 function tableText(rooms) {
   const short = (path) => path.replace(/^src\//, '');
   const lines = rooms.map(
-    ({ path, what, imports }) => `| \`${path}/\` | ${what} | ${imports.map(short).join(', ') || '–'} |`,
+    ({ path, what, imports }) =>
+      `| \`${path}${path.endsWith('.ts') ? '' : '/'}\` | ${what} | ${imports.map(short).join(', ') || '–'} |`,
   );
   return [BEGIN, '| room | what | imports from |', '|---|---|---|', ...lines.reverse(), END].join('\n');
 }

@@ -1,4 +1,4 @@
-/** One gate for all transports: who may ask at all (R6, R8). Options, metrics and an example: README.md. */
+/** One gate for all transports: who may ask at all. Options, metrics and an example: README.md. */
 import {
   addressText,
   CONTINUE,

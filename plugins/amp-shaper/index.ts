@@ -1,5 +1,5 @@
 /**
- * Keeps the server from being an amplifier (guideline (カ), R6): answers to sources that may be forged are charged to the
+ * Keeps the server from being an amplifier (guideline (カ)): answers to sources that may be forged are charged to the
  * network they go to, by how much they amplify; a network over its budget is told to come back over TCP, or with a
  * cookie, which whoever forges its address cannot do. Options, metrics and an example: README.md.
  */

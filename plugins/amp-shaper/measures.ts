@@ -1,5 +1,5 @@
 /**
- * Measures of the operator that this plugin carries (R5): what is over such a limit may be forged, so it is asked to show
+ * Measures of the operator that this plugin carries: what is over such a limit may be forged, so it is asked to show
  * who it is. Ahead of everything that costs something.
  */
 import {
@@ -29,7 +29,7 @@ export function measureHook(
       counters[truncated]! += 1;
       return TRUNCATE;
     }
-    // R6: a verified source is never shaped, unless the measure is about that very client: a loop is one over TCP as well.
+    // A verified source is never shaped, unless the measure is about that very client: a loop is one over TCP as well.
     if (!measures.isOnSource(measure)) return CONTINUE;
     counters[refused]! += 1;
     return REFUSE;

@@ -76,7 +76,7 @@ export default definePlugin({
     const listsFor = Int32Array.from({ length: PURPOSE_MASKS }, (_, purposes) =>
       lists.mask(({ category }) => (categoryBit(category) & purposes) !== 0),
     );
-    // R3: what is only suspected never blocks.
+    // What is only suspected never blocks.
     const confirmed = lists.mask(({ tier, dryRun }) => tier === 'confirmed' && !dryRun);
     const dryRun = lists.mask(({ dryRun }) => dryRun);
     const lookups = counter('lookups', 'Queries whose name was looked up in lists, with consent.');
@@ -102,7 +102,7 @@ export default definePlugin({
       foresee: (query) => subscribers.foresee(query),
       fetch: () => subscribers.fetch(),
       query(query) {
-        // R2: consent is looked up before the list is.
+        // Consent is looked up before the list is.
         const holder = subscribers.holderOf(query);
         if (holder < 0) {
           counters[notInspected[subscribers.reason]!]! += 1;
@@ -127,7 +127,7 @@ export default definePlugin({
         // Neither cache nor source: a plugin wrote it, this one included, or the server itself.
         if (query.cacheResult === CACHE_NOT_ASKED || query.question.class !== CLASS.IN) return CONTINUE;
         if (query.cacheResult === CACHE_HIT && wasPassedOn(query)) return CONTINUE;
-        // R2: asked again, because the answer may have been waited for: an opt-out acts on it.
+        // Asked again, because the answer may have been waited for: an opt-out acts on it.
         const holder = subscribers.holderOf(query);
         const wanted = holder < 0 ? 0 : listsFor[subscribers.purposesOf(holder)]!;
         const current = lists.current;

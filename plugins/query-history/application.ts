@@ -1,5 +1,5 @@
 /**
- * Puts a proposal of a diagnosis in force (R5). The diagnosis itself is the evidence; whoever applies it says on which ground,
+ * Puts a proposal of a diagnosis in force. The diagnosis itself is the evidence; whoever applies it says on which ground,
  * until when, and who takes the responsibility. The rest is the measures desk's (src/rules/desk.ts).
  */
 

@@ -1,5 +1,5 @@
 /**
- * Query-rate history and overload diagnosis (R4, R5). Options, metrics and an example: README.md.
+ * Query-rate history and overload diagnosis. Options, metrics and an example: README.md.
  *
  *     worker:  recorder.ts ─▶ shared memory ─▶ main thread:  collector.ts ─▶ desk.ts ─▶ archive.ts (a thread of its own)
  *                                                                             └─▶ reading.ts ─▶ diagnosis.ts

@@ -2,7 +2,7 @@
  * Is the resolver overloaded? Detected from what is measured, or declared by the operator with a reason. While neither
  * holds, nobody reads the history (guideline (ス): kept for recovery from an overload that affects the service).
  *
- * No threshold is a bare number: each carries the rationale that is recorded when it opens an overload (R5).
+ * No threshold is a bare number: each carries the rationale that is recorded when it opens an overload.
  */
 import type { Baseline } from './baseline.ts';
 

@@ -1,5 +1,5 @@
 /**
- * The narrowest rules that would end it (R5: 当該特性に合致する通信のみ). Each says what it matches, which share of the rise it
+ * The narrowest rules that would end it (当該特性に合致する通信のみ). Each says what it matches, which share of the rise it
  * would remove, and which share of the last day's normal traffic it would have hit. An operator puts one in
  * force (application.ts).
  */

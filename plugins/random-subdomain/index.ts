@@ -1,6 +1,6 @@
 /**
  * Keeps the server and the authorities behind it up when a botnet asks for names that do not exist (ランダムサブドメイン攻撃,
- * guideline (エ), R7): only misses, only of the zone whose authority is in trouble, never what is known to exist. How:
+ * guideline (エ)): only misses, only of the zone whose authority is in trouble, never what is known to exist. How:
  * README.md; when a zone is in trouble: zone-table.ts.
  */
 
@@ -264,7 +264,7 @@ export default definePlugin({
     };
 
     function miss(query: Query): Verdict {
-      // A measure of the operator (R5) comes before what the plugin finds out by itself; what is known to exist passes.
+      // A measure of the operator comes before what the plugin finds out by itself; what is known to exist passes.
       if (measures.count > 0 && measures.overLimit(query, known.has(query.question)) >= 0) {
         counters[overMeasure]! += 1;
         // RFC 8914 §4.24: Network Error.

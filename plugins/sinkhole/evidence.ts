@@ -1,5 +1,5 @@
 /**
- * R1: no silent renewal. Evidence that carried an earlier term of the same measure carries no other one, whether the rule is
+ * No silent renewal. Evidence that carried an earlier term of the same measure carries no other one, whether the rule is
  * renewed, or ended and is added again. A dry run's evidence may carry the rule that follows from it.
  */
 import type { DeskRule } from './rule.ts';

@@ -1,6 +1,6 @@
 /**
  * Answers a discard address (通信破棄用のIPアドレス) for a name that an attack looks up, so that other names on the same
- * address stay reachable (guideline Art. 5(1)1イ(オ), R1). Options, metrics and an example: README.md.
+ * address stay reachable (guideline Art. 5(1)1イ(オ)). Options, metrics and an example: README.md.
  */
 
 import {

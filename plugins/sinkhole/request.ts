@@ -44,7 +44,7 @@ export function readRenewal(body: unknown, rule: DeskRule, wallMs: number): Rene
   const problems: string[] = [];
   const given = (body ?? {}) as Record<string, unknown>;
   const emergency = rule.ground.kind !== 'legitimate-business';
-  // Renewing an emergency measure needs fresh evidence (R1); a standing one needs to be argued for again.
+  // Renewing an emergency measure needs fresh evidence; a standing one needs to be argued for again.
   const anew = emergency ? ['evidence', 'approver', 'expires'] : ['necessity', 'approver', 'review'];
   for (const key of anew) if (given[key] === undefined) problems.push(missing(key, rule.ground.kind));
   // What is missing was named; the rest is looked at as if it were there.

@@ -1,6 +1,6 @@
 /**
  * The desk's part of the admin API, below /v1/sinkhole/. Who keeps the rules is the operator or the security desk; the
- * privacy officer may look at them and at their history (R14).
+ * privacy officer may look at them and at their history.
  */
 
 import type { FastifyInstance } from 'fastify';

@@ -36,7 +36,7 @@ export function ruleName(given: string): RuleName {
   }
   const name = nameToText(wire);
   if (name.startsWith('*.')) throw new RuleNameError(`is a wildcard; write '${name.slice(2)}' with its subtree`);
-  // A rule on a public suffix would discard what belongs to many who are not attacked (R1).
+  // A rule on a public suffix would discard what belongs to many who are not attacked.
   if (name === '.' || suffixOf(name) === name)
     throw new RuleNameError('is a public suffix: names of many owners lie below it, so no rule may name it');
   return { text: name, wire };
@@ -44,7 +44,7 @@ export function ruleName(given: string): RuleName {
 
 /**
  * A public suffix below the name, as an example: under `amazonaws.com` lie suffixes of which each has customers of its own,
- * so that a rule on everything below would discard what belongs to many (R1). Undefined where there is none.
+ * so that a rule on everything below would discard what belongs to many. Undefined where there is none.
  */
 export function suffixBelow({ wire }: RuleName): string | undefined {
   let found: string | undefined;

@@ -222,7 +222,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     },
     async ({ query, identity }) => {
       const question = parseExplainQuestion(query.name, query.type ?? 'A', query.client);
-      // R14: it says whose the address is and what that subscriber consents to. Without subscribers it says neither.
+      // It says whose the address is and what that subscriber consents to. Without subscribers it says neither.
       if (deps.subscribers)
         recordHere(
           deps.audit,

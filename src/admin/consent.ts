@@ -71,7 +71,7 @@ export type LedgerView = z.infer<typeof ledgerSchema>;
 const acceptedSchema = z.strictObject({ damage: z.string().describe('What was accepted.'), entries: z.int() });
 export type AcceptedDamage = z.infer<typeof acceptedSchema>;
 
-/** R14: one subscriber at a time for the portal; the privacy officer sees what was done to whom. */
+/** One subscriber at a time for the portal; the privacy officer sees what was done to whom. */
 const ONE_SUBSCRIBER: Role[] = ['portal', 'privacy'];
 const SUBSCRIBER = { type: 'string', minLength: 1, maxLength: 64 } as const;
 const REASON = { type: 'string', maxLength: 500, default: '', description: 'Why; recorded.' } as const;

@@ -1,5 +1,5 @@
 /**
- * `/v1/leases`: what a DHCP server or BNG without RADIUS reports (R10). Written only: nobody reads here who holds what. It is a
+ * `/v1/leases`: what a DHCP server or BNG without RADIUS reports. Written only: nobody reads here who holds what. It is a
  * role of its own, within networks of its own: whoever runs the network must not be able to become a subscriber by it.
  */
 import type { FastifyInstance } from 'fastify';

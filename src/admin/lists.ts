@@ -99,7 +99,7 @@ export interface ListRoutesDeps {
   readonly desk: ListDesk;
   /** Sum of a metric over all workers. */
   readonly total: (name: string, labels: Record<string, string>) => number;
-  /** R14, R15: who lets what in, and why, is written down before it happens. */
+  /** Who lets what in, and why, is written down before it happens. */
   readonly audit: Auditor;
   /** Whether asker and approver may be one. */
   readonly approval: Approval;

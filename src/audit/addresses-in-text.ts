@@ -1,6 +1,6 @@
 /**
  * Whether what people wrote, or a rule is on, holds the address of somebody: then reading it is reading personal data, which
- * needs a purpose and leaves an entry (R14). What looks like an address and may be none counts as one.
+ * needs a purpose and leaves an entry. What looks like an address and may be none counts as one.
  */
 import { AddressError, parsePrefix } from '../address/address.ts';
 

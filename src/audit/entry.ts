@@ -1,4 +1,4 @@
-/** What the audit log is told (R14). */
+/** What the audit log is told. */
 export interface AuditEntry {
   /** Name of the token, or `server` for what it does by itself. */
   readonly who: string;

@@ -1,5 +1,5 @@
 /**
- * The audit log (R14): who read or changed what concerns communications, and why. Append-only, one SQLite file, each entry
+ * The audit log: who read or changed what concerns communications, and why. Append-only, one SQLite file, each entry
  * on disk before `record` returns, each with the hash of the one before:
  *
  *     hash(n) = SHA-256( hash(n-1) · sequence · at · who · role · action · purpose · detail )

@@ -1,4 +1,4 @@
-/** Who acts over the API, and what for, as the audit log is told of it (R14: no read without a purpose, none without a trace). */
+/** Who acts over the API, and what for, as the audit log is told of it (no read without a purpose, none without a trace). */
 
 import { anyAddress } from './addresses-in-text.ts';
 import type { AuditEntry, Auditor } from './entry.ts';

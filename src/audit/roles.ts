@@ -1,5 +1,5 @@
 /**
- * Who may do what through the admin API (R14). A token has one role; the token that the server writes at its first start
+ * Who may do what through the admin API. A token has one role; the token that the server writes at its first start
  * has them all.
  */
 export const ROLES = ['viewer', 'operator', 'security', 'privacy', 'portal', 'provisioning'] as const;

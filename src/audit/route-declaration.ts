@@ -1,5 +1,5 @@
 /**
- * What each HTTP route leaves in the audit log (R14). A route declares it when it is registered, with `audit`, or says with
+ * What each HTTP route leaves in the audit log. A route declares it when it is registered, with `audit`, or says with
  * `noAudit` why it leaves nothing; one that does neither is refused, so that forgetting it stops the start and not the
  * trace.
  */

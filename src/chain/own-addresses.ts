@@ -1,6 +1,6 @@
 /**
  * The server's own sockets as sources: a packet that claims to come from one of them is forged, and its answer would come
- * back as a query (guideline (ク), R8). Two comparisons for everybody else.
+ * back as a query (guideline (ク)). Two comparisons for everybody else.
  */
 import type { NetworkInterfaceInfo } from 'node:os';
 import { addressWords, type Endpoint, isWildcard } from '../address/address.ts';

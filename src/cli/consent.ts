@@ -66,7 +66,7 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
   }
 }
 
-/** R14: personal data is read for a purpose or not at all. */
+/** Personal data is read for a purpose or not at all. */
 function purposeOf(verb: string, subject: string | undefined, reason: string): string {
   if (subject !== undefined && reason.trim() === '')
     throw usage(`sekisho consent ${verb} reads personal data: say what for with --reason TEXT; it is recorded`);

@@ -23,7 +23,7 @@ export async function openResolverScan(args: Args, terminal: Terminal): Promise<
     throw settingsError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
   }
   const { access, listen } = loaded.config.server;
-  // R6: the operator's own networks, and nobody else's.
+  // The operator's own networks, and nobody else's.
   if (!access.map(parsePrefix).some((own) => own.bits <= range.bits && prefixContains(own, range.words))) {
     const message = `${args.positionals[0]} is not inside server.access: only the operator's own ranges are scanned`;
     throw cliError('SEKISHO_USAGE', message);

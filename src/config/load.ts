@@ -226,7 +226,7 @@ export async function adminLocation(options: Omit<LoadOptions, 'resolvePlugin'>)
   return { listen, dataFolder: resolve(found.baseFolder, data) };
 }
 
-/** R14: one person is enough only where somebody says why. */
+/** One person is enough only where somebody says why. */
 function singleApproverProblem(section: z.infer<typeof adminSchema>): string | undefined {
   const reason = section['single-approver-reason'];
   if (!section['single-approver'])

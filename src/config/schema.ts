@@ -16,7 +16,7 @@ import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
 /** Listens for queries unless told otherwise. */
 export const DEFAULT_LISTEN = ['127.0.0.1:5353', '[::1]:5353'];
-/** May ask unless told otherwise: this machine alone (R6: no open resolver by accident). */
+/** May ask unless told otherwise: this machine alone (no open resolver by accident). */
 export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 
 export const serverSchema = z

@@ -363,7 +363,7 @@ export interface ControlContext<Options> {
   readonly workers: number;
   /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
   readonly audit: Auditor;
-  /** Puts proposals of a diagnosis in force (R5): for plugins that propose. */
+  /** Puts proposals of a diagnosis in force: for plugins that propose. */
   readonly measures: Pick<MeasureDesk, 'apply' | 'carries'>;
   /** Whether one person may ask for a measure and approve it (grounds/approval.ts). */
   readonly approval: Approval;

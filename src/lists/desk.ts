@@ -201,7 +201,7 @@ export class ListDesk {
   }
 
   /**
-   * Put the version into force that the guard holds back (R15: recorded with who and why). `withoutOffenders`: without the rules
+   * Put the version into force that the guard holds back (recorded with who and why). `withoutOffenders`: without the rules
    * that it finds fault with; what else it has found has to be overridden still.
    */
   async acceptRefused(list: DeskList, responsible: Responsible & { withoutOffenders?: boolean }): Promise<void> {
@@ -363,7 +363,7 @@ export class ListDesk {
     }
   }
 
-  /** R14: what is enforced changes. Throws SekishoError where that cannot be recorded; then what is in force stays. */
+  /** What is enforced changes. Throws SekishoError where that cannot be recorded; then what is in force stays. */
   #record({ config, store }: DeskList, provenance: Provenance, names: number): void {
     this.#parts.audit.record({
       who: 'server',

@@ -13,7 +13,7 @@ import { NetworkIndex, type NetworkIndexMemory } from './index/network-index.ts'
 import { PolicyIndex } from './index/policy-index.ts';
 import { MAX_LISTS } from './index/rules.ts';
 
-/** R3: what is only suspected never blocks. */
+/** What is only suspected never blocks. */
 export type ListTier = 'confirmed' | 'suspected';
 
 /** What a policy list does instead of what its rules say (`override`). */

@@ -1,7 +1,7 @@
 /**
  * Why a visitor came to the notice page: the name of the Host header in the lists, in the main thread, and only for somebody
  * whose consent allows the look-up. What c2-block does for queries holds here too: whoever has withdrawn, or is not known, is
- * not inspected (R2), and gets a page that says nothing about the name.
+ * not inspected, and gets a page that says nothing about the name.
  */
 
 import { LISTS_TOPIC, type Publication, type Publications, SUBSCRIBERS_TOPIC } from '../contract/publications.ts';
@@ -44,7 +44,7 @@ export class BlockedNames {
   verdict(host: string, visitor: Visitor | undefined, nowMs: number): NameVerdict {
     const holder = visitor === undefined ? -1 : holderOf(visitor, this.subscribers, nowMs);
     const purposes = holder < 0 ? 0 : this.subscribers.purposesOf(holder);
-    // R3: a list that is only suspected, or a dry run, leads nobody here.
+    // A list that is only suspected, or a dry run, leads nobody here.
     const wanted = this.lists.mask(
       ({ category, tier, dryRun }) => tier === 'confirmed' && !dryRun && (categoryBit(category) & purposes) !== 0,
     );

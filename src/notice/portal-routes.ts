@@ -118,7 +118,7 @@ export function portalRoutes(
       counters.request('portal');
       return pages.send(request, reply, 'portal', view, { status: 200, forms: true });
     } catch (error) {
-      // R14: no look without a trace. To withdraw, nothing needs to be seen.
+      // No look without a trace. To withdraw, nothing needs to be seen.
       if (!again) memory.forgetLook(who.subscriber, who.by);
       return failed(request, reply, error, form);
     }

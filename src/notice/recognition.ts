@@ -66,7 +66,7 @@ export function recognise(
   const number = register.directory.numberOf(holder);
   const bits = subscribers.matchedBits;
   const byPorts = holder >= 0 && bits > ADDRESS_BITS;
-  // R10: no guessing. Where no block holds the port, any of those who share the address may have come.
+  // No guessing. Where no block holds the port, any of those who share the address may have come.
   if (!byPorts && subscribers.sharedByPorts(source)) return { kind: 'shared' };
   if (number === undefined) return { kind: 'unknown' };
   // Who writes leases over the API must not thereby become a subscriber, unless the operator allows it.

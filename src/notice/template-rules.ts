@@ -1,5 +1,5 @@
 /**
- * What a template must not hold, and what the finished page must (R9). Guideline v3, 3(2)(ハ)②: 注意喚起画面に、注意喚起の
+ * What a template must not hold, and what the finished page must. Guideline v3, 3(2)(ハ)②: 注意喚起画面に、注意喚起の
  * 説明に加え、随時同意内容を変更できること等の説明がされている. So a page without its explanation, without the way to opt out
  * and back in, or without the word that no terms change, is refused before anybody sees it.
  *

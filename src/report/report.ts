@@ -1,8 +1,8 @@
 /**
- * The transparency report (R13): what was done in a time, how often and for how long, and what was deleted. It is made to be
+ * The transparency report: what was done in a time, how often and for how long, and what was deleted. It is made to be
  * published, so nothing in it names a subscriber, a client or a name that was looked up: it is put together from daily
  * tallies (tally-log.ts), from the audit log's actions without their texts, and from counts of consent, of which small ones
- * are not told (R12: a cell of one person is that person).
+ * are not told (a cell of one person is that person).
  */
 import type { ActionSummary, AuditVerdict } from '../audit/log.ts';
 import type { LedgerTally } from '../subscribers/consent/ledger.ts';

@@ -1,5 +1,5 @@
 /**
- * What the server and its plugins counted, day by day, for the transparency report (R13).
+ * What the server and its plugins counted, day by day, for the transparency report.
  *
  *   counters of all threads ──each minute──▶ what they rose by ──▶ (day, counter, labels) += rise
  *

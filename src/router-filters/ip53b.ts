@@ -1,5 +1,5 @@
 /**
- * IP53B and its like (guideline (カ), R6): filters for the operator's routers that keep the world from using subscribers'
+ * IP53B and its like (guideline (カ)): filters for the operator's routers that keep the world from using subscribers'
  * devices as amplifiers. A device on a dynamic address that answers DNS or NTP to strangers is almost never meant to.
  *
  *     in    UDP from anywhere to port 53, 123, … of a dynamic address          dropped

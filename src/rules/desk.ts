@@ -314,7 +314,7 @@ export class MeasureDesk {
       problems.push(
         `${proposal.plugin} is not in the configuration, so nothing would act on it: add \`${proposal.plugin}: {}\` below plugins, and reload`,
       );
-    // R5: the narrowest first; a whole zone only where somebody says why.
+    // The narrowest first; a whole zone only where somebody says why.
     if (proposal.escalation && statementProblem(escalate) !== undefined)
       problems.push('escalate: this is on a whole zone; say in a sentence why nothing narrower does');
     const stated = readGround(given, wallMs, problems);
@@ -336,7 +336,7 @@ export class MeasureDesk {
     const before = [...this.#held.values()].find(({ measure }) => sameMatch(measure, proposal));
     if (before && (dryRun || !before.measure.dryRun))
       throw conflict(`${before.measure.id} is on the very same already; lift it first`);
-    // R1: no silent renewal. A diagnosis is the evidence, and carries one term.
+    // No silent renewal. A diagnosis is the evidence, and carries one term.
     const kept = { ...proposal, match: discreetMatch(proposal.match) };
     const again = this.#ended.find((measure) => sameMatch(measure, kept) && !measure.dryRun);
     if (again?.diagnosis === proposal.diagnosis)

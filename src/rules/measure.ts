@@ -1,5 +1,5 @@
 /**
- * A measure: a narrow rule that an operator puts in force for a while, because a diagnosis proposed it (R5). What it is on,
+ * A measure: a narrow rule that an operator puts in force for a while, because a diagnosis proposed it. What it is on,
  * on which ground, on what evidence, who takes the responsibility, when it ends, and what it is to end.
  */
 import type { Ground } from '../grounds/ground.ts';
@@ -28,7 +28,7 @@ export interface MeasureProposal {
   readonly match: MeasureMatch;
   /** Queries a second, of the whole server, that still pass. */
   readonly limitPerSecond: number;
-  /** Why so many (R5: no fixed threshold without a recorded rationale). */
+  /** Why so many (no fixed threshold without a recorded rationale). */
   readonly limitRationale: string;
   /** It is on a whole zone. */
   readonly escalation: boolean;

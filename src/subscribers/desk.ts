@@ -211,7 +211,7 @@ export class SubscriberDesk {
   }
 
   /**
-   * R14: who is known changes. Nobody waits for it: lines that have changed hands must not be taken for their former holders'
+   * Who is known changes. Nobody waits for it: lines that have changed hands must not be taken for their former holders'
    * because a log cannot be written.
    */
   #record(): void {

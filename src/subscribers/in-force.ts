@@ -6,7 +6,7 @@
  *                  ▶ static ranges        ┴▶ longest prefix ─▶ holder ─▶ one byte of purposes
  *
  * A byte of 0 means: not inspected. It is what unknown addresses, expired leases, opted-out subscribers and a server that
- * has not read its ledger yet have in common, so that every doubt ends there (R2: a stale or missing mapping is no consent).
+ * has not read its ledger yet have in common, so that every doubt ends there (a stale or missing mapping is no consent).
  */
 import type { Query } from '../wire/query.ts';
 import { AddressReader, type AddressTableMemory } from './table/address-table.ts';

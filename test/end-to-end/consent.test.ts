@@ -160,7 +160,7 @@ describe('who is blocked', () => {
     await place.cli('explain', 'c2.example', '--client', OTHER, '--reason', 'asked by telephone');
     await place.cli('consent', 'show', '4712', '--reason', 'asked by mail');
     await place.cli('explain', 'c2.example', 'AAAA', '--client', OTHER);
-    // R14: no read of personal data without a purpose, over neither way.
+    // No read of personal data without a purpose, over neither way.
     for (const path of [
       `/v1/explain?name=c2.example&client=${OTHER}`,
       '/v1/consent/subscribers/4712',

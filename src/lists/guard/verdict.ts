@@ -1,5 +1,5 @@
 /**
- * May this version of a list replace the one in force (R15)? An ISP once loaded the wrong list and cut off 30 000
+ * May this version of a list replace the one in force? An ISP once loaded the wrong list and cut off 30 000
  * subscribers; everything here is about noticing that before, not after.
  */
 import type { ParseSummary } from '../formats/parser.ts';

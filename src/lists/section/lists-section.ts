@@ -74,7 +74,7 @@ export const popularNamesSchema = z
   .string()
   .min(1)
   .optional()
-  .describe('File of names, one a line, that no list update may take (R15). Without it: lists/popular.txt.');
+  .describe('File of names, one a line, that no list update may take. Without it: lists/popular.txt.');
 
 export const transferSchema = z
   .strictObject({
@@ -140,7 +140,7 @@ function repeated(lists: readonly ListSection[], i: number): Finding[] {
   return first < i ? [{ path: ['name'], message: `number ${first + 1} has this name already` }] : [];
 }
 
-/** R2, R3: a list acts on the ground of its category and on no other. */
+/** A list acts on the ground of its category and on no other. */
 function groundFindings(list: ListSection): Finding[] {
   const problem = categoryProblem(list.category);
   if (problem !== undefined) return [{ path: ['category'], message: problem }];

@@ -1,6 +1,6 @@
 /**
  * What the admin API does with consents: every change goes into the ledger before it is acknowledged, and so does every look
- * at what is kept of a subscriber (R14).
+ * at what is kept of a subscriber.
  */
 import type { SekishoError } from '../../errors/errors.ts';
 import { NO_TERMS, subscribersError } from '../errors.ts';

@@ -1,6 +1,6 @@
 /**
  * The consent ledger: who consented to what or withdrew it, when, over which channel, under which version of the terms.
- * It is only ever added to, and each entry's hash covers the one before (R14).
+ * It is only ever added to, and each entry's hash covers the one before.
  *
  *   append ─┐
  *   append ─┼─▶ one transaction a turn of the event loop ─▶ on the disk ─▶ every append of it resolves
@@ -20,7 +20,7 @@ import { subscribersError } from '../errors.ts';
 import { type LedgerDatabase, openLedger } from './ledger-file.ts';
 
 /**
- * `shown` and `exported`: somebody looked (R14: no read without a trace). `damage-accepted`: a person went on with a ledger that
+ * `shown` and `exported`: somebody looked (no read without a trace). `damage-accepted`: a person went on with a ledger that
  * was found damaged; of no subscriber.
  */
 export const ACTIONS = ['opt-out', 'opt-in', 'shown', 'exported', 'damage-accepted'] as const;

@@ -1,7 +1,7 @@
 /**
  * Leases on the disk, so that they outlive the process: every claim of a session on an address, those that contradict each
  * other among them, and which sessions ended so lately that a late message could still bring them back. What ends gives its
- * row's subscriber up at once, and the row goes when its time has come. It is no log of sessions (R14), and nobody but the server reads it.
+ * row's subscriber up at once, and the row goes when its time has come. It is no log of sessions, and nobody but the server reads it.
  *
  * `full` durability: a Start that was answered must not be missing after a loss of power, where the one before it would
  * come back in its place.

@@ -173,7 +173,7 @@ export class Leases {
     }
     if (meant.length === 0) this.#rememberEnd(name, atSeconds, stampSeconds);
     if (ended > 0) return 'ended';
-    // R10: no guessing. Whoever holds the address now is not ended by another one's stop.
+    // No guessing. Whoever holds the address now is not ended by another one's stop.
     return prefixes.some((prefix) => this.#claimsOn(prefix).length > 0) ? 'not-the-holder' : 'ended';
   }
 
