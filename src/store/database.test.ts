@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { inTransaction, leaveNoTrace, openDatabase, schemaFault } from './database.ts';
+import { closeDatabase, inTransaction, leaveNoTrace, openDatabase, schemaFault } from './database.ts';
 
 const SCHEMA = 'CREATE TABLE IF NOT EXISTS t (n INTEGER) STRICT';
 const fresh = () => join(mkdtempSync(join(tmpdir(), 'sekisho-store-')), 'x.db');
@@ -117,4 +117,18 @@ test('a schema that was altered is told apart from one of its own making', () =>
   database.exec('DROP TRIGGER kept; ALTER TABLE t ADD COLUMN m INTEGER');
   expect(fault()).toMatch(/t is not as the server made it/);
   database.close();
+});
+
+test('a write that fails because another process holds the file leaves nothing behind: later transactions commit', () => {
+  const file = join(mkdtempSync(join(tmpdir(), 'held-')), 'held.db');
+  const open = () =>
+    openDatabase(file, { durability: 'full', schema: 'CREATE TABLE IF NOT EXISTS t (a INTEGER)' }, 0).database;
+  const [database, other] = [open(), open()];
+  other.exec('BEGIN IMMEDIATE');
+  expect(() => database.prepare('INSERT INTO t VALUES (1)').run()).toThrow(/locked|busy/i);
+  other.exec('ROLLBACK');
+  closeDatabase(other);
+  inTransaction(database, () => database.prepare('INSERT INTO t VALUES (2)').run());
+  expect(database.prepare('SELECT a FROM t').all()).toEqual([{ a: 2 }]);
+  closeDatabase(database);
 });

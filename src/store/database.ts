@@ -69,7 +69,9 @@ function openSound(file: string, { durability, schema, before, check }: OpenOpti
   const database = new Database(file);
   try {
     // A reload opens the file for the new configuration while the old one may still write its last minute.
-    database.pragma('busy_timeout = 5000');
+    // What is written at full durability is written by the main thread, which must not stand still because another process
+    // holds the file; it has one writer. The others are written in threads of their own, during a reload by two.
+    database.pragma(`busy_timeout = ${durability === 'full' ? 250 : 5000}`);
     database.pragma('journal_mode = WAL');
     // Folding the log back holds up whoever commits at that moment: seldom, 32 MiB at a time.
     database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);

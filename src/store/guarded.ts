@@ -1,6 +1,7 @@
 /**
  * libsql's database, with what it does not guard itself: a statement that is touched after its database was closed aborts
- * the whole process (libsql 0.5). Here it throws. Everything else is passed through.
+ * the whole process (libsql 0.5); here it throws. And a write that fails leaves nothing under way. Everything else is passed
+ * through.
  */
 import Libsql from 'libsql';
 
@@ -79,8 +80,23 @@ export class Statement {
     this.#statement = statement;
   }
 
+  /**
+   * Outside a transaction it gets one of its own: a statement that fails (the file is held by another process, the disk is full)
+   * stays under way in libsql, and no later transaction could commit; BEGIN fails before there is one.
+   */
   run(...values: unknown[]): Changes {
-    return this.#of.watched(() => this.#inner.run(...values));
+    return this.#of.watched(() => {
+      if (this.#of.inTransaction) return this.#inner.run(...values);
+      this.#of.exec('BEGIN IMMEDIATE');
+      try {
+        const changes = this.#inner.run(...values);
+        this.#of.exec('COMMIT');
+        return changes;
+      } catch (error) {
+        if (this.#of.inTransaction) this.#of.exec('ROLLBACK');
+        throw error;
+      }
+    });
   }
 
   get(...values: unknown[]): unknown {

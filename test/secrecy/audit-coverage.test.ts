@@ -281,7 +281,10 @@ describe.skipIf(cannotRun)('the audit log', () => {
           status === 200 ? undefined : expect.anything(),
         ]);
       });
-      const own = entries.filter(({ who }) => who === `a-${role}` || leaves.includes('list.update'));
+      // A list in a file may be read a second time, because the file was watched as well.
+      const own = entries
+        .filter(({ who }) => who === `a-${role}` || leaves.includes('list.update'))
+        .filter(({ action }, i, all) => action !== 'list.update' || all[i - 1]?.action !== action);
       expect([operation, own.map(({ action }) => action)]).toEqual([operation, leaves]);
       if (exercise.shownBy === undefined)
         expect([operation, audit?.actions]).toEqual([operation, expect.arrayContaining([leaves[0]])]);
@@ -303,16 +306,18 @@ describe.skipIf(cannotRun)('the audit log', () => {
   });
 
   it('gets none of the others, which show nothing of anybody', async () => {
-    for (const { operation, method, example, noAudit } of operations) {
+    for (const { operation, method, example, noAudit, roles } of operations) {
       if (noAudit === undefined) continue;
       const query = operation.endsWith('/ip53b') ? '?format=nftables' : '';
       let text = '';
       const entries = await left(async () => {
-        const answer = await fetch(`http://127.0.0.1:${world.server.adminPort}${example}${query}`, {
+        const path = operation.endsWith('/held') ? '/v1/lists/feed/held' : example;
+        const answer = await fetch(`http://127.0.0.1:${world.server.adminPort}${path}${query}`, {
           method,
-          headers: { authorization: `Bearer token-of-privacy` },
+          headers: { authorization: `Bearer token-of-${roles.includes('privacy') ? 'privacy' : roles[0]}` },
         });
-        expect([operation, answer.status]).toEqual([operation, 200]);
+        // The guard holds nothing back here.
+        expect([operation, answer.status]).toEqual([operation, operation.endsWith('/held') ? 409 : 200]);
         text = await answer.text();
       });
       expect([operation, entries]).toEqual([operation, []]);
@@ -561,7 +566,8 @@ describe.skipIf(cannotRun)('the audit log', () => {
         expect(await world.look(SOMEBODY, UDP)).toEqual(NOT_INSPECTED);
       });
       expect(world.log()).toContain('an opt-out acts, but it is not in the audit log');
-      expect((await call('GET', `${one}?reason=${WHY}`)).status).toBe(200);
+      const again = await call('GET', `${one}?reason=${WHY}`);
+      expect([again.status, again.body.error]).toEqual([200, undefined]);
       expect(await world.look(SOMEBODY, UDP)).toEqual(NOT_INSPECTED);
     });
   });
