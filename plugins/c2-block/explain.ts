@@ -3,6 +3,7 @@
 import {
   ACTION_PASSTHRU,
   CONSENT_PURPOSES,
+  CONTINUE,
   type DataContext,
   type Explanation,
   type ListsInForce,
@@ -10,6 +11,7 @@ import {
   type Query,
   type RuleMatch,
   type SubscribersInForce,
+  type Verdict,
 } from '../../src/contract/plugin.ts';
 import type { Responder } from './respond.ts';
 
@@ -65,4 +67,21 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
   });
   if (follows.length === 0) return { reason: `${who}; on none of the lists consented to` };
   return { reason: `${who}; ${follows.join('; ')}`, matches };
+}
+
+/** Of the names that the answer leads to; `verdict`: undefined where no answer is at hand. */
+export function describeAnswer(query: Query, verdict: Verdict | undefined, parts: DescribeParts): Explanation {
+  const { lists, subscribers, listsFor, describeSubscriber } = parts;
+  const client = describeSubscriber?.(query);
+  const holder = subscribers.holderOf(query);
+  const wanted = holder < 0 ? 0 : listsFor[subscribers.purposesOf(holder)]!;
+  if (!client?.consents || wanted === 0 || !lists.current)
+    return { reason: 'not inspected: what the answer leads to is not looked up without consent' };
+  if (verdict === undefined) return { reason: 'what the answer leads to is looked up once it is there' };
+  return {
+    reason:
+      verdict === CONTINUE
+        ? 'the answer leads to no name that is blocked'
+        : 'the answer leads to a name on a list that was consented to',
+  };
 }

@@ -25,7 +25,7 @@ import {
   type Query,
   type Verdict,
 } from '../../src/contract/plugin.ts';
-import { describe } from './explain.ts';
+import { describe, describeAnswer } from './explain.ts';
 import { drainEvery, NoticeRing, noticeRings } from './notice-ring.ts';
 import { checkOptions, options, toldWith } from './options.ts';
 import { Responder } from './respond.ts';
@@ -134,8 +134,10 @@ export default definePlugin({
         if (wanted === 0 || current === undefined || !mayLeadOn(query)) return CONTINUE;
         return answerWith(query, holder, wanted, current);
       },
-      explain: (query) =>
-        describe(query, { lists, subscribers, listsFor, confirmed, dryRun, responder, describeSubscriber }),
+      explain: (query, hook, verdict) => {
+        const parts = { lists, subscribers, listsFor, confirmed, dryRun, responder, describeSubscriber };
+        return hook === 'answer' ? describeAnswer(query, verdict, parts) : describe(query, parts);
+      },
     };
 
     function namesMayBeKept(): boolean {
