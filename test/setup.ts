@@ -7,7 +7,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensurePackages, type Program } from './support/debian.ts';
 
-const PROGRAMS: Program[] = ['nsd', 'unbound', 'named', 'knotd', 'dig', 'kdig', 'dnsperf', 'faketime', 'ip'];
+const PROGRAMS: Program[] = [
+  'nsd',
+  'unbound',
+  'named',
+  'knotd',
+  'dig',
+  'kdig',
+  'dnsperf',
+  'faketime',
+  'ip',
+  'nft',
+  'iptables',
+  'ip6tables',
+];
 
 export default function setup(): () => void {
   for (const [program, reason] of ensurePackages(PROGRAMS))

@@ -24,6 +24,9 @@ export const PACKAGES = {
   faketime: 'faketime',
   ip: 'iproute2',
   curl: 'curl',
+  nft: 'nftables',
+  iptables: 'iptables',
+  ip6tables: 'iptables',
 } as const;
 export type Program = keyof typeof PACKAGES;
 
