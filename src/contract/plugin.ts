@@ -18,6 +18,9 @@
  *                 guard only                                names                                                  │                  │
  *     client ◀──── send ◀──── [observe]* ◀──── OPT, size limit ◀──── [answer]* ◀───────────────────────────────────┴──────────────────┘
  *
+ * What the server answers by itself is asked before policies, but for ANY: policies see it first, and where none decides it is answered
+ * minimally (RFC 8482).
+ *
  * `stage` says where the `query` hook stands: `guard` runs before anything is decided about the name (who may ask, how
  * much); the others after. Inside a stage the order is that of the configuration. Hooks other than `query` run at their
  * own place, in the same order.
