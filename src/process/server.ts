@@ -8,6 +8,7 @@
  * that does not come up never takes anything away.
  */
 import { randomBytes, randomInt } from 'node:crypto';
+import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';
 import { reloadWent } from '../admin/app.ts';
@@ -27,6 +28,7 @@ import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
 import { PortalMemory } from '../notice/portal-memory.ts';
 import { NoticeServer, type PreparedPages } from '../notice/server.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from '../report/report.ts';
+import { openSqliteTallyStore, TALLY_FILE } from '../report/sqlite-tally-store.ts';
 import { TallyLog } from '../report/tally-log.ts';
 import { openMeasures } from '../rules/open.ts';
 import { settingsError } from '../settings/errors.ts';
@@ -144,7 +146,8 @@ class Server {
     this.#explainer = explainer;
     const { dataFolder } = generation.config.server;
     this.#configurations = new ConfigurationLog(dataFolder, parts.audit, log);
-    this.#tallies = new TallyLog(dataFolder, parts.clock, log, () => measureCounters(this.#generation, this.#report));
+    const tallies = openSqliteTallyStore(join(dataFolder, TALLY_FILE), parts.clock.wallMs());
+    this.#tallies = new TallyLog(tallies, parts.clock, log, () => measureCounters(this.#generation, this.#report));
     this.stopped = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -232,7 +235,7 @@ class Server {
       return server;
     } catch (error) {
       await generation?.discard(log);
-      if (server) server.#tallies.close();
+      if (server) await server.#tallies.close();
       await atMost(ABANDON_MS, closeParts(parts));
       throw error;
     }
@@ -381,7 +384,7 @@ class Server {
     this.#log.info('stopping: answering what waits');
     await this.#reloading;
     await this.#generation.stopReceiving(DRAIN_MS);
-    this.#tallies.close();
+    await this.#tallies.close();
     this.#configurations.close();
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#notice.close();
@@ -514,13 +517,13 @@ class Server {
     ];
   }
 
-  #transparencyReport(span: ReportSpan): TransparencyReport {
+  async #transparencyReport(span: ReportSpan): Promise<TransparencyReport> {
     const { audit, clock, subscribers } = this.#process;
     const { config, plugins } = this.#generation;
     const begin = `${span.from}T00:00:00.000Z`;
     const endMs = Date.parse(span.to) + 86_400_000;
     const end = new Date(endMs).toISOString();
-    this.#tallies.tick();
+    await this.#tallies.tick();
     return transparencyReport(span, {
       version: this.#report.version,
       nowMs: clock.wallMs(),
@@ -531,7 +534,7 @@ class Server {
         tier,
         ground: ground?.kind ?? 'consent',
       })),
-      tallies: this.#tallies.between(span.from, span.to),
+      tallies: await this.#tallies.between(span.from, span.to),
       actions: audit.summary(begin, end),
       deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
         audit.details(action, begin, end),
