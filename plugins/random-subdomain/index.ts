@@ -127,7 +127,7 @@ export default definePlugin({
       }
     });
   },
-  control({ options, server, dataFolder, clock, log, audit, routes, onClose }) {
+  control({ options, server, dataFolder, clock, every, log, audit, routes, onClose }) {
     const { size, keep } = options['known-names'];
     const file = join(dataFolder(), 'known-names.bin');
     const seconds = () => Math.floor(clock.wallMs() / 1000);
@@ -148,13 +148,9 @@ export default definePlugin({
         .catch((error: unknown) => log.error({ fault: faultOf(error) }, 'the known names could not be saved'));
       return saving;
     };
-    const timers = [
-      setInterval(() => void save(), SAVE_MS),
-      setInterval(() => known.rotate(seconds(), keep), ROTATE_MS),
-    ];
-    for (const timer of timers) timer.unref();
+    const stops = [every(SAVE_MS, () => void save()), every(ROTATE_MS, () => known.rotate(seconds(), keep))];
     onClose(() => {
-      for (const timer of timers) clearInterval(timer);
+      for (const stop of stops) stop();
       return save();
     });
 
