@@ -17,6 +17,7 @@ import { Publications } from '../feature/publications.ts';
 import { loadPlugin } from '../loading/plugins.ts';
 import type { RetiredMetrics } from '../metrics/prometheus.ts';
 import { Metrics } from '../metrics/registry.ts';
+import { createIterateMemory, type IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import { atMost } from '../time/at-most.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 import { Listeners } from '../transports/listeners.ts';
@@ -34,6 +35,8 @@ export class Generation {
   readonly plugins: readonly Plugin[];
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
+  /** With `config.resolve`. */
+  readonly iterate: IterateMemory | undefined;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
@@ -50,6 +53,7 @@ export class Generation {
     plugins: readonly Plugin[],
     listeners: Listeners | undefined,
     cache: CacheMemory,
+    iterate: IterateMemory | undefined,
     shared: readonly unknown[],
     workers: Workers,
   ) {
@@ -57,6 +61,7 @@ export class Generation {
     this.plugins = plugins;
     this.listeners = listeners;
     this.cache = cache;
+    this.iterate = iterate;
     this.shared = shared;
     this.publications = publications;
     this.metrics = metrics;
@@ -81,6 +86,7 @@ export class Generation {
         old?.config.cache.sizeBytes === config.cache.sizeBytes
           ? old.cache
           : createCacheMemory({ bytes: config.cache.sizeBytes });
+      const iterate = iterateMemory(config, old);
       const features = new OpenFeatures(process.features, {
         config,
         server: config.server,
@@ -102,13 +108,13 @@ export class Generation {
       for (const [i, plugin] of plugins.entries())
         shared.push((await startControl(plugin, config.plugins[i]?.options, controls))?.shared);
       await features.afterPlugins();
-      const workers = new Workers({ ...process, config, listeners, cache, shared, publications });
+      const workers = new Workers({ ...process, config, listeners, cache, iterate, shared, publications });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
           : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(controls, plugins, listeners, cache, shared, workers);
+      return new Generation(controls, plugins, listeners, cache, iterate, shared, workers);
     } catch (error) {
       await atMost(ABANDON_MS, closeAll(closers, process.log));
       listeners?.close();
@@ -159,6 +165,13 @@ export class Generation {
     this.listeners?.close();
     await closeAll(this.#closers, log);
   }
+}
+
+/** What is known of zones and authorities stays over a reload, as answers do. */
+function iterateMemory({ resolve }: Config, old: Generation | undefined): IterateMemory | undefined {
+  if (resolve === undefined) return undefined;
+  const same = old?.config.resolve?.delegationsBytes === resolve.delegationsBytes;
+  return (same ? old?.iterate : undefined) ?? createIterateMemory(resolve.delegationsBytes);
 }
 
 /** Sockets that both configurations have go on serving: not even one packet is lost on them. */

@@ -4,7 +4,7 @@
  */
 import { EDNS_OPTION, RCODE, TYPE } from '../../wire/constants.ts';
 import { RecordCursor } from '../../wire/records.ts';
-import type { AuthorityServer } from './exchanges.ts';
+import type { AuthorityServer } from './authority-server.ts';
 import { MAX_SERVER_COOKIE, type ServerTable } from './server-memory.ts';
 
 const CLIENT_BYTES = 8;

@@ -18,18 +18,12 @@ import { LOWER } from '../../wire/reader.ts';
 import { NearMisses } from '../forward/near-misses.ts';
 import { TcpClient } from '../forward/tcp-client.ts';
 import { COOKIE_FINE, COOKIE_FORGED, COOKIE_RENEWED, checkCookie } from './authority-cookie.ts';
+import type { AuthorityServer } from './authority-server.ts';
 import type { IterateCounters } from './iterate-counters.ts';
 import type { WireName } from './name-text.ts';
 import { type Reply, readReply } from './reply.ts';
-import type { ServerPlace, ServerTable } from './server-memory.ts';
+import type { ServerTable } from './server-memory.ts';
 import { queryBytes } from './upstream-query.ts';
-
-/** A server to ask. */
-export interface AuthorityServer {
-  readonly address: Int32Array;
-  readonly port: number;
-  readonly place: ServerPlace;
-}
 
 /** Who asks. */
 export interface ExchangeOwner {

@@ -1,8 +1,9 @@
 /** One question on its way from the root, or from the closest zone known, to its answer. walk.ts moves it. */
 import { Question } from '../../wire/question.ts';
+import type { AuthorityServer } from './authority-server.ts';
 import type { Budget } from './budget.ts';
 import type { Delegation } from './delegation.ts';
-import type { AuthorityServer, Exchange, ExchangeOwner } from './exchanges.ts';
+import type { Exchange, ExchangeOwner } from './exchanges.ts';
 import type { WireName } from './name-text.ts';
 import type { Reply, RRset } from './reply.ts';
 
