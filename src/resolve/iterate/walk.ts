@@ -17,7 +17,6 @@ import { isMapped } from '../../address/address.ts';
 import type { PrefixSet } from '../../address/prefix-set.ts';
 import type { Clock } from '../../time/clock.ts';
 import { EDE, RCODE, TYPE } from '../../wire/constants.ts';
-import { MAX_CHAIN } from '../../wire/normalize.ts';
 import { classify, type Found } from './classify.ts';
 import { type Delegation, delegationFrom, type NameServer, wordsOfAddress } from './delegation.ts';
 import type { Exchange, Exchanges } from './exchanges.ts';
@@ -49,6 +48,8 @@ const EXPLORED_SHARE = 32;
 const IPV6_REST_MS = 60_000;
 /** Seconds for which a name server is known to have no address. */
 const MAX_NO_ADDRESS_TTL = 300;
+/** Aliases followed, those of one reply included (BIND: max-restarts 11). */
+const MAX_ALIASES = 11;
 const DNS_PORT = 53;
 
 /** How a question ended. */
@@ -405,7 +406,7 @@ export class Walk {
     }
     job.aliases += found.aliases;
     const seen = job.answer.some((set) => set.type === TYPE.CNAME && set.owner === found.end);
-    if (seen || job.aliases > MAX_CHAIN) {
+    if (seen || job.aliases > MAX_ALIASES) {
       this.#end(job, { outcome: 'loop', rcode: RCODE.SERVFAIL, incomplete: false, ede: EDE.OTHER }, nowMs);
       return;
     }
