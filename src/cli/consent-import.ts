@@ -4,9 +4,9 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { IMPORT_ROWS, type ImportResult } from '../admin/consent.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { type ConsentRow, consentRows } from '../subscribers/consent/consent-rows.ts';
+import { IMPORT_ROWS, type ImportResult } from '../subscribers/consent/routes.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { cliError } from './errors.ts';

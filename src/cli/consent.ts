@@ -1,7 +1,8 @@
 /** `sekisho consent show|opt-out|opt-in|export SUBSCRIBER`, `import FILE`, `verify`, `accept-damage`. */
-import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../admin/consent.ts';
+
 import type { SekishoError } from '../errors/errors.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
+import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../subscribers/consent/routes.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { importConsents } from './consent-import.ts';

@@ -1,7 +1,8 @@
 /** `sekisho lists [status|reload|rollback] [NAME]`. */
-import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
+
 import { SekishoError } from '../errors/errors.ts';
 import { listUnknown, NO_LISTS } from '../lists/errors.ts';
+import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../lists/routes.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';

@@ -1,6 +1,7 @@
 /** `sekisho time`: the server's time beside the system's clock; `accept` takes the clock as right. */
-import type { TimeView } from '../admin/time.ts';
+
 import type { SekishoError } from '../errors/errors.ts';
+import type { TimeView } from '../timekeeping/routes.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { cliError } from './errors.ts';
