@@ -112,6 +112,25 @@ describe('routes without a token', () => {
     expect([after.statusCode, after.json()]).toEqual([200, { ready: true }]);
   });
 
+  it('send every answer with headers that let a browser load, run and frame nothing of it', async () => {
+    const { app: admin } = await app();
+    for (const url of ['/healthz', '/metrics', '/v1/status', '/v1/nowhere']) {
+      const { headers } = await admin.inject(url);
+      expect([url, headers]).toEqual([
+        url,
+        expect.objectContaining({
+          'cache-control': 'no-store',
+          'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+          'cross-origin-resource-policy': 'same-origin',
+          'referrer-policy': 'no-referrer',
+          'x-content-type-options': 'nosniff',
+          'x-frame-options': 'DENY',
+        }),
+      ]);
+      expect(headers).not.toHaveProperty('x-powered-by');
+    }
+  });
+
   it('show the counters as Prometheus wants them', async () => {
     const { app: admin } = await app();
     const page = await admin.inject('/metrics');

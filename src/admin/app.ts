@@ -2,6 +2,7 @@
  * One Fastify application with all routes of the admin API. Every route says which roles it admits and what it leaves in the
  * audit log (route-audit.ts); one that does not is refused when it is registered, so that forgetting it cannot open anything.
  */
+import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { asItWent, type Went } from '../audit/as-it-went.ts';
@@ -45,9 +46,18 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
       throw new TypeError(`admin route ${url} names the role '${unknown}', which does not exist`);
   });
   holdToAudit(app);
+  // An answer is data: a browser that is shown one loads, runs and frames nothing. The operator decides about TLS, not this.
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
+    frameguard: { action: 'deny' },
+    strictTransportSecurity: false,
+  });
   app.addHook('onRequest', async (request, reply) => {
     const { open, roles = [] } = request.routeOptions.config;
-    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+    reply.header('cache-control', 'no-store');
     if (open === true || request.is404) return;
     const identity = tokens.identify(request.headers.authorization);
     if (!identity) {
