@@ -3,25 +3,17 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
-import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { featureRoutes } from '../../test/support/feature-routes.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { auditError } from '../audit/errors.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
 import { recordHere } from '../audit/scope.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, errorsOf, type Plugin, z } from '../contract/plugin.ts';
-import { emptyReport } from '../report/empty-report.ts';
-import { systemClock } from '../time/clock.ts';
-import { LatestTime } from '../time/latest-time.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import type { Status } from './status.ts';
 import { Tokens } from './tokens.ts';
-
-const SOUND = { ok: true, entries: 0, head: null, problem: null };
-const approval = { singleApproverReason: undefined };
-const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 const ADMIN_TOKEN = 'A'.repeat(43);
 const tokenOf = (role: Role) => `token-of-${role}`;
@@ -83,13 +75,9 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
-    measures: measuresWithoutStore(),
-    time: new LatestTime(systemClock, noMark),
-    audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
-    report: { audit: { record: () => {} }, report: emptyReport },
+    featureRoutes: await featureRoutes(loaded.config),
+    audit: { record: () => {} },
     cache: cacheWithout(),
-    subscribers: undefined,
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };

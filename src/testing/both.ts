@@ -29,17 +29,13 @@ import { KeptParts } from '../feature/kept-parts.ts';
 import { OpenFeatures } from '../feature/open-features.ts';
 import { Publications, pluginTopic } from '../feature/publications.ts';
 import { FEATURES } from '../features.ts';
-import { LISTS } from '../lists/feature.ts';
 import { lentByFeatures } from '../loading/lent-by-features.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { startControl } from '../process/controls.ts';
 import { LastingParts } from '../process/lasting.ts';
-import { REPORT } from '../report/feature.ts';
-import { MEASURES } from '../rules/feature.ts';
 import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
-import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { ManualClock } from '../time/clock.ts';
 import { LatestTime } from '../time/latest-time.ts';
 import type { LentToHooks, Mounted, MountOptions } from './mounted.ts';
@@ -197,6 +193,10 @@ async function begin(place: Place, options: object): Promise<Running> {
   const metrics = new Metrics();
   const publications = new Publications();
   const routes: PluginRoutes[] = [];
+  const samples = (name: string) =>
+    metrics.cells.flatMap((cell, i) =>
+      cell.name === name ? [{ labels: cell.labels, value: metrics.values[i] ?? 0 }] : [],
+    );
   const close = async () => {
     for (const each of closers.splice(0).reverse()) await each();
   };
@@ -211,6 +211,7 @@ async function begin(place: Place, options: object): Promise<Running> {
       approval: approvalOf(config),
       metrics,
       counters: () => [],
+      samples,
       version: 'test',
       publications,
       keptParts: kept,
@@ -224,10 +225,7 @@ async function begin(place: Place, options: object): Promise<Running> {
       hashKey: [0x01234567, 0x09abcdef] as const,
       lasting,
       audit,
-      samples: (name: string) =>
-        metrics.cells.flatMap((cell, i) =>
-          cell.name === name ? [{ labels: cell.labels, value: metrics.values[i] ?? 0 }] : [],
-        ),
+      samples,
     };
     const parsed = config.plugins.find(({ name }) => name === plugin.name)?.options;
     const control = await startControl(plugin, parsed, {
@@ -294,7 +292,7 @@ async function configuration({ plugin, folder, settings }: Place, options: objec
 /** The admin application with the plugin's routes; what only a whole server knows is not there. */
 async function adminOf(
   config: Config,
-  { log, audit, time }: Place,
+  { log, audit }: Place,
   features: OpenFeatures,
   pluginRoutes: readonly PluginRoutes[],
 ): Promise<FastifyInstance> {
@@ -316,11 +314,7 @@ async function adminOf(
       reload: noServer,
       ready: () => true,
       audit,
-      time,
-      measures: features.desk(MEASURES).desk,
-      subscribers: features.desk(SUBSCRIBERS).desk,
-      lists: { desk: features.desk(LISTS).desk, total: () => 0, audit, approval: approvalOf(config) },
-      report: { audit, report: (span) => features.desk(REPORT).report(span) },
+      featureRoutes: features.routes(),
       cache: { stats: noServer, flush: noServer, log, audit },
       pluginRoutes,
     },

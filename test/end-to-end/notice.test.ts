@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { SignJWT } from 'jose';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
-import type { ConsentExport } from '../../src/admin/consent.ts';
+import type { ConsentExport } from '../../src/subscribers/consent/routes.ts';
 import { askUdp } from '../support/dns-client.ts';
 import { sekisho } from '../support/field.ts';
 import { freePort } from '../support/free-port.ts';

@@ -95,7 +95,9 @@ describe('docs/plugins.md', () => {
     expect(explained()).toMatch(/internal\.example and all below it is refused/);
 
     // Its own route, over HTTP: a pause acts in both workers, and ends.
-    const token = readFileSync(join(server.dataFolder, 'admin.token'), 'utf8').trim();
+    const token = readFileSync(join(server.folder, 'data', 'admin.token'), 'utf8').trim();
+    // The commands above have stood still long enough for the server to close a kept connection.
+    await fetch(`http://127.0.0.1:${server.adminPort}/healthz`).catch(() => undefined);
     const paused = await fetch(`http://127.0.0.1:${server.adminPort}/v1/my-plugin/pause`, {
       method: 'POST',
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
