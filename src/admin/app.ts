@@ -21,7 +21,7 @@ import { cacheRoutes } from './cache.ts';
 import { consentRoutes } from './consent.ts';
 import type { AdminDeps } from './deps.ts';
 import { adminError } from './errors.ts';
-import { parseExplainQuestion } from './explain-question.ts';
+import { parseExplainQuestion, parseListener } from './explain-question.ts';
 import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
 import { measureRoutes } from './measures.ts';
@@ -187,7 +187,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     async () => deps.status(),
   );
 
-  app.get<{ Querystring: { name: string; type?: string; client: string; reason?: string } }>(
+  app.get<{ Querystring: { name: string; type?: string; client: string; listener?: string; reason?: string } }>(
     '/v1/explain',
     {
       config: {
@@ -214,6 +214,12 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
               maxLength: 64,
               description: 'IP address of the client that would ask.',
             },
+            listener: {
+              type: 'string',
+              minLength: 1,
+              maxLength: 64,
+              description: 'Address of `server.listen` that would be asked; the first one unless given.',
+            },
             reason: PURPOSE,
           },
         },
@@ -221,7 +227,8 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       },
     },
     async ({ query, identity }) => {
-      const question = parseExplainQuestion(query.name, query.type ?? 'A', query.client);
+      const listener = parseListener(query.listener, deps.config.server.listen);
+      const question = { ...parseExplainQuestion(query.name, query.type ?? 'A', query.client), listener };
       // It says whose the address is and what that subscriber consents to. Without subscribers it says neither.
       if (deps.subscribers)
         recordHere(

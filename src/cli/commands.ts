@@ -92,18 +92,18 @@ SEKISHO_TOKEN, else from <data>/admin.token, which the server's own user may rea
   },
   {
     name: 'explain',
-    usage: 'NAME [TYPE] --client IP',
+    usage: 'NAME [TYPE] --client IP [--listener ADDRESS]',
     summary: 'say who would decide a query, and why',
     help: `Walks a query through the chain of the running server and shows what each part would
 say, up to the one that decides. Nothing is sent or counted. Where subscribers are
 known, that somebody looked is in the audit log, with the name and with --reason, or
 that it was \`sekisho explain\`. TYPE is A unless given; HTTPS, TYPE65 and the like are
-understood.`,
+understood. The view that client and listener are in is named first.`,
     examples: [
       ['sekisho explain example.com --client 192.0.2.7', 'why does this subscriber get no answer?'],
       ['sekisho explain example.com AAAA --client 2001:db8::7 --json', 'the same for a program'],
     ],
-    options: ['client', 'reason'],
+    options: ['client', 'listener', 'reason'],
     words: [1, 2],
     trace: { '': ['subscriber.explain'] },
     load: async () => (await import('./explain.ts')).explain,

@@ -17,8 +17,8 @@ export async function explain(args: Args, terminal: Terminal): Promise<number> {
     throw cliError('SEKISHO_USAGE', 'explain needs --client IP: what a query meets depends on who asks');
   }
   refuseNonsense(name, type, args.options.client);
-  const { client, reason = DEFAULT_PURPOSE } = args.options;
-  const query = new URLSearchParams({ name, type, client, reason });
+  const { client, listener, reason = DEFAULT_PURPOSE } = args.options;
+  const query = new URLSearchParams({ name, type, client, reason, ...(listener !== undefined && { listener }) });
   const result = await getJson<ExplainResult>(`/v1/explain?${query}`, args.config, terminal);
   terminal.out(args.json ? `${JSON.stringify(result, null, 2)}\n` : explainText(result, terminal));
   return 0;
@@ -43,7 +43,7 @@ export function explainText(result: ExplainResult, terminal: Terminal): string {
     reason,
   ]);
   return [
-    `${bold(`${result.name} ${result.type} from ${result.client}`, terminal)}\n`,
+    `${bold(`${result.name} ${result.type} from ${result.client}${result.view === null ? '' : `, view ${result.view}`}`, terminal)}\n`,
     table(['', 'WHERE', 'WHO', 'VERDICT', 'WHY'], rows, terminal),
     ...(result.lists.length > 0
       ? [

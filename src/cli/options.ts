@@ -3,6 +3,7 @@
  */
 export const OPTION_HELP = {
   client: ['--client IP', 'address of the client that would ask (required)'],
+  listener: ['--listener ADDRESS', 'address of server.listen that would be asked; the first unless given'],
   again: ['--again', 'fetch even what was fetched before, or is older by its serial'],
   without: ['--without', 'accept it without the names that the guard finds fault with (needs --approver and --reason)'],
   override: ['--override', 'accept the version that the guard holds back (needs --approver and --reason)'],

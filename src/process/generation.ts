@@ -35,6 +35,7 @@ import { atMost } from '../time/at-most.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 import { Listeners } from '../transports/listeners.ts';
+import type { PartitionKeys } from '../zones/partitions.ts';
 import { markEndedGrounds } from './configured-grounds.ts';
 import { processError } from './errors.ts';
 import type { LastingParts } from './lasting.ts';
@@ -56,6 +57,8 @@ export interface ProcessParts {
   readonly hashKey: readonly [number, number];
   readonly cookieSecret: Uint8Array;
   readonly failures: FailureMemory;
+  /** Numbers the sets of servers and zones that views have of their own, over reloads. */
+  readonly partitionKeys: PartitionKeys;
   readonly retired: RetiredMetrics;
   readonly nextSerial: () => number;
   /** Numbers compiled lists, from 1. */
@@ -79,6 +82,8 @@ export class Generation {
   readonly plugins: readonly Plugin[];
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
+  /** The number of each partition in keys of the cache. */
+  readonly partitionKeys: readonly number[];
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
@@ -104,6 +109,7 @@ export class Generation {
     plugins: readonly Plugin[],
     listeners: Listeners | undefined,
     cache: CacheMemory,
+    partitionKeys: readonly number[],
     shared: readonly unknown[],
     workers: Workers,
     desk: ListDesk,
@@ -115,6 +121,7 @@ export class Generation {
     this.plugins = plugins;
     this.listeners = listeners;
     this.cache = cache;
+    this.partitionKeys = partitionKeys;
     this.shared = shared;
     this.publications = controls.publications;
     this.metrics = controls.metrics;
@@ -173,11 +180,13 @@ export class Generation {
         }),
       );
       const desk = await openDesk(config, parts, controls);
+      const partitionKeys = config.partitions.map((partition) => parts.partitionKeys.of(partition));
       const workers = new Workers({
         ...parts,
         config,
         listeners,
         cache,
+        partitionKeys,
         shared,
         publications: controls.publications,
       });
@@ -186,7 +195,19 @@ export class Generation {
           ? error
           : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(config, plugins, listeners, cache, shared, workers, desk, subscribers, controls, parts);
+      return new Generation(
+        config,
+        plugins,
+        listeners,
+        cache,
+        partitionKeys,
+        shared,
+        workers,
+        desk,
+        subscribers,
+        controls,
+        parts,
+      );
     } catch (error) {
       await atMost(ABANDON_MS, closeAll(controls.closers, parts.log));
       listeners?.close();
@@ -371,7 +392,7 @@ class Controls {
     };
     const context: ControlContext<never> = {
       options: options as never,
-      server: serverFacts(config.server, config.notice),
+      server: serverFacts(config.server, config.notice, config.views),
       lists: config.lists.map(listFacts),
       log: parts.log.child({ plugin: plugin.name }),
       clock: parts.clock,

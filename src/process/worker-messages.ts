@@ -30,6 +30,8 @@ export interface WorkerSetup {
   readonly tcpShares: TcpSharesMemory;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
+  /** The number of each partition of the configuration in keys of the cache. */
+  readonly partitionKeys: readonly number[];
   readonly hashKey: readonly [number, number];
   /** The server's time (time/shared-time.ts). */
   readonly time: SharedArrayBuffer;

@@ -38,9 +38,11 @@ import { RoundClock, systemClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
+import { ViewTable } from '../views/view-table.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
-import { Ways } from '../zones/ways.ts';
+import { Partitions } from '../zones/partitions.ts';
+import type { ServerGroup } from '../zones/ways.ts';
 import { openIo, type WorkerIo } from './worker-io.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
 
@@ -92,14 +94,15 @@ async function serve(): Promise<void> {
     serveStale: config.cache.serveStaleSeconds,
   });
   const failures = new FailureTable(setup.failures);
-  const ways = new Ways(config.zones);
+  const partitions = new Partitions(config.zones, config.partitions, setup.partitionKeys);
+  const views = config.views.length > 0 ? new ViewTable(config.views, setup.partitionKeys, metrics) : undefined;
   const lists = new ListsInForce(config.lists.map(listFacts));
   const subscribers = new SubscribersInForce();
   const measures = new MeasuresInForce(config.server.workers);
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
-    server: serverFacts(config.server, config.notice),
+    server: serverFacts(config.server, config.notice, config.views),
     lists,
     subscribers,
     measures,
@@ -122,7 +125,8 @@ async function serve(): Promise<void> {
     ownNames: new OwnNames(config.server.identity),
     cache,
     failures,
-    localZones: ways,
+    localZones: partitions,
+    views,
     suspended,
     metrics,
     clock,
@@ -143,10 +147,10 @@ async function serve(): Promise<void> {
   });
   nudge = io.nudge;
   const tcp = await openTcp(chain, metrics, io);
-  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, zone?: string) =>
+  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, group?: ServerGroup) =>
     new ForwardSource({
       servers,
-      ...(zone !== undefined && { zone }),
+      ...(group && { labels: labelsOf(group) }),
       sockets: io.openUpstream,
       waiters: chain!,
       suspendedNext: suspended.next,
@@ -175,10 +179,10 @@ async function serve(): Promise<void> {
       nudge: io.nudge,
     });
   const general = openSource(config.upstream.servers, {});
-  const special = ways.groups.map(({ zone, way }) =>
-    openSource(way.kind === 'forward' ? way.servers : [], { tasks: ZONE_TASKS }, zone),
+  const special = partitions.groups.map((group) =>
+    openSource(group.servers, group.zone === undefined ? {} : { tasks: ZONE_TASKS }, group),
   );
-  const source = new SourceRouter(ways, [general, ...special]);
+  const source = new SourceRouter(partitions, [general, ...special]);
   chain.source = source;
   chain.routes[UDP] = io.listener;
   chain.routes[TCP] = tcp;
@@ -307,6 +311,10 @@ async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<Tc
       await server.listen({ host: address, port }, listener);
   }
   return server;
+}
+
+function labelsOf({ zone, view }: ServerGroup): Record<string, string> {
+  return { ...(zone !== undefined && { zone }), ...(view !== undefined && { view }) };
 }
 
 function say(level: LogLevel, fields: object, text: string): void {

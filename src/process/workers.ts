@@ -59,6 +59,7 @@ export interface WorkersParts {
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
+  readonly partitionKeys: readonly number[];
   readonly hashKey: readonly [number, number];
   readonly time: LatestTime;
   readonly cookieSecret: Uint8Array;
@@ -240,6 +241,7 @@ export class Workers {
         tcpShares: this.#tcpShares,
         cache,
         failures,
+        partitionKeys: this.#parts.partitionKeys,
         hashKey,
         time: time.shared.memory,
         cookieSecret,
