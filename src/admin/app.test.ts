@@ -393,6 +393,7 @@ describe('/openapi.json', () => {
     ]);
     expect(api.paths['/v1/explain'].get.parameters.map(({ name }: { name: string }) => name).sort()).toEqual([
       'client',
+      'listener',
       'name',
       'reason',
       'type',
