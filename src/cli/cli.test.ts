@@ -6,21 +6,14 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
-import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { featureRoutes } from '../../test/support/feature-routes.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
-import { emptyReport } from '../report/empty-report.ts';
-import { systemClock } from '../time/clock.ts';
-import { LatestTime } from '../time/latest-time.ts';
 import { main } from './cli.ts';
 import { allCommands, COMMANDS } from './commands.ts';
-
-const approval = { singleApproverReason: undefined };
-const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 let folder = '';
 let admin: Admin;
@@ -110,17 +103,9 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
-    measures: measuresWithoutStore(),
-    time: new LatestTime(systemClock, noMark),
-    audit: {
-      record: () => {},
-      verify: () => ({ ok: true, entries: 0, head: null, problem: null }),
-      acknowledge: () => ({ ok: true, entries: 0, head: null, problem: null }),
-    },
+    featureRoutes: await featureRoutes(loaded.config),
+    audit: { record: () => {} },
     cache: cacheWithout(),
-    report: { audit: { record: () => {} }, report: emptyReport },
-    subscribers: undefined,
   });
 });
 afterAll(async () => {

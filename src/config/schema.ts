@@ -9,6 +9,7 @@ import { noticeSchema } from '../notice/section/notice-section.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 import { subscribersSchema } from '../subscribers/section/subscribers-section.ts';
 import { textToName } from '../wire/name.ts';
+import { resolveSchema } from './resolve-section.ts';
 import { GROUP_NAME, serversSchema } from './server-groups.ts';
 import { endpoint, prefix } from './texts.ts';
 import { viewsSchema } from './views-section.ts';
@@ -320,6 +321,7 @@ export const configSchema = z.strictObject({
     ),
   server: serverSchema,
   upstream: upstreamSchema,
+  resolve: resolveSchema,
   zones: zonesSchema,
   'special-use': specialUseSchema,
   views: viewsSchema,

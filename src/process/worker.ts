@@ -11,6 +11,7 @@ import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from '../cach
 import { Chain } from '../chain/chain.ts';
 import { OwnAddresses } from '../chain/own-addresses.ts';
 import { OwnNames } from '../chain/own-names.ts';
+import type { Effort } from '../chain/source.ts';
 import { SuspendedQueries } from '../chain/suspended.ts';
 import { serverFacts } from '../config/config.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from '../contract/plugin.ts';
@@ -32,10 +33,13 @@ import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
 import { ViewTable } from '../views/view-table.ts';
+import type { Answer } from '../wire/answer.ts';
 import { TCP, UDP } from '../wire/query.ts';
+import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
 import { Partitions } from '../zones/partitions.ts';
 import type { ServerGroup } from '../zones/ways.ts';
+import { openIterator } from './open-iterator.ts';
 import { openIo, type WorkerIo } from './worker-io.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
 
@@ -141,38 +145,43 @@ async function serve(): Promise<void> {
   });
   nudge = io.nudge;
   const tcp = await openTcp(chain, metrics, io);
+  const wiring = {
+    sockets: io.openUpstream,
+    waiters: chain,
+    suspendedNext: suspended.next,
+    onAnswer: (question: Question, answer: Answer, nowMs: number, effort: Effort) => {
+      cache.insert(question, answer, nowMs);
+      failures.forget(question, nowMs);
+      // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
+      chain?.resolved(question, answer.kind, effort, nowMs);
+    },
+    onForeseen: (question: Question) => cache.foresee(question),
+    onFailure: (question: Question, ede: number, nowMs: number, kind: number, effort: Effort) => {
+      chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
+      // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
+      if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
+      else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
+    },
+    mayRepeat: (question: Question) => chain?.mayAskAgain(question) ?? true,
+    clock,
+    random32,
+    metrics,
+    cookies: config.upstream.cookies,
+    nameServers: config.lists.some(({ category }) => category === 'policy'),
+    mixedCase: config.upstream.mixedCase,
+    nudge: io.nudge,
+  };
   const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, group?: ServerGroup) =>
     new ForwardSource({
+      ...wiring,
       servers,
       ...(group && { labels: labelsOf(group) }),
-      sockets: io.openUpstream,
-      waiters: chain!,
-      suspendedNext: suspended.next,
-      onAnswer: (question, answer, nowMs, effort) => {
-        cache.insert(question, answer, nowMs);
-        failures.forget(question, nowMs);
-        // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
-        chain?.resolved(question, answer.kind, effort, nowMs);
-      },
-      onForeseen: (question) => cache.foresee(question),
-      onFailure: (question, ede, nowMs, kind, effort) => {
-        chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
-        // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
-        if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
-        else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
-      },
-      mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
-      clock,
-      random32,
-      metrics,
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
-      cookies: config.upstream.cookies,
-      nameServers: config.lists.some(({ category }) => category === 'policy'),
-      mixedCase: config.upstream.mixedCase,
       lowerCaseZones: config.upstream.lowerCaseZones,
-      nudge: io.nudge,
     });
-  const general = openSource(config.upstream.servers, {});
+  const general = config.resolve
+    ? openIterator(setup, config.resolve, partitions, wiring)
+    : openSource(config.upstream.servers, {});
   const special = partitions.groups.map((group) =>
     openSource(group.servers, group.zone === undefined ? {} : { tasks: ZONE_TASKS }, group),
   );
