@@ -10,6 +10,7 @@ import type { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
 import { isOwnListener } from '../address/own-listener.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
+import { loadDnssec } from '../dnssec/section/dnssec-section.ts';
 import { endedFindings, termFindings } from '../grounds/configured.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import { loadLists } from '../lists/section/load-lists.ts';
@@ -136,6 +137,8 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
 
   const zones = await loadZones(raw, server?.listen, found, source);
   problems.push(...zones.problems);
+  const { dnssec, ...dnssecNotes } = await loadDnssec(raw, found, source);
+  problems.push(...dnssecNotes.problems);
   const lists = await loadLists(raw, found, source);
   const wallMs = (options.wallMs ?? Date.now)();
   problems.push(...termFindings(lists.lists, ['lists'], wallMs).map(report));
@@ -189,6 +192,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     server,
     upstream: upstreamConfig(upstreamSection, servers),
     zones: zones.zones,
+    dnssec,
     cache,
     lists: lists.lists,
     ...(subscribers && { subscribers }),

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { parsePrefix } from '../address/address.ts';
+import { dnssecSchema } from '../dnssec/section/dnssec-section.ts';
 import { listsSchema, popularNamesSchema, transferSchema } from '../lists/section/lists-section.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { noticeSchema } from '../notice/section/notice-section.ts';
@@ -328,6 +329,7 @@ export const configSchema = z.strictObject({
   upstream: upstreamSchema,
   zones: zonesSchema,
   'special-use': specialUseSchema,
+  dnssec: dnssecSchema,
   cache: cacheSchema,
   lists: listsSchema
     .optional()

@@ -34,6 +34,7 @@ import { TcpShares } from '../transports/tcp/tcp-shares.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
 import { Ways } from '../zones/ways.ts';
+import { type SourceReports, validatingSource, wrappedReports } from './validating.ts';
 import { openIo, type WorkerIo } from './worker-io.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
 
@@ -137,26 +138,44 @@ async function serve(): Promise<void> {
   });
   nudge = io.nudge;
   const tcp = await openTcp(chain, metrics, io);
+  const reports: SourceReports = {
+    onAnswer: (question, answer, nowMs, effort) => {
+      cache.insert(question, answer, nowMs);
+      failures.forget(question, nowMs);
+      // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
+      chain?.resolved(question, answer.kind, effort, nowMs);
+    },
+    onFailure: (question, ede, nowMs, kind, effort) => {
+      chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
+      // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
+      if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
+      else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
+    },
+  };
+  const validating = validatingSource({
+    features,
+    waiters: chain,
+    suspended,
+    cache,
+    failures,
+    reports,
+    timeoutMs: config.upstream.timeoutMs,
+    clock,
+    metrics,
+    hashKey: setup.hashKey,
+    nudge: io.nudge,
+  });
+  const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
   const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, zone?: string) =>
     new ForwardSource({
       servers,
       ...(zone !== undefined && { zone }),
       sockets: io.openUpstream,
-      waiters: chain!,
-      suspendedNext: suspended.next,
-      onAnswer: (question, answer, nowMs, effort) => {
-        cache.insert(question, answer, nowMs);
-        failures.forget(question, nowMs);
-        // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
-        chain?.resolved(question, answer.kind, effort, nowMs);
-      },
+      waiters: validating ?? chain!,
+      suspendedNext: validating?.tokens.next ?? suspended.next,
+      onAnswer,
       onForeseen: (question) => cache.foresee(question),
-      onFailure: (question, ede, nowMs, kind, effort) => {
-        chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
-        // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
-        if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
-        else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
-      },
+      onFailure,
       mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
       clock,
       random32,
@@ -172,7 +191,9 @@ async function serve(): Promise<void> {
   const special = ways.groups.map(({ zone, way }) =>
     openSource(way.kind === 'forward' ? way.servers : [], { tasks: ZONE_TASKS }, zone),
   );
-  const source = new SourceRouter(ways, [general, ...special]);
+  const router = new SourceRouter(ways, [general, ...special]);
+  if (validating !== undefined) validating.inner = router;
+  const source = validating ?? router;
   chain.source = source;
   chain.routes[UDP] = io.listener;
   chain.routes[TCP] = tcp;
