@@ -138,6 +138,7 @@ describe('a configuration without any key', () => {
           segments: true,
           cookies: true,
         },
+        dnssec: { validate: false, anchors: [], followRollovers: false, insecure: [], sha1Digests: true },
         zones: defaultZones(),
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [

@@ -11,6 +11,7 @@ import { AddressError, type Endpoint, parseEndpoint } from '../address/address.t
 import { isOwnListener } from '../address/own-listener.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import { loadDnssec } from '../dnssec/section/dnssec-section.ts';
+import { forwardedZoneFindings } from '../dnssec/section/forwarded-zones.ts';
 import { endedFindings, termFindings } from '../grounds/configured.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import { loadLists } from '../lists/section/load-lists.ts';
@@ -183,6 +184,10 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     ...subscriberNotes.dangers,
     ...noticeNotes.dangers,
     ...secretNotes,
+    ...forwardedZoneFindings(
+      dnssec,
+      zones.zones.flatMap(({ zone, apex, way }, index) => (way.kind === 'forward' ? [{ zone, apex, index }] : [])),
+    ),
     ...pluginDangers(raw['plugins']),
   ].map((danger) => problemText(placed(report(danger), found)));
   const config: Config = {
