@@ -14,6 +14,7 @@ import type { Approval } from '../grounds/approval.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { PluginConfig } from '../loading/plugin-config.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
+import type { ResolveConfig } from '../resolve/iterate/resolve-config.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
@@ -34,6 +35,8 @@ export interface Config {
   readonly warnings: readonly string[];
   readonly server: ServerConfig;
   readonly upstream: UpstreamConfig;
+  /** Present: answers are found from the root down, and `upstream.servers` is empty. */
+  readonly resolve?: ResolveConfig;
   /** Those of the configuration, then the special-use names that are answered here. */
   readonly zones: readonly ZoneConfig[];
   readonly dnssec: DnssecConfig;
@@ -107,7 +110,7 @@ export interface ServerConfig {
 }
 
 export interface UpstreamConfig {
-  /** At least one. */
+  /** At least one, unless answers are found without them (`resolve`). */
   readonly servers: readonly UpstreamServer[];
   /** Taken from the system, because the configuration names none. */
   readonly serversAreDefault: boolean;

@@ -44,6 +44,7 @@ import { contradictions, dangers, type Sections } from './cross-checks.ts';
 import { findConfig } from './find.ts';
 import { withIncludes } from './includes.ts';
 import { openSecrets } from './open-secrets.ts';
+import { loadResolve } from './resolve-section.ts';
 import {
   adminSchema,
   cacheSchema,
@@ -124,7 +125,14 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   if (oneApprover !== undefined) problems.push(source.problem(['admin', 'single-approver-reason'], oneApprover));
   const cache = cacheSection && cacheConfig(cacheSection);
   let servers = upstreamSection && upstreamServers(upstreamSection);
-  if (servers && upstreamSection?.servers === undefined) {
+  const { resolve: resolving, ...resolveNotes } = await loadResolve(
+    raw,
+    memberOf(raw['upstream'], 'servers'),
+    found,
+    source,
+  );
+  problems.push(...resolveNotes.problems);
+  if (servers && upstreamSection?.servers === undefined && raw['resolve'] === undefined) {
     servers = systemServers((options.systemResolvers ?? getServers)(), server?.listen ?? []);
     if (servers.length === 0) {
       const message = 'the system names no resolver to ask (such as those of /etc/resolv.conf): name at least one here';
@@ -196,6 +204,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     warnings,
     server,
     upstream: upstreamConfig(upstreamSection, servers),
+    ...(resolving && { resolve: resolving }),
     zones: zones.zones,
     dnssec,
     cache,

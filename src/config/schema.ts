@@ -12,6 +12,7 @@ import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 import { subscribersSchema } from '../subscribers/section/subscribers-section.ts';
 import { textToName } from '../wire/name.ts';
+import { resolveSchema } from './resolve-section.ts';
 import { complain, endpoint } from './texts.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
@@ -327,6 +328,7 @@ export const configSchema = z.strictObject({
     ),
   server: serverSchema,
   upstream: upstreamSchema,
+  resolve: resolveSchema,
   zones: zonesSchema,
   'special-use': specialUseSchema,
   dnssec: dnssecSchema,

@@ -32,8 +32,10 @@ import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
 import { TCP, UDP } from '../wire/query.ts';
+import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
 import { Ways } from '../zones/ways.ts';
+import { openIterator } from './open-iterator.ts';
 import { type SourceReports, validatingSource, wrappedReports } from './validating.ts';
 import { openIo, type WorkerIo } from './worker-io.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
@@ -166,28 +168,33 @@ async function serve(): Promise<void> {
     nudge: io.nudge,
   });
   const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
+  const wiring = {
+    sockets: io.openUpstream,
+    waiters: validating ?? chain,
+    suspendedNext: validating?.tokens.next ?? suspended.next,
+    onAnswer,
+    onForeseen: (question: Question) => cache.foresee(question),
+    onFailure,
+    mayRepeat: (question: Question) => chain?.mayAskAgain(question) ?? true,
+    clock,
+    random32,
+    metrics,
+    cookies: config.upstream.cookies,
+    nameServers: config.lists.some(({ category }) => category === 'policy'),
+    mixedCase: config.upstream.mixedCase,
+    nudge: io.nudge,
+  };
   const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, zone?: string) =>
     new ForwardSource({
+      ...wiring,
       servers,
       ...(zone !== undefined && { zone }),
-      sockets: io.openUpstream,
-      waiters: validating ?? chain!,
-      suspendedNext: validating?.tokens.next ?? suspended.next,
-      onAnswer,
-      onForeseen: (question) => cache.foresee(question),
-      onFailure,
-      mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
-      clock,
-      random32,
-      metrics,
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
-      cookies: config.upstream.cookies,
-      nameServers: config.lists.some(({ category }) => category === 'policy'),
-      mixedCase: config.upstream.mixedCase,
       lowerCaseZones: config.upstream.lowerCaseZones,
-      nudge: io.nudge,
     });
-  const general = openSource(config.upstream.servers, {});
+  const general = config.resolve
+    ? openIterator(setup, config.resolve, ways, wiring)
+    : openSource(config.upstream.servers, {});
   const special = ways.groups.map(({ zone, way }) =>
     openSource(way.kind === 'forward' ? way.servers : [], { tasks: ZONE_TASKS }, zone),
   );
