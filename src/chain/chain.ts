@@ -26,7 +26,7 @@ import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ViewTable } from '../views/view-table.ts';
 import type { Answer } from '../wire/answer.ts';
-import { EDE, FLAG_AD, FLAG_TC, RCODE, TYPE } from '../wire/constants.ts';
+import { EDE, FLAG_AD, FLAG_TC, isBogus, RCODE, TYPE } from '../wire/constants.ts';
 import { cutTtls } from '../wire/cut-ttls.ts';
 import {
   CACHE_FAILURE,
@@ -212,10 +212,11 @@ export class Chain implements Waiters {
   failed(token: number, ede: number): void {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
-      if (!this.#completion.stale(token, query)) this.#completion.failed(query, ede);
+      // RFC 8767 is for answers that cannot be had, not for those that are false.
+      if (isBogus(ede) || !this.#completion.stale(token, query)) this.#completion.failed(query, ede);
       this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
-      if (!this.#serveStale(query)) {
+      if (isBogus(ede) || !this.#serveStale(query)) {
         beginReply(query, RCODE.SERVFAIL);
         query.ede = ede;
       }
@@ -344,7 +345,7 @@ export class Chain implements Waiters {
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
     const failure = this.#failures.active(query.question, query.nowMs);
     if (failure >= 0) {
-      if (this.#serveStale(query)) return ANSWER;
+      if (!isBogus(failure) && this.#serveStale(query)) return ANSWER;
       query.cacheResult = CACHE_FAILURE;
       beginReply(query, RCODE.SERVFAIL);
       query.ede = failure === EDE.OTHER ? EDE.CACHED_ERROR : failure;

@@ -20,6 +20,7 @@ import {
   FLAG_RD,
   FLAG_TC,
   HEADER_BYTES,
+  isBogus,
   MAX_MESSAGE_BYTES,
   RCODE,
   TYPE,
@@ -111,7 +112,7 @@ export class CnameCompletion {
     }
     const failure = failures.active(target.question, query.nowMs);
     if (failure >= 0) {
-      if (!this.#appendStale(query)) serverFailure(query, failure);
+      if (isBogus(failure) || !this.#appendStale(query)) serverFailure(query, failure);
       return WHOLE;
     }
     const token = source === undefined ? -1 : suspended.hold(query);

@@ -9,6 +9,7 @@ import type { Endpoint } from '../address/address.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
+import type { DnssecConfig } from '../dnssec/dnssec-config.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { PluginConfig } from '../loading/plugin-config.ts';
@@ -45,6 +46,7 @@ export interface Config {
   readonly views: readonly ViewConfig[];
   /** What views ask instead of `upstream` and `zones`. */
   readonly partitions: readonly PartitionConfig[];
+  readonly dnssec: DnssecConfig;
   readonly cache: CacheConfig;
   /** In the order of the configuration; list `i` is bit `i` of every mask. */
   readonly lists: readonly ListConfig[];

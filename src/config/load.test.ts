@@ -138,6 +138,7 @@ describe('a configuration without any key', () => {
           segments: true,
           cookies: true,
         },
+        dnssec: { validate: false, anchors: [], followRollovers: false, insecure: [], sha1Digests: true },
         zones: defaultZones(),
         views: [],
         partitions: [],

@@ -10,6 +10,8 @@ import type { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
 import { isOwnListener } from '../address/own-listener.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
+import { loadDnssec } from '../dnssec/section/dnssec-section.ts';
+import { forwardedZoneFindings } from '../dnssec/section/forwarded-zones.ts';
 import { endedFindings, termFindings } from '../grounds/configured.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import { loadLists } from '../lists/section/load-lists.ts';
@@ -153,6 +155,8 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const zonesContext = { groups, listen: server?.listen, found, source };
   const zones = await loadZones(raw, zonesContext);
   problems.push(...zones.problems);
+  const { dnssec, ...dnssecNotes } = await loadDnssec(raw, found, source);
+  problems.push(...dnssecNotes.problems);
   const lists = await loadLists(raw, found, source);
   const wallMs = (options.wallMs ?? Date.now)();
   problems.push(...termFindings(lists.lists, ['lists'], wallMs).map(report));
@@ -207,6 +211,10 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
       ...subscriberNotes.dangers,
       ...noticeNotes.dangers,
       ...secretNotes,
+      ...forwardedZoneFindings(
+        dnssec,
+        zones.zones.flatMap(({ zone, apex, way }, index) => (way.kind === 'records' ? [] : [{ zone, apex, index }])),
+      ),
       ...pluginDangers(raw['plugins']),
     ].map((danger) => problemText(placed(report(danger), found))),
   ];
@@ -220,6 +228,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     zones: zones.zones,
     views: views.views,
     partitions: views.partitions,
+    dnssec,
     cache,
     lists: lists.lists,
     ...(subscribers && { subscribers }),

@@ -3,6 +3,7 @@
  * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
  */
 import { z } from 'zod';
+import { dnssecSchema } from '../dnssec/section/dnssec-section.ts';
 import { listsSchema, popularNamesSchema, transferSchema } from '../lists/section/lists-section.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { noticeSchema } from '../notice/section/notice-section.ts';
@@ -325,6 +326,7 @@ export const configSchema = z.strictObject({
   zones: zonesSchema,
   'special-use': specialUseSchema,
   views: viewsSchema,
+  dnssec: dnssecSchema,
   cache: cacheSchema,
   lists: listsSchema
     .optional()
