@@ -34,6 +34,8 @@ export class Generation {
   readonly plugins: readonly Plugin[];
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
+  /** The number of each partition in keys of the cache. */
+  readonly partitionKeys: readonly number[];
   /** With `config.resolve`. */
   readonly iterate: IterateMemory | undefined;
   /** `shared` of each plugin, in the order of the configuration. */
@@ -53,6 +55,7 @@ export class Generation {
     plugins: readonly Plugin[],
     listeners: Listeners | undefined,
     cache: CacheMemory,
+    partitionKeys: readonly number[],
     iterate: IterateMemory | undefined,
     shared: readonly unknown[],
     workers: Workers,
@@ -61,6 +64,7 @@ export class Generation {
     this.plugins = plugins;
     this.listeners = listeners;
     this.cache = cache;
+    this.partitionKeys = partitionKeys;
     this.iterate = iterate;
     this.shared = shared;
     this.publications = publications;
@@ -108,13 +112,33 @@ export class Generation {
       for (const [i, plugin] of plugins.entries())
         shared.push((await startControl(plugin, config.plugins[i]?.options, controls))?.shared);
       await features.afterPlugins();
-      const workers = new Workers({ ...process, config, listeners, cache, iterate, shared, publications });
+      const partitionKeys = config.partitions.map((partition) => process.partitionKeys.of(partition));
+      const workers = new Workers({
+        ...process,
+        config,
+        listeners,
+        cache,
+        partitionKeys,
+        iterate,
+        shared,
+        publications,
+      });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
           : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(controls, process.retired, plugins, listeners, cache, iterate, shared, workers);
+      return new Generation(
+        controls,
+        process.retired,
+        plugins,
+        listeners,
+        cache,
+        partitionKeys,
+        iterate,
+        shared,
+        workers,
+      );
     } catch (error) {
       await atMost(ABANDON_MS, closeAll(closers, process.log));
       listeners?.close();
