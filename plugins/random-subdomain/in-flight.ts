@@ -2,7 +2,7 @@
  * Questions that a miss hook let pass and that are not resolved yet: where each is counted, what it was charged, and from
  * which network it came. Bounded: what finds no place is counted nowhere.
  *
- *     question ─▶ place in a table with linear probing ─▶ |key|key|levels|charged|network|flags|
+ *     question ─▶ place in a table with linear probing ─▶ |key|key|levels|charged|network|flags|zone|tag|
  */
 import type { Question } from '../../src/contract/plugin.ts';
 
@@ -12,7 +12,9 @@ const LEVELS = 2;
 const CHARGED = 3;
 const NETWORK = 4;
 const FLAGS = 5;
-const WORDS = 6;
+const ZONE = 6;
+const TAG = 7;
+const WORDS = 8;
 const TAKEN = 1;
 const KNOWN = 2;
 const CLEAN = 4;
@@ -26,6 +28,8 @@ export class InFlight {
   charged = 0;
   network = 0;
   known = false;
+  zone = -1;
+  tag = 0;
 
   /** `capacity`: a power of two; half of it is used. */
   constructor(capacity = 16_384) {
@@ -39,9 +43,19 @@ export class InFlight {
 
   /**
    * Keep what is known of a question. `levels`: where it is counted (zone-table.ts, `passedAt`); `network`: a hash of the
-   * client's; `clean`: nothing that this network asked for has failed lately. False where there is no room.
+   * client's; `clean`: nothing that this network asked for has failed lately; `zone` and `tag`: what `ZoneTable.resume`
+   * wants. False where there is no room.
    */
-  put(question: Question, levels: number, charged: number, network: number, known: boolean, clean: boolean): boolean {
+  put(
+    question: Question,
+    levels: number,
+    charged: number,
+    network: number,
+    known: boolean,
+    clean: boolean,
+    zone = -1,
+    tag = 0,
+  ): boolean {
     if (this.#size * 2 > this.#mask) return false;
     const words = this.#words;
     let at = this.#find(question);
@@ -54,16 +68,19 @@ export class InFlight {
     words[at + LEVELS] = levels;
     words[at + CHARGED] = charged;
     words[at + NETWORK] = network;
+    words[at + ZONE] = zone;
+    words[at + TAG] = tag;
     words[at + FLAGS] = TAKEN | (known ? KNOWN : 0) | (clean ? CLEAN : 0);
     return true;
   }
 
-  /** The question is sent once more: returns whether its network is clean, after adding `more` to what it was charged. */
+  /** The question is sent once more: `more` is added to what it was charged. */
   chargeMore(question: Question, more: number): void {
     const at = this.#find(question);
     if (at >= 0) this.#words[at + CHARGED]! += more;
   }
 
+  /** Nothing that the network of those who wait for it asked for had failed when it was put in. */
   isClean(question: Question): boolean {
     const at = this.#find(question);
     return at >= 0 && (this.#words[at + FLAGS]! & CLEAN) !== 0;
@@ -81,11 +98,14 @@ export class InFlight {
     this.charged = 0;
     this.network = 0;
     this.known = false;
+    this.zone = -1;
     if (at < 0) return false;
     this.levels = words[at + LEVELS]!;
     this.charged = words[at + CHARGED]!;
     this.network = words[at + NETWORK]!;
     this.known = (words[at + FLAGS]! & KNOWN) !== 0;
+    this.zone = words[at + ZONE]!;
+    this.tag = words[at + TAG]!;
     this.#remove(at / WORDS);
     return true;
   }

@@ -203,6 +203,7 @@ export default definePlugin({
       candidates: new Candidates(parts.candidates, { networks: wanted, overSeconds }),
       shares: new ZoneShares(parts.shares, size),
       wildcards: new Wildcards(hashKey, random32),
+      networkHash: (network) => networks.hashOf(network),
       learnt: () => {
         counters[learnt]! += 1;
       },
@@ -221,7 +222,6 @@ export default definePlugin({
       observe(query) {
         // Who is answered from the cache has asked as well.
         if (query.cacheResult !== CACHE_HIT || !learning.isCandidate(query.question)) return;
-        zones.locate(query.question);
         learning.consider(query.question, networks.of(query), query.nowMs);
       },
       explain(query) {
@@ -295,7 +295,9 @@ export default definePlugin({
     ): Verdict {
       if (worker < 0) return CONTINUE;
       finder.passed(question, located);
-      if (!inFlight.put(question, zones.passedAt, charged, network, isKnown, clean)) {
+      const zone = zones.onlyZone;
+      const tag = zone < 0 ? 0 : zones.tagOf(zone);
+      if (!inFlight.put(question, zones.passedAt, charged, network, isKnown, clean, zone, tag)) {
         zones.release(zones.passedAt);
         return CONTINUE;
       }
@@ -346,9 +348,12 @@ export default definePlugin({
       zoneAt: number,
     ): void {
       const nowMs = clock.nowMs();
-      const located = zones.locate(question);
       const announced = !background && inFlight.take(question);
       const { levels, charged, network } = inFlight;
+      // Of what is answered and is well, as most is, one zone has to know.
+      const resumed =
+        announced && outcome === RESOLVED_ANSWER && zoneAt < 0 && zones.resume(inFlight.zone, inFlight.tag);
+      const located = resumed || zones.locate(question);
       if (announced && outcome === RESOLVED_NOT_ASKED) zones.withdraw(levels);
       else if (announced) zones.release(levels);
       // That no server answers anything is not the zone's doing.

@@ -5,7 +5,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Question, textToName } from '../../src/contract/plugin.ts';
 import { Question as QuestionClass } from '../../src/wire/question.ts';
-import { createKnownMemory, createShareMemory, KnownNames, knownMemoryBytes, ZoneShares } from './known-names.ts';
+import {
+  AGEING,
+  createKnownMemory,
+  createShareMemory,
+  KnownNames,
+  knownMemoryBytes,
+  ZoneShares,
+} from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';
 
 const DAY = 86_400;
@@ -70,7 +77,7 @@ test('who fills it keeps new names out, and drives none out', () => {
   // What was known is known, and stays so when it is asked for again.
   for (let i = 0; i < 1000; i++) {
     expect(known.has(asked(`honest-${i}.example`))).toBe(true);
-    expect(known.isAgeing(asked(`honest-${i}.example`))).toBe(true);
+    expect(known.ageOf(asked(`honest-${i}.example`))).toBe(AGEING);
     expect(known.add(asked(`honest-${i}.example`))).toBe(true);
   }
   expect(known.rotate(NOW + 7 * DAY, 7 * DAY)).toBe(true);

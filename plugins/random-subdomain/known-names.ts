@@ -26,6 +26,13 @@ const NEW_SHARE = 0.5;
 /** Behind the last byte of a zone in what is hashed, so that it is never taken for the name of the same bytes. */
 const ZONE = 0x5a;
 
+/** The generation in use holds the name … */
+export const YOUNG = 0;
+/** … or the older one alone: it stays known by `add`, whoever filled the newer one … */
+export const AGEING = 1;
+/** … or neither. */
+export const STRANGE = 2;
+
 export class KnownNames {
   readonly memory: SharedArrayBuffer;
   readonly #words: Int32Array;
@@ -67,11 +74,12 @@ export class KnownNames {
     return this.#enter();
   }
 
-  /** Does the older generation alone hold the name? Then it stays known by `add`, whoever filled the newer one. */
-  isAgeing(question: Question): boolean {
+  /** YOUNG, AGEING or STRANGE. */
+  ageOf(question: Question): number {
     this.#hash(question);
     const current = this.#words[CURRENT]! & 1;
-    return !this.#all(current) && this.#all(1 - current);
+    if (this.#all(current)) return YOUNG;
+    return this.#all(1 - current) ? AGEING : STRANGE;
   }
 
   /** Share of what new names may take of the generation in use that they have taken, 0–1. */

@@ -4,7 +4,7 @@
  */
 import type { Question } from '../../src/contract/plugin.ts';
 import type { Candidates } from './candidates.ts';
-import type { KnownNames, ZoneShares } from './known-names.ts';
+import { AGEING, type KnownNames, YOUNG, type ZoneShares } from './known-names.ts';
 import { FREE, WILDCARD, type Wildcards } from './wildcards.ts';
 import type { ZoneTable } from './zone-table.ts';
 
@@ -19,6 +19,8 @@ export interface LearningParts {
   readonly candidates: Candidates;
   readonly shares: ZoneShares;
   readonly wildcards: Wildcards;
+  /** What is kept of a client's network. */
+  networkHash(network: number): number;
   /** A name has become known. */
   learnt(): void;
   /** Ask for a name drawn at random, in the background. Borrowed. */
@@ -61,13 +63,13 @@ export class NameLearning {
 
   /** The name that was located was asked for by `network` and exists; so does its zone. */
   exists(question: Question, network: number, nowMs: number): void {
-    const { zones, known, candidates } = this.#parts;
-    const { suffixes, registeredLabels: labels } = zones;
+    const { zones, known, candidates, networkHash } = this.#parts;
+    const labels = zones.registeredLabels;
     if (labels === 0) return;
     if (!this.isZoneKnown(question)) {
-      const low = suffixes.low[labels]!;
-      const high = suffixes.high[labels]! ^ ZONE_CANDIDATE;
-      if (candidates.note(low, high, network, secondsOf(nowMs))) {
+      const low = zones.registeredLow;
+      const high = zones.registeredHigh ^ ZONE_CANDIDATE;
+      if (candidates.note(low, high, networkHash(network), secondsOf(nowMs))) {
         candidates.remove(low, high);
         if (known.addZone(question, labels)) zones.setKnownZone();
       }
@@ -89,17 +91,20 @@ export class NameLearning {
     if (name !== undefined && this.#parts.zones.locate(name)) this.#enter(name, nowMs);
   }
 
-  /** The name that was located was asked for by `network` and exists, whoever answered. */
+  /** A name was asked for by `network` and exists, whoever answered. Locates it where it may become known. */
   consider(question: Question, network: number, nowMs: number): void {
-    const { zones, known, candidates, wildcards } = this.#parts;
-    // What stands in the older generation alone is put into the newer one at no cost to its zone.
-    if (known.isAgeing(question)) {
+    const { zones, known, candidates, wildcards, networkHash } = this.#parts;
+    const age = known.ageOf(question);
+    if (age === YOUNG) return;
+    if (age === AGEING) {
+      // Put into the newer generation at no cost to its zone.
       if (known.add(question)) this.#parts.learnt();
       return;
     }
-    if (known.has(question)) return;
     const more = known.taken > FULLER ? 1 : 0;
-    if (!candidates.note(question.hashLow, question.hashHigh, network, secondsOf(nowMs), more)) return;
+    const seconds = secondsOf(nowMs);
+    if (!candidates.note(question.hashLow, question.hashHigh, networkHash(network), seconds, more)) return;
+    if (!zones.locate(question)) return;
     const above = question.labelCount - 1;
     const { low, high, count } = zones.suffixes;
     if (above > count) return;
@@ -119,8 +124,7 @@ export class NameLearning {
     const { zones, known, candidates, shares } = this.#parts;
     candidates.remove(question.hashLow, question.hashHigh);
     if (known.has(question) || !zones.mayLearn(nowMs)) return;
-    const { suffixes, registeredLabels: labels } = zones;
-    if (!shares.take(suffixes.low[labels]!, suffixes.high[labels]!)) return;
+    if (!shares.take(zones.registeredLow, zones.registeredHigh)) return;
     if (known.add(question)) this.#parts.learnt();
   }
 }

@@ -26,25 +26,35 @@ export class ClientNetworks {
     this.#key1 = key1;
   }
 
-  /** The client's network (IPv4 /24, IPv6 /56) as a number: the same one for the same network. */
+  /** The client's network (IPv4 /24, IPv6 /56) as a number: the same one for the same network. For the moment only. */
   of({ clientWords, family }: Query): number {
+    if (family === 4) return clientWords[3]! & ~0xff;
     const hashed = this.#hashed;
-    hashed[0] = family === 4 ? 0xffff : clientWords[0]!;
-    hashed[1] = (family === 4 ? clientWords[3]! : clientWords[1]!) & ~0xff;
+    hashed[0] = clientWords[0]!;
+    hashed[1] = clientWords[1]! & ~0xff;
     halfSipHash(hashed, 8, this.#key0, this.#key1);
+    return hashLow;
+  }
+
+  /** A number of the network that says nothing about it to whoever has not the key. */
+  hashOf(network: number): number {
+    this.#hashed[0] = network;
+    halfSipHash(this.#hashed, 4, this.#key0, this.#key1);
     return hashLow;
   }
 
   isClean(network: number, nowMs: number): boolean {
     this.#fade(nowMs);
     const counts = this.#counts;
-    return Math.min(counts[network & (PLACES - 1)]!, counts[second(network)]!) < CLEAN;
+    const hash = this.hashOf(network);
+    return Math.min(counts[hash & (PLACES - 1)]!, counts[second(hash)]!) < CLEAN;
   }
 
   add(network: number, queries: number): void {
     const counts = this.#counts;
-    const one = network & (PLACES - 1);
-    const other = second(network);
+    const hash = this.hashOf(network);
+    const one = hash & (PLACES - 1);
+    const other = second(hash);
     counts[one] = Math.max(0, counts[one]! + queries);
     counts[other] = Math.max(0, counts[other]! + queries);
   }
@@ -58,6 +68,6 @@ export class ClientNetworks {
   }
 }
 
-function second(network: number): number {
-  return PLACES + ((network >>> PLACE_BITS) & (PLACES - 1));
+function second(hash: number): number {
+  return PLACES + ((hash >>> PLACE_BITS) & (PLACES - 1));
 }

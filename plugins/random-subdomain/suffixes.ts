@@ -1,7 +1,9 @@
 /**
  * Keyed hashes of all the suffixes of a name, made in one pass from the right: the zones that it may lie in.
  *
- *     www.shop.example.com   low[1]: com   low[2]: example.com   low[3]: shop.example.com   low[4]: the name
+ *     www.shop.example.com   low[2]: example.com   low[3]: shop.example.com   low[4]: the name
+ *
+ * Of top-level domains nothing is kept.
  */
 import { type Question, SuffixHash } from '../../src/contract/plugin.ts';
 
@@ -28,6 +30,7 @@ export class Suffixes {
     hash.begin();
     for (let labels = 1; labels <= count; labels++) {
       hash.absorb(name, labelStarts[labelCount - labels]!);
+      if (labels < 2) continue;
       hash.finish();
       this.low[labels] = hash.low;
       this.high[labels] = hash.high;
@@ -42,6 +45,7 @@ export class Suffixes {
     this.#hash.begin();
     for (let labels = 1; labels <= this.count; labels++) {
       this.#hash.absorb(name, starts[starts.length - labels]!);
+      if (labels < 2) continue;
       this.#hash.finish();
       this.low[labels] = this.#hash.low;
       this.high[labels] = this.#hash.high;

@@ -210,6 +210,28 @@ export class ZoneTable {
     return this.#walk();
   }
 
+  /** The one zone of what was located, or -1 where there are several, or none: `resume` finds it again for less. */
+  get onlyZone(): number {
+    return this.#length === 1 ? this.#path[0]! : -1;
+  }
+
+  /** Tells whether the place of a zone has gone to another one. */
+  tagOf(zone: number): number {
+    return this.#words[zone * WORDS + HASH_HIGH]!;
+  }
+
+  /**
+   * Go on with what was located when `onlyZone` said so, without its suffixes' hashes. False where the zone has lost its
+   * place meanwhile.
+   */
+  resume(zone: number, tag: number): boolean {
+    if (zone < 0 || this.tagOf(zone) !== tag) return false;
+    this.#path[0] = zone;
+    this.#length = 1;
+    this.suffixes.count = 0;
+    return true;
+  }
+
   #walk(): boolean {
     const path = this.#path;
     const words = this.#words;
@@ -565,6 +587,15 @@ export class ZoneTable {
   /** Labels of the widest zone that was located; 0 where there is none. */
   get registeredLabels(): number {
     return this.#length === 0 ? 0 : this.#words[this.#path[0]! * WORDS + LABELS]!;
+  }
+
+  /** Hash of the widest zone that was located. */
+  get registeredLow(): number {
+    return this.#words[this.#path[0]! * WORDS]!;
+  }
+
+  get registeredHigh(): number {
+    return this.#words[this.#path[0]! * WORDS + HASH_HIGH]!;
   }
 
   /** One more name of what was located wants to be known. False where its zone has had many lately. */
