@@ -143,6 +143,10 @@ function key0(question: Question): number {
 }
 
 function key1(question: Question): number {
-  const bits = (question.class << 2) | (question.dnssecOk ? 2 : 0) | (question.checkingDisabled ? 1 : 0);
+  const bits =
+    (question.partition << 18) |
+    (question.class << 2) |
+    (question.dnssecOk ? 2 : 0) |
+    (question.checkingDisabled ? 1 : 0);
   return question.hashHigh ^ Math.imul(bits, 0x85ebca6b);
 }

@@ -404,7 +404,7 @@ export default definePlugin({
     }
 
     function isExempt(question: Question): boolean {
-      return exempt?.locate(question) ?? false;
+      return exempt?.locate(question, 0) ?? false;
     }
   },
 });

@@ -10,6 +10,9 @@ import { type Question, SuffixHash } from '../../src/contract/plugin.ts';
 /** Suffixes of more labels are not told apart: enough for an IPv6 /64 in ip6.arpa. */
 export const MAX_LABELS = 20;
 
+/** Odd, so that every partition is told apart. */
+const PARTITION = 0x9e3779b1;
+
 export class Suffixes {
   readonly low = new Int32Array(MAX_LABELS + 1);
   readonly high = new Int32Array(MAX_LABELS + 1);
@@ -23,7 +26,8 @@ export class Suffixes {
     this.#hash = new SuffixHash([key0, key1, key0 ^ 0x6c796765, key1 ^ 0x74656462]);
   }
 
-  ofQuestion({ name, labelCount, labelStarts }: Question): void {
+  /** `partition`: other servers (`Question.partition`) have zones of their own, whatever their names. */
+  ofQuestion({ name, labelCount, labelStarts }: Question, partition: number): void {
     const hash = this.#hash;
     const count = labelCount < MAX_LABELS ? labelCount : MAX_LABELS;
     this.count = count;
@@ -32,13 +36,13 @@ export class Suffixes {
       hash.absorb(name, labelStarts[labelCount - labels]!);
       if (labels < 2) continue;
       hash.finish();
-      this.low[labels] = hash.low;
+      this.low[labels] = hash.low ^ Math.imul(partition, PARTITION);
       this.high[labels] = hash.high;
     }
   }
 
   /** The same for a name in wire form, of at most MAX_LABELS labels. */
-  ofName(name: Uint8Array): void {
+  ofName(name: Uint8Array, partition = 0): void {
     const starts: number[] = [];
     for (let at = 0; name[at] !== 0; at += name[at]! + 1) starts.push(at);
     this.count = Math.min(starts.length, MAX_LABELS);
@@ -47,7 +51,7 @@ export class Suffixes {
       this.#hash.absorb(name, starts[starts.length - labels]!);
       if (labels < 2) continue;
       this.#hash.finish();
-      this.low[labels] = this.#hash.low;
+      this.low[labels] = this.#hash.low ^ Math.imul(partition, PARTITION);
       this.high[labels] = this.#hash.high;
     }
   }

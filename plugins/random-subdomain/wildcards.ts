@@ -125,6 +125,7 @@ export class Wildcards {
     for (let i = 1; i < like.labelCount; i++) probe.labelStarts[i] = like.labelStarts[i]! - from + LABEL + 1;
     probe.type = like.type;
     probe.class = like.class;
+    probe.partition = like.partition;
     halfSipHash(probe.nameWords, probe.nameLength, this.#key0, this.#key1);
     probe.hashLow = hashLow;
     probe.hashHigh = hashHigh;

@@ -25,6 +25,7 @@ export class ZoneFinder {
   readonly #nowMs: () => number;
   readonly #later: (work: () => void) => void;
   readonly #ring = new Uint8Array(RING * NAME_BYTES);
+  readonly #partitions = new Int32Array(RING);
   #waiting = 0;
   #untilRecheck = RECHECK;
   #scheduled = false;
@@ -47,6 +48,7 @@ export class ZoneFinder {
 
   #remember(question: Question): void {
     if (this.#waiting === RING) return;
+    this.#partitions[this.#waiting] = question.partition;
     const at = this.#waiting++ * NAME_BYTES;
     for (let i = 0; i < question.nameLength; i++) this.#ring[at + i] = question.name[i]!;
     if (this.#scheduled) return;
@@ -61,7 +63,13 @@ export class ZoneFinder {
     for (let i = 0; i < waiting; i++) {
       const domain = registeredDomain(this.#ring.subarray(i * NAME_BYTES, (i + 1) * NAME_BYTES));
       if (domain !== undefined)
-        this.#zones.addRegistered(domain.name, domain.labels, this.#nowMs(), domain.reverse6 ? REVERSE6 : 0);
+        this.#zones.addRegistered(
+          domain.name,
+          domain.labels,
+          this.#nowMs(),
+          domain.reverse6 ? REVERSE6 : 0,
+          this.#partitions[i],
+        );
     }
   }
 }

@@ -70,6 +70,16 @@ test('a zone is found by its name, and by nothing else', () => {
   expect(table.locate(asked('com'))).toBe(false);
 });
 
+test('what other servers are asked about is another zone', () => {
+  const { table, add } = rig();
+  add('example.com');
+  const question = asked('www.example.com');
+  question.partition = 1;
+  expect(table.locate(question)).toBe(false);
+  table.addRegistered(textToName('example.com'), 2, T0, 0, 1);
+  expect(table.locate(question)).toBe(true);
+});
+
 describe('a zone that is well', () => {
   test('is not limited, however much is asked', () => {
     const { add, ask } = rig();

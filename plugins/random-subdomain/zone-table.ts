@@ -205,8 +205,8 @@ export class ZoneTable {
   // ── finding ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Find the zones of a name: what follows is about them. Returns false while it is not known what was registered. */
-  locate(question: Question): boolean {
-    this.suffixes.ofQuestion(question);
+  locate(question: Question, partition = question.partition): boolean {
+    this.suffixes.ofQuestion(question, partition);
     return this.#walk();
   }
 
@@ -264,8 +264,8 @@ export class ZoneTable {
   }
 
   /** Make room for what somebody registered (wire form, lower case). */
-  addRegistered(name: Uint8Array, labels: number, nowMs: number, kind = 0): void {
-    this.suffixes.ofName(name);
+  addRegistered(name: Uint8Array, labels: number, nowMs: number, kind = 0, partition = 0): void {
+    this.suffixes.ofName(name, partition);
     const zone = this.#add(labels, nowMs);
     this.#words[zone * WORDS + KIND]! |= REGISTERED | kind;
     this.#names.fill(0, zone * NAME_BYTES, (zone + 1) * NAME_BYTES);
