@@ -86,7 +86,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
     measures: measuresWithoutStore(),
     time: new LatestTime(systemClock, noMark),
-    audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
+    audit: { record: () => {}, verify: async () => SOUND, acknowledge: async () => SOUND },
     report: { audit: { record: () => {} }, report: emptyReport },
     cache: cacheWithout(),
     subscribers: undefined,

@@ -63,7 +63,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} }, approval },
     measures: measuresWithoutStore(),
     time: new LatestTime(systemClock, noMark),
-    audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
+    audit: { record: () => {}, verify: async () => SOUND, acknowledge: async () => SOUND },
     cache: cacheWithout(),
     report: { audit: { record: () => {} }, report: emptyReport },
     subscribers: undefined,

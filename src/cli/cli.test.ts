@@ -113,8 +113,8 @@ beforeAll(async () => {
     time: new LatestTime(systemClock, noMark),
     audit: {
       record: () => {},
-      verify: () => ({ ok: true, entries: 0, head: null, problem: null }),
-      acknowledge: () => ({ ok: true, entries: 0, head: null, problem: null }),
+      verify: async () => ({ ok: true, entries: 0, head: null, problem: null }),
+      acknowledge: async () => ({ ok: true, entries: 0, head: null, problem: null }),
     },
     cache: cacheWithout(),
     report: { audit: { record: () => {} }, report: emptyReport },

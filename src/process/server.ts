@@ -540,7 +540,7 @@ class Server {
         audit.details(action, begin, end),
       ),
       consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
-      audit: audit.verify(),
+      audit: await audit.verify(),
     });
   }
 

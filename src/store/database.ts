@@ -19,10 +19,10 @@ export function appendOnly(table: string, what: string): string {
 
 export interface OpenOptions {
   /**
-   * `full`: a committed transaction survives a power cut (consent, audit). `normal`: the last transactions may be lost,
-   * the file stays sound (history).
+   * `full`: a committed transaction survives a power cut. `flushed`: it does once its owner has flushed it (log-flush.ts), which
+   * several owners do side by side (consent, audit). `normal`: the last transactions may be lost, the file stays sound (history).
    */
-  readonly durability: 'full' | 'normal';
+  readonly durability: 'full' | 'flushed' | 'normal';
   /** Statements that make the tables, run at every start: CREATE TABLE IF NOT EXISTS … */
   readonly schema: string;
   /** Looks at the file as it was found, before the schema is brought up to date. What it throws means damage. */
@@ -69,9 +69,9 @@ function openSound(file: string, { durability, schema, before, check }: OpenOpti
   const database = new Database(file);
   try {
     // A reload opens the file for the new configuration while the old one may still write its last minute.
-    // What is written at full durability is written by the main thread, which must not stand still because another process
+    // What has to be durable is written by the main thread, which must not stand still because another process
     // holds the file; it has one writer. The others are written in threads of their own, during a reload by two.
-    database.pragma(`busy_timeout = ${durability === 'full' ? 250 : 5000}`);
+    database.pragma(`busy_timeout = ${durability === 'normal' ? 5000 : 250}`);
     database.pragma('journal_mode = WAL');
     // Folding the log back holds up whoever commits at that moment: seldom, 32 MiB at a time.
     database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);

@@ -23,7 +23,7 @@ export interface OpenedLedger extends Opened {
 }
 
 /**
- * What COMMIT has returned from is on the disk, also after a loss of power. A file that is no ledger is moved aside: whoever
+ * What was committed is on the disk once it was flushed (store/log-flush.ts). A file that is no ledger is moved aside: whoever
  * opens it takes that for damage, since in the new one nobody has opted out. Throws what SQLite throws.
  */
 export function openLedger(path: string, existed: boolean, wallMs: number): OpenedLedger {
@@ -31,7 +31,7 @@ export function openLedger(path: string, existed: boolean, wallMs: number): Open
   const opened = openDatabase(
     path,
     {
-      durability: 'full',
+      durability: 'flushed',
       schema: SCHEMA,
       before: (database) => {
         if (existed) fault ??= schemaFault(database, SCHEMA, 'entry');

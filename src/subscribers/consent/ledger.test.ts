@@ -33,14 +33,14 @@ describe('the consent ledger', () => {
       ['opt-out', 1234, '2026-04'],
       ['opt-in', 1234, '2026-04'],
     ]);
-    ledger.close();
+    await ledger.close();
     const again = new Ledger(file, () => 5678);
     expect([again.entries, again.verify()]).toEqual([3, undefined]);
     const [next] = await again.append([record('3')]);
     expect(next?.seq).toBe(4);
     expect(again.verify()).toBeUndefined();
     expect(new Set([...again.read()].map(({ hash }) => hash)).size).toBe(4);
-    again.close();
+    await again.close();
   });
 
   it('cannot be altered or thinned out through SQL', async () => {
@@ -48,7 +48,7 @@ describe('the consent ledger', () => {
     await ledger.append([record('1')]);
     expect(() => ledger.db.exec("UPDATE entry SET action = 'opt-in'")).toThrow('append-only');
     expect(() => ledger.db.exec('DELETE FROM entry')).toThrow('append-only');
-    ledger.close();
+    await ledger.close();
   });
 
   it.each([
@@ -60,14 +60,14 @@ describe('the consent ledger', () => {
     const file = newFile();
     const ledger = new Ledger(file, () => 0);
     await ledger.append([record('1'), record('2'), record('3')]);
-    ledger.close();
+    await ledger.close();
     const db = openLedgerFile(file);
     db.exec('DROP TRIGGER entry_is_not_altered; DROP TRIGGER entry_is_not_deleted;');
     db.exec(sql);
     db.close();
     const opened = new Ledger(file, () => 0);
     expect(opened.verify()).toBe(problem);
-    opened.close();
+    await opened.close();
   });
 
   it('records nothing of a batch that fails, and goes on afterwards', async () => {
@@ -83,32 +83,32 @@ describe('the consent ledger', () => {
       ['4', 2],
     ]);
     expect(ledger.verify()).toBeUndefined();
-    ledger.close();
+    await ledger.close();
   });
 
   it('remembers how far an import came, together with its entries', async () => {
     const ledger = new Ledger(newFile(), () => 0);
     expect(ledger.importedRows('crm')).toBe(0);
-    await ledger.append([record('1')], { id: 'crm', rows: 1000 });
-    await ledger.append([record('2')], { id: 'crm', rows: 2000 });
+    await ledger.append([record('1')], { progress: { id: 'crm', rows: 1000 } });
+    await ledger.append([record('2')], { progress: { id: 'crm', rows: 2000 } });
     expect(ledger.importedRows('crm')).toBe(2000);
-    ledger.close();
+    await ledger.close();
   });
 
   it('records what still waits when it is closed', async () => {
     const file = newFile();
     const ledger = new Ledger(file, () => 0);
     const waiting = ledger.append([record('1')]);
-    ledger.close();
+    await ledger.close();
     await waiting;
     const again = new Ledger(file, () => 0);
     expect(again.entries).toBe(1);
-    again.close();
+    await again.close();
   });
 
   it('refuses what comes after its end, and takes nobody along', async () => {
     const ledger = new Ledger(newFile(), () => 0);
-    ledger.close();
+    await ledger.close();
     await expect(ledger.append([record('1')])).rejects.toThrow('the server is stopping');
     expect(() => [...ledger.read('1')]).toThrow('the server is stopping');
   });
