@@ -174,6 +174,37 @@ test('a chain that is ahead of its anchor, as after a kill between the two, is s
   expect(open(folder).log.damage).toBeUndefined();
 });
 
+test('entries that are begun go to the disk together, and one that is recorded at once takes them along', async () => {
+  const { log, lines, folder } = open();
+  const begun = [log.begin([entry(1)]), log.begin([entry(2), entry(3)])];
+  // Not told before they are on the disk.
+  expect(lines).toEqual([]);
+  log.record(entry(4));
+  await Promise.all(begun.map(({ recorded }) => recorded));
+  expect(lines.map(({ fields }) => String(fields['audit']).split(':')[0])).toEqual(['4', '1', '2', '3']);
+  const last = log.begin([entry(5)]);
+  log.close();
+  await Promise.all([last.flushed, last.recorded]);
+  expect(await open(folder).log.verify()).toMatchObject({ ok: true, entries: 5 });
+});
+
+test('is verified in steps, and what is recorded meanwhile is not missing', async () => {
+  const { log } = open();
+  log.recordAll(Array.from({ length: 1500 }, (_, n) => entry(n)));
+  const done = { yet: false };
+  const verifying = log.verify().finally(() => {
+    done.yet = true;
+  });
+  log.record(entry(1500));
+  let turns = 0;
+  for (; !done.yet; turns++) {
+    log.record(entry(1501 + turns));
+    await new Promise(setImmediate);
+  }
+  expect((await verifying).ok).toBe(true);
+  expect(turns).toBeGreaterThan(4);
+});
+
 test.each([
   ['missing', (anchor: string) => rmSync(anchor)],
   ['unreadable', (anchor: string) => writeFileSync(anchor, 'x'.repeat(9000))],

@@ -23,6 +23,7 @@ import {
   closeDatabase,
   type Database,
   inTransaction,
+  isEmpty,
   moveAside,
   openDatabase,
   schemaFault,
@@ -407,7 +408,7 @@ export class AuditLog implements Auditor {
   #open(): Database {
     if (this.#database) return this.#database;
     if (this.#closed) throw generalError('SEKISHO_NOT_READY', 'the audit log is closed: the server is stopping');
-    const existed = existsSync(this.#file);
+    let existed = existsSync(this.#file);
     let altered: string | undefined;
     const { database, movedAside } = openDatabase(
       this.#file,
@@ -415,6 +416,7 @@ export class AuditLog implements Auditor {
         durability: 'flushed',
         schema: SCHEMA,
         before: (found) => {
+          existed &&= !isEmpty(found);
           if (existed) altered ??= schemaFault(found, SCHEMA, 'audit');
         },
         check: (found) => found.prepare('SELECT * FROM audit LIMIT 1').all(),

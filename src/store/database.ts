@@ -81,7 +81,8 @@ function openSound(file: string, { durability, schema, before, check }: OpenOpti
     // What is sorted on the way does not go through a file of its own.
     database.pragma('temp_store = MEMORY');
     if (before) orDamage(() => before(database));
-    database.exec(schema);
+    // All of it or nothing: a first start that is broken off leaves no file that looks altered.
+    whole(database, schema);
     const [verdict] = database.prepare('PRAGMA quick_check(1)').raw().all() as string[][];
     if (verdict?.[0] !== 'ok') throw new DamageError(verdict?.[0] ?? 'quick_check said nothing');
     if (check) orDamage(() => check(database));
@@ -90,6 +91,23 @@ function openSound(file: string, { durability, schema, before, check }: OpenOpti
     database.close();
     throw error;
   }
+}
+
+/** Takes no write lock where everything is there already. */
+function whole(database: Database, schema: string): void {
+  database.exec('BEGIN');
+  try {
+    database.exec(schema);
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.inTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** There is nothing in it: a start that was broken off before its first transaction was on the disk leaves such a file. */
+export function isEmpty(database: Database): boolean {
+  return database.prepare('SELECT 1 FROM sqlite_master LIMIT 1').get() === undefined;
 }
 
 /**

@@ -131,12 +131,19 @@ export class GuardedLedger {
     if (this.damage === undefined) this.#around.sound();
   }
 
-  /** Why the ledger does not hold; undefined where it does. What is found is damage from then on. */
-  verify(): string | undefined {
+  /** Why the ledger does not hold; undefined where it does. What is found is damage from then on. In small steps. */
+  async verify(): Promise<string | undefined> {
     this.#guard.look();
-    const problem = this.damage ?? this.ledger.verify();
+    if (this.damage !== undefined) return this.damage;
+    const { ledger } = this;
+    const problem = await ledger.verify().catch((error: unknown) => {
+      // What was begun with a file that another one has replaced says nothing.
+      if (ledger === this.ledger) throw error;
+      return undefined;
+    });
+    if (ledger !== this.ledger) return this.verify();
     if (problem !== undefined && this.damage === undefined) this.#guard.declare(problem);
-    return problem;
+    return this.damage ?? problem;
   }
 
   /**
@@ -158,8 +165,10 @@ export class GuardedLedger {
     const { damage } = this.#guard;
     if (damage === undefined) throw storeError('SEKISHO_LEDGER_SOUND', 'the consent ledger is not damaged');
     if (reason.trim() === '') throw generalError('SEKISHO_REQUEST_INVALID', 'accepting damage needs a reason');
-    if (this.ledger.isVolatile || this.#guard.look() !== undefined || this.ledger.verify() !== undefined)
-      this.#rescue();
+    const { ledger } = this;
+    const broken = ledger.isVolatile || (await ledger.verify()) !== undefined;
+    // Somebody else's look may have put another file in its place meanwhile.
+    if (ledger === this.ledger && (broken || this.#guard.look() !== undefined)) this.#rescue();
     if (this.ledger.isVolatile)
       throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; the log says why');
     this.#around.anchors.audit?.record({
@@ -255,7 +264,7 @@ export class GuardedLedger {
     }
     this.#damaged(damage);
     // What does not hold cannot be added to.
-    if (this.ledger.verify() !== undefined) this.#rescue();
+    if (this.ledger.verifyNow() !== undefined) this.#rescue();
   }
 
   #damaged(damage: string): void {
@@ -273,7 +282,7 @@ export class GuardedLedger {
     const old = this.ledger;
     const fresh = `${this.#file}.new`;
     try {
-      const holds = !old.isVolatile && old.verify() === undefined;
+      const holds = !old.isVolatile && old.verifyNow() === undefined;
       const withdrawn = holds ? [] : withdrawalsOf(old, register);
       removeDatabase(fresh);
       const copy = new Ledger(fresh, () => clock.wallMs());

@@ -11,7 +11,7 @@
  * disk beside it: two flushes one after the other in all, and not four.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errorText, generalError, type SekishoError } from '../../errors/errors.ts';
 import type { AnchorPlace } from '../../store/anchor.ts';
 import type { ChainGuard, OpenedChain } from '../../store/chain-guard.ts';
@@ -103,6 +103,8 @@ export interface Abandoned {
 
 /** Entries of one transaction; more wait for the next. */
 const MAX_BATCH = 2000;
+/** Entries that `verify` reads at a time: some two milliseconds. */
+const PAGE = 250;
 /** Appends that may wait at all. */
 const MAX_WAITING = 20_000;
 const FIRST_HASH = '0'.repeat(64);
@@ -141,9 +143,9 @@ export class Ledger {
   constructor(path: string, wallMs: () => number) {
     this.#wallMs = wallMs;
     this.#path = path;
-    this.#existed = existsSync(path);
     try {
-      const { database, movedAside, fault } = openLedger(path, this.#existed, wallMs());
+      const { database, movedAside, fault, existed } = openLedger(path, wallMs());
+      this.#existed = existed;
       this.db = database;
       this.fault = movedAside === undefined ? fault : `it cannot be read, and was moved aside to ${movedAside}`;
       if (path !== IN_MEMORY) this.#flush = flushedLog(path, database);
@@ -182,7 +184,7 @@ export class Ledger {
       chain: id,
       count: this.#seq,
       head: this.#hash,
-      fault: this.fault ?? this.verify(),
+      fault: this.fault ?? this.verifyNow(),
       leadsThrough: (count, head) => this.#hashAt(count) === head,
     };
   }
@@ -242,15 +244,42 @@ export class Ledger {
       .all(fromMs, toMs) as LedgerTally[];
   }
 
-  /** Why the chain does not hold, as a sentence; undefined where it does. */
-  verify(): string | undefined {
+  /**
+   * Why the chain does not hold, as a sentence; undefined where it does. In small steps: a million entries take seconds, in which
+   * the main thread has other things to do. Rejects with SekishoError where the ledger is closed meanwhile.
+   */
+  async verify(): Promise<string | undefined> {
+    const steps = this.#verification();
+    for (let step = steps.next(); ; step = steps.next()) {
+      // In the turn in which the last entry was read: later ones are not missing.
+      if (step.done) return step.value;
+      await nextTurn();
+      if (this.#closed) throw stopping();
+    }
+  }
+
+  /** The same at once: where nothing may come in between. */
+  verifyNow(): string | undefined {
+    const steps = this.#verification();
+    for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+  }
+
+  *#verification(): Generator<void, string | undefined> {
     let hash = FIRST_HASH;
     let seq = 0;
     try {
-      for (const entry of this.#rows(Number.MAX_SAFE_INTEGER)) {
-        if (entry.seq !== ++seq) return `entry ${seq} is missing`;
-        hash = hashOf(hash, entry);
-        if (hash !== entry.hash) return `entry ${seq} was altered`;
+      const rows = this.db.prepare('SELECT * FROM entry WHERE seq > ? ORDER BY seq LIMIT ?');
+      for (;;) {
+        const page = rows.all(seq, PAGE) as Row[];
+        for (const row of page) {
+          const entry = entryOf(row);
+          if (entry.seq !== seq + 1) return `entry ${seq + 1} is missing`;
+          seq++;
+          hash = hashOf(hash, entry);
+          if (hash !== entry.hash) return `entry ${seq} was altered`;
+        }
+        if (page.length < PAGE) break;
+        yield;
       }
     } catch (error) {
       return `what comes behind entry ${seq} cannot be read: ${errorText(error)}`;
