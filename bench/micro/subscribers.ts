@@ -262,7 +262,7 @@ const config = {
 } as const;
 const bounds = leaseBounds({ shortestIpv4: 32, shortestIpv6: 48 }, ['0.0.0.0/1', '128.0.0.0/1']);
 const nothing = () => {};
-const ears = { count: nothing, refused: nothing, contested: nothing, nameForgotten: nothing };
+const ears = { count: nothing, refused: nothing, contested: nothing, nameForgotten: nothing, full: nothing };
 const accounting = new Accounting(state, config, bounds, secret, ears);
 const packets = Array.from({ length: 100_000 }, (_, i) => {
   const text = (type: number, value: string) =>

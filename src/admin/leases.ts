@@ -115,6 +115,7 @@ export function leaseRoutes(
         inOrder: true,
       });
       if (result === 'conflict') doubts.contested();
+      if (result === 'full' || result === 'client-full') doubts.full(identity?.name ?? '');
       await state.recorded();
       return { result };
     },

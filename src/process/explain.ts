@@ -84,7 +84,7 @@ export class Explainer {
       lists,
       subscribers,
       measures,
-      describeSubscriber: (query) => describeSubscriber(query, subscribers, generation.subscribers?.state.register),
+      describeSubscriber: (query) => describeSubscriber(query, subscribers, generation.subscribers?.state),
       shared: generation.shared,
       worker: -1,
       clock: process.clock,
