@@ -1,12 +1,11 @@
 /** `sekisho status`: the state of the running server. */
 import type { Status } from '../admin/status.ts';
-import { getJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { bytesText, durationWords, numberText, shareText, table } from './layout.ts';
-import { bold, type Terminal } from './terminal.ts';
+import type { Args } from '../commands/command.ts';
+import { bytesText, durationWords, numberText, shareText, table } from '../commands/layout.ts';
+import { bold, type Terminal } from '../commands/terminal.ts';
 
 export async function status(args: Args, terminal: Terminal): Promise<number> {
-  const state = await getJson<Status>('/v1/status', args.config, terminal);
+  const state = await args.server.get<Status>('/v1/status');
   terminal.out(args.json ? `${JSON.stringify(state, null, 2)}\n` : statusText(state, terminal));
   return 0;
 }
@@ -52,6 +51,20 @@ export function statusText(state: Status, terminal: Terminal): string {
       ]),
       terminal,
     ),
+    ...(state.views.length > 0
+      ? [
+          table(
+            ['VIEW', 'QUERIES', 'REPLIES', 'DRY RUN'],
+            state.views.map(({ name, queries: asked, rcodes: own, dryRun }) => [
+              name,
+              asked,
+              countsText(own),
+              countsText(dryRun),
+            ]),
+            terminal,
+          ),
+        ]
+      : []),
     table(
       ['WORKER', 'STATE', 'UP', 'QUERIES', 'REPLACED'],
       state.workers.map((each) => [
@@ -74,6 +87,12 @@ export function statusText(state: Status, terminal: Terminal): string {
       terminal,
     ),
   ].join('\n');
+}
+
+/** `NOERROR 12, NXDOMAIN 3`, most first. */
+function countsText(counts: Readonly<Record<string, number>>): string {
+  const sorted = Object.entries(counts).sort(([, one], [, other]) => other - one);
+  return sorted.map(([name, count]) => `${name} ${numberText(count)}`).join(', ') || '–';
 }
 
 function leasesText(leases: Status['leases']): (readonly [string, string])[] {

@@ -14,28 +14,25 @@ import { OwnAddresses } from '../chain/own-addresses.ts';
 import { OwnNames } from '../chain/own-names.ts';
 import { type Match, type Rehearsed, rehearse, type Upstreams } from '../chain/rehearsal.ts';
 import { serverFacts } from '../config/config.ts';
-import {
-  LISTS_TOPIC,
-  MEASURES_TOPIC,
-  type Publication,
-  pluginTopic,
-  SUBSCRIBERS_TOPIC,
-} from '../contract/publications.ts';
-import { type CompiledLists, ListsInForce } from '../lists/in-force.ts';
+import { DataHalves } from '../feature/data-halves.ts';
+import { type Publication, pluginTopic } from '../feature/publications.ts';
+import { LISTS } from '../lists/feature.ts';
+import type { ListsInForce } from '../lists/in-force.ts';
 import type { PolicyIndex } from '../lists/index/policy-index.ts';
-import { listFacts } from '../lists/list-config.ts';
+import { lentByFeatures } from '../loading/lent-by-features.ts';
 import { mountPlugins } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
-import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
 import { describeSubscriber } from '../subscribers/describe.ts';
-import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
+import { SUBSCRIBERS } from '../subscribers/feature.ts';
+import { ViewTable } from '../views/view-table.ts';
 import { FLAG_RD, rcodeName, typeName } from '../wire/constants.ts';
 import { nameToText, textToName } from '../wire/name.ts';
 import { Query } from '../wire/query.ts';
 import { readQuery } from '../wire/reader.ts';
-import { Ways } from '../zones/ways.ts';
-import type { Generation, ProcessParts } from './generation.ts';
+import { Partitions } from '../zones/partitions.ts';
+import type { Generation } from './generation.ts';
+import type { ProcessParts } from './process-parts.ts';
 
 /** The client's port: any that is none of ours. */
 const CLIENT_PORT = 61_003;
@@ -48,7 +45,8 @@ export class Explainer {
   readonly #ownNames: OwnNames;
   readonly #cache: AnswerCache;
   readonly #failures: FailureTable;
-  readonly #ways: Ways;
+  readonly #partitions: Partitions;
+  readonly #views: ViewTable | undefined;
   readonly #lists: ListsInForce;
 
   private constructor(
@@ -64,7 +62,10 @@ export class Explainer {
     this.#lists = lists;
     this.#ownNames = new OwnNames(server.identity);
     this.#failures = new FailureTable(process.failures);
-    this.#ways = new Ways(generation.config.zones);
+    const { zones, partitions, views } = generation.config;
+    this.#partitions = new Partitions(zones, partitions, generation.partitionKeys);
+    // Counters of its own, which nobody reads.
+    this.#views = views.length > 0 ? new ViewTable(views, generation.partitionKeys, new Metrics()) : undefined;
     this.#cache = new AnswerCache(generation.cache, {
       // Never writes, so never locks: the number is that of no worker.
       worker: 0x7fffffff,
@@ -76,49 +77,49 @@ export class Explainer {
   }
 
   static async create(generation: Generation, process: ProcessParts): Promise<Explainer> {
-    const lists = new ListsInForce(generation.config.lists.map(listFacts));
-    const subscribers = new SubscribersInForce();
-    const measures = new MeasuresInForce(generation.config.server.workers, true);
-    const plugins = await mountPlugins(generation.config.plugins, {
-      server: serverFacts(generation.config.server, generation.config.notice),
-      lists,
-      subscribers,
-      measures,
-      describeSubscriber: (query) => describeSubscriber(query, subscribers, generation.subscribers?.state),
+    const { config } = generation;
+    // Counters of its own, which nobody reads.
+    const metrics = new Metrics();
+    const features = new DataHalves(process.features, { config, workers: config.server.workers, worker: -1, metrics });
+    const lent = lentByFeatures(features);
+    const { desk } = generation.features.desk(SUBSCRIBERS);
+    const plugins = await mountPlugins(config.plugins, {
+      server: serverFacts(config.server, config.notice, config.views),
+      ...lent,
+      describeSubscriber: (query) => describeSubscriber(query, lent.subscribers, desk?.state),
       shared: generation.shared,
       worker: -1,
       clock: process.clock,
       hashKey: process.hashKey,
       // The highest number: what is done to a share of the queries alone is not done here.
       random32: () => 0xffffffff,
-      // Counters of its own, which nobody reads.
-      metrics: new Metrics(),
+      metrics,
       defer: () => ({ token: -1, generation: -1 }),
       resume: () => false,
       refresh: () => {},
     });
+    features.follow(generation.publications);
     const take = ({ topic, value }: Publication): void => {
-      if (topic === LISTS_TOPIC) lists.take(value as CompiledLists);
-      if (topic === MEASURES_TOPIC) measures.take(value as PublishedMeasures);
-      if (topic === SUBSCRIBERS_TOPIC) subscribers.take(value as PublishedSubscribers);
       for (const { plugin, hooks } of plugins) if (topic === pluginTopic(plugin.name)) hooks.update?.(value);
     };
     generation.publications.addReader(async (publication) => take(publication));
     for (const publication of generation.publications.latest()) take(publication);
-    return new Explainer(generation, process, plugins, lists);
+    return new Explainer(generation, process, plugins, lent.lists);
   }
 
   async explain(question: ExplainQuestion): Promise<ExplainResult> {
     const { config } = this.#generation;
     const { clock, hashKey } = this.#process;
-    const rehearsed = rehearse(this.#queryOf(question), {
+    const query = this.#queryOf(question);
+    const rehearsed = rehearse(query, {
       plugins: this.#plugins,
       ownNames: this.#ownNames,
       ownAddresses: new OwnAddresses(config.server.listen, networkInterfaces()),
       cache: this.#cache,
       failures: this.#failures,
       upstreams: this.#upstreams(),
-      ways: this.#ways,
+      ways: this.#partitions,
+      views: this.#views,
       clock,
       hashKey,
     });
@@ -129,6 +130,7 @@ export class Explainer {
       name: question.name,
       type: typeName(question.type),
       client: question.client,
+      view: this.#views?.configs[this.#views.find(query) - 1]?.name ?? null,
       steps: [...steps],
       lists: await this.#located(matches),
       decidedBy,
@@ -142,22 +144,26 @@ export class Explainer {
   #upstreams(): Upstreams {
     const up = new Map<string, number>();
     for (const { labels, value } of this.#process.samples('sekisho_upstream_up')) {
-      const server = `${labels['server']} ${labels['zone'] ?? ''}`;
+      const server = placeText(labels['server'], labels['zone'], labels['view']);
       up.set(server, Math.max(up.get(server) ?? 0, value));
     }
-    const described = (servers: readonly ServerConfig[], zone = '') =>
+    const described = (servers: readonly ServerConfig[], zone?: string, view?: string) =>
       servers.map((server) => {
         const label = endpointText(server);
         // A worker that has not told yet takes every server for good.
-        return { label, up: up.get(`${label} ${zone}`) !== 0 };
+        return { label, up: up.get(placeText(label, zone, view)) !== 0 };
       });
     return {
       way: (question) => {
-        const group = this.#ways.groups[this.#ways.groupOf(question) - 1];
-        const zone = this.#ways.configOf(question)?.zone;
-        if (group?.way.kind !== 'forward')
-          return { name: 'upstream', servers: described(this.#generation.config.upstream.servers) };
-        return { name: `zone ${zone}`, servers: described(group.way.servers, group.zone) };
+        const group = this.#partitions.groups[this.#partitions.groupOf(question) - 1];
+        if (group === undefined)
+          return { name: 'upstream', servers: described(this.#generation.config.upstream.servers), stub: false };
+        const zone = this.#partitions.configOf(question)?.zone;
+        return {
+          name: zone === undefined ? `upstream of view ${group.view}` : `zone ${zone}`,
+          servers: described(group.servers, group.zone, group.view),
+          stub: group.kind === 'stub',
+        };
       },
     };
   }
@@ -167,7 +173,8 @@ export class Explainer {
     const attended = new Set(this.#plugins.flatMap(({ plugin }) => plugin.listCategories ?? []));
     const { current, facts } = this.#lists;
     if (!current) return [];
-    const mask = this.#lists.mask(({ category }) => !attended.has(category));
+    this.#views?.enter(query);
+    const mask = this.#lists.mask(({ category }) => !attended.has(category)) & query.lists;
     const found = current.names.lookup(query.question, mask);
     return facts.flatMap(({ category }, list): Match[] => {
       if ((found & (1 << list)) === 0 || !current.names.matchOf(list)) return [];
@@ -177,7 +184,7 @@ export class Explainer {
   }
 
   async #located(matches: readonly Match[]): Promise<ExplainResult['lists']> {
-    const { desk } = this.#generation;
+    const { desk } = this.#generation.features.desk(LISTS);
     return Promise.all(
       matches.map(async ({ list, trigger, rule, who, reason }) => {
         const { name, category, tier } = this.#lists.facts[list]!;
@@ -226,6 +233,7 @@ export class Explainer {
     query.clientWords.set(addressWords(question.client));
     query.family = isMapped(query.clientWords) ? 4 : 6;
     query.port = CLIENT_PORT;
+    query.listener = question.listener;
     query.nowMs = this.#process.clock.nowMs();
     query.receivedMs = query.nowMs;
     const memory = new ArrayBuffer(1232);
@@ -240,6 +248,11 @@ export class Explainer {
     readQuery(query, ...this.#process.hashKey);
     return query;
   }
+}
+
+/** A server and what it is asked for, as one text. */
+function placeText(server = '', zone = '', view = ''): string {
+  return `${server} ${zone} ${view}`;
 }
 
 /** What the client would get, in one sentence. */

@@ -4,8 +4,9 @@ import type { FailureMemory } from '../cache/failures.ts';
 import type { CacheMemory } from '../cache/memory.ts';
 import type { Config } from '../config/config.ts';
 import type { Stage } from '../contract/plugin.ts';
-import type { Publication } from '../contract/publications.ts';
+import type { Publication } from '../feature/publications.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
+import type { IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import type { TcpSharesMemory } from '../transports/tcp/tcp-shares.ts';
 import type { ListenerSocket } from '../transports/udp/mmsg-listener.ts';
 
@@ -15,6 +16,8 @@ export type IoKind = 'mmsg' | 'dgram';
 /** A worker's `workerData`. */
 export interface WorkerSetup {
   readonly config: Config;
+  /** URL of the module with the list of features; undefined: src/features.ts. */
+  readonly featureList: string | undefined;
   /** Place among the workers, from 0; a replacement gets the place of the one it replaces. */
   readonly place: number;
   /** Different for every worker thread that ever ran in this process, from 1. */
@@ -30,6 +33,10 @@ export interface WorkerSetup {
   readonly tcpShares: TcpSharesMemory;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
+  /** The number of each partition of the configuration in keys of the cache. */
+  readonly partitionKeys: readonly number[];
+  /** With `config.resolve`: what is known of zones and authorities. */
+  readonly iterate: IterateMemory | undefined;
   readonly hashKey: readonly [number, number];
   /** The server's time (time/shared-time.ts). */
   readonly time: SharedArrayBuffer;

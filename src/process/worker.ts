@@ -14,16 +14,11 @@ import { OwnNames } from '../chain/own-names.ts';
 import { SuspendedQueries } from '../chain/suspended.ts';
 import { serverFacts } from '../config/config.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from '../contract/plugin.ts';
-import {
-  LISTS_TOPIC,
-  MEASURES_TOPIC,
-  type Publication,
-  pluginTopic,
-  SUBSCRIBERS_TOPIC,
-} from '../contract/publications.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
-import { type CompiledLists, ListsInForce } from '../lists/in-force.ts';
-import { listFacts } from '../lists/list-config.ts';
+import { DataHalves } from '../feature/data-halves.ts';
+import { type Publication, pluginTopic } from '../feature/publications.ts';
+import { featuresIn } from '../features.ts';
+import { lentByFeatures } from '../loading/lent-by-features.ts';
 import { mountPlugins } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { PendingShares } from '../overload/pending-shares.ts';
@@ -31,16 +26,19 @@ import { FAILED_ANSWERED, FAILED_TIMEOUT, type ForwardLimits, ForwardSource } fr
 import { randomPool } from '../resolve/forward/random.ts';
 import { SourceRouter } from '../resolve/forward/router.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
-import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
-import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
 import { ownThreadId } from '../system/thread-time.ts';
 import { RoundClock, systemClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
+import { ViewTable } from '../views/view-table.ts';
 import { TCP, UDP } from '../wire/query.ts';
+import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
-import { Ways } from '../zones/ways.ts';
+import { Partitions } from '../zones/partitions.ts';
+import type { ServerGroup } from '../zones/ways.ts';
+import { openIterator } from './open-iterator.ts';
+import { type SourceReports, validatingSource, wrappedReports } from './validating.ts';
 import { openIo, type WorkerIo } from './worker-io.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
 
@@ -92,17 +90,19 @@ async function serve(): Promise<void> {
     serveStale: config.cache.serveStaleSeconds,
   });
   const failures = new FailureTable(setup.failures);
-  const ways = new Ways(config.zones);
-  const lists = new ListsInForce(config.lists.map(listFacts));
-  const subscribers = new SubscribersInForce();
-  const measures = new MeasuresInForce(config.server.workers);
+  const partitions = new Partitions(config.zones, config.partitions, setup.partitionKeys);
+  const views = config.views.length > 0 ? new ViewTable(config.views, setup.partitionKeys, metrics) : undefined;
+  const features = new DataHalves(await featuresIn(setup.featureList), {
+    config,
+    workers: config.server.workers,
+    worker: setup.place,
+    metrics,
+  });
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
-    server: serverFacts(config.server, config.notice),
-    lists,
-    subscribers,
-    measures,
+    server: serverFacts(config.server, config.notice, config.views),
+    ...lentByFeatures(features),
     shared: setup.shared,
     worker: setup.place,
     clock,
@@ -122,7 +122,8 @@ async function serve(): Promise<void> {
     ownNames: new OwnNames(config.server.identity),
     cache,
     failures,
-    localZones: ways,
+    localZones: partitions,
+    views,
     suspended,
     metrics,
     clock,
@@ -143,42 +144,67 @@ async function serve(): Promise<void> {
   });
   nudge = io.nudge;
   const tcp = await openTcp(chain, metrics, io);
-  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, zone?: string) =>
+  const reports: SourceReports = {
+    onAnswer: (question, answer, nowMs, effort) => {
+      cache.insert(question, answer, nowMs);
+      failures.forget(question, nowMs);
+      // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
+      chain?.resolved(question, answer.kind, effort, nowMs);
+    },
+    onFailure: (question, ede, nowMs, kind, effort) => {
+      chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
+      // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
+      if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
+      else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
+    },
+  };
+  const validating = validatingSource({
+    features,
+    waiters: chain,
+    suspended,
+    cache,
+    failures,
+    reports,
+    timeoutMs: config.upstream.timeoutMs,
+    clock,
+    metrics,
+    hashKey: setup.hashKey,
+    nudge: io.nudge,
+  });
+  const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
+  const wiring = {
+    sockets: io.openUpstream,
+    waiters: validating ?? chain,
+    suspendedNext: validating?.tokens.next ?? suspended.next,
+    onAnswer,
+    onForeseen: (question: Question) => cache.foresee(question),
+    onFailure,
+    mayRepeat: (question: Question) => chain?.mayAskAgain(question) ?? true,
+    clock,
+    random32,
+    metrics,
+    cookies: config.upstream.cookies,
+    nameServers: config.lists.some(({ category }) => category === 'policy'),
+    mixedCase: config.upstream.mixedCase,
+    nudge: io.nudge,
+  };
+  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, group?: ServerGroup) =>
     new ForwardSource({
+      ...wiring,
       servers,
-      ...(zone !== undefined && { zone }),
-      sockets: io.openUpstream,
-      waiters: chain!,
-      suspendedNext: suspended.next,
-      onAnswer: (question, answer, nowMs, effort) => {
-        cache.insert(question, answer, nowMs);
-        failures.forget(question, nowMs);
-        // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
-        chain?.resolved(question, answer.kind, effort, nowMs);
-      },
-      onForeseen: (question) => cache.foresee(question),
-      onFailure: (question, ede, nowMs, kind, effort) => {
-        chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
-        // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
-        if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
-        else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
-      },
-      mayRepeat: (question) => chain?.mayAskAgain(question) ?? true,
-      clock,
-      random32,
-      metrics,
+      ...(group && { labels: labelsOf(group) }),
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
-      cookies: config.upstream.cookies,
-      nameServers: config.lists.some(({ category }) => category === 'policy'),
-      mixedCase: config.upstream.mixedCase,
       lowerCaseZones: config.upstream.lowerCaseZones,
-      nudge: io.nudge,
     });
-  const general = openSource(config.upstream.servers, {});
-  const special = ways.groups.map(({ zone, way }) =>
-    openSource(way.kind === 'forward' ? way.servers : [], { tasks: ZONE_TASKS }, zone),
+  const general = config.resolve
+    ? openIterator(setup, config.resolve, partitions, wiring)
+    : openSource(config.upstream.servers, {});
+  const special = partitions.groups.map((group) =>
+    openSource(group.servers, group.zone === undefined ? {} : { tasks: ZONE_TASKS }, group),
   );
-  const source = new SourceRouter(ways, [general, ...special]);
+  const router = new SourceRouter(partitions, [general, ...special]);
+  if (validating !== undefined) validating.inner = router;
+  const source = validating ?? router;
   chain.source = source;
   chain.routes[UDP] = io.listener;
   chain.routes[TCP] = tcp;
@@ -208,15 +234,14 @@ async function serve(): Promise<void> {
     if (draining && (nowMs >= drainedByMs || (suspended.size === 0 && tcp.connections === 0))) io.stop();
   }
 
-  const updates = new Map([
-    [LISTS_TOPIC, (value: unknown) => lists.take(value as CompiledLists)],
-    [MEASURES_TOPIC, (value: unknown) => measures.take(value as PublishedMeasures)],
-    [SUBSCRIBERS_TOPIC, (value: unknown) => subscribers.take(value as PublishedSubscribers)],
-  ]);
+  const updates = new Map<string, (value: unknown) => void>();
   for (const { plugin, hooks } of plugins) {
     if (hooks.update) updates.set(pluginTopic(plugin.name), (value) => hooks.update?.(value));
   }
-  const take = ({ topic, value }: Publication) => updates.get(topic)?.(value);
+  const take = (publication: Publication) => {
+    features.take(publication);
+    updates.get(publication.topic)?.(publication.value);
+  };
   for (const publication of setup.published) take(publication);
 
   main.on('message', (message: ToWorker) => {
@@ -307,6 +332,10 @@ async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<Tc
       await server.listen({ host: address, port }, listener);
   }
   return server;
+}
+
+function labelsOf({ zone, view }: ServerGroup): Record<string, string> {
+  return { ...(zone !== undefined && { zone }), ...(view !== undefined && { view }) };
 }
 
 function say(level: LogLevel, fields: object, text: string): void {

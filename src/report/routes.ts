@@ -1,0 +1,95 @@
+/** `/v1/report`: the transparency report of a span of days. It names nobody, but it is the privacy officer who publishes it. */
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { Auditor } from '../audit/entry.ts';
+import { recordHere } from '../audit/scope.ts';
+import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { generalError } from '../errors/errors.ts';
+import type { ReportSpan, TransparencyReport } from './report.ts';
+
+const count = z.int().min(0);
+const reportSchema = z.strictObject({
+  from: z.string(),
+  to: z.string(),
+  generatedAt: z.string().describe('ISO 8601, UTC.'),
+  version: z.string(),
+  queries: count,
+  measures: z.array(
+    z.strictObject({
+      plugin: z.string(),
+      stage: z.string(),
+      summary: z.string(),
+      counts: z.array(
+        z.strictObject({
+          help: z.string(),
+          labels: z.record(z.string(), z.string()),
+          count,
+          days: count.describe('Days on which it rose.'),
+        }),
+      ),
+    }),
+  ),
+  lists: z.array(z.strictObject({ name: z.string(), category: z.string(), tier: z.string(), ground: z.string() })),
+  actions: z.array(z.strictObject({ action: z.string(), count, first: z.string(), last: z.string() })),
+  deletions: z.array(z.strictObject({ dataset: z.string(), times: count, rows: count, last: z.string() })),
+  consent: z.array(
+    z.strictObject({
+      action: z.string(),
+      channel: z.string(),
+      count: count.nullable().describe('null: of fewer people than smallestCell.'),
+    }),
+  ),
+  smallestCell: count,
+  audit: z.strictObject({ ok: z.boolean(), entries: count, head: z.string().nullable() }),
+});
+
+export interface ReportRoutesDeps {
+  readonly audit: Auditor;
+  /** Rejects with SekishoError where something it is made of cannot be read. */
+  readonly report: (span: ReportSpan) => Promise<TransparencyReport>;
+}
+
+const DAY = /^\d{4}-\d{2}-\d{2}$/;
+const day = { type: 'string', pattern: DAY.source, description: 'YYYY-MM-DD, in UTC, included.' } as const;
+
+export function reportRoutes(app: FastifyInstance, { audit, report }: ReportRoutesDeps): void {
+  app.get<{ Querystring: ReportSpan }>(
+    '/v1/report',
+    {
+      config: { roles: ['privacy'], audit: { of: 'read', actions: ['report.read'] } },
+      schema: {
+        summary: 'The transparency report: what was done, how often, what was deleted; names nobody',
+        querystring: {
+          type: 'object',
+          required: ['from', 'to'],
+          additionalProperties: false,
+          properties: { from: day, to: day },
+        },
+        response: { 200: responseSchema(reportSchema), '4xx': responseSchema(errorSchema) },
+      },
+    },
+    async ({ query, identity }) => {
+      const span = checkedSpan(query.from, query.to);
+      recordHere(audit, {
+        who: identity?.name ?? '',
+        role: identity?.roles.join(', ') ?? '',
+        action: 'report.read',
+        purpose: 'transparency report',
+        detail: { ...span },
+      });
+      return report(span);
+    },
+  );
+}
+
+/** Throws SekishoError SEKISHO_REQUEST_INVALID where these are no days, or end before they begin. */
+export function checkedSpan(from: string, to: string): ReportSpan {
+  for (const [name, text] of [
+    ['from', from],
+    ['to', to],
+  ] as const)
+    if (!DAY.test(text) || Number.isNaN(Date.parse(text)) || new Date(text).toISOString().slice(0, 10) !== text)
+      throw generalError('SEKISHO_REQUEST_INVALID', `${name}: '${text}' is no day of the form YYYY-MM-DD`);
+  if (to < from) throw generalError('SEKISHO_REQUEST_INVALID', `to: ${to} lies before ${from}`);
+  return { from, to };
+}
