@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { rulesWithoutStore } from '../../test/support/desk-without-store.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { auditError } from '../audit/errors.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
@@ -84,7 +84,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
-    measures: measuresWithoutStore(),
+    rules: rulesWithoutStore(),
     time: new LatestTime(systemClock, noMark),
     audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
     report: { audit: { record: () => {} }, report: emptyReport },

@@ -26,6 +26,7 @@ import { leaseRoutes } from './leases.ts';
 import { listRoutes } from './lists.ts';
 import { measureRoutes } from './measures.ts';
 import { reportRoutes } from './report.ts';
+import { ruleRoutes } from './rules.ts';
 import {
   auditSchema,
   explainSchema,
@@ -118,7 +119,8 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => openRoutes(scope, deps));
   await app.register(async (scope) => tokenRoutes(scope, deps));
   await app.register(async (scope) => listRoutes(scope, deps.lists));
-  await app.register(async (scope) => measureRoutes(scope, deps.measures, deps.audit));
+  await app.register(async (scope) => measureRoutes(scope, deps.rules, deps.audit));
+  await app.register(async (scope) => ruleRoutes(scope, deps.rules, deps.audit));
   await app.register(async (scope) => consentRoutes(scope, deps));
   await app.register(async (scope) => leaseRoutes(scope, deps));
   await app.register(async (scope) => reportRoutes(scope, deps.report));

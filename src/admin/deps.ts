@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { AuditEntry } from '../audit/entry.ts';
 import type { AuditLog } from '../audit/log.ts';
 import type { Config } from '../config/config.ts';
-import type { MeasureDesk } from '../rules/desk.ts';
+import type { RulesDesk } from '../rules/desk.ts';
 import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { CacheRoutesDeps } from './cache.ts';
 import type { ListRoutesDeps } from './lists.ts';
@@ -24,7 +24,7 @@ export interface AdminDeps {
   /** Who asked is recorded with what changed. */
   reload(by: Pick<AuditEntry, 'who' | 'role'>): Promise<ReloadResult>;
   readonly audit: Pick<AuditLog, 'record' | 'verify' | 'acknowledge'> & Partial<Pick<AuditLog, 'recordAll'>>;
-  readonly measures: MeasureDesk;
+  readonly rules: RulesDesk;
   ready(): boolean;
   readonly pluginRoutes: readonly PluginRoutes[];
   readonly lists: ListRoutesDeps;

@@ -6,7 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { rulesWithoutStore } from '../../test/support/desk-without-store.ts';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
@@ -61,7 +61,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} }, approval },
-    measures: measuresWithoutStore(),
+    rules: rulesWithoutStore(),
     time: new LatestTime(systemClock, noMark),
     audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
     cache: cacheWithout(),

@@ -7,7 +7,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
 import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { rulesWithoutStore } from '../../test/support/desk-without-store.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
@@ -109,7 +109,7 @@ beforeAll(async () => {
     ready: () => true,
     pluginRoutes: [],
     lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
-    measures: measuresWithoutStore(),
+    rules: rulesWithoutStore(),
     time: new LatestTime(systemClock, noMark),
     audit: {
       record: () => {},

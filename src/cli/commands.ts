@@ -405,23 +405,52 @@ minutes. A whole zone needs --escalate. \`sekisho measures\` shows what is in fo
   },
   {
     name: 'measures',
-    usage: '[list|changes] | lift ID',
-    summary: 'show what diagnoses have put in force, and lift it',
+    usage: '[list|changes] | renew ID --evidence TEXT --approver WHO --expires D | lift ID',
+    summary: 'show what diagnoses have put in force, renew it, lift it',
     help: `list (the default) shows what \`diagnose --apply\` has put in force: what it is on, how many
 queries it matched and limited, the rate now and the rate below which it lifts itself,
 when it ends, on which ground, who approved it. Ended ones are shown for another day.
 
-lift ID takes one back at once; --reason is kept. changes: who did what, when and why.
+lift ID takes one back at once; --reason is kept. renew ID gives one that is in force another
+term, on fresh evidence. changes: who did what, when and why. \`sekisho rules\` shows measures
+and all other temporary rules together.
 What a measure is on may be somebody's address: looks are in the audit log, with --reason.
 Roles: operator or security; privacy may look.`,
     examples: [
       ['sekisho measures', 'what is in force'],
+      [
+        'sekisho measures renew m3 --evidence "graph of 15:10, still 9 kq/s" --approver "shift lead" --expires 2h',
+        'another term',
+      ],
       ['sekisho measures lift m3 --reason "hits a customer, ticket 4711"', 'lift it now'],
     ],
-    options: ['reason'],
+    options: ['reason', ...STATEMENTS],
     words: [0, 2],
-    trace: { list: ['measure.read'], lift: ['measure.lift'], changes: ['measure.read'] },
+    trace: { list: ['measure.read'], renew: ['measure.renew'], lift: ['measure.lift'], changes: ['measure.read'] },
     load: async () => (await import('./measures.ts')).measures,
+  },
+  {
+    name: 'rules',
+    usage: '[list|changes] | renew ID --evidence TEXT --approver WHO --expires D | lift ID',
+    summary: 'every temporary rule, whoever brought it in, and the change log of all',
+    help: `list (the default) shows every rule of the desk: those of \`sinkhole add\` and those that
+\`diagnose --apply\` has put in force. What it is on, which plugin matches it, how many queries it
+matched and limited, when it ends, on which ground, who approved it and who brought it in.
+Ended ones are shown for another day.
+
+changes: who did what to which rule, when and why, in one log. renew ID gives a rule another term,
+on fresh evidence; lift ID takes it back at once, and --reason is kept.
+What was stated with a rule may name an address: looks are in the audit log, with --reason.
+Roles: operator or security; privacy may look.`,
+    examples: [
+      ['sekisho rules', 'what is in force'],
+      ['sekisho rules changes', 'what was done'],
+      ['sekisho rules lift m3 --reason "attack over, ticket 4711"', 'lift it now'],
+    ],
+    options: ['reason', ...STATEMENTS],
+    words: [0, 2],
+    trace: { list: ['rule.read'], renew: ['rule.renew'], lift: ['rule.lift'], changes: ['rule.read'] },
+    load: async () => (await import('./rules.ts')).rules,
   },
   {
     name: 'report',

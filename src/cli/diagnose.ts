@@ -1,7 +1,7 @@
 /** `sekisho diagnose`: what explains an overload, in one screen. */
 import type { DiagnosisReport } from '../../plugins/query-history/report-shapes.ts';
 import type { SekishoError } from '../errors/errors.ts';
-import type { MeasureView } from '../rules/measure-view.ts';
+import type { MeasureView } from '../rules/rule-view.ts';
 import { sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { cliError } from './errors.ts';

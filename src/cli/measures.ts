@@ -1,19 +1,21 @@
 /** `sekisho measures`: what proposals of diagnoses are in force in the running server. */
 
 import type { SekishoError } from '../errors/errors.ts';
-import type { MeasureChangesView, MeasuresView, MeasureView } from '../rules/measure-view.ts';
+import type { MeasureChangesView, MeasuresView, MeasureView } from '../rules/rule-view.ts';
 import { getJson, sendJson } from './admin-client.ts';
 import type { Args } from './args.ts';
 import { cliError } from './errors.ts';
 import { durationWords, numberText, table } from './layout.ts';
+import { statements } from './statements.ts';
 import { printable, type Terminal } from './terminal.ts';
 
-const VERBS = ['list', 'lift', 'changes'];
+const VERBS = ['list', 'renew', 'lift', 'changes'];
 
 export async function measures(args: Args, terminal: Terminal): Promise<number> {
   const [verb = 'list', id, ...more] = args.positionals;
   if (!VERBS.includes(verb)) throw usage(`measures takes ${VERBS.join(', ')}, not '${verb}'`);
-  if (more.length > 0 || (id !== undefined && verb !== 'lift')) throw usage(`one word too many for measures ${verb}`);
+  const takesId = verb === 'lift' || verb === 'renew';
+  if (more.length > 0 || (id !== undefined && !takesId)) throw usage(`one word too many for measures ${verb}`);
   const { answer, text } = await answered(verb, id, args, terminal);
   terminal.out(args.json ? `${JSON.stringify(answer, null, 2)}\n` : text);
   return 0;
@@ -31,6 +33,14 @@ async function answered(verb: string, id: string | undefined, args: Args, termin
       terminal,
     );
     return { answer, text: measureChangesText(answer, terminal) };
+  }
+  if (verb === 'renew') {
+    if (id === undefined)
+      throw usage('which measure? sekisho measures renew ID --evidence TEXT --approver WHO --expires 2h');
+    const path = `/v1/measures/${encodeURIComponent(id)}/renew`;
+    const answer = await sendJson<MeasureView>('POST', path, statements(args), args.config, terminal);
+    const ends = durationWords((Date.parse(answer.endsAt) - Date.now()) / 1000);
+    return { answer, text: `${answer.id} has another term on every worker; it ends by itself in ${ends}\n` };
   }
   if (id === undefined) throw usage('which measure? sekisho measures lift ID --reason TEXT');
   const body = args.options.reason === undefined ? {} : { reason: args.options.reason };

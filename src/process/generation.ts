@@ -25,7 +25,8 @@ import { pluginError } from '../loading/errors.ts';
 import { loadPlugin, metricPrefix } from '../loading/plugins.ts';
 import type { MetricSample, RetiredMetrics } from '../metrics/prometheus.ts';
 import { Metrics } from '../metrics/registry.ts';
-import type { MeasureCarrier, MeasureDesk } from '../rules/desk.ts';
+import type { RuleCarrier } from '../rules/carriers.ts';
+import type { RulesDesk } from '../rules/desk.ts';
 import type { TimeStore } from '../store/time-store.ts';
 import { noticeDesk } from '../subscribers/consent/notice-desk.ts';
 import { SubscriberDesk } from '../subscribers/desk.ts';
@@ -69,7 +70,7 @@ export interface ProcessParts {
   /** What plugins keep beyond a reload. */
   readonly lasting: LastingParts;
   readonly audit: AuditLog;
-  readonly measures: MeasureDesk;
+  readonly rules: RulesDesk;
   /** What /metrics shows under a name; nothing while the server is not up. */
   readonly samples: (name: string) => readonly MetricSample[];
 }
@@ -97,7 +98,7 @@ export class Generation {
   readonly #setInForce: (inForce: boolean) => void;
   readonly #closers: (() => void | Promise<void>)[];
   readonly #retired: RetiredMetrics;
-  readonly #measures: MeasureDesk;
+  readonly #rules: RulesDesk;
 
   private constructor(
     config: Config,
@@ -124,9 +125,13 @@ export class Generation {
     this.pluginRoutes = controls.routes;
     const { audit } = parts;
     const auditHolds = controls.auditHolds;
+    const measures = controls.measures;
     this.measure = () => {
       controls.metrics.values[auditHolds] = audit.damage === undefined ? 1 : 0;
       subscribers?.measure();
+      const running = parts.rules.list(({ origin, endedAtMs }) => origin === 'diagnosis' && endedAtMs === undefined);
+      for (const state of ['in-force', 'dry-run'] as const)
+        controls.metrics.values[measures[state]] = running.filter(({ rule }) => rule.state === state).length;
     };
     this.#setInForce = (inForce) => {
       controls.inForce = inForce;
@@ -139,7 +144,7 @@ export class Generation {
     controls.closers.push(() => this.#stopForgetting?.());
     this.#closers = controls.closers;
     this.#retired = parts.retired;
-    this.#measures = parts.measures;
+    this.#rules = parts.rules;
   }
 
   /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
@@ -158,18 +163,11 @@ export class Generation {
       const shared: unknown[] = [];
       for (const [i, plugin] of plugins.entries())
         shared.push((await controls.start(plugin, config.plugins[i]?.options, config, parts))?.shared);
-      const gauge = (state: string) =>
-        controls.metrics.gauge('sekisho_measures', 'Measures that operators have put in force.', { state });
-      const [inForce, dryRuns] = [gauge('in-force'), gauge('dry-run')];
       controls.closers.push(
-        await parts.measures.attach({
+        await parts.rules.attach({
           plugins: new Set(plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name)),
           carriers: controls.carriers,
-          publish: (measures) => {
-            controls.metrics.values[inForce] = measures.measures.filter(({ dryRun }) => !dryRun).length;
-            controls.metrics.values[dryRuns] = measures.measures.length - controls.metrics.values[inForce]!;
-            return controls.publications.publish(MEASURES_TOPIC, measures);
-          },
+          publish: (measures) => controls.publications.publish(MEASURES_TOPIC, measures),
         }),
       );
       const desk = await openDesk(config, parts, controls);
@@ -196,8 +194,8 @@ export class Generation {
 
   /** It serves from now on: its lists are fetched, its terms are in force. Rejects where something cannot be had. */
   async activate(): Promise<void> {
-    this.#measures.approval = approvalOf(this.config);
-    this.#measures.keepMs = this.config.measures.keepMs;
+    this.#rules.approval = approvalOf(this.config);
+    this.#rules.keepMs = this.config.measures.keepMs;
     await this.desk.activate();
     await this.subscribers?.activate();
     this.#setInForce(true);
@@ -313,15 +311,23 @@ class Controls {
   readonly metrics = new Metrics();
   readonly routes: PluginRoutes[] = [];
   readonly closers: (() => void | Promise<void>)[] = [];
-  readonly carriers = new Map<string, MeasureCarrier>();
+  readonly carriers = new Map<string, RuleCarrier>();
   /** A plugin keeps notices, and answers for how long. */
   noticesTaken = false;
   /** Between `activate` and `deactivate`. */
   inForce = false;
+  readonly measures = {
+    'in-force': this.#measures('in-force'),
+    'dry-run': this.#measures('dry-run'),
+  };
   readonly auditHolds = this.metrics.gauge(
     'sekisho_audit_log_holds',
     '0 where the audit log was found damaged and nobody has acknowledged it: reads of personal data are refused.',
   );
+
+  #measures(state: string): number {
+    return this.metrics.gauge('sekisho_measures', 'Measures that operators have put in force.', { state });
+  }
 
   /** Different names on the list, as compiled last; undefined while nothing is. */
   #namesOf(list: number): number | undefined {
@@ -386,10 +392,11 @@ class Controls {
       },
       workers: config.server.workers,
       audit: parts.audit,
-      measures: parts.measures,
+      measures: parts.rules,
+      rules: parts.rules,
       approval: approvalOf(config),
       beforeTimeIsSetBack: (record) => void this.closers.push(parts.time.onAccept(record)),
-      carryMeasures: (carrier) => void this.carriers.set(plugin.name, carrier),
+      carryRules: (carrier) => void this.carriers.set(plugin.name, carrier),
       samples: parts.samples,
       dataFolder: () => {
         const folder = join(config.server.dataFolder, plugin.name);

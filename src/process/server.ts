@@ -28,7 +28,7 @@ import { PortalMemory } from '../notice/portal-memory.ts';
 import { NoticeServer, type PreparedPages } from '../notice/server.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from '../report/report.ts';
 import { TallyLog } from '../report/tally-log.ts';
-import { openMeasures } from '../rules/open.ts';
+import { openRules } from '../rules/open.ts';
 import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { TimeStore } from '../store/time-store.ts';
@@ -132,7 +132,7 @@ class Server {
     this.#log = log;
     this.#process = parts;
     this.#portal = new PortalMemory(parts.time.termMs(), performance, () => parts.time.flush());
-    parts.time.onAccept(() => parts.measures.recordEnds());
+    parts.time.onAccept(() => parts.rules.recordEnds());
     parts.time.onAccept(() => this.#portal.endAll());
     parts.time.onAccept(() => recordEndedGrounds(this.#generation.config, parts.timeStore, parts.time, log));
     const retiring = () =>
@@ -196,7 +196,7 @@ class Server {
       starved: [],
       lasting: new LastingParts(),
       audit,
-      measures: openMeasures(config.server.dataFolder, { clock: time, audit, log }),
+      rules: await openRules(config.server.dataFolder, { clock: time, audit, log }),
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
       giveUp: (why) => {
         log.fatal({ reason: why }, 'nobody answers any more: this process ends, so that a supervisor begins anew');
@@ -478,7 +478,7 @@ class Server {
       explain: (question) => this.#explainer.explain(question),
       reload: (by) => this.reload(by),
       audit: this.#process.audit,
-      measures: this.#process.measures,
+      rules: this.#process.rules,
       time: this.#process.time,
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
@@ -579,8 +579,8 @@ function saysPluginsWords(error: unknown): boolean {
 }
 
 /** The files and threads that last as long as the process. */
-async function closeParts({ measures, audit, subscribers, timeStore }: ProcessParts): Promise<void> {
-  measures.close();
+async function closeParts({ rules, audit, subscribers, timeStore }: ProcessParts): Promise<void> {
+  await rules.close();
   // Each notes its end in the other's file.
   audit.look();
   await subscribers?.close();

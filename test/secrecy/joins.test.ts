@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { joined, tracksOf } from '../../plugins/query-history/joiner.ts';
 import type { DiagnosisReport, HistoryReport } from '../../plugins/query-history/report-shapes.ts';
-import type { MeasuresView, MeasureView } from '../../src/rules/measure-view.ts';
+import type { MeasuresView, MeasureView } from '../../src/rules/rule-view.ts';
 import { askUdp } from '../support/dns-client.ts';
 import { waitFor } from '../support/observe.ts';
 import { startWorld, type World } from './world.ts';
