@@ -45,8 +45,8 @@ const reportSchema = z.strictObject({
 
 export interface ReportRoutesDeps {
   readonly audit: Auditor;
-  /** Throws SekishoError where something it is made of cannot be read. */
-  readonly report: (span: ReportSpan) => TransparencyReport;
+  /** Rejects with SekishoError where something it is made of cannot be read. */
+  readonly report: (span: ReportSpan) => Promise<TransparencyReport>;
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;

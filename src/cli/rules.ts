@@ -1,57 +1,40 @@
 /** `sekisho rules`: every temporary rule of the running server, whoever brought it in, and the one change log of all. */
-import type { SekishoError } from '../errors/errors.ts';
+import type { Args } from '../commands/command.ts';
+import { durationWords, numberText, table } from '../commands/layout.ts';
+import { statements } from '../commands/statements.ts';
+import { printable, type Terminal } from '../commands/terminal.ts';
 import type { DeskChangesView, DeskRulesView, DeskRuleView } from '../rules/rule-view.ts';
-import { getJson, sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { durationWords, numberText, table } from './layout.ts';
-import { STATEMENTS, statements } from './statements.ts';
-import { printable, type Terminal } from './terminal.ts';
-
-/** What each verb takes; other options are a mistake that must not pass unseen. */
-const VERBS: Readonly<Record<string, readonly string[]>> = {
-  list: ['reason'],
-  changes: ['reason'],
-  renew: STATEMENTS,
-  lift: ['reason'],
-};
 
 export async function rules(args: Args, terminal: Terminal): Promise<number> {
-  const [verb = 'list', id] = args.positionals;
-  const taken = Object.hasOwn(VERBS, verb) ? VERBS[verb] : undefined;
-  if (!taken) throw usage(`rules takes ${Object.keys(VERBS).join(', ')}, not '${verb}'`);
-  const strange = [...Object.keys(args.options), ...args.flags].find((option) => !taken.includes(option));
-  if (strange !== undefined) throw usage(`rules ${verb} does not take --${strange}`);
-  if ((verb === 'renew' || verb === 'lift') !== (id !== undefined))
-    throw usage(id === undefined ? `which rule? sekisho rules ${verb} ID` : `one word too many for rules ${verb}`);
-  const { answer, text } = await answered(verb, id ?? '', args, terminal);
+  const { answer, text } = await answered(args, terminal);
   terminal.out(args.json ? `${JSON.stringify(answer, null, 2)}\n` : text);
   return 0;
 }
 
-async function answered(verb: string, id: string, args: Args, terminal: Terminal) {
-  const { config } = args;
+async function answered(args: Args, terminal: Terminal) {
+  const { verb, server } = args;
+  const [id = ''] = args.positionals;
   if (verb === 'list') {
-    const answer = await getJson<DeskRulesView>(withReason('/v1/rules', verb, args), config, terminal);
+    const answer = await server.get<DeskRulesView>(withReason('/v1/rules', verb, args));
     return { answer, text: rulesText(answer, terminal) };
   }
   if (verb === 'changes') {
-    const answer = await getJson<DeskChangesView>(withReason('/v1/rules/changes', verb, args), config, terminal);
+    const answer = await server.get<DeskChangesView>(withReason('/v1/rules/changes', verb, args));
     return { answer, text: changesText(answer, terminal) };
   }
   const path = `/v1/rules/${encodeURIComponent(id)}`;
   if (verb === 'renew') {
-    const answer = await sendJson<DeskRuleView>('POST', `${path}/renew`, statements(args), config, terminal);
+    const answer = await server.send<DeskRuleView>('POST', `${path}/renew`, statements(args));
     return { answer, text: `${answer.id} (${printable(answer.text)}) has another term on every worker\n` };
   }
-  const body = args.options.reason === undefined ? {} : { reason: args.options.reason };
-  const answer = await sendJson<DeskRuleView>('DELETE', path, body, config, terminal);
+  const { reason } = args.options;
+  const answer = await server.send<DeskRuleView>('DELETE', path, reason === undefined ? {} : { reason });
   return { answer, text: `${answer.id} is lifted on every worker: ${printable(answer.text)}\n` };
 }
 
 /** What was stated with a rule may name somebody's address: looking at it is recorded, with what it is for. */
 function withReason(path: string, verb: string, { options }: Args): string {
-  const reason = options.reason ?? `to see which rules there are (sekisho rules ${verb})`;
+  const reason = options['reason'] ?? `to see which rules there are (sekisho rules ${verb})`;
   return `${path}?${new URLSearchParams({ reason })}`;
 }
 
@@ -109,8 +92,4 @@ function endText({ endsAt, reviewAt, endedAt, endedWhy }: DeskRuleView): string 
 
 function countText(count: number | null): string {
   return count === null ? '–' : numberText(count);
-}
-
-function usage(message: string): SekishoError {
-  return cliError('SEKISHO_USAGE', message);
 }

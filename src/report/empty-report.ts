@@ -1,7 +1,7 @@
 /** For tests of what only needs a report to be there. */
 import { type ReportSpan, type TransparencyReport, transparencyReport } from './report.ts';
 
-export function emptyReport(span: ReportSpan): TransparencyReport {
+export async function emptyReport(span: ReportSpan): Promise<TransparencyReport> {
   return transparencyReport(span, {
     version: '0.1.0',
     nowMs: 0,

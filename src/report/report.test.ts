@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ManualClock } from '../time/clock.ts';
 import { reportPage } from './page.ts';
 import { type ReportSources, transparencyReport } from './report.ts';
+import { openSqliteTallyStore } from './sqlite-tally-store.ts';
 import { dayOf, KEPT_DAYS, TallyLog } from './tally-log.ts';
 
 const DAY_MS = 86_400_000;
+const stored = (folder: string) => openSqliteTallyStore(join(folder, 'tally.db'), 0);
 const silent = { warn: () => {}, error: () => {} };
 let folder = '';
 beforeEach(() => {
@@ -20,60 +22,60 @@ describe('the daily tallies', () => {
     { name: 'sekisho_c2_block_blocked_total', help: 'Blocked.', labels: { list: 'c2-feed', action: 'nodata' }, value },
   ];
 
-  it('add what a counter rose by to the day on which it rose, over restarts too', () => {
+  it('add what a counter rose by to the day on which it rose, over restarts too', async () => {
     const clock = new ManualClock();
     const first = dayOf(clock.wallMs());
     let value = 5;
-    let log = new TallyLog(folder, clock, silent, () => blocked(value));
-    log.tick();
+    let log = new TallyLog(stored(folder), clock, silent, () => blocked(value));
+    await log.tick();
     value = 7;
-    log.tick();
+    await log.tick();
     clock.advance(DAY_MS);
     value = 10;
-    log.close();
+    await log.close();
     // A new process counts from 0.
     value = 4;
-    log = new TallyLog(folder, clock, silent, () => blocked(value));
-    log.tick();
+    log = new TallyLog(stored(folder), clock, silent, () => blocked(value));
+    await log.tick();
     const second = dayOf(clock.wallMs());
     const one = {
       name: 'sekisho_c2_block_blocked_total',
       help: 'Blocked.',
       labels: { action: 'nodata', list: 'c2-feed' },
     };
-    expect(log.between(first, second)).toEqual([{ ...one, count: 14, days: 2 }]);
-    expect(log.between(second, second)).toEqual([{ ...one, count: 7, days: 1 }]);
-    expect(log.between('2001-01-01', '2001-12-31')).toEqual([]);
-    log.close();
+    expect(await log.between(first, second)).toEqual([{ ...one, count: 14, days: 2 }]);
+    expect(await log.between(second, second)).toEqual([{ ...one, count: 7, days: 1 }]);
+    expect(await log.between('2001-01-01', '2001-12-31')).toEqual([]);
+    await log.close();
   });
 
-  it('forget days that are older than what is kept', () => {
+  it('forget days that are older than what is kept', async () => {
     const clock = new ManualClock();
     const first = dayOf(clock.wallMs());
     let value = 1;
-    const log = new TallyLog(folder, clock, silent, () => blocked(value));
-    log.tick();
+    const log = new TallyLog(stored(folder), clock, silent, () => blocked(value));
+    await log.tick();
     clock.advance((KEPT_DAYS + 1) * DAY_MS);
     value = 2;
-    log.tick();
-    expect(log.between(first, first)).toEqual([]);
-    log.close();
+    await log.tick();
+    expect(await log.between(first, first)).toEqual([]);
+    await log.close();
   });
 
-  it('cannot be kept where the folder is not there, and say so', () => {
+  it('cannot be kept where the folder is not there, and say so', async () => {
     const said: string[] = [];
     const log = new TallyLog(
-      join(folder, 'none'),
+      stored(join(folder, 'none')),
       new ManualClock(),
       { ...silent, error: (_, text) => said.push(text) },
       () => blocked(1),
     );
-    log.tick();
-    expect([log.between('2026-01-01', '2026-12-31'), said]).toEqual([
+    await log.tick();
+    expect([await log.between('2026-01-01', '2026-12-31'), said]).toEqual([
       [],
       ['daily tallies cannot be kept: transparency reports will lack these days'],
     ]);
-    log.close();
+    await log.close();
   });
 });
 

@@ -6,7 +6,7 @@
  */
 import type { ActionSummary, AuditVerdict } from '../audit/log.ts';
 import type { LedgerTally } from '../subscribers/consent/ledger.ts';
-import type { Tally } from './tally-log.ts';
+import type { Tally } from './tally-store.ts';
 
 /** Counts of people below this are shown as "fewer than". */
 export const SMALLEST_CELL = 10;

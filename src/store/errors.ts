@@ -1,4 +1,4 @@
-/** What stores with an anchored chain (chain-guard.ts) have in common. */
+/** What stores (store.ts), and those with an anchored chain (chain-guard.ts), have in common. */
 import { type Catalogue, errorsOf } from '../errors/errors.ts';
 
 export const STORE_ERRORS = {
@@ -7,6 +7,13 @@ export const STORE_ERRORS = {
     exitCode: 1,
     meaning: 'Damage was to be accepted, but nothing is wrong with the record.',
     remedy: '`sekisho consent verify` and `sekisho audit verify` say whether the records hold.',
+  },
+  SEKISHO_STORE_FAILED: {
+    status: 503,
+    exitCode: 1,
+    meaning: 'Something that the server keeps (daily tallies, notices) could not be read or written. Serving goes on.',
+    remedy:
+      'The message carries the words of the engine: look for a full or failing disk and for permissions of the data folder.',
   },
 } as const satisfies Catalogue;
 

@@ -1,7 +1,7 @@
 /** Who asks in the tests of this folder, by which way, and what a look at them may show. */
 import { ensurePackages } from '../support/debian.ts';
 import { askTcp, askUdp } from '../support/dns-client.ts';
-import { enterOwnNetwork } from './own-network.ts';
+import { enterOwnNetwork } from '../support/own-network.ts';
 
 // What has to be fetched comes first: the test's own network has no way out.
 const missing = ensurePackages(['nsd', 'faketime', 'ip']);

@@ -5,9 +5,9 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { ConsentExport } from '../../src/admin/consent.ts';
 import { scrape, stoppedAfterwards } from '../support/observe.ts';
+import { ownAddress } from '../support/own-network.ts';
 import { cannotRun, type Home, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients.ts';
 import { KILL_9, RELOAD, STEADY, WORKER_RESTART } from './moments.ts';
-import { ownAddress } from './own-network.ts';
 import type { Attributes } from './radius-client.ts';
 import { PORTAL_HOST, startWorld, type World } from './world.ts';
 

@@ -27,7 +27,14 @@ export const PACKAGES = {
   nft: 'nftables',
   iptables: 'iptables',
   ip6tables: 'iptables',
+  fish: 'fish',
+  'dh_bash-completion': 'bash-completion',
+  'ldns-signzone': 'ldnsutils',
+  'ldns-keygen': 'ldnsutils',
+  kresd: 'knot-resolver',
 } as const;
+/** The Python that Debian's packages belong to; another one may come first in PATH. */
+export const SYSTEM_PYTHON = '/usr/bin/python3';
 export type Program = keyof typeof PACKAGES;
 
 /** Full path of a program, looked for in PATH and where Debian keeps servers; undefined where it is not installed. */
@@ -74,6 +81,14 @@ export function ensureJapaneseFont(): string | undefined {
   if (has()) return undefined;
   const reason = install(['fontconfig', 'fonts-noto-cjk']);
   return has() ? undefined : `no font has Japanese: ${reason}`;
+}
+
+/** Make sure that Debian's own Python speaks DNS (dnspython). Returns why it does not; undefined: it does. */
+export function ensurePythonDns(): string | undefined {
+  const has = () => spawnSync(SYSTEM_PYTHON, ['-c', 'import dns.message']).status === 0;
+  if (has()) return undefined;
+  const reason = install(['python3', 'python3-dnspython']);
+  return has() ? undefined : `package python3-dnspython is not installed: ${reason}`;
 }
 
 function install(packages: string[]): string {

@@ -6,7 +6,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import koffi from 'koffi';
-import { findProgram } from '../support/debian.ts';
+import { findProgram } from './debian.ts';
 
 /** unshare(2), linux/sched.h. */
 const CLONE_NEWNET = 0x40000000;
@@ -27,7 +27,7 @@ function enter(): boolean {
   if (process.platform !== 'linux' || findProgram('ip') === undefined) return false;
   // Sockets are made in this thread, and children are forked from it: its namespace is theirs.
   if (koffi.load(null).func('int unshare(int)')(CLONE_NEWNET) !== 0) return false;
-  ip('link', 'set', 'lo', 'up');
+  ip(['link', 'set', 'lo', 'up']);
   return true;
 }
 
@@ -35,14 +35,23 @@ function enter(): boolean {
 export function ownAddress(address: string): void {
   if (!entered || !address.includes(':') || address === '::1' || added.has(address)) return;
   // Nobody else is there who could have it: no waiting for duplicate address detection.
-  ip('-6', 'address', 'add', `${address}/128`, 'dev', 'lo', 'nodad');
+  ip(['-6', 'address', 'add', `${address}/128`, 'dev', 'lo', 'nodad']);
   // The kernel adds the route a moment later, from a queue of its own; until then an answer to the address is lost.
-  while (!ip('-6', 'route', 'show', 'table', 'local', address).includes('local'));
+  while (!ip(['-6', 'route', 'show', 'table', 'local', address]).includes('local'));
   added.add(address);
 }
 
-function ip(...args: string[]): string {
-  const { status, stdout, stderr } = spawnSync(findProgram('ip') ?? 'ip', args, { encoding: 'utf8' });
+/** Give the loopback interface many addresses at once. */
+export function ownAddresses(addresses: readonly string[]): void {
+  const lines = addresses.map(
+    (each) => `address add ${each}${each.includes(':') ? '/128' : '/32'} dev lo${each.includes(':') ? ' nodad' : ''}`,
+  );
+  ip(['-batch', '-'], `${lines.join('\n')}\n`);
+  for (const address of addresses) added.add(address);
+}
+
+function ip(args: readonly string[], input = ''): string {
+  const { status, stdout, stderr } = spawnSync(findProgram('ip') ?? 'ip', args, { encoding: 'utf8', input });
   if (status !== 0) throw new Error(`ip ${args.join(' ')}: ${stderr}`);
   return stdout;
 }

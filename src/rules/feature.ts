@@ -1,0 +1,13 @@
+/** Temporary rules (`sekisho rules`), as a feature of the control plane. */
+import { declareFeature } from '../feature/feature.ts';
+import { MeasuresInForce, type PublishedMeasures } from './in-force.ts';
+import type { LentRules, RulesSection } from './open.ts';
+
+export const RULES = declareFeature<RulesSection, LentRules, MeasuresInForce>({
+  name: 'rules',
+  open: async (context) => (await import('./open.ts')).openRules(context),
+  data: ({ workers, worker }) => {
+    const measures = new MeasuresInForce(workers, worker < 0);
+    return { data: measures, take: (published) => measures.take(published as PublishedMeasures) };
+  },
+});
