@@ -92,7 +92,7 @@ export class Conflicts {
     const details = found.length > 1 ? found : [];
     const own = this.#carriers.carrier(plugin)?.refusal(kind, text, details);
     if (own) return own;
-    if (kind === 'unknown') return rulesError('SEKISHO_RULE_UNKNOWN', text);
+    if (kind === 'unknown') return rulesError('SEKISHO_MEASURE_UNKNOWN', text);
     return rulesError(kind === 'refused' ? 'SEKISHO_MEASURE_REFUSED' : 'SEKISHO_MEASURE_CONFLICT', text, { details });
   }
 

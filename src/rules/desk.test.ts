@@ -178,7 +178,7 @@ test('lifting acts at once, and is audited with its reason; the same diagnosis d
   expect(await apply({ diagnosis: 'd2' })).toMatchObject({ id: 'm2' });
   await expect(apply({ diagnosis: 'd3' })).rejects.toThrow(/m2 is on the very same already/);
   await expect(desk.lift({ id: 'm9' }, '', BY)).rejects.toThrow(
-    expect.objectContaining({ code: 'SEKISHO_RULE_UNKNOWN' }),
+    expect.objectContaining({ code: 'SEKISHO_MEASURE_UNKNOWN' }),
   );
 });
 

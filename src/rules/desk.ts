@@ -282,5 +282,5 @@ export class RulesDesk {
 type Wanted = Pick<Rule, 'origin' | 'plugin' | 'match' | 'limitPerSecond' | 'dryRun' | 'proposed'> & StatedGround;
 
 function unknownRule(id: string): SekishoError {
-  return rulesError('SEKISHO_RULE_UNKNOWN', `no rule '${id.slice(0, 20)}' is in force; see the list`);
+  return rulesError('SEKISHO_MEASURE_UNKNOWN', `no rule '${id.slice(0, 20)}' is in force; see the list`);
 }

@@ -17,8 +17,8 @@ export const RULES_ERRORS = {
   SEKISHO_MEASURE_UNKNOWN: {
     status: 404,
     exitCode: 1,
-    meaning: 'No measure of that number is in force.',
-    remedy: '`sekisho measures` shows those that are, and those that ended within the last day.',
+    meaning: 'No rule of that number is in force.',
+    remedy: '`sekisho rules` shows those that are, and those that ended within the last day.',
   },
   SEKISHO_RULE_STORE: {
     status: 503,
@@ -31,12 +31,6 @@ export const RULES_ERRORS = {
     exitCode: 1,
     meaning: 'A temporary rule was kept, but at least one worker could not take it.',
     remedy: 'The log says which worker and why; `sekisho rules` shows what is kept. A reload brings it to new workers.',
-  },
-  SEKISHO_RULE_UNKNOWN: {
-    status: 404,
-    exitCode: 1,
-    meaning: 'The desk has no rule of that number that could be lifted or renewed.',
-    remedy: '`sekisho rules` shows those that are in force, and those that ended within the last day.',
   },
 } as const satisfies Catalogue;
 

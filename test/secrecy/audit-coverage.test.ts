@@ -173,6 +173,18 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     leaves: ['measure.apply'],
   },
   'GET /v1/measures': { path: '/v1/measures', leaves: ['measure.read'] },
+  'POST /v1/measures/{id}/renew': {
+    path: '/v1/measures/m2/renew',
+    body: () => ({ evidence: 'graph of 15:10, still 9 kq/s', approver: 'shift lead', expires: '2h' }),
+    leaves: ['measure.renew'],
+  },
+  'GET /v1/rules': { path: '/v1/rules', leaves: ['rule.read'], needsPurpose: true },
+  'GET /v1/rules/changes': { leaves: ['rule.read'], needsPurpose: true },
+  'POST /v1/rules/{id}/renew': {
+    path: '/v1/rules/m1/renew',
+    body: () => ({ evidence: 'graph of 16:10, still 9 kq/s', approver: 'shift lead', expires: '2h' }),
+    leaves: ['rule.renew'],
+  },
   'GET /v1/measures/changes': { leaves: ['measure.read'] },
   'DELETE /v1/measures/{id}': {
     path: '/v1/measures/m1',
@@ -347,6 +359,7 @@ describe.skipIf(cannotRun)('the audit log', () => {
     [['sinkhole', 'list'], 'sinkhole.read', /sekisho sinkhole list/],
     [['sinkhole', 'changes', '--reason', PURPOSE], 'sinkhole.read', PURPOSE],
     [['measures'], 'measure.read', /sekisho measures list/],
+    [['rules'], 'rule.read', /sekisho rules list/],
     [['consent', 'show', SUBSCRIBER, '--reason', PURPOSE], 'consent.show', PURPOSE],
     [['consent', 'export', SUBSCRIBER, '--reason', PURPOSE], 'consent.export', PURPOSE],
     [['consent', 'opt-in', SUBSCRIBER, '--reason', PURPOSE], 'consent.opt-in', PURPOSE],
