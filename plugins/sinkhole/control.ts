@@ -39,7 +39,7 @@ function showNumbers({ gauge, counter, numbers, clock, onClose, rules: desk }: C
     });
     numbers[soon] = entries.filter(({ warnMs, endsMs }) => nowMs >= warnMs && nowMs < endsMs).length;
     numbers[lift] = entries.filter(({ proposal }) => proposal !== undefined).length;
-    numbers[fault] = desk.movedAside.length === 0 ? 0 : 1;
+    numbers[fault] = desk.warnings().length === 0 ? 0 : 1;
   };
   show();
   const timer = setInterval(() => {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { RulesDesk } from '../../src/rules/desk.ts';
 import { deskRuleView } from '../../src/rules/rule-view.ts';
-import { openSqliteRuleStore } from '../../src/rules/sqlite-rule-store.ts';
+import { openSqliteRuleStore, RULES_FILE } from '../../src/rules/sqlite-rule-store.ts';
 import { ManualClock } from '../../src/time/clock.ts';
 import { carrierFor } from './carrier.ts';
 import { PLUGIN, readDraft } from './request.ts';
@@ -36,7 +36,7 @@ async function begin() {
   const clock = new ManualClock();
   const folder = mkdtempSync(join(tmpdir(), 'sinkhole-measures-'));
   mkdirSync(join(folder, 'rules'));
-  const { store } = openSqliteRuleStore(folder, clock.wallMs());
+  const { store } = await openSqliteRuleStore(join(folder, 'rules', RULES_FILE), folder, clock.wallMs());
   const desk = new RulesDesk({ store, rules: [], clock, audit: { record: () => {} }, log });
   await desk.attach({
     plugins: new Set([PLUGIN]),
@@ -95,7 +95,10 @@ test('a rule that somebody removed by its name is no measure any more', async ()
 
 test('a name that has a rule already gets no measure besides', async () => {
   const { desk, apply, states } = await begin();
-  const draft = readDraft({ name: 'live.victim.example', ground: { ...ground, evidence: 'ticket 4711' } }, 0);
+  const draft = readDraft(
+    { name: 'live.victim.example', ground: { ...ground, evidence: 'ticket 4711' } },
+    desk.clock.wallMs(),
+  );
   await desk.add(draft, { who: 'suzuki', role: 'operator', action: 'sinkhole.add' });
   await expect(apply()).rejects.toThrow(/has a rule in force/);
   expect(states()).toEqual([['m1', 'in-force']]);

@@ -82,7 +82,7 @@ export function registerRoutes(app: FastifyInstance, desk: DeskRules, clock: Clo
       readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, {
         rules: desk.entries(PLUGIN).map((entry) => ruleView(entry, clock)),
         limit: MAX_RULES,
-        warnings: desk.movedAside.map((file) => `the store was damaged and moved aside at the start: ${file}`),
+        warnings: desk.warnings(),
       }),
   );
 

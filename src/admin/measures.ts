@@ -37,7 +37,7 @@ export function measureRoutes(app: FastifyInstance, desk: RulesDesk, audit: Audi
         measures: desk
           .list(({ origin }) => origin === 'diagnosis')
           .map(({ rule, entry }) => measureView(rule, entry, desk)),
-        warnings: desk.movedAside.map((file) => `the store was damaged and moved aside at the start: ${file}`),
+        warnings: desk.warnings(),
       }),
   );
 

@@ -37,7 +37,7 @@ export function ruleRoutes(app: FastifyInstance, desk: RulesDesk, audit: Auditor
     async ({ query, identity }): Promise<DeskRulesView> =>
       readWhereAddresses(audit, identity, 'rule.read', query.reason, {
         rules: desk.list().map(({ rule, entry }) => deskRuleView(rule, entry, desk)),
-        warnings: desk.movedAside.map((file) => `the store was damaged and moved aside at the start: ${file}`),
+        warnings: desk.warnings(),
       }),
   );
 

@@ -415,7 +415,7 @@ export interface ControlContext<Options> {
 /** The rules desk as a plugin sees it. */
 export type DeskRules = Pick<
   RulesDesk,
-  'entries' | 'add' | 'conflictOf' | 'renew' | 'lift' | 'changes' | 'takeUncounted' | 'movedAside' | 'slots'
+  'entries' | 'add' | 'conflictOf' | 'renew' | 'lift' | 'changes' | 'takeUncounted' | 'warnings' | 'slots'
 >;
 
 /** What the control half hands over. */

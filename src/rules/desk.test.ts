@@ -47,7 +47,7 @@ async function begin(folder = mkdtempSync(join(tmpdir(), 'measures-')), clock = 
       audited.push(entry);
     },
   };
-  const { store } = opened(folder, clock.wallMs());
+  const { store } = await opened(folder, clock.wallMs());
   const log = { info: write, warn: write, error: write };
   const desk = new RulesDesk({ store, rules: await store.rules(), clock, audit, log });
   let held: PublishedMeasures | undefined;
@@ -80,7 +80,7 @@ const states = (desk: RulesDesk) => desk.list().map(({ rule: { id, state } }) =>
 
 function opened(folder: string, wallMs: number) {
   mkdirSync(join(folder, RULES_FOLDER), { recursive: true });
-  return openSqliteRuleStore(folder, wallMs);
+  return openSqliteRuleStore(fileIn(folder), folder, wallMs);
 }
 const fileIn = (folder: string) => join(folder, RULES_FOLDER, RULES_FILE);
 
@@ -245,8 +245,8 @@ test('a damaged store is moved aside and a new one begun', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'measures-'));
   mkdirSync(join(folder, RULES_FOLDER));
   writeFileSync(fileIn(folder), 'no database at all '.repeat(1000));
-  const { store, movedAside } = opened(folder, 0);
-  expect(movedAside).toMatchObject([/damaged/]);
+  const { store, movedAside } = await opened(folder, 0);
+  expect(movedAside).toMatch(/damaged/);
   expect(await store.rules()).toEqual([]);
   await store.close();
   expect(readdirSync(join(folder, RULES_FOLDER)).some((file) => file.includes('damaged'))).toBe(true);

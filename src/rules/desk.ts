@@ -45,7 +45,7 @@ export class RulesDesk {
   /** Undefined: the disk gives none, and nothing can be put in force. */
   readonly store: RuleStore | undefined;
   /** Where what could not be read was put; monitoring shows it. */
-  readonly movedAside: readonly string[];
+  readonly movedAside: string | undefined;
   /** Of the configuration in force. */
   approval: Approval = { singleApproverReason: undefined };
   /** How long changes of measures are kept (`measures.keep`). */
@@ -66,14 +66,14 @@ export class RulesDesk {
   constructor(parts: {
     readonly store: RuleStore | undefined;
     readonly rules: readonly Rule[];
-    readonly movedAside?: readonly string[];
+    readonly movedAside?: string | undefined;
     readonly clock: Clock;
     readonly audit: Auditor;
     readonly log: RulesLog;
   }) {
     const { store, clock, audit, log } = parts;
     this.store = store;
-    this.movedAside = parts.movedAside ?? [];
+    this.movedAside = parts.movedAside;
     this.clock = clock;
     this.#log = log;
     this.#carriers = new Carriers(this.slots, clock);
@@ -106,6 +106,12 @@ export class RulesDesk {
     const running = this.#held.running().map((entry) => ({ rule: entry.rule, entry }));
     const ended = this.#held.ended().map((rule) => ({ rule, entry: undefined }));
     return [...running, ...ended].filter(({ rule }) => wanted(rule));
+  }
+
+  /** What stands in the way of trusting the lists. */
+  warnings(): string[] {
+    const { movedAside } = this;
+    return movedAside === undefined ? [] : [`the store was damaged and moved aside at the start: ${movedAside}`];
   }
 
   /** Some configuration has the plugin, so that a rule in it acts. */

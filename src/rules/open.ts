@@ -8,7 +8,7 @@ import type { RuleCarrier } from './carriers.ts';
 import { RulesDesk } from './desk.ts';
 import type { Rule } from './rule.ts';
 import type { OpenedRuleStore } from './rule-store.ts';
-import { openSqliteRuleStore, RULES_FOLDER } from './sqlite-rule-store.ts';
+import { openSqliteRuleStore, RULES_FILE, RULES_FOLDER } from './sqlite-rule-store.ts';
 import type { RulesLog } from './watch.ts';
 
 /** Ends and rates are looked at this often. */
@@ -82,10 +82,11 @@ async function openStore(
 ): Promise<(Omit<OpenedRuleStore, 'takenOver'> & { readonly rules: readonly Rule[] }) | undefined> {
   try {
     makeDataFolder(join(dataFolder, RULES_FOLDER));
-    const { store, movedAside, takenOver } = openSqliteRuleStore(dataFolder, clock.wallMs());
-    for (const file of movedAside)
+    const file = join(dataFolder, RULES_FOLDER, RULES_FILE);
+    const { store, movedAside, takenOver } = await openSqliteRuleStore(file, dataFolder, clock.wallMs());
+    if (movedAside !== undefined)
       log.error(
-        { movedAside: file },
+        { movedAside },
         'THE STORE OF THE RULES WAS DAMAGED. It was moved aside and the desk begins EMPTY; rules that were in force are NOT any more and have to be added again',
       );
     if (takenOver) log.info(takenOver, 'rules of a former version were taken over into one store');

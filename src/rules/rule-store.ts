@@ -2,6 +2,7 @@
  * Where all temporary rules are kept, and every change that was made to one. What is committed together is on the disk together:
  * there is no moment at which a rule is known in one place and not in another.
  */
+import type { OpenedStore, Store } from '../store/store.ts';
 import type { Rule, RuleOrigin } from './rule.ts';
 
 /** `follow`: a dry run gave way to the rule that follows from it. */
@@ -34,8 +35,8 @@ export interface ChangeFilter {
   readonly key?: string;
 }
 
-/** Every method rejects with SekishoError SEKISHO_RULE_STORE where the disk does not do it. */
-export interface RuleStore {
+/** Rejects with SekishoError SEKISHO_RULE_STORE where the disk does not do it. */
+export interface RuleStore extends Store {
   /** Those that run, and those that ended within a day; by number. */
   rules(): Promise<readonly Rule[]>;
   /** The number of the next rule: those of forgotten ones are not used again. */
@@ -48,14 +49,9 @@ export interface RuleStore {
   changes(limit: number, filter?: ChangeFilter): Promise<readonly KeptChange[]>;
   /** Delete changes of measures from before `beforeMs`, so that no byte is left, and keep a record of it. Resolves with how many. */
   deleteChanges(beforeMs: number, atMs: number): Promise<number>;
-  close(): Promise<void>;
 }
 
-/** A store as it was opened. */
-export interface OpenedRuleStore {
-  readonly store: RuleStore;
-  /** Where what could not be read was put; empty where nothing was. */
-  readonly movedAside: readonly string[];
+export interface OpenedRuleStore extends OpenedStore<RuleStore> {
   /** What was taken over from the stores of former versions; undefined where there were none. */
   readonly takenOver: { readonly rules: number; readonly changes: number } | undefined;
 }
