@@ -57,7 +57,11 @@ export function measureRoutes(app: FastifyInstance, desk: RulesDesk, audit: Audi
       },
     },
     async ({ params, body, identity }) =>
-      measureView((await desk.lift(params, body?.reason ?? '', by(identity, 'lift'))).rule, undefined, desk),
+      measureView(
+        (await desk.lift({ ...params, origin: 'diagnosis' }, body?.reason ?? '', by(identity, 'lift'))).rule,
+        undefined,
+        desk,
+      ),
   );
 
   app.post<{ Params: { id: string } }>(
@@ -72,7 +76,7 @@ export function measureRoutes(app: FastifyInstance, desk: RulesDesk, audit: Audi
       },
     },
     async ({ params, body, identity }) => {
-      const { rule, entry } = await desk.renew(params, body, by(identity, 'renew'));
+      const { rule, entry } = await desk.renew({ ...params, origin: 'diagnosis' }, body, by(identity, 'renew'));
       return measureView(rule, entry, desk);
     },
   );

@@ -1,11 +1,13 @@
 /** What stands against putting a proposal of a diagnosis in force; everything is said at once. */
+import type { SekishoError } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { readGround, type StatedGround } from '../grounds/stated.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import type { Clock } from '../time/clock.ts';
 import { compileMatch, MatchError } from './compile.ts';
-import { discreetGround } from './discreet.ts';
-import type { MeasureProposal } from './rule.ts';
+import { discreetGround, discreetText } from './discreet.ts';
+import { rulesError } from './errors.ts';
+import type { MeasureProposal, Rule } from './rule.ts';
 
 /** What whoever applies a proposal states. */
 export interface Statement {
@@ -24,13 +26,17 @@ export function timeProblem(clock: Clock): string | undefined {
   return 'the clock is in doubt: it is behind the latest time that the data folder has seen. Set it right, or say that it is: sekisho time accept --reason TEXT';
 }
 
-/** The ground as it is kept, with the end that follows from it; undefined with what is wrong added to `problems`. */
-export function readMeasure(
+/** What somebody wants and may have, apart from who and when. */
+export type Wanted = Pick<Rule, 'origin' | 'plugin' | 'match' | 'limitPerSecond' | 'dryRun' | 'proposed'> &
+  StatedGround;
+
+/** A proposal with its ground. Throws SekishoError SEKISHO_MEASURE_REFUSED with everything that is wrong. */
+export function admittedMeasure(
   proposal: MeasureProposal,
-  { ground, escalate }: Statement,
+  { ground, escalate, dryRun }: Statement,
   parts: { readonly who: string; readonly clock: Clock; readonly approval: Approval; readonly carried: boolean },
-  problems: string[],
-): (StatedGround & { readonly endsAtMs: number }) | undefined {
+): Wanted {
+  const problems: string[] = [];
   const doubt = timeProblem(parts.clock);
   if (doubt !== undefined) problems.push(doubt);
   try {
@@ -39,7 +45,7 @@ export function readMeasure(
     if (!(error instanceof MatchError)) throw error;
     problems.push(error.message);
   }
-  const { plugin } = proposal;
+  const { plugin, match, limitPerSecond, ...known } = proposal;
   if (!parts.carried)
     problems.push(
       `${plugin} is not in the configuration, so nothing would act on it: add \`${plugin}: {}\` below plugins, and reload`,
@@ -47,10 +53,19 @@ export function readMeasure(
   // The narrowest first; a whole zone only where somebody says why.
   if (proposal.escalation && statementProblem(escalate) !== undefined)
     problems.push('escalate: this is on a whole zone; say in a sentence why nothing narrower does');
-  const stated = readGround(ground, parts.clock.wallMs(), problems);
-  const onePerson = stated && approverProblem(stated.ground.approver, parts.who, parts.approval);
+  const read = readGround(ground, parts.clock.wallMs(), problems);
+  const onePerson = read && approverProblem(read.ground.approver, parts.who, parts.approval);
   if (onePerson !== undefined) problems.push(onePerson);
-  return stated && measureTerm(stated, proposal, parts.clock, problems);
+  const stated = read && measureTerm(read, proposal, parts.clock, problems);
+  if (!stated) throw refusedMeasure('nothing was put in force', problems);
+  const escalated = proposal.escalation ? discreetText(escalate.trim(), match) : '';
+  return { origin: 'diagnosis', plugin, match, limitPerSecond, dryRun, ...stated, proposed: { ...known, escalated } };
+}
+
+function refusedMeasure(what: string, found: readonly string[]): SekishoError {
+  const problems = [...new Set(found)];
+  const message = `${what}: ${problems.length === 1 ? problems[0] : `${problems.length} problems`}`;
+  return rulesError('SEKISHO_MEASURE_REFUSED', message, { details: problems.length > 1 ? problems : [] });
 }
 
 /** A measure is temporary, whatever its ground: a review is its end. */

@@ -8,11 +8,16 @@ import { type Entry, stateOf } from './entry.ts';
 import { rulesError } from './errors.ts';
 import { staleEvidence } from './evidence.ts';
 import type { HeldRules } from './held.ts';
-import { isRunning, keyOf, type MeasureProposal, type Rule, subjectOf } from './rule.ts';
+import { isRunning, keyOf, type MeasureProposal, type Rule, type RuleOrigin, subjectOf } from './rule.ts';
 import type { RuleStore } from './rule-store.ts';
 
 /** Queries that no carrier has a table for are compared with each of these. */
 export const MAX_MEASURES = 64;
+
+/** A rule by its number, or by the name that it is on. */
+export type Which =
+  | { readonly id: string; readonly origin?: RuleOrigin }
+  | { readonly plugin: string; readonly name: string };
 
 type Wanted = Pick<Rule, 'plugin' | 'match' | 'limitPerSecond' | 'dryRun'> & StatedGround;
 
@@ -84,6 +89,23 @@ export class Conflicts {
     );
   }
 
+  /** A rule that can be lifted (`running`: and is not over) or renewed. Throws SekishoError. */
+  known(which: Which, running = false): Entry {
+    if ('id' in which) {
+      const entry = this.#held.byId(which.id);
+      const wanted = which.origin === undefined || entry?.rule.origin === which.origin;
+      if (entry && wanted && (!running || isRunning(entry.rule))) return entry;
+      throw unknownRule(which.id);
+    }
+    const { plugin, name } = which;
+    const key = keyOf({ plugin, match: { name }, limitPerSecond: 0 });
+    const entry = this.#held.at(key);
+    if (entry) return entry;
+    const configured = this.#carriers.configured(plugin).some(({ rule }) => keyOf(rule) === key);
+    const where = configured ? '; that of the configuration is changed there' : '';
+    throw this.refusal(plugin, 'unknown', `the desk has no rule on '${name}'${where}`);
+  }
+
   /** In the plugin's own words where it has any. */
   refusal(plugin: string, kind: Refusal, message: string, problems: readonly string[] = []): SekishoError {
     const found = [...new Set(problems)];
@@ -110,10 +132,8 @@ export class Conflicts {
   }
 }
 
-export function refusedMeasure(what: string, found: readonly string[]): SekishoError {
-  const problems = [...new Set(found)];
-  const message = `${what}: ${problems.length === 1 ? problems[0] : `${problems.length} problems`}`;
-  return rulesError('SEKISHO_MEASURE_REFUSED', message, { details: problems.length > 1 ? problems : [] });
+export function unknownRule(id: string): SekishoError {
+  return rulesError('SEKISHO_MEASURE_UNKNOWN', `no rule '${id.slice(0, 20)}' is in force; see the list`);
 }
 
 function discreetly(rule: Rule): Rule {

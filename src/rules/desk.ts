@@ -8,14 +8,14 @@
  * outlives reloads. While one is under way both configurations are attached, and every change goes to both.
  */
 import type { Auditor } from '../audit/entry.ts';
-import { errorText, type SekishoError } from '../errors/errors.ts';
+import { errorText, SekishoError } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import type { StatedGround } from '../grounds/stated.ts';
 import type { Clock } from '../time/clock.ts';
-import { readMeasure, type Statement, timeProblem } from './admission.ts';
+import { admittedMeasure, type Statement, timeProblem, type Wanted } from './admission.ts';
 import { Carriers, type RulesAttachment } from './carriers.ts';
-import { Conflicts, refusedMeasure } from './conflicts.ts';
-import { discreetMatch, discreetText } from './discreet.ts';
+import { Conflicts, unknownRule, type Which } from './conflicts.ts';
+import { discreetMatch } from './discreet.ts';
 import type { Entry } from './entry.ts';
 import { rulesError } from './errors.ts';
 import { HeldRules } from './held.ts';
@@ -34,9 +34,6 @@ export interface RuleDraft extends StatedGround {
   readonly match: RuleMatch;
   readonly dryRun: boolean;
 }
-
-/** A rule by its number, or by what it is on (keyOf). */
-export type Which = { readonly id: string } | { readonly plugin: string; readonly name: string };
 
 /** Two configurations and the desk, with as many rules as a carrier takes. */
 const SLOTS = 1 << 15;
@@ -150,23 +147,25 @@ export class RulesDesk {
   /** Put a proposal of a diagnosis in force. Throws SekishoError with everything that is missing. */
   apply(proposal: MeasureProposal, statement: Statement, who: string, role: string): Promise<Applied> {
     return this.#inTurn(async () => {
-      const wanted = await this.#admitted(proposal, statement, who);
-      return this.#begin(wanted, { who, role, action: 'measure.apply' });
+      return this.#begin(this.#admitted(proposal, statement, who), { who, role, action: 'measure.apply' });
     });
   }
 
   /** What `apply` would refuse, without applying anything; empty where nothing. */
-  async preview(proposal: MeasureProposal, statement: Statement, who: string): Promise<readonly string[]> {
-    return this.#admitted(proposal, statement, who).then(
-      () => [],
-      (error: SekishoError) => (error.details?.length ? error.details : [errorText(error)]),
-    );
+  preview(proposal: MeasureProposal, statement: Statement, who: string): readonly string[] {
+    try {
+      this.#admitted(proposal, statement, who);
+      return [];
+    } catch (error) {
+      if (!(error instanceof SekishoError)) throw error;
+      return error.details.length > 0 ? error.details : [errorText(error)];
+    }
   }
 
   /** Another term, on fresh evidence. Throws SekishoError; resolves when every worker holds it. */
   renew(which: Which, body: unknown, by: By): Promise<Applied> {
     return this.#inTurn(async () => {
-      const entry = this.#known(which);
+      const entry = this.#conflicts.known(which);
       const { rule } = entry;
       // Once ended it is not kept what a measure was on, and its diagnosis is no evidence of now.
       if (rule.origin === 'diagnosis' && !isRunning(rule)) throw unknownRule(rule.id);
@@ -181,7 +180,7 @@ export class RulesDesk {
 
   /** Throws SekishoError; resolves when no worker acts on it any more. */
   lift(which: Which, reason: string, by: By): Promise<Applied> {
-    return this.#inTurn(async () => this.#needsLife().lift(this.#known(which, 'id' in which), reason, by));
+    return this.#inTurn(async () => this.#needsLife().lift(this.#conflicts.known(which, 'id' in which), reason, by));
   }
 
   /** To be called every second or so. */
@@ -218,19 +217,13 @@ export class RulesDesk {
     await this.#inTurn(async () => this.store?.close());
   }
 
-  async #admitted(proposal: MeasureProposal, statement: Statement, who: string): Promise<Wanted> {
+  #admitted(proposal: MeasureProposal, statement: Statement, who: string): Wanted {
     this.#needsStore();
-    const problems: string[] = [];
     const carried = this.carries(proposal.plugin);
-    const parts = { who, clock: this.clock, approval: this.approval, carried };
-    const stated = readMeasure(proposal, statement, parts, problems);
-    if (!stated || problems.length > 0) throw refusedMeasure('nothing was put in force', problems);
-    const { plugin, match, limitPerSecond, ...known } = proposal;
-    const wanted = { plugin, match, limitPerSecond, dryRun: statement.dryRun, ...stated };
+    const wanted = admittedMeasure(proposal, statement, { who, clock: this.clock, approval: this.approval, carried });
     const conflict = this.#conflicts.ofMeasure(proposal, wanted);
     if (conflict) throw conflict;
-    const escalated = proposal.escalation ? discreetText(statement.escalate.trim(), match) : '';
-    return { ...wanted, origin: 'diagnosis', proposed: { ...known, escalated } };
+    return wanted;
   }
 
   async #begin(wanted: Wanted, by: By): Promise<Applied> {
@@ -253,21 +246,6 @@ export class RulesDesk {
     return life.begin(rule, before, by);
   }
 
-  #known(which: Which, running = false): Entry {
-    if ('id' in which) {
-      const entry = this.#held.byId(which.id);
-      if (entry && (!running || isRunning(entry.rule))) return entry;
-      throw unknownRule(which.id);
-    }
-    const { plugin, name } = which;
-    const key = keyOf({ plugin, match: { name }, limitPerSecond: 0 });
-    const entry = this.#held.at(key);
-    if (entry) return entry;
-    const configured = this.#carriers.configured(plugin).some(({ rule }) => keyOf(rule) === key);
-    const where = configured ? '; that of the configuration is changed there' : '';
-    throw this.#conflicts.refusal(plugin, 'unknown', `the desk has no rule on '${name}'${where}`);
-  }
-
   #needsStore(): RuleStore {
     if (this.store) return this.store;
     throw rulesError('SEKISHO_RULE_STORE', 'there is no store for rules; the log says why');
@@ -283,10 +261,4 @@ export class RulesDesk {
     this.#queue = done.catch(() => {});
     return done;
   }
-}
-
-type Wanted = Pick<Rule, 'origin' | 'plugin' | 'match' | 'limitPerSecond' | 'dryRun' | 'proposed'> & StatedGround;
-
-function unknownRule(id: string): SekishoError {
-  return rulesError('SEKISHO_MEASURE_UNKNOWN', `no rule '${id.slice(0, 20)}' is in force; see the list`);
 }

@@ -128,7 +128,9 @@ export class Life {
       announceEnd(entry, nowMs, log);
       if (nowMs < entry.endsMs) continue;
       const why = 'its term was over';
-      const rule = { ...entry.rule, ...ending('expire', clock.wallMs(), why) };
+      // It ended when its term was over, also where nobody was there to see it.
+      const endedAtMs = Math.min(clock.wallMs(), entry.rule.endsAtMs ?? Number.POSITIVE_INFINITY);
+      const rule = { ...entry.rule, ...ending('expire', endedAtMs, why) };
       await this.#recordItself('expire', rule, why);
       held.end(entry, rule);
       this.#count('expire', rule);

@@ -55,7 +55,7 @@ interface Rule {
 let upstream: ScriptedUpstream;
 let server: SekishoServer;
 let armed: string;
-const HOOKED = () => ({ nodeArgs: ['--import', HOOK], env: { SEKISHO_TEST_KILL_AT: armed } });
+const HOOKED = () => ({ nodeArgs: ['--import', HOOK], env: { KILL_AT_STEP: armed } });
 
 beforeAll(async () => {
   upstream = keep(await startScriptedUpstream(honest()));
@@ -225,7 +225,7 @@ describe('a kill -9 at every step', () => {
       const file = join(folder, 'rules', RULES_FILE);
       writeFileSync(armed, String(step));
       const { signal, status, stderr } = spawnSync(process.execPath, ['--import', HOOK, script, file, folder], {
-        env: { ...process.env, SEKISHO_TEST_KILL_AT: armed },
+        env: { ...process.env, KILL_AT_STEP: armed },
         encoding: 'utf8',
       });
       expect(signal === 'SIGKILL' || status === 0, stderr).toBe(true);

@@ -1,5 +1,5 @@
 /**
- * Loaded ahead of a server (`node --import`): ends its process with SIGKILL at the step that the file named by SEKISHO_TEST_KILL_AT
+ * Loaded ahead of a server (`node --import`): ends its process with SIGKILL at the step that the file named by KILL_AT_STEP
  * says. A step is a statement that its main thread runs on a database of rules or on the audit log, a file that it removes, and a
  * message that it sends to a packet thread. The file holds how many are let through from now on, or `off`.
  */
@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { isMainThread, Worker } from 'node:worker_threads';
 
-const file = process.env['SEKISHO_TEST_KILL_AT'];
+const file = process.env['KILL_AT_STEP'];
 if (file !== undefined && isMainThread) {
   let said = '';
   let left = Number.POSITIVE_INFINITY;
