@@ -5,14 +5,27 @@
  * of the lists: those of a configuration that is not to serve must not be in force for a moment.
  */
 import { AUDIT } from './audit-desk/feature.ts';
+import { DNSSEC } from './dnssec/feature.ts';
 import type { AnyFeature } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
+import { ROUTER_FILTERS } from './router-filters/feature.ts';
 import { RULES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
+import { TIME } from './timekeeping/feature.ts';
 
-export const FEATURES: readonly AnyFeature[] = [AUDIT, RULES, LISTS, SUBSCRIBERS, REPORT, NOTICE];
+export const FEATURES: readonly AnyFeature[] = [
+  TIME,
+  AUDIT,
+  RULES,
+  LISTS,
+  SUBSCRIBERS,
+  REPORT,
+  NOTICE,
+  ROUTER_FILTERS,
+  DNSSEC,
+];
 
 /** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */
 export async function featuresIn(list?: string): Promise<readonly AnyFeature[]> {

@@ -6,21 +6,14 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
-import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { rulesWithoutStore } from '../../test/support/desk-without-store.ts';
+import { featureRoutes } from '../../test/support/feature-routes.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
-import { emptyReport } from '../report/empty-report.ts';
-import { systemClock } from '../time/clock.ts';
-import { LatestTime } from '../time/latest-time.ts';
 import { main } from './cli.ts';
 import { allCommands, COMMANDS } from './commands.ts';
-
-const approval = { singleApproverReason: undefined };
-const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 let folder = '';
 let admin: Admin;
@@ -42,6 +35,7 @@ const status: Status = {
     { address: '192.0.2.53:53', state: 'up', rttMs: 12.34, trusted: true, queries: 1000, failures: 2 },
     { address: '192.0.2.54:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 },
   ],
+  views: [],
   plugins: [
     { name: 'access', stage: 'guard', meanCostNs: 41.6, errors: 0 },
     { name: 'sinkhole', stage: 'policy', meanCostNs: null, errors: 0 },
@@ -82,6 +76,7 @@ beforeAll(async () => {
         name: question.name,
         type: 'AAAA',
         client: question.client,
+        view: null,
         steps: [
           { place: 'guard', who: 'access', verdict: 'continue', reason: 'inside 127.0.0.0/8' },
           { place: 'policy', who: 'sinkhole', verdict: 'answer', reason: 'a rule discards this name' },
@@ -108,17 +103,9 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
-    rules: rulesWithoutStore(),
-    time: new LatestTime(systemClock, noMark),
-    audit: {
-      record: () => {},
-      verify: () => ({ ok: true, entries: 0, head: null, problem: null }),
-      acknowledge: () => ({ ok: true, entries: 0, head: null, problem: null }),
-    },
+    featureRoutes: await featureRoutes(loaded.config),
+    audit: { record: () => {} },
     cache: cacheWithout(),
-    report: { audit: { record: () => {} }, report: emptyReport },
-    subscribers: undefined,
   });
 });
 afterAll(async () => {
@@ -392,7 +379,7 @@ describe('explain', () => {
     asked.length = 0;
     const { exitCode, out } = await sekisho('explain Example.com aaaa --client 127.0.0.1');
     expect(exitCode).toBe(0);
-    expect(asked).toEqual([{ name: 'example.com', type: 28, client: '127.0.0.1' }]);
+    expect(asked).toEqual([{ name: 'example.com', type: 28, client: '127.0.0.1', listener: 0 }]);
     expect(out).toBe(`example.com AAAA from 127.0.0.1
 
    WHERE   WHO       VERDICT   WHY

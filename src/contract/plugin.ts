@@ -339,7 +339,21 @@ export interface ServerFacts {
   readonly access: readonly string[];
   /** Workers that share the packets: what is bounded for the whole server is divided by it. */
   readonly workers: number;
+  /** View `n` of a query (`query.view`) is `views[n - 1]`. */
+  readonly views?: readonly ViewFacts[];
   readonly notice: NoticeFacts;
+}
+
+/** `views`: what some clients meet instead of the top level of the configuration. */
+export interface ViewFacts {
+  readonly name: string;
+  /** Who of its clients may ask, where `server.access` does not decide it. Networks as written; the most specific one decides. */
+  readonly access?: {
+    /** Absent: who is in no network of these is up to `server.access`. */
+    readonly allow?: readonly string[];
+    readonly refuse: readonly string[];
+    readonly drop: readonly string[];
+  };
 }
 
 /** `notice`: where a block may lead, and whom a subscriber turns to. Whatever is not configured is absent. */
@@ -438,13 +452,23 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
    * asks for its routes or commands where it is not configured is told this.
    */
   readonly toConfigure?: string;
-  /** Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. */
+  /**
+   * Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. It counts what a list has decided
+   * in a counter `hits` with the label `list`, and with `dry_run` where rules of one list may differ in that: `sekisho lists` shows it.
+   */
   readonly listCategories?: readonly ListCategory[];
   /**
    * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes
    * rules with `carryRules`.
    */
   readonly carriesMeasures?: boolean;
+  /**
+   * Why no view can switch it off or make it a dry run, as the end of a sentence that begins with its name. Without it a view can:
+   * then its `packet`, `query`, `answer` and `observe` hooks do not run for the view's clients, or their verdicts are counted and what
+   * they wrote is taken back. `query.dryRun` says so while such a hook runs: leave no other trace then, such as a notice.
+   * Lists that do not apply in a view are not in `query.lists`: take `query.lists` into every mask that you look up with.
+   */
+  readonly sameInAllViews?: string;
   /**
    * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
    * the option it is about, so that the error names its line.

@@ -9,8 +9,7 @@ import type { OpenFeatures } from '../feature/open-features.ts';
 import { type Publications, pluginTopic } from '../feature/publications.ts';
 import { listFacts } from '../lists/list-config.ts';
 import { pluginError } from '../loading/errors.ts';
-import { metricPrefix } from '../loading/plugins.ts';
-import type { Metrics } from '../metrics/registry.ts';
+import { type Metrics, metricPrefix } from '../metrics/registry.ts';
 import { RULES } from '../rules/feature.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
@@ -39,7 +38,7 @@ export async function startControl(
   const rules = features.desk(RULES);
   const context: ControlContext<never> = {
     options: options as never,
-    server: serverFacts(config.server, config.notice),
+    server: serverFacts(config.server, config.notice, config.views),
     lists: config.lists.map(listFacts),
     log: process.log.child({ plugin: name }),
     clock: process.time,

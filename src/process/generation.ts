@@ -17,8 +17,8 @@ import { Publications } from '../feature/publications.ts';
 import { loadPlugin } from '../loading/plugins.ts';
 import type { RetiredMetrics } from '../metrics/prometheus.ts';
 import { Metrics } from '../metrics/registry.ts';
+import { createIterateMemory, type IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import { atMost } from '../time/at-most.ts';
-import type { LatestTime } from '../time/latest-time.ts';
 import { Listeners } from '../transports/listeners.ts';
 import { markEndedGrounds } from './configured-grounds.ts';
 import { type ControlParts, startControl } from './controls.ts';
@@ -34,6 +34,10 @@ export class Generation {
   readonly plugins: readonly Plugin[];
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
+  /** The number of each partition in keys of the cache. */
+  readonly partitionKeys: readonly number[];
+  /** With `config.resolve`. */
+  readonly iterate: IterateMemory | undefined;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
@@ -50,6 +54,8 @@ export class Generation {
     plugins: readonly Plugin[],
     listeners: Listeners | undefined,
     cache: CacheMemory,
+    partitionKeys: readonly number[],
+    iterate: IterateMemory | undefined,
     shared: readonly unknown[],
     workers: Workers,
   ) {
@@ -57,6 +63,8 @@ export class Generation {
     this.plugins = plugins;
     this.listeners = listeners;
     this.cache = cache;
+    this.partitionKeys = partitionKeys;
+    this.iterate = iterate;
     this.shared = shared;
     this.publications = publications;
     this.metrics = metrics;
@@ -75,12 +83,12 @@ export class Generation {
     const metrics = new Metrics();
     const publications = new Publications();
     markEndedGrounds(config, process.timeStore);
-    closers.push(showTime(process.time, metrics));
     try {
       const cache =
         old?.config.cache.sizeBytes === config.cache.sizeBytes
           ? old.cache
           : createCacheMemory({ bytes: config.cache.sizeBytes });
+      const iterate = iterateMemory(config, old);
       const features = new OpenFeatures(process.features, {
         config,
         server: config.server,
@@ -91,6 +99,7 @@ export class Generation {
         approval: approvalOf(config),
         metrics,
         counters: process.counters,
+        samples: process.samples,
         version: process.version,
         publications,
         keptParts: process.kept,
@@ -102,13 +111,23 @@ export class Generation {
       for (const [i, plugin] of plugins.entries())
         shared.push((await startControl(plugin, config.plugins[i]?.options, controls))?.shared);
       await features.afterPlugins();
-      const workers = new Workers({ ...process, config, listeners, cache, shared, publications });
+      const partitionKeys = config.partitions.map((partition) => process.partitionKeys.of(partition));
+      const workers = new Workers({
+        ...process,
+        config,
+        listeners,
+        cache,
+        partitionKeys,
+        iterate,
+        shared,
+        publications,
+      });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
           : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(controls, plugins, listeners, cache, shared, workers);
+      return new Generation(controls, plugins, listeners, cache, partitionKeys, iterate, shared, workers);
     } catch (error) {
       await atMost(ABANDON_MS, closeAll(closers, process.log));
       listeners?.close();
@@ -161,6 +180,13 @@ export class Generation {
   }
 }
 
+/** What is known of zones and authorities stays over a reload, as answers do. */
+function iterateMemory({ resolve }: Config, old: Generation | undefined): IterateMemory | undefined {
+  if (resolve === undefined) return undefined;
+  const same = old?.config.resolve?.delegationsBytes === resolve.delegationsBytes;
+  return (same ? old?.iterate : undefined) ?? createIterateMemory(resolve.delegationsBytes);
+}
+
 /** Sockets that both configurations have go on serving: not even one packet is lost on them. */
 function openListeners(config: Config, old: Generation | undefined): Listeners {
   const { listen, workers, udp, listenIsDefault } = config.server;
@@ -168,27 +194,6 @@ function openListeners(config: Config, old: Generation | undefined): Listeners {
     { endpoints: listen, workers, receiveBufferBytes: udp.receiveBufferBytes, skipMissing: listenIsDefault },
     old?.listeners,
   );
-}
-
-/** How the system's clock stands to the server's time. Returns what ends it. */
-function showTime(time: LatestTime, metrics: Metrics): Close {
-  const behind = metrics.gauge(
-    'sekisho_clock_behind_seconds',
-    "How far the system's clock is behind the server's time.",
-  );
-  const doubt = metrics.gauge(
-    'sekisho_clock_in_doubt',
-    '1 while nothing with a term acts, because the time is not known.',
-  );
-  const show = () => {
-    const { behindMs, inDoubt } = time.state;
-    metrics.values[behind] = behindMs / 1000;
-    metrics.values[doubt] = inDoubt ? 1 : 0;
-  };
-  show();
-  const timer = setInterval(show, 1_000);
-  timer.unref();
-  return () => clearInterval(timer);
 }
 
 /** Each once, the last one first. */

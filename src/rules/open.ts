@@ -6,7 +6,9 @@ import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import type { RuleCarrier } from './carriers.ts';
 import { RulesDesk } from './desk.ts';
+import { measureRoutes } from './measure-routes.ts';
 import type { Rule } from './rule.ts';
+import { ruleRoutes } from './rule-routes.ts';
 import type { OpenedRuleStore } from './rule-store.ts';
 import { openSqliteRuleStore, RULES_FILE, RULES_FOLDER } from './sqlite-rule-store.ts';
 import type { RulesLog } from './watch.ts';
@@ -40,6 +42,10 @@ export async function openRules(context: FeatureContext<RulesSection>): Promise<
   const gauges = { 'in-force': gauge('in-force'), 'dry-run': gauge('dry-run') } as const;
   return {
     desk: { desk, carry: (plugin, carrier) => void carriers.set(plugin, carrier) },
+    routes: (app) => {
+      measureRoutes(app, desk, context.audit);
+      ruleRoutes(app, desk, context.audit);
+    },
     afterPlugins: () =>
       desk.attach({
         plugins: new Set(plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name)),

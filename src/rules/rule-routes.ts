@@ -3,8 +3,8 @@ import type { FastifyInstance } from 'fastify';
 import type { Auditor } from '../audit/entry.ts';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../audit/personal-read.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import type { RulesDesk } from '../rules/desk.ts';
-import { renewalBody } from '../rules/ground-body.ts';
+import type { RulesDesk } from './desk.ts';
+import { renewalBody } from './ground-body.ts';
 import {
   type DeskChangesView,
   type DeskRulesView,
@@ -13,7 +13,7 @@ import {
   deskRuleSchema,
   deskRulesSchema,
   deskRuleView,
-} from '../rules/rule-view.ts';
+} from './rule-view.ts';
 
 const MAX_CHANGES = 1000;
 const KEEP = ['operator', 'security'] as const;
