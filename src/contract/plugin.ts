@@ -159,7 +159,7 @@ export {
   TRANSPORTS,
   UDP,
 } from '../wire/query.ts';
-export type { Question } from '../wire/question.ts';
+export { Question } from '../wire/question.ts';
 export { RecordCursor } from '../wire/records.ts';
 export { type Transport, transportOf } from '../wire/transports.ts';
 export {
@@ -235,9 +235,17 @@ export interface Hooks {
   /**
    * The source is done with a question, RESOLVED_…: an answer is there, or there is none. `question` is borrowed;
    * `elapsedMs` since it was first sent, `sent` times it was sent. Also for popular names fetched again in the background,
-   * to which no `miss` belongs. A popular name's answer may serve many who waited; this is called once.
+   * to which no `miss` belongs. A popular name's answer may serve many who waited; this is called once. `zoneAt`: where in
+   * `question.name` the name of the zone begins that the answer shows to be one (owner of an SOA or NS record), or -1.
    */
-  resolved?(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void;
+  resolved?(
+    question: Question,
+    outcome: number,
+    elapsedMs: number,
+    sent: number,
+    background: boolean,
+    zoneAt: number,
+  ): void;
   /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
   answer?(query: Query): Verdict;
   /**
