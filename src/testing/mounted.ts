@@ -2,8 +2,8 @@
 import type { Answer as PacketAnswer } from 'dns-packet';
 import type { DecidingHook, Explanation, ServerFacts, Verdict } from '../contract/plugin.ts';
 import type { ListsInForce } from '../lists/in-force.ts';
+import type { ListedRule } from '../rules/compile.ts';
 import type { MeasuresInForce } from '../rules/in-force.ts';
-import type { Measure } from '../rules/measure.ts';
 import type { SubscribersInForce } from '../subscribers/in-force.ts';
 import type { ManualClock } from '../time/clock.ts';
 
@@ -92,7 +92,7 @@ export interface Mounted {
   /** Hand `value` to the `update` hook, as `ControlContext.publish` does. */
   publish(value: unknown): void;
   /** Put measures in force, as the desk does, instead of those before. Returns how often each matched, and limited. */
-  measures(measures: readonly Measure[]): () => readonly { matched: number; limited: number }[];
+  measures(measures: readonly ListedRule[]): () => readonly { matched: number; limited: number }[];
   /** Let `ms` pass, deadlines of deferred queries included. */
   advance(ms: number): void;
 }

@@ -34,9 +34,8 @@ import {
 import { ListsInForce } from '../lists/in-force.ts';
 import { mountPlugin } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
-import { published as publishedMeasure } from '../rules/compile.ts';
+import { type ListedRule, published as publishedMeasure } from '../rules/compile.ts';
 import { MeasuresInForce } from '../rules/in-force.ts';
-import type { Measure } from '../rules/measure.ts';
 import { SubscribersInForce } from '../subscribers/in-force.ts';
 import { ManualClock } from '../time/clock.ts';
 import { Answer } from '../wire/answer.ts';
@@ -203,7 +202,7 @@ export function mount<Schema extends z.ZodObject>(
     },
     measures: (given) => {
       const counters = new SharedArrayBuffer(8 * given.length);
-      const endsMs = (measure: Measure) => clock.nowMs() + measure.endsAtMs - clock.wallMs();
+      const endsMs = ({ endsAtMs = Number.POSITIVE_INFINITY }: ListedRule) => clock.nowMs() + endsAtMs - clock.wallMs();
       const published = given.map((measure, i) => publishedMeasure(measure, endsMs(measure), i));
       for (const each of [measures, rehearsedMeasures]) each.take({ measures: published, counters });
       const counted = new Int32Array(counters);
