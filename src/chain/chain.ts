@@ -26,6 +26,7 @@ import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ViewTable } from '../views/view-table.ts';
 import type { Answer } from '../wire/answer.ts';
+import { zoneShown } from '../wire/answer-zone.ts';
 import { EDE, FLAG_AD, FLAG_TC, isBogus, RCODE, TYPE } from '../wire/constants.ts';
 import { cutTtls } from '../wire/cut-ttls.ts';
 import {
@@ -151,11 +152,13 @@ export class Chain implements Waiters {
     }
   }
 
-  /** The source is done with a question (RESOLVED_…): plugins hear of it before those who wait. */
-  resolved(question: Question, outcome: number, effort: Effort, nowMs: number): void {
+  /** The source is done with a question (RESOLVED_…): plugins hear of it before those who wait. `answer`: where there is one. */
+  resolved(question: Question, outcome: number, effort: Effort, nowMs: number, answer?: Answer): void {
+    if (!this.#hooks.hearsResolved) return;
     try {
       const elapsedMs = effort.tryCount === 0 ? 0 : nowMs - effort.startedMs;
-      this.#hooks.resolved(question, outcome, elapsedMs, effort.tryCount, effort.background);
+      const zoneAt = answer === undefined ? -1 : zoneShown(answer, question);
+      this.#hooks.resolved(question, outcome, elapsedMs, effort.tryCount, effort.background, zoneAt);
     } catch (error) {
       this.#hooks.fault(error, this.#clockMs());
     }

@@ -150,7 +150,7 @@ async function serve(): Promise<void> {
       cache.insert(question, answer, nowMs);
       failures.forget(question, nowMs);
       // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
-      chain?.resolved(question, answer.kind, effort, nowMs);
+      chain?.resolved(question, answer.kind, effort, nowMs, answer);
     },
     onFailure: (question, ede, nowMs, kind, effort) => {
       chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
