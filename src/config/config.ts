@@ -2,10 +2,12 @@
  * The configuration as the program sees it: every value checked, every default filled in, units in the names. Plain data
  * that can be sent to a worker. Made by load.ts; what each key means to the operator stands in schema.ts.
  */
+
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Endpoint } from '../address/address.ts';
+import type { ListenEntry } from '../address/listen-entry.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
@@ -15,6 +17,7 @@ import type { NoticeConfig } from '../notice/notice-config.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
+import { listenEntries } from './listen-entries.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 
 /** What `Config.source` says when there is no file. */
@@ -54,7 +57,7 @@ export interface Config {
 }
 
 export interface ServerConfig {
-  readonly listen: readonly Endpoint[];
+  readonly listen: readonly ListenEntry[];
   /** Nobody asked for these addresses: one that this machine does not have is left out with a warning. */
   readonly listenIsDefault: boolean;
   /** 1–64. */
@@ -154,7 +157,7 @@ export function serverConfig(
 ): ServerConfig {
   const { tcp, udp, overload, identity } = section;
   return {
-    listen: section.listen.map((entry) => (typeof entry.address === 'string' ? (entry as Endpoint) : entry.address)),
+    listen: listenEntries(section.listen, baseFolder),
     listenIsDefault,
     workers: section.workers === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : section.workers,
     access: section.access,

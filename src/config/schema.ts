@@ -3,7 +3,6 @@
  * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
  */
 import { z } from 'zod';
-import { parsePrefix } from '../address/address.ts';
 import { listsSchema, popularNamesSchema, transferSchema } from '../lists/section/lists-section.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { noticeSchema } from '../notice/section/notice-section.ts';
@@ -11,7 +10,8 @@ import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 import { subscribersSchema } from '../subscribers/section/subscribers-section.ts';
 import { textToName } from '../wire/name.ts';
-import { complain, endpoint } from './texts.ts';
+import { listenSchema } from './listen-entries.ts';
+import { endpoint, prefix } from './texts.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
 /** Listens for queries unless told otherwise. */
@@ -21,21 +21,7 @@ export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 
 export const serverSchema = z
   .strictObject({
-    listen: z
-      .array(
-        z.union([
-          endpoint({ defaultPort: 53 }),
-          z.strictObject({
-            address: endpoint({ defaultPort: 53 }).describe('Address that takes queries; port 53 unless given.'),
-          }),
-        ]),
-      )
-      .min(1)
-      .max(64)
-      .prefault(DEFAULT_LISTEN)
-      .describe(
-        'Addresses that take queries, each over UDP and TCP; text, or `{ address: … }`. `0.0.0.0` and `[::]` stand for every address of the machine.',
-      ),
+    listen: listenSchema(DEFAULT_LISTEN),
     workers: z
       .union([z.literal('auto'), z.int().min(1).max(64)])
       .default(1)
@@ -360,19 +346,6 @@ function ports(defaults: number[]) {
 }
 
 /** Text that is a network; stays text, because that is what plugins are told (plugin.ts ServerFacts). */
-function prefix() {
-  return z
-    .string()
-    .superRefine((text, context) => {
-      try {
-        parsePrefix(text);
-      } catch (error) {
-        complain(error, context);
-      }
-    })
-    .meta({ typeText: 'networks' });
-}
-
 /** A TXT string of at most 255 bytes (RFC 1035 §3.3). */
 function identityText() {
   return z

@@ -3,6 +3,7 @@
  */
 
 import { endpointText } from '../address/address.ts';
+import { spokenAt } from '../address/listen-entry.ts';
 import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
 import { cacheStats } from '../cache/desk.ts';
@@ -21,7 +22,7 @@ import {
 import type { MetricCell } from '../metrics/registry.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
-import { CACHE_RESULTS, TRANSPORTS } from '../wire/query.ts';
+import { CACHE_RESULTS } from '../wire/query.ts';
 import { Ways } from '../zones/ways.ts';
 import type { Generation } from './generation.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -81,7 +82,7 @@ export function statusReport(
     })),
     listeners: (generation.listeners?.bound ?? config.server.listen).map((endpoint) => ({
       address: endpointText(endpoint),
-      transports: [...TRANSPORTS],
+      transports: spokenAt(endpoint),
       packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
     })),
     upstreams: upstreamsOf(config).map(({ server, zone }) => {

@@ -40,9 +40,10 @@ import { Answer } from '../wire/answer.ts';
 import { EDE, EDNS_OPTION, RCODE, rcodeName, TYPE, typeName } from '../wire/constants.ts';
 import { nameToText } from '../wire/name.ts';
 import { Normalizer } from '../wire/normalize.ts';
-import { Query, TCP, UDP } from '../wire/query.ts';
+import { Query, TRANSPORTS } from '../wire/query.ts';
 import { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
+import { type Transport, transportOf } from '../wire/transports.ts';
 
 export { ManualClock } from '../time/clock.ts';
 
@@ -55,7 +56,7 @@ export interface Ask {
   readonly client?: string;
   readonly port?: number;
   /** Default `udp`. */
-  readonly transport?: 'udp' | 'tcp';
+  readonly transport?: Transport['name'];
   /** Default 1232; 0 = no EDNS. */
   readonly udpSize?: number;
   /** Set the DO bit. */
@@ -215,7 +216,7 @@ export function mount<Schema extends z.ZodObject>(
     query.reply = bytes;
     query.replyWords = words;
     query.replyStart = 0;
-    query.replyCapacity = query.transport === TCP ? 65535 : 1232;
+    query.replyCapacity = transportOf(query).largestReply;
     return true;
   };
   const route = {
@@ -223,8 +224,7 @@ export function mount<Schema extends z.ZodObject>(
     send: (query: Query) => late?.(query),
     abandon: () => late?.(undefined),
   };
-  chain.routes[UDP] = route;
-  chain.routes[TCP] = route;
+  for (const transport of TRANSPORTS.keys()) chain.routes[transport] = route;
 
   return {
     clock,
@@ -314,7 +314,7 @@ export function queryMessage(ask: Ask): Uint8Array {
 
 function queryOf(ask: Ask, clock: ManualClock): Query {
   const query = new Query();
-  query.transport = ask.transport === 'tcp' ? TCP : UDP;
+  query.transport = TRANSPORTS.indexOf(ask.transport ?? 'udp');
   query.clientWords.set(addressWords(ask.client ?? '127.0.0.1'));
   query.family = isMapped(query.clientWords) ? 4 : 6;
   query.port = ask.port ?? 53001;
