@@ -11,6 +11,7 @@ import type { ListenEntry } from '../address/listen-entry.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
+import type { Approval } from '../grounds/approval.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { PluginConfig } from '../loading/plugin-config.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
@@ -239,6 +240,11 @@ export function serverFacts(
       ...(portal?.isPublic && { portal: portal.url }),
     },
   };
+}
+
+/** Whether one person may ask for something and approve it. */
+export function approvalOf({ admin }: Pick<Config, 'admin'>): Approval {
+  return { singleApproverReason: admin.singleApproverReason };
 }
 
 export function adminConfig(section: z.infer<typeof adminSchema>, tokens: readonly TokenEntry[]): AdminConfig {

@@ -36,6 +36,12 @@ export interface ListsConfig {
   readonly transfer: TransferConfig;
 }
 
+/** What the configuration says of lists: the sections `lists`, `transfer` and `popular-names`. */
+export interface ListSections extends ListsConfig {
+  /** Absolute path of the names that no list update may take. */
+  readonly popularNamesFile: string;
+}
+
 /** How zones of lists are transferred, all lists together. */
 export interface TransferConfig {
   /** Where NOTIFY is taken; absent = nowhere. */

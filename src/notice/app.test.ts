@@ -5,6 +5,7 @@ import { formOf } from '../../test/support/visitor.ts';
 import { parsePrefix } from '../address/address.ts';
 import { listsInForce } from '../lists/compile-for-tests.ts';
 import { Metrics } from '../metrics/registry.ts';
+import { SubscribersInForce } from '../subscribers/in-force.ts';
 import { SubscriberState } from '../subscribers/state.ts';
 import { AddressTable } from '../subscribers/table/address-table.ts';
 import { NEVER } from '../subscribers/table/prefix-table.ts';
@@ -45,8 +46,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
     text: 'c2.example\n',
     name: 'c2-feed',
   });
-  const names = new BlockedNames(lists.facts);
-  names.lists.current = lists.current;
+  const names = new BlockedNames(lists, new SubscribersInForce());
   names.subscribers.take({
     leases: state.leases.table.memory,
     ranges: ranges.memory,

@@ -3,6 +3,7 @@ import { addressWords, parsePrefix } from '../address/address.ts';
 import { listsInForce } from '../lists/compile-for-tests.ts';
 import { purposeBit } from '../subscribers/consent/purposes.ts';
 import { Register } from '../subscribers/consent/register.ts';
+import { SubscribersInForce } from '../subscribers/in-force.ts';
 import { Leases } from '../subscribers/leases/leases.ts';
 import { namedReporter, type Reporter, reporterOf, sessionName } from '../subscribers/leases/session-name.ts';
 import { AddressTable } from '../subscribers/table/address-table.ts';
@@ -49,8 +50,7 @@ function setUp() {
     () => LIFETIME,
     () => NOW,
   );
-  const names = new BlockedNames(feeds.facts);
-  names.lists.current = feeds.current;
+  const names = new BlockedNames(feeds, new SubscribersInForce());
   names.subscribers.take({
     leases: leases.table.memory,
     ranges: ranges.memory,

@@ -3,13 +3,11 @@
  * whose consent allows the look-up. What c2-block does for queries holds here too: whoever has withdrawn, or is not known, is
  * not inspected, and gets a page that says nothing about the name.
  */
-
-import { LISTS_TOPIC, type Publication, type Publications, SUBSCRIBERS_TOPIC } from '../contract/publications.ts';
 import type { ListCategory } from '../grounds/categories.ts';
-import { type ListFacts, ListsInForce } from '../lists/in-force.ts';
+import type { ListsInForce } from '../lists/in-force.ts';
 import { ACTION_PASSTHRU } from '../lists/index/rules.ts';
 import { categoryBit } from '../subscribers/consent/purposes.ts';
-import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
+import type { SubscribersInForce } from '../subscribers/in-force.ts';
 import { NameError, textToName } from '../wire/name.ts';
 import { holderOf, type Visitor } from './recognition.ts';
 
@@ -21,23 +19,14 @@ export type NameVerdict = NoticeCategory | 'not-listed' | 'not-inspected';
 
 export class BlockedNames {
   readonly lists: ListsInForce;
-  readonly subscribers = new SubscribersInForce();
+  readonly subscribers: SubscribersInForce;
   /** Look-ups in the lists, for whoever wants to see that there was none. */
   lookups = 0;
 
-  constructor(facts: readonly ListFacts[]) {
-    this.lists = new ListsInForce(facts);
-  }
-
-  /** Follow what is published, as a worker does. */
-  follow(publications: Publications): void {
-    publications.addReader(async (publication) => this.take(publication));
-    for (const publication of publications.latest()) this.take(publication);
-  }
-
-  take({ topic, value }: Publication): void {
-    if (topic === LISTS_TOPIC) this.lists.take(value as Parameters<ListsInForce['take']>[0]);
-    if (topic === SUBSCRIBERS_TOPIC) this.subscribers.take(value as PublishedSubscribers);
+  /** Both as a packet thread holds them. */
+  constructor(lists: ListsInForce, subscribers: SubscribersInForce) {
+    this.lists = lists;
+    this.subscribers = subscribers;
   }
 
   /** `host`: a name in lower case. */

@@ -14,28 +14,24 @@ import { OwnAddresses } from '../chain/own-addresses.ts';
 import { OwnNames } from '../chain/own-names.ts';
 import { type Match, type Rehearsed, rehearse, type Upstreams } from '../chain/rehearsal.ts';
 import { serverFacts } from '../config/config.ts';
-import {
-  LISTS_TOPIC,
-  MEASURES_TOPIC,
-  type Publication,
-  pluginTopic,
-  SUBSCRIBERS_TOPIC,
-} from '../contract/publications.ts';
-import { type CompiledLists, ListsInForce } from '../lists/in-force.ts';
+import { DataHalves } from '../feature/data-halves.ts';
+import { type Publication, pluginTopic } from '../feature/publications.ts';
+import { LISTS } from '../lists/feature.ts';
+import type { ListsInForce } from '../lists/in-force.ts';
 import type { PolicyIndex } from '../lists/index/policy-index.ts';
-import { listFacts } from '../lists/list-config.ts';
+import { lentByFeatures } from '../loading/lent-by-features.ts';
 import { mountPlugins } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
-import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
 import { describeSubscriber } from '../subscribers/describe.ts';
-import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
+import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { FLAG_RD, rcodeName, typeName } from '../wire/constants.ts';
 import { nameToText, textToName } from '../wire/name.ts';
 import { Query } from '../wire/query.ts';
 import { readQuery } from '../wire/reader.ts';
 import { Ways } from '../zones/ways.ts';
-import type { Generation, ProcessParts } from './generation.ts';
+import type { Generation } from './generation.ts';
+import type { ProcessParts } from './process-parts.ts';
 
 /** The client's port: any that is none of ours. */
 const CLIENT_PORT = 61_003;
@@ -76,36 +72,34 @@ export class Explainer {
   }
 
   static async create(generation: Generation, process: ProcessParts): Promise<Explainer> {
-    const lists = new ListsInForce(generation.config.lists.map(listFacts));
-    const subscribers = new SubscribersInForce();
-    const measures = new MeasuresInForce(generation.config.server.workers, true);
-    const plugins = await mountPlugins(generation.config.plugins, {
-      server: serverFacts(generation.config.server, generation.config.notice),
-      lists,
-      subscribers,
-      measures,
-      describeSubscriber: (query) => describeSubscriber(query, subscribers, generation.subscribers?.state.register),
+    const { config } = generation;
+    // Counters of its own, which nobody reads.
+    const metrics = new Metrics();
+    const features = new DataHalves(process.features, { config, workers: config.server.workers, worker: -1, metrics });
+    const lent = lentByFeatures(features);
+    const { desk } = generation.features.desk(SUBSCRIBERS);
+    const plugins = await mountPlugins(config.plugins, {
+      server: serverFacts(config.server, config.notice),
+      ...lent,
+      describeSubscriber: (query) => describeSubscriber(query, lent.subscribers, desk?.state.register),
       shared: generation.shared,
       worker: -1,
       clock: process.clock,
       hashKey: process.hashKey,
       // The highest number: what is done to a share of the queries alone is not done here.
       random32: () => 0xffffffff,
-      // Counters of its own, which nobody reads.
-      metrics: new Metrics(),
+      metrics,
       defer: () => ({ token: -1, generation: -1 }),
       resume: () => false,
       refresh: () => {},
     });
+    features.follow(generation.publications);
     const take = ({ topic, value }: Publication): void => {
-      if (topic === LISTS_TOPIC) lists.take(value as CompiledLists);
-      if (topic === MEASURES_TOPIC) measures.take(value as PublishedMeasures);
-      if (topic === SUBSCRIBERS_TOPIC) subscribers.take(value as PublishedSubscribers);
       for (const { plugin, hooks } of plugins) if (topic === pluginTopic(plugin.name)) hooks.update?.(value);
     };
     generation.publications.addReader(async (publication) => take(publication));
     for (const publication of generation.publications.latest()) take(publication);
-    return new Explainer(generation, process, plugins, lists);
+    return new Explainer(generation, process, plugins, lent.lists);
   }
 
   async explain(question: ExplainQuestion): Promise<ExplainResult> {
@@ -177,7 +171,7 @@ export class Explainer {
   }
 
   async #located(matches: readonly Match[]): Promise<ExplainResult['lists']> {
-    const { desk } = this.#generation;
+    const { desk } = this.#generation.features.desk(LISTS);
     return Promise.all(
       matches.map(async ({ list, trigger, rule, who, reason }) => {
         const { name, category, tier } = this.#lists.facts[list]!;

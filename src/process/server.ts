@@ -8,7 +8,6 @@
  * that does not come up never takes anything away.
  */
 import { randomBytes, randomInt } from 'node:crypto';
-import { join } from 'node:path';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';
 import { reloadWent } from '../admin/app.ts';
@@ -19,22 +18,23 @@ import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
 import { flushCache } from '../cache/desk.ts';
 import { createFailureMemory } from '../cache/failures.ts';
-import type { Config } from '../config/config.ts';
+import { approvalOf, type Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
+import type { Prepared } from '../feature/feature.ts';
+import { KeptParts } from '../feature/kept-parts.ts';
+import { featuresIn } from '../features.ts';
+import { LISTS } from '../lists/feature.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
-import { PortalMemory } from '../notice/portal-memory.ts';
-import { NoticeServer, type PreparedPages } from '../notice/server.ts';
-import { type ReportSpan, type TransparencyReport, transparencyReport } from '../report/report.ts';
-import { openSqliteTallyStore, TALLY_FILE } from '../report/sqlite-tally-store.ts';
-import { TallyLog } from '../report/tally-log.ts';
-import { openMeasures } from '../rules/open.ts';
+import { NOTICE } from '../notice/feature.ts';
+import { REPORT } from '../report/feature.ts';
+import { MEASURES } from '../rules/feature.ts';
 import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { TimeStore } from '../store/time-store.ts';
-import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
+import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
 import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { nativeUnavailable } from '../system/libc.ts';
@@ -50,11 +50,11 @@ import { otherWays } from '../zones/other-ways.ts';
 import { ConfigurationLog } from './configuration-log.ts';
 import { recordEndedGrounds } from './configured-grounds.ts';
 import { Explainer } from './explain.ts';
-import { Generation, type ProcessParts } from './generation.ts';
+import { Generation } from './generation.ts';
 import { LastingParts } from './lasting.ts';
 import { refuseTakenAddresses } from './listening-places.ts';
-import { pagesDeps } from './notice-pages.ts';
 import { scarceSourcePorts } from './open-files.ts';
+import type { ProcessParts } from './process-parts.ts';
 import {
   cacheReport,
   measureCounters,
@@ -78,6 +78,8 @@ type Asker = Pick<AuditEntry, 'who' | 'role'>;
 export interface RunOptions {
   /** The file named with `--config`; without it the default places are looked at. */
   readonly configPath?: string | undefined;
+  /** URL of a module with FEATURES of its own, for programs that carry others; src/features.ts unless given. */
+  readonly featureList?: string | undefined;
 }
 
 /** Run the server until SIGTERM or SIGINT. Resolves with the exit code; rejects with SekishoError where it cannot start. */
@@ -103,15 +105,11 @@ class Server {
   readonly #log: Logger;
   readonly #process: ProcessParts;
   readonly #report: ReportParts;
-  readonly #tallies: TallyLog;
   #generation: Generation;
   #explainer: Explainer;
   readonly #configurations: ConfigurationLog;
   #configuredAtMs = Date.now();
   #admin: Admin | undefined;
-  readonly #notice = new NoticeServer();
-  /** What the portal must not forget at a reload. */
-  readonly #portal: PortalMemory;
   #timeTimer: NodeJS.Timeout | undefined;
   #timeSaid = '';
   #timeFailed = false;
@@ -133,9 +131,6 @@ class Server {
     this.#options = options;
     this.#log = log;
     this.#process = parts;
-    this.#portal = new PortalMemory(parts.time.termMs(), performance, () => parts.time.flush());
-    parts.time.onAccept(() => parts.measures.recordEnds());
-    parts.time.onAccept(() => this.#portal.endAll());
     parts.time.onAccept(() => recordEndedGrounds(this.#generation.config, parts.timeStore, parts.time, log));
     const retiring = () =>
       [...this.#retiring.keys()].flatMap(({ workers, metrics }) =>
@@ -146,8 +141,6 @@ class Server {
     this.#explainer = explainer;
     const { dataFolder } = generation.config.server;
     this.#configurations = new ConfigurationLog(dataFolder, parts.audit, log);
-    const tallies = openSqliteTallyStore(join(dataFolder, TALLY_FILE), parts.clock.wallMs());
-    this.#tallies = new TallyLog(tallies, parts.clock, log, () => measureCounters(this.#generation, this.#report));
     this.stopped = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -182,8 +175,8 @@ class Server {
     const audit = new AuditLog(config.server.dataFolder, time, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
-    let listsVersion = 0;
     const parts: ProcessParts = {
+      version: version(),
       io,
       log,
       clock: time,
@@ -194,20 +187,22 @@ class Server {
       failures: createFailureMemory(),
       retired: new RetiredMetrics(),
       nextSerial: () => ++serial,
-      nextListsVersion: () => ++listsVersion,
       replaced: [],
       starved: [],
+      featureList: options.featureList,
+      features: await featuresIn(options.featureList),
+      kept: new KeptParts(),
       lasting: new LastingParts(),
       audit,
-      measures: openMeasures(config.server.dataFolder, { clock: time, audit, log }),
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
+      counters: () => (server === undefined ? [] : measureCounters(server.#generation, server.#report)),
       giveUp: (why) => {
         log.fatal({ reason: why }, 'nobody answers any more: this process ends, so that a supervisor begins anew');
         if (server) server.#finish(1);
       },
     };
     const report = {
-      version: version(),
+      version: parts.version,
       io,
       retired: parts.retired,
       replaced: parts.replaced,
@@ -222,12 +217,12 @@ class Server {
       server = new Server(options, log, parts, report, generation, explainer);
       await generation.activate();
       server.#recordSingleApprover(config);
-      const pages = await server.#preparePages(generation);
+      const prepared = await generation.prepare();
       server.#admin = await startAdmin(server.#adminDeps(generation)).catch((error: unknown) => {
-        pages.discard();
+        prepared.discard();
         throw error;
       });
-      pages.commit();
+      prepared.commit();
       server.#configurations.started(config);
       server.#listenToSignals();
       server.#keepTime();
@@ -235,7 +230,6 @@ class Server {
       return server;
     } catch (error) {
       await generation?.discard(log);
-      if (server) await server.#tallies.close();
       await atMost(ABANDON_MS, closeParts(parts));
       throw error;
     }
@@ -299,10 +293,10 @@ class Server {
       inForce(saysPluginsWords(error) ? faultOf(error).error : errorText(error));
       return failed(error);
     }
-    const ready: { commit(): void; discard(): void }[] = [];
+    const ready: Prepared[] = [];
     try {
       const explainer = await Explainer.create(next, this.#process);
-      ready.push(await this.#preparePages(next));
+      ready.push(await next.prepare());
       if (this.#admin) ready.push(await this.#admin.prepare(this.#adminDeps(next)));
       this.#recordSingleApprover(config);
       // Last of what can fail: the terms of a configuration that is not to serve must not be in force for a moment.
@@ -357,17 +351,6 @@ class Server {
     }
   }
 
-  /** The notice page and the portal of a configuration, ready. An address that nobody asked for may be taken. */
-  async #preparePages(generation: Generation): Promise<PreparedPages> {
-    const deps = await pagesDeps(generation, this.#process, this.#portal);
-    return this.#notice.prepare(deps, ({ message }) => {
-      this.#log.warn(
-        { reason: message },
-        'no notice page and no opt-out portal; notice.listen says where it may listen',
-      );
-    });
-  }
-
   async #reactivateDesk(): Promise<void> {
     await this.#generation.activate().catch((error: unknown) => {
       this.#log.error({ fault: faultOf(error) }, 'something of the former configuration could not be taken up again');
@@ -384,10 +367,9 @@ class Server {
     this.#log.info('stopping: answering what waits');
     await this.#reloading;
     await this.#generation.stopReceiving(DRAIN_MS);
-    await this.#tallies.close();
+    await this.#process.kept.stop();
     this.#configurations.close();
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
-    await this.#notice.close();
     await this.#admin?.close();
     clearInterval(this.#timeTimer);
     this.#lookAtTime();
@@ -477,22 +459,22 @@ class Server {
         this.#generation.measure();
         return metricsReport(this.#generation, this.#report);
       },
-      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report, this.#damages()),
+      status: () => statusReport(this.#generation, this.#configuredAtMs, this.#report),
       explain: (question) => this.#explainer.explain(question),
       reload: (by) => this.reload(by),
       audit: this.#process.audit,
-      measures: this.#process.measures,
+      measures: generation.features.desk(MEASURES).desk,
       time: this.#process.time,
       ready: () => !this.#stopping && this.#generation.workers.serving,
       pluginRoutes: generation.pluginRoutes,
-      subscribers: generation.subscribers,
+      subscribers: generation.features.desk(SUBSCRIBERS).desk,
       lists: {
-        desk: generation.desk,
+        desk: generation.features.desk(LISTS).desk,
         total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),
         audit: this.#process.audit,
-        approval: { singleApproverReason: generation.config.admin.singleApproverReason },
+        approval: approvalOf(generation.config),
       },
-      report: { audit: this.#process.audit, report: (span) => this.#transparencyReport(span) },
+      report: { audit: this.#process.audit, report: (span) => generation.features.desk(REPORT).report(span) },
       cache: {
         stats: () => cacheReport(this.#generation, this.#report),
         flush: (order) => flushCache(this.#generation.cache, this.#process.failures, order),
@@ -502,51 +484,9 @@ class Server {
     };
   }
 
-  /** What stands until a person accepts it. */
-  #damages(): string[] {
-    const { audit, subscribers } = this.#process;
-    return [
-      ...(subscribers?.damage === undefined
-        ? []
-        : [
-            `the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${subscribers.damage}`,
-          ]),
-      ...(audit.damage === undefined
-        ? []
-        : [`the audit log is damaged, personal data cannot be read (sekisho audit acknowledge): ${audit.damage}`]),
-    ];
-  }
-
-  async #transparencyReport(span: ReportSpan): Promise<TransparencyReport> {
-    const { audit, clock, subscribers } = this.#process;
-    const { config, plugins } = this.#generation;
-    const begin = `${span.from}T00:00:00.000Z`;
-    const endMs = Date.parse(span.to) + 86_400_000;
-    const end = new Date(endMs).toISOString();
-    await this.#tallies.tick();
-    return transparencyReport(span, {
-      version: this.#report.version,
-      nowMs: clock.wallMs(),
-      chain: plugins.map(({ name, stage, summary }) => ({ name, stage, summary })),
-      lists: config.lists.map(({ name, category, tier, ground }) => ({
-        name,
-        category,
-        tier,
-        ground: ground?.kind ?? 'consent',
-      })),
-      tallies: await this.#tallies.between(span.from, span.to),
-      actions: audit.summary(begin, end),
-      deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
-        audit.details(action, begin, end),
-      ),
-      consent: subscribers?.ledger.tally(Date.parse(begin), endMs) ?? [],
-      audit: audit.verify(),
-    });
-  }
-
   /** What somebody wants to see who has just started the server: where it listens, whom it asks, what decides. */
   #announce(what: string): void {
-    const { config, listeners, workers } = this.#generation;
+    const { config, listeners, workers, features } = this.#generation;
     const bound = (listeners?.bound ?? config.server.listen).map(endpointText);
     for (const { endpoint, reason } of listeners?.skipped ?? [])
       this.#log.warn({ listener: endpointText(endpoint), reason }, 'not listening');
@@ -564,7 +504,7 @@ class Server {
           address: config.admin.listen.address,
           port: this.#admin?.port ?? config.admin.listen.port,
         }),
-        notice: this.#notice.endpoints.map(endpointText),
+        notice: features.desk(NOTICE).endpoints.map(endpointText),
         access: config.server.access,
       },
       what,
@@ -582,11 +522,11 @@ function saysPluginsWords(error: unknown): boolean {
 }
 
 /** The files and threads that last as long as the process. */
-async function closeParts({ measures, audit, subscribers, timeStore }: ProcessParts): Promise<void> {
-  measures.close();
-  // Each notes its end in the other's file.
+async function closeParts({ kept, audit, timeStore }: ProcessParts): Promise<void> {
+  await kept.stop();
+  // Audit log and consent ledger note their ends in each other's file.
   audit.look();
-  await subscribers?.close();
+  await kept.close();
   audit.close();
   timeStore.close();
 }

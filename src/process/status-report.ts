@@ -20,6 +20,7 @@ import {
   type RetiredMetrics,
 } from '../metrics/prometheus.ts';
 import type { MetricCell } from '../metrics/registry.ts';
+import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
 import { CACHE_RESULTS } from '../wire/query.ts';
@@ -42,12 +43,7 @@ export interface ReportParts {
   readonly retiring: () => readonly MetricsSource[];
 }
 
-export function statusReport(
-  generation: Generation,
-  configuredAtMs: number,
-  parts: ReportParts,
-  damages: readonly string[],
-): Status {
+export function statusReport(generation: Generation, configuredAtMs: number, parts: ReportParts): Status {
   const sources = generation.workers.metrics;
   const counted = [...sources, ...parts.retiring()];
   const total = (name: string, labels: Record<string, string> = {}) =>
@@ -55,6 +51,7 @@ export function statusReport(
   const sum = (name: string) => samplesReport(generation, parts, name).reduce((all, { value }) => all + value, 0);
   const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
+  const { desk: subscribers } = generation.features.desk(SUBSCRIBERS);
   return {
     version: parts.version,
     node: process.versions.node,
@@ -65,7 +62,7 @@ export function statusReport(
     configuredAt: new Date(configuredAtMs).toISOString(),
     ready: workers.serving,
     warnings: [
-      ...damages,
+      ...generation.features.warnings(),
       ...(programHasChanged()
         ? ['the program on disk has changed since this process began: restart the server (SEKISHO_RESTART_DUE)']
         : []),
@@ -118,9 +115,9 @@ export function statusReport(
       misses: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[2] }),
       stale: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[3] }),
     },
-    leases: generation.subscribers
+    leases: subscribers
       ? {
-          addresses: generation.subscribers.state.leases.table.count,
+          addresses: subscribers.state.leases.table.count,
           conflicts: sum('sekisho_subscribers_lease_conflicts_total'),
           refused: sum('sekisho_subscribers_lease_prefixes_refused_total'),
         }
@@ -150,7 +147,6 @@ export function totalMetric(
   return metricsTotal([...generation.workers.metrics, ...parts.retiring()], parts.retired, name, labels);
 }
 
-/** For plugins: what the page for Prometheus says under one name. */
 /** What `sekisho cache stats` shows. */
 export function cacheReport(generation: Generation, parts: ReportParts): CacheStatsReport {
   const { entries, bytesUsed, wireBytes, inserts, evictions, ghostHits, skipped } = cacheStats(generation.cache);
@@ -172,6 +168,7 @@ export function cacheReport(generation: Generation, parts: ReportParts): CacheSt
   };
 }
 
+/** For plugins: what the page for Prometheus says under one name. */
 export function samplesReport(generation: Generation, parts: ReportParts, name: string): readonly MetricSample[] {
   const main = { snapshot: mainThreadMetrics(generation, parts) };
   return metricSamples([...generation.workers.metrics, ...parts.retiring(), main], parts.retired, name);

@@ -4,7 +4,7 @@ import type { FailureMemory } from '../cache/failures.ts';
 import type { CacheMemory } from '../cache/memory.ts';
 import type { Config } from '../config/config.ts';
 import type { Stage } from '../contract/plugin.ts';
-import type { Publication } from '../contract/publications.ts';
+import type { Publication } from '../feature/publications.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
 import type { TcpSharesMemory } from '../transports/tcp/tcp-shares.ts';
 import type { ListenerSocket } from '../transports/udp/mmsg-listener.ts';
@@ -15,6 +15,8 @@ export type IoKind = 'mmsg' | 'dgram';
 /** A worker's `workerData`. */
 export interface WorkerSetup {
   readonly config: Config;
+  /** URL of the module with the list of features; undefined: src/features.ts. */
+  readonly featureList: string | undefined;
   /** Place among the workers, from 0; a replacement gets the place of the one it replaces. */
   readonly place: number;
   /** Different for every worker thread that ever ran in this process, from 1. */

@@ -14,16 +14,11 @@ import { OwnNames } from '../chain/own-names.ts';
 import { SuspendedQueries } from '../chain/suspended.ts';
 import { serverFacts } from '../config/config.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from '../contract/plugin.ts';
-import {
-  LISTS_TOPIC,
-  MEASURES_TOPIC,
-  type Publication,
-  pluginTopic,
-  SUBSCRIBERS_TOPIC,
-} from '../contract/publications.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
-import { type CompiledLists, ListsInForce } from '../lists/in-force.ts';
-import { listFacts } from '../lists/list-config.ts';
+import { DataHalves } from '../feature/data-halves.ts';
+import { type Publication, pluginTopic } from '../feature/publications.ts';
+import { featuresIn } from '../features.ts';
+import { lentByFeatures } from '../loading/lent-by-features.ts';
 import { mountPlugins } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { PendingShares } from '../overload/pending-shares.ts';
@@ -31,8 +26,6 @@ import { FAILED_ANSWERED, FAILED_TIMEOUT, type ForwardLimits, ForwardSource } fr
 import { randomPool } from '../resolve/forward/random.ts';
 import { SourceRouter } from '../resolve/forward/router.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
-import { MeasuresInForce, type PublishedMeasures } from '../rules/in-force.ts';
-import { type PublishedSubscribers, SubscribersInForce } from '../subscribers/in-force.ts';
 import { ownThreadId } from '../system/thread-time.ts';
 import { RoundClock, systemClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
@@ -93,16 +86,17 @@ async function serve(): Promise<void> {
   });
   const failures = new FailureTable(setup.failures);
   const ways = new Ways(config.zones);
-  const lists = new ListsInForce(config.lists.map(listFacts));
-  const subscribers = new SubscribersInForce();
-  const measures = new MeasuresInForce(config.server.workers);
+  const features = new DataHalves(await featuresIn(setup.featureList), {
+    config,
+    workers: config.server.workers,
+    worker: setup.place,
+    metrics,
+  });
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
     server: serverFacts(config.server, config.notice),
-    lists,
-    subscribers,
-    measures,
+    ...lentByFeatures(features),
     shared: setup.shared,
     worker: setup.place,
     clock,
@@ -208,15 +202,14 @@ async function serve(): Promise<void> {
     if (draining && (nowMs >= drainedByMs || (suspended.size === 0 && tcp.connections === 0))) io.stop();
   }
 
-  const updates = new Map([
-    [LISTS_TOPIC, (value: unknown) => lists.take(value as CompiledLists)],
-    [MEASURES_TOPIC, (value: unknown) => measures.take(value as PublishedMeasures)],
-    [SUBSCRIBERS_TOPIC, (value: unknown) => subscribers.take(value as PublishedSubscribers)],
-  ]);
+  const updates = new Map<string, (value: unknown) => void>();
   for (const { plugin, hooks } of plugins) {
     if (hooks.update) updates.set(pluginTopic(plugin.name), (value) => hooks.update?.(value));
   }
-  const take = ({ topic, value }: Publication) => updates.get(topic)?.(value);
+  const take = (publication: Publication) => {
+    features.take(publication);
+    updates.get(publication.topic)?.(publication.value);
+  };
   for (const publication of setup.published) take(publication);
 
   main.on('message', (message: ToWorker) => {

@@ -11,8 +11,8 @@ import { releaseLocksOf } from '../cache/cache.ts';
 import type { FailureMemory } from '../cache/failures.ts';
 import type { CacheMemory } from '../cache/memory.ts';
 import type { Config } from '../config/config.ts';
-import type { Publication, Publications } from '../contract/publications.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
+import type { Publication, Publications } from '../feature/publications.ts';
 import type { MetricsSource, RetiredMetrics } from '../metrics/prometheus.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
 import { libc } from '../system/libc.ts';
@@ -54,6 +54,7 @@ export interface WorkersParts {
   /** Nobody serves any more and nothing can be done about it: the process is to end. */
   readonly giveUp?: (why: string) => void;
   readonly config: Config;
+  readonly featureList: string | undefined;
   readonly io: IoKind;
   /** Undefined where the workers open their own sockets. */
   readonly listeners: Listeners | undefined;
@@ -231,6 +232,7 @@ export class Workers {
       const allocations = new SharedArrayBuffer(MAX_ALLOCATIONS * 8);
       const setup: WorkerSetup = {
         config,
+        featureList: this.#parts.featureList,
         place,
         serial,
         io,

@@ -94,13 +94,22 @@ export const RCODE = {
 /** EDNS option codes (RFC 6891 §9). */
 export const EDNS_OPTION = { COOKIE: 10, TCP_KEEPALIVE: 11, PADDING: 12, EXTENDED_ERROR: 15 } as const;
 
-/** Extended DNS error info codes (RFC 8914 §4). */
+/** Extended DNS error info codes (RFC 8914 §4; IANA's registry for those above 24). */
 export const EDE = {
   NONE: -1,
   OTHER: 0,
+  UNSUPPORTED_DNSKEY_ALGORITHM: 1,
+  UNSUPPORTED_DS_DIGEST: 2,
   STALE_ANSWER: 3,
   FORGED_ANSWER: 4,
+  DNSSEC_INDETERMINATE: 5,
   DNSSEC_BOGUS: 6,
+  SIGNATURE_EXPIRED: 7,
+  SIGNATURE_NOT_YET_VALID: 8,
+  DNSKEY_MISSING: 9,
+  RRSIGS_MISSING: 10,
+  NO_ZONE_KEY_BIT_SET: 11,
+  NSEC_MISSING: 12,
   CACHED_ERROR: 13,
   NOT_READY: 14,
   BLOCKED: 15,
@@ -112,6 +121,8 @@ export const EDE = {
   NOT_SUPPORTED: 21,
   NO_REACHABLE_AUTHORITY: 22,
   NETWORK_ERROR: 23,
+  SIGNATURE_EXPIRED_BEFORE_VALID: 25,
+  UNSUPPORTED_NSEC3_ITERATIONS: 27,
 } as const;
 
 /** Name of a record type for people, `TYPE65280` where there is none (RFC 3597 §5). */

@@ -47,8 +47,7 @@ describe('walls', () => {
     });
 
     it('a file without a room, a sixth file at the root and a stale table are found', () => {
-      for (const name of ['a', 'b', 'c', 'd', 'e'])
-        writeFileSync(join(copy, `src/${name}.ts`), "import './main.ts';\n");
+      for (const name of ['a', 'b', 'c', 'd']) writeFileSync(join(copy, `src/${name}.ts`), "import './main.ts';\n");
       writeFileSync(join(copy, 'ARCHITECTURE.md'), 'nothing');
       const text = walls(copy).problems.join('\n');
       expect(text).toMatch(/src\/a\.ts: lies in no room/);

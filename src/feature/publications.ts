@@ -48,11 +48,7 @@ export function pluginTopic(plugin: string): string {
   return `plugin:${plugin}`;
 }
 
-/** The topic of who is behind an address (subscribers/in-force.ts). */
-export const SUBSCRIBERS_TOPIC = 'subscribers';
-
-/** The topic of the operator's measures (measures/in-force.ts). */
-export const MEASURES_TOPIC = 'measures';
-
-/** The topic of the compiled lists (lists/in-force.ts). */
-export const LISTS_TOPIC = 'lists';
+/** The topic of what a feature publishes (feature.ts). */
+export function featureTopic(feature: string): string {
+  return `feature:${feature}`;
+}

@@ -1,0 +1,22 @@
+/**
+ * The features of the control plane. To add one: its folder, and a line here (ARCHITECTURE.md, "Adding a feature").
+ *
+ * They are opened, and activated, in this order: each sees what those above it lend. Subscribers' terms come after what may fail
+ * of the lists: those of a configuration that is not to serve must not be in force for a moment.
+ */
+import { AUDIT } from './audit-desk/feature.ts';
+import type { AnyFeature } from './feature/feature.ts';
+import { LISTS } from './lists/feature.ts';
+import { NOTICE } from './notice/feature.ts';
+import { REPORT } from './report/feature.ts';
+import { MEASURES } from './rules/feature.ts';
+import { SUBSCRIBERS } from './subscribers/feature.ts';
+
+export const FEATURES: readonly AnyFeature[] = [AUDIT, MEASURES, LISTS, SUBSCRIBERS, REPORT, NOTICE];
+
+/** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */
+export async function featuresIn(list?: string): Promise<readonly AnyFeature[]> {
+  if (list === undefined) return FEATURES;
+  const module = (await import(list)) as { readonly FEATURES: readonly AnyFeature[] };
+  return module.FEATURES;
+}

@@ -1,0 +1,14 @@
+/** Reputation lists and policy zones, as a feature of the control plane. */
+import { declareFeature } from '../feature/feature.ts';
+import { type CompiledLists, ListsInForce } from './in-force.ts';
+import { type ListSections, listFacts } from './list-config.ts';
+import type { LentLists } from './open.ts';
+
+export const LISTS = declareFeature<ListSections, LentLists, ListsInForce>({
+  name: 'lists',
+  open: async (context) => (await import('./open.ts')).openLists(context),
+  data: ({ config }) => {
+    const lists = new ListsInForce(config.lists.map(listFacts));
+    return { data: lists, take: (compiled) => lists.take(compiled as CompiledLists) };
+  },
+});

@@ -1,0 +1,72 @@
+/** The list desk of one configuration: lists that lie on disk are in force before the first worker starts. */
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import type { FeatureContext, Opened } from '../feature/feature.ts';
+import { makeDataFolder } from '../system/data-folder.ts';
+import { threadCompiler } from './compiler.ts';
+import { ListDesk } from './desk.ts';
+import type { CompiledLists } from './in-force.ts';
+import type { ListSections } from './list-config.ts';
+
+export interface LentLists {
+  /** Throws TypeError while the plugins' control halves are set up. */
+  readonly desk: ListDesk;
+  /** What is in force; undefined while nothing is. */
+  readonly compiled: CompiledLists | undefined;
+}
+
+/** Numbers compiled lists, from 1: a thread that holds one takes none that is older. */
+class Versions {
+  #latest = 0;
+  readonly next = () => ++this.#latest;
+  close(): void {}
+}
+
+export function openLists({
+  config,
+  server,
+  log,
+  time,
+  audit,
+  metrics,
+  ...context
+}: FeatureContext<ListSections>): Opened<LentLists> {
+  const versions = context.keep(() => new Versions());
+  let desk: ListDesk | undefined;
+  return {
+    desk: {
+      get desk() {
+        if (!desk) throw new TypeError('the lists are not loaded yet');
+        return desk;
+      },
+      get compiled() {
+        return desk?.compiled;
+      },
+    },
+    // Millions of names take their time: whatever is wrong with a plugin is said before.
+    async afterPlugins() {
+      const random = () => randomBytes(4).readUInt32LE();
+      const folder = join(server.dataFolder, 'lists');
+      makeDataFolder(folder);
+      const opened = await ListDesk.open({
+        audit,
+        config,
+        folder,
+        log,
+        clock: time,
+        random,
+        metrics,
+        compiler: threadCompiler({
+          key: [random() | 0, random() | 0, random() | 0, random() | 0],
+          popularNamesFile: config.popularNamesFile,
+        }),
+        nextVersion: versions.next,
+        publish: (compiled) => context.publish(compiled),
+      });
+      desk = opened;
+      return () => opened.close();
+    },
+    activate: () => desk?.activate(),
+    deactivate: () => desk?.deactivate(),
+  };
+}

@@ -1,0 +1,13 @@
+/** Who is behind an address and what was consented to, as a feature of the control plane. */
+import { declareFeature } from '../feature/feature.ts';
+import { type PublishedSubscribers, SubscribersInForce } from './in-force.ts';
+import type { LentSubscribers, SubscriberSections } from './open.ts';
+
+export const SUBSCRIBERS = declareFeature<SubscriberSections, LentSubscribers, SubscribersInForce>({
+  name: 'subscribers',
+  open: async (context) => (await import('./open.ts')).openSubscribers(context),
+  data: () => {
+    const subscribers = new SubscribersInForce();
+    return { data: subscribers, take: (published) => subscribers.take(published as PublishedSubscribers) };
+  },
+});

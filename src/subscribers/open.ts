@@ -1,0 +1,100 @@
+/**
+ * The subscriber desk of one configuration, and what is known of subscribers as long as the process lives. The static ranges are
+ * loaded before the first worker starts. A configuration without subscribers opens no desk; what a former one has kept stays.
+ */
+import type { FeatureContext, Opened } from '../feature/feature.ts';
+import { LISTS } from '../lists/feature.ts';
+import type { ListsConfig } from '../lists/list-config.ts';
+import { type NoticeDesk, noticeDesk } from './consent/notice-desk.ts';
+import type { SubscriberDesk } from './desk.ts';
+import type { SubscriberState } from './state.ts';
+import type { SubscribersConfig } from './subscribers-config.ts';
+
+/** What the configuration says that concerns subscribers: its section, and which lists there are. */
+export interface SubscriberSections extends Pick<ListsConfig, 'lists'> {
+  /** Absent: nobody is known, and nobody inspected. */
+  readonly subscribers?: SubscribersConfig;
+}
+
+export interface LentSubscribers {
+  /** Undefined where the configuration knows no subscribers. */
+  readonly desk: SubscriberDesk | undefined;
+  /** Undefined where this process has known none yet. */
+  readonly state: SubscriberState | undefined;
+  /** For a plugin that keeps notices, and answers for how long; undefined where the configuration knows no subscribers. */
+  takeNotices(): NoticeDesk | undefined;
+}
+
+export async function openSubscribers(context: FeatureContext<SubscriberSections>): Promise<Opened<LentSubscribers>> {
+  const { config, audit, log, server } = context;
+  const lists = context.desk(LISTS);
+  const desk = await openDesk(context);
+  let noticesTaken = false;
+  /** Between `activate` and `deactivate`. */
+  let inForce = false;
+  let stopForgetting: (() => void) | undefined;
+  return {
+    desk: {
+      desk,
+      get state() {
+        return context.kept<SubscriberState>();
+      },
+      takeNotices: () => {
+        noticesTaken = true;
+        const namesOf = (list: number) => lists.compiled?.names.lists[list]?.names;
+        return desk && noticeDesk(desk.state, config.lists, namesOf, audit, log, () => inForce);
+      },
+    },
+    async activate() {
+      await desk?.activate();
+      inForce = true;
+      stopForgetting?.();
+      stopForgetting = undefined;
+      // Names of notices are deleted where no plugin in force takes any.
+      if (noticesTaken) return;
+      const { forgetNames } = await import('./consent/forget-names.ts');
+      stopForgetting = forgetNames({
+        dataFolder: server.dataFolder,
+        state: context.kept<SubscriberState>(),
+        audit,
+        log,
+      });
+    },
+    async deactivate() {
+      inForce = false;
+      stopForgetting?.();
+      await desk?.deactivate();
+    },
+    async close() {
+      stopForgetting?.();
+      await desk?.close();
+    },
+    measure: () => desk?.measure(),
+    warnings: () => {
+      const damage = context.kept<SubscriberState>()?.damage;
+      if (damage === undefined) return [];
+      return [`the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${damage}`];
+    },
+  };
+}
+
+async function openDesk(context: FeatureContext<SubscriberSections>): Promise<SubscriberDesk | undefined> {
+  const { config, server, log, time, audit, metrics } = context;
+  const { subscribers } = config;
+  if (!subscribers) return undefined;
+  // Brings SQLite along, which a server without subscribers need not load.
+  const [{ SubscriberState }, { SubscriberDesk }] = await Promise.all([import('./state.ts'), import('./desk.ts')]);
+  const keep = { leaseMs: subscribers.leaseMs, believedMs: subscribers.leaseAfterRestartMs };
+  const state = context.keep(
+    () => new SubscriberState(server.dataFolder, time, log, keep, { audit, outside: server.anchorsFolder }),
+  );
+  return SubscriberDesk.open({
+    audit,
+    config: subscribers,
+    access: server.access,
+    state,
+    log,
+    metrics,
+    publish: (published) => context.publish(published),
+  });
+}
