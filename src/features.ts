@@ -5,6 +5,7 @@
  * of the lists: those of a configuration that is not to serve must not be in force for a moment.
  */
 import { AUDIT } from './audit-desk/feature.ts';
+import { CERTIFICATES } from './certificates/feature.ts';
 import type { AnyFeature } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
@@ -12,7 +13,7 @@ import { REPORT } from './report/feature.ts';
 import { MEASURES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
 
-export const FEATURES: readonly AnyFeature[] = [AUDIT, MEASURES, LISTS, SUBSCRIBERS, REPORT, NOTICE];
+export const FEATURES: readonly AnyFeature[] = [AUDIT, CERTIFICATES, MEASURES, LISTS, SUBSCRIBERS, REPORT, NOTICE];
 
 /** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */
 export async function featuresIn(list?: string): Promise<readonly AnyFeature[]> {

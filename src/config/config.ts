@@ -20,6 +20,7 @@ import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
 import { listenEntries } from './listen-entries.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
+import type { TlsConfig } from './tls-section.ts';
 
 /** What `Config.source` says when there is no file. */
 export const BUILT_IN_DEFAULTS = 'built-in defaults';
@@ -72,6 +73,7 @@ export interface ServerConfig {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Absent = refused. */
   readonly identity: { readonly version?: string; readonly id?: string };
+  readonly tls: TlsConfig;
   readonly tcp: {
     /** Not above `totalTimeoutMs`. */
     readonly idleTimeoutMs: number;
@@ -154,9 +156,9 @@ export function serverConfig(
   section: z.infer<typeof serverSchema>,
   baseFolder: string,
   listenIsDefault: boolean,
-  cookieSecrets: readonly string[],
+  secrets: { readonly cookies: readonly string[]; readonly tickets?: string | undefined },
 ): ServerConfig {
-  const { tcp, udp, overload, identity } = section;
+  const { tcp, tls, udp, overload, identity } = section;
   return {
     listen: listenEntries(section.listen, baseFolder),
     listenIsDefault,
@@ -177,6 +179,10 @@ export function serverConfig(
       maxConnectionsPerClient: Math.min(tcp['max-connections-per-client'], tcp['max-connections']),
       maxPipelined: tcp['max-pipelined'],
     },
+    tls: {
+      handshakes: { perSecond: tls.handshakes, perNetwork: tls['handshakes-per-network'] },
+      ...(secrets.tickets !== undefined && { tickets: { secret: secrets.tickets } }),
+    },
     udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
     overload: {
       enabled: overload.enabled,
@@ -185,7 +191,7 @@ export function serverConfig(
       exempt: overload.exempt,
       dryRun: overload['dry-run'],
     },
-    cookies: { enabled: section.cookies.enabled, secrets: cookieSecrets },
+    cookies: { enabled: section.cookies.enabled, secrets: secrets.cookies },
     hangTimeoutMs: section['hang-timeout'],
   };
 }

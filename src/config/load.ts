@@ -52,6 +52,7 @@ import {
   serverSchema,
   upstreamSchema,
 } from './schema.ts';
+import { loadCertificates, parseTicketSecret } from './tls-section.ts';
 import { parseTokens } from './tokens-file.ts';
 import { loadZones } from './zones-section.ts';
 
@@ -115,7 +116,9 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
 
   const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
   const secrets = await loadCookieSecrets(serverSection?.cookies['secret-file'], found, source, problems);
-  const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, secrets);
+  const tickets = await loadTicketSecret(serverSection?.tls['ticket-secret-file'], found, source, problems);
+  const server =
+    serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, { cookies: secrets, tickets });
   const tokens = adminSection && (await loadTokens(adminSection['tokens-file'], found, source, problems));
   const admin = adminSection && adminConfig(adminSection, tokens ?? []);
   const oneApprover = adminSection && singleApproverProblem(adminSection);
@@ -134,7 +137,9 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
-  const zones = await loadZones(raw, server?.listen, found, source);
+  const certificates = await loadCertificates(server?.listen ?? [], (options.wallMs ?? Date.now)());
+  problems.push(...certificates.problems.map(report));
+  const zones = await loadZones(raw, { listen: server?.listen, designated: certificates.designated }, found, source);
   problems.push(...zones.problems);
   const lists = await loadLists(raw, found, source);
   const wallMs = (options.wallMs ?? Date.now)();
@@ -175,6 +180,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const secretNotes = openSecrets(raw, found.baseFolder);
   const warnings = [
     ...dangers(sections),
+    ...certificates.dangers,
     ...lists.dangers,
     ...endedGrounds,
     ...subscriberNotes.dangers,
@@ -296,6 +302,20 @@ async function loadCookieSecrets(
   const parsed = parseCookieSecrets(text, path);
   problems.push(...(parsed.problems ?? []));
   return parsed.data ?? [];
+}
+
+async function loadTicketSecret(
+  path: string | undefined,
+  found: Found,
+  source: ConfigSource,
+  problems: ConfigProblem[],
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const { text, failure } = await readText(resolve(found.baseFolder, path));
+  const parsed = failure === undefined ? parseTicketSecret(text ?? '') : { problem: failure };
+  if ('secret' in parsed) return parsed.secret;
+  problems.push(source.problem(['server', 'tls', 'ticket-secret-file'], `'${path}' ${parsed.problem}`));
+  return undefined;
 }
 
 /** The defaults stand in no file, so that their problems have no line. */

@@ -12,6 +12,7 @@ import { subscribersSchema } from '../subscribers/section/subscribers-section.ts
 import { textToName } from '../wire/name.ts';
 import { listenSchema } from './listen-entries.ts';
 import { endpoint, prefix } from './texts.ts';
+import { tlsSchema } from './tls-section.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
 /** Listens for queries unless told otherwise. */
@@ -100,6 +101,7 @@ export const serverSchema = z
       })
       .prefault({})
       .describe('Bounds of TCP (RFC 7766).'),
+    tls: tlsSchema,
     udp: z
       .strictObject({
         'receive-buffer': sizeBytes({ min: '64KiB', max: '1GiB' })

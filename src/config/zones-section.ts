@@ -11,6 +11,7 @@ import type { Found } from '../settings/found.ts';
 import { check } from '../settings/problems.ts';
 import type { ConfigProblem, ConfigSource, Path } from '../settings/yaml-source.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
+import type { DesignatedResolver } from '../zones/designated.ts';
 import { SPECIAL_USE, specialUseZones } from '../zones/special-use.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
 import { readZoneFile } from '../zones/zone-file.ts';
@@ -80,7 +81,7 @@ export interface LoadedZones {
 /** Read both sections, and the zone files that they name. */
 export async function loadZones(
   raw: Record<string, unknown>,
-  listen: readonly Endpoint[] | undefined,
+  { listen, designated }: { listen: readonly Endpoint[] | undefined; designated: readonly DesignatedResolver[] },
   found: Found,
   source: ConfigSource,
 ): Promise<LoadedZones> {
@@ -141,7 +142,7 @@ export async function loadZones(
   );
   if (groups.size > MAX_GROUPS)
     complain(['zones'], `${groups.size} different groups of servers to forward to; ${MAX_GROUPS} is the limit`);
-  return { zones: [...configured, ...specialUseZones(switched, new Set(taken.keys()))], problems };
+  return { zones: [...configured, ...specialUseZones(switched, new Set(taken.keys()), designated)], problems };
 }
 
 /** The zones where the configuration says nothing about them. */
