@@ -10,10 +10,22 @@ import type { AnyFeature } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
+import { ROUTER_FILTERS } from './router-filters/feature.ts';
 import { MEASURES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
+import { TIME } from './timekeeping/feature.ts';
 
-export const FEATURES: readonly AnyFeature[] = [AUDIT, CERTIFICATES, MEASURES, LISTS, SUBSCRIBERS, REPORT, NOTICE];
+export const FEATURES: readonly AnyFeature[] = [
+  TIME,
+  AUDIT,
+  CERTIFICATES,
+  MEASURES,
+  LISTS,
+  SUBSCRIBERS,
+  REPORT,
+  NOTICE,
+  ROUTER_FILTERS,
+];
 
 /** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */
 export async function featuresIn(list?: string): Promise<readonly AnyFeature[]> {

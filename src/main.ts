@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** The `sekisho` command. What it can do: cli/commands.ts; the server itself: server.ts. */
 import { main } from './cli/cli.ts';
-import { processTerminal } from './cli/terminal.ts';
+import { processTerminal } from './commands/terminal.ts';
 
 /** What ends by itself has ended by then. */
 const LINGER_MS = 500;

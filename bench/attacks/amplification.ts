@@ -19,12 +19,14 @@ export const ZONE = {
   ),
 };
 const NETWORK = '127.9.9';
-const RATE = 5000;
+/** Queries a second: from a little above what the defaults let pass to what fills a line. */
+const RATES = [50, 150, 500, 1500, 5000];
 
 export interface AmplificationRow {
   server: string;
   defence: string;
   flood: string;
+  rate: number;
   /** Answer bytes over query bytes. */
   ratio: number;
   /** Shares of the honest clients' questions that were answered: those with cookies, those without, those on a victim's own address. */
@@ -47,39 +49,42 @@ export async function amplification(
   try {
     for (const contender of AMPLIFICATION.filter(({ name }) => only.length === 0 || only.includes(name))) {
       for (const flood of FLOODS) {
-        const target = await contender.start({ port: nsd.port, probeName: `www.${APEX}` });
-        try {
-          const messages = ['ANY', 'DNSKEY', 'TXT'].map((type) => queryBytes({ name: APEX, type, udpSize: 4096 }));
-          const clients = (first: number, withCookies: boolean) =>
-            [0, 1, 2, 3, 4].map((i) => new StubClient(target.port, `${NETWORK}.${first + i}`, withCookies));
-          const groups = {
-            cookies: clients(200, true),
-            tcp: clients(210, false),
-            victim: [new StubClient(target.port, `${NETWORK}.9`, false)],
-          };
-          // Every client has asked before: the names are cached, and those that know cookies have one.
-          for (const client of Object.values(groups).flat()) await client.ask(`www.${APEX}`, 'A');
-          const flooding = forgedFlood(target.port, flood.addresses, messages, RATE, seconds);
-          const end = performance.now() + seconds * 1000;
-          await Promise.all(
-            Object.values(groups)
-              .flat()
-              .map((client, i) => honestly(client, end, i)),
-          );
-          const { bytesIn, bytesOut } = await flooding;
-          const share = (group: readonly StubClient[]) =>
-            sum(group.map(({ answered }) => answered)) / sum(group.map(({ asked }) => asked));
-          measured({
-            server: contender.name,
-            defence: contender.defence,
-            flood: flood.name,
-            ratio: bytesOut / bytesIn,
-            cookies: share(groups.cookies),
-            tcp: share(groups.tcp),
-            victim: share(groups.victim),
-          });
-        } finally {
-          await target.stop();
+        for (const rate of RATES) {
+          const target = await contender.start({ port: nsd.port, probeName: `www.${APEX}` });
+          try {
+            const messages = ['ANY', 'DNSKEY', 'TXT'].map((type) => queryBytes({ name: APEX, type, udpSize: 4096 }));
+            const clients = (first: number, withCookies: boolean) =>
+              [0, 1, 2, 3, 4].map((i) => new StubClient(target.port, `${NETWORK}.${first + i}`, withCookies));
+            const groups = {
+              cookies: clients(200, true),
+              tcp: clients(210, false),
+              victim: [new StubClient(target.port, `${NETWORK}.9`, false)],
+            };
+            // Every client has asked before: the names are cached, and those that know cookies have one.
+            for (const client of Object.values(groups).flat()) await client.ask(`www.${APEX}`, 'A');
+            const flooding = forgedFlood(target.port, flood.addresses, messages, rate, seconds);
+            const end = performance.now() + seconds * 1000;
+            await Promise.all(
+              Object.values(groups)
+                .flat()
+                .map((client, i) => honestly(client, end, i)),
+            );
+            const { bytesIn, bytesOut } = await flooding;
+            const share = (group: readonly StubClient[]) =>
+              sum(group.map(({ answered }) => answered)) / sum(group.map(({ asked }) => asked));
+            measured({
+              server: contender.name,
+              defence: contender.defence,
+              flood: flood.name,
+              rate,
+              ratio: bytesOut / bytesIn,
+              cookies: share(groups.cookies),
+              tcp: share(groups.tcp),
+              victim: share(groups.victim),
+            });
+          } finally {
+            await target.stop();
+          }
         }
       }
     }

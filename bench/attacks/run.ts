@@ -69,8 +69,8 @@ process.exit(0);
 function plot(rows: readonly object[], folder: string): void {
   const amplified = rows.filter((row): row is AmplificationRow => 'ratio' in row);
   if (amplified.length > 0) {
-    const bars = amplified.map(({ server, flood, ratio }) => ({
-      label: `${server}: ${flood === 'one host' ? 'host' : '/24'}`,
+    const bars = amplified.map(({ server, flood, rate, ratio }) => ({
+      label: `${server}: ${flood === 'one host' ? 'host' : '/24'}, ${rate}/s`,
       value: ratio,
       text: ratio.toFixed(2),
     }));

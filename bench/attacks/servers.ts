@@ -59,18 +59,12 @@ const bind = (name: string, defence: string, options: string): Contender => ({
   start: ({ port, ...rest }) => startBind({ upstreamPort: port, ...rest, options }),
 });
 
-/** Bytes a second; the flood of the bench is priced at more than ten times that. */
-const LEVELS = [
-  { prefix: 32, budget: '1MiB' },
-  { prefix: 24, budget: '1MiB' },
-];
-
 /** Queries a second of one /24 that the rate limits of others let through: what an office behind them may need. */
 const RATE = 100;
 
 export const AMPLIFICATION: readonly Contender[] = [
   sekisho('Sekisho without', 'none', { access: {} }),
-  sekisho('Sekisho', 'amp-shaper, 1 MiB/s for a host and for its /24', { 'amp-shaper': { ipv4: LEVELS } }),
+  sekisho('Sekisho', 'amp-shaper as it comes', { 'amp-shaper': {} }),
   dnsdist(
     'dnsdist rule',
     `MaxQPSIPRule(${RATE}, 24), TCAction for UDP`,

@@ -48,6 +48,35 @@ describe('what is one network', () => {
   });
 });
 
+describe('what ordinary answers earn', () => {
+  const words = addressWords('192.0.2.1');
+
+  test('is there to amplify with, up to four bursts, and forgotten like a debt', () => {
+    const table = tableOf();
+    for (let i = 0; i < 100; i++) table.earn(0, words, 500, tableTime(T0));
+    expect(table.charge(0, words, 5000, tableTime(T0))).toBe(false);
+    expect(table.charge(0, words, 1, tableTime(T0))).toBe(true);
+    const idle = tableOf();
+    idle.earn(0, words, 4000, tableTime(T0));
+    expect(idle.charge(0, words, 1001, tableTime(T0 + 4000))).toBe(true);
+  });
+
+  test('does not count as bytes beyond what came in; the burst does, until it is paid or the window has passed', () => {
+    const table = tableOf();
+    table.earn(0, words, 400, tableTime(T0));
+    table.charge(0, words, 400, tableTime(T0));
+    expect(table.unpaid(0, words, tableTime(T0))).toBe(0);
+    table.charge(0, words, 300, tableTime(T0));
+    expect(table.unpaid(0, words, tableTime(T0))).toBe(300);
+    // Over the budget nothing of it is sent.
+    table.charge(0, words, 5000, tableTime(T0));
+    expect(table.unpaid(0, words, tableTime(T0))).toBe(300);
+    table.pay(0, words, 100);
+    expect(table.unpaid(0, words, tableTime(T0))).toBe(200);
+    expect(table.unpaid(0, words, tableTime(T0 + 2000))).toBe(0);
+  });
+});
+
 test('levels do not mix, and reading changes nothing', () => {
   const table = tableOf();
   const words = addressWords('192.0.2.0');

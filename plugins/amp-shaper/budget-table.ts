@@ -5,10 +5,14 @@
  * is over its budget; what it goes on asking for is still charged, up to a cap, so a flood keeps it there and ends it
  * within the window once it stops.
  *
- *     owed  0 ──────── burst ─────────────────────── burst + window × budget
- *             within   │  over: nothing amplified passes    (cap)
+ *     owed  −4 × burst ──── 0 ──────── burst ─────────────────────── burst + window × budget
+ *           earned         within     │  over: nothing amplified passes    (cap)
  *
- *     set of the network's keyed hash:  |high|low|owed|level, time| × 8 ways
+ *     set of the network's keyed hash:  |high|low|owed|level, time|unpaid| × 8 ways
+ *
+ * Ordinary answers earn a network something to amplify with, so that an address with thousands of subscribers behind it
+ * is not held to what a household needs. What passed although nothing had been earned is *unpaid*: bytes that left beyond
+ * what came in. Once the network is over its budget, answers that are not sent pay for them.
  *
  * A network that is new takes a free way, or that of the network that owes the least. So a full table forgets the
  * lightest and goes on limiting the heaviest, however many sources are forged. Networks are told apart by their address
@@ -44,7 +48,11 @@ const LOW = 1;
 const OWED = 2;
 /** Level + 1 in the upper four bits (0 = never used), time in units of 16 ms below. */
 const STAMP = 3;
-const WORDS = 4;
+/** Bytes that passed within the burst, beyond what came in and beyond what was earned. */
+const UNPAID = 4;
+const WORDS = 5;
+/** So many bursts may be earned ahead. */
+const EARNED_BURSTS = 4;
 const TIME_SHIFT = 4;
 const TIME_MASK = 0x0fffffff;
 /** Four seconds. */
@@ -70,6 +78,8 @@ export class BudgetTable {
   readonly #rate: Float64Array;
   readonly #burst: Float64Array;
   readonly #cap: Float64Array;
+  /** Bytes per millisecond of what is unpaid that are forgotten. */
+  readonly #forgiven: Float64Array;
   readonly #mask: Int32Array;
   readonly #key0: number;
   readonly #key1: number;
@@ -85,6 +95,7 @@ export class BudgetTable {
     this.#rate = Float64Array.from(levels, ({ budget }) => budget / 1000);
     this.#burst = Float64Array.from(levels, ({ budget }) => (budget / 1000) * pace.burstMs);
     this.#cap = Float64Array.from(levels, ({ budget }) => (budget / 1000) * (pace.burstMs + pace.windowMs));
+    this.#forgiven = this.#burst.map((bytes) => bytes / pace.windowMs);
     // The first 32 bits of the network, or the second: IPv6 networks end inside the first 64.
     this.#mask = Int32Array.from(levels, ({ bits }) => {
       const inWord = bits > 32 ? bits - 32 : bits;
@@ -102,23 +113,53 @@ export class BudgetTable {
     const low = this.#lowOf(level, words);
     const table = this.#words;
     const at = this.#place(level, high, low, time);
+    const unpaid = this.#unpaidBy(at, level, time);
     const owed = Math.min(this.#cap[level]!, this.#remaining(at, level, time) + price);
+    const over = owed > this.#burst[level]!;
     table[at + HIGH] = high;
     table[at + LOW] = low;
     table[at + OWED] = owed;
     table[at + STAMP] = ((level + 1) << 28) | time;
-    return owed > this.#burst[level]!;
+    table[at + UNPAID] = over || owed <= 0 ? unpaid : unpaid + Math.min(price, owed);
+    return over;
+  }
+
+  /** Ordinary answers went to the network: it may amplify by so many bytes more. Never makes room for it in a full set. */
+  earn(level: number, words: Int32Array, bytes: number, time: number): void {
+    const high = this.#highOf(level, words);
+    const low = this.#lowOf(level, words);
+    const table = this.#words;
+    const at = this.#place(level, high, low, time);
+    const unpaid = this.#unpaidBy(at, level, time);
+    table[at + OWED] = Math.max(-EARNED_BURSTS * this.#burst[level]!, this.#remaining(at, level, time) - bytes);
+    table[at + HIGH] = high;
+    table[at + LOW] = low;
+    table[at + STAMP] = ((level + 1) << 28) | time;
+    table[at + UNPAID] = unpaid;
+  }
+
+  /** Bytes that went to the network beyond what came from it, and are not made up for yet. */
+  unpaid(level: number, words: Int32Array, time: number): number {
+    const at = this.#find(level, this.#highOf(level, words), this.#lowOf(level, words));
+    return at < 0 ? 0 : this.#unpaidBy(at, level, time);
+  }
+
+  /** `bytes` came in from the network, and nothing is sent for them. */
+  pay(level: number, words: Int32Array, bytes: number): void {
+    const at = this.#find(level, this.#highOf(level, words), this.#lowOf(level, words));
+    if (at >= 0) this.#words[at + UNPAID] = Math.max(0, this.#words[at + UNPAID]! - bytes);
   }
 
   /** Bytes that the network owes, as `charge` would find it; nothing is changed. */
   owed(level: number, words: Int32Array, time: number): number {
     const at = this.#find(level, this.#highOf(level, words), this.#lowOf(level, words));
-    return at < 0 ? 0 : this.#remaining(at, level, time);
+    return at < 0 ? 0 : Math.max(0, this.#remaining(at, level, time));
   }
 
   /** What `charge` would return; nothing is changed. */
   wouldBeOver(level: number, words: Int32Array, price: number, time: number): boolean {
-    return this.isOver(level, Math.min(this.#cap[level]!, this.owed(level, words, time) + price));
+    const at = this.#find(level, this.#highOf(level, words), this.#lowOf(level, words));
+    return this.isOver(level, (at < 0 ? 0 : this.#remaining(at, level, time)) + price);
   }
 
   /** True when a network at `level` that owes so much is over its budget. */
@@ -186,22 +227,34 @@ export class BudgetTable {
     let least = Number.POSITIVE_INFINITY;
     for (let at = set; at < set + WAYS * WORDS; at += WORDS) {
       const other = (table[at + STAMP]! >>> 28) - 1;
-      const owed = other < 0 || other >= this.#levels.length ? -1 : this.#remaining(at, other, time);
+      const owed = other < 0 || other >= this.#levels.length ? -1 : Math.max(0, this.#remaining(at, other, time));
       if (owed >= least) continue;
       lightest = at;
       least = owed;
     }
     if (least > 0) this.displaced++;
     table[lightest + OWED] = 0;
+    table[lightest + UNPAID] = 0;
     table[lightest + STAMP] = ((level + 1) << 28) | time;
     return lightest;
   }
 
+  /** What is owed by now; below nothing: what was earned, which is forgotten as fast as a debt is. */
   #remaining(at: number, level: number, time: number): number {
+    const owed = this.#words[at + OWED]!;
+    const drained = this.#elapsedMs(at, time) * this.#rate[level]!;
+    return owed < 0 ? Math.min(0, owed + drained) : Math.max(0, owed - drained);
+  }
+
+  /** What is unpaid by now: a whole burst is forgotten within the window. */
+  #unpaidBy(at: number, level: number, time: number): number {
+    return Math.max(0, this.#words[at + UNPAID]! - this.#elapsedMs(at, time) * this.#forgiven[level]!);
+  }
+
+  #elapsedMs(at: number, time: number): number {
     // Modulo 2^28, which is 49 days.
     const elapsed = (time - (this.#words[at + STAMP]! & TIME_MASK)) & TIME_MASK;
     // Another worker's round may have begun a little later.
-    if (elapsed > TIME_MASK - MAX_AHEAD) return this.#words[at + OWED]!;
-    return Math.max(0, this.#words[at + OWED]! - elapsed * 2 ** TIME_SHIFT * this.#rate[level]!);
+    return elapsed > TIME_MASK - MAX_AHEAD ? 0 : elapsed * 2 ** TIME_SHIFT;
   }
 }

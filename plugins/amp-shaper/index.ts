@@ -46,14 +46,14 @@ const levels = (most: number, defaults: readonly { prefix: number; budget: strin
 
 const options = z.strictObject({
   ipv4: levels(32, [
-    { prefix: 32, budget: '1MiB' },
-    { prefix: 24, budget: '8MiB' },
+    { prefix: 32, budget: '8KiB' },
+    { prefix: 24, budget: '16KiB' },
   ]).describe(
     'Levels for IPv4, finest first. What a finer level keeps back is not charged to the wider ones, so one host’s flood does not use up its neighbours’ budget.',
   ),
   ipv6: levels(64, [
-    { prefix: 64, budget: '1MiB' },
-    { prefix: 56, budget: '8MiB' },
+    { prefix: 64, budget: '8KiB' },
+    { prefix: 56, budget: '16KiB' },
   ]).describe('The same for IPv6.'),
   burst: durationMs({ min: '10ms', max: '10s' })
     .prefault('500ms')
@@ -65,8 +65,16 @@ const options = z.strictObject({
     .number()
     .min(1)
     .max(100)
-    .default(3)
+    .default(5)
     .describe('Answers of up to so many times the bytes of their query cost nothing.'),
+  earned: z
+    .int()
+    .min(0)
+    .max(1024)
+    .default(48)
+    .describe(
+      'Bytes that an answer which costs nothing earns its network: it may amplify by so many more. What thousands of subscribers behind one address ask for in ordinary use is paid by what they ask besides.',
+    ),
   rules: z
     .array(
       z.strictObject({
@@ -79,7 +87,7 @@ const options = z.strictObject({
     )
     .max(100)
     .default([
-      { types: ['ANY', 'DNSKEY', 'RRSIG', 'TXT'], outcomes: ['answer'], weight: 4, least: 0, 'free-ratio': 1 },
+      { types: ['ANY', 'DNSKEY', 'RRSIG', 'TXT'], outcomes: ['answer'], weight: 1, least: 0, 'free-ratio': 1 },
       { outcomes: ['nxdomain', 'error'], weight: 1, least: 16 },
     ])
     .describe('What costs more or less; the first that fits counts.'),
@@ -88,7 +96,9 @@ const options = z.strictObject({
     .min(0)
     .max(1)
     .default(0.1)
-    .describe('Share of the answers over budget that is not sent at all; the others leave truncated.'),
+    .describe(
+      'Share of the answers over budget that is not sent at all; the others leave truncated. Half, until what left before shaping began is made up for.',
+    ),
   'bad-cookie': z
     .boolean()
     .default(true)
@@ -97,13 +107,20 @@ const options = z.strictObject({
   'dry-run': z.boolean().default(false).describe('Only count what would be shaped.'),
   memory: sizeBytes({ min: '64KiB', max: '1GiB' })
     .prefault('16MiB')
-    .describe('Table of the networks, 16 bytes for each at each level; the least indebted are forgotten first.'),
+    .describe('Table of the networks, 20 bytes for each at each level; the least indebted are forgotten first.'),
 });
 
 type Options = z.infer<typeof options>;
 
 /** Networks in the admin route's answer. */
 const SHOWN = 100;
+/** One ordinary answer in so many is looked at, and earns for all. */
+const EARNING_SAMPLE = 16;
+/** Share of the answers over budget that is not sent while the network has had more than it sent. */
+const PAYING_SHARE = 0.5;
+/** An OPT record without options, and a COOKIE option with both cookies (RFC 7873 §4). */
+const OPT_BYTES = 11;
+const COOKIE_BYTES = 28;
 
 export default definePlugin({
   name: 'amp-shaper',
@@ -177,10 +194,13 @@ export default definePlugin({
     const pricing = pricingOf(options);
     const all = levelsOf(options);
     const exempt = options.exempt.length > 0 ? new PrefixSet(options.exempt.map(parsePrefix)) : undefined;
-    const dropBelow = options.drop * 2 ** 32;
+    const earned = options.earned * EARNING_SAMPLE;
+    let untilEarning = EARNING_SAMPLE;
     // A rehearsal owes nothing. Chosen once, so that a packet thread only ever knows one of them.
-    const budgets: Pick<BudgetTable, 'charge'> =
-      worker < 0 ? { charge: (level, words, price, time) => table.wouldBeOver(level, words, price, time) } : table;
+    const budgets: Pick<BudgetTable, 'charge' | 'earn'> =
+      worker < 0
+        ? { charge: (level, words, price, time) => table.wouldBeOver(level, words, price, time), earn: () => {} }
+        : table;
     const first = { 4: 0, 6: options.ipv4.length };
     const end = { 4: options.ipv4.length, 6: all.length };
     const charged = counter('charged', 'Answers that were charged to a network.');
@@ -205,7 +225,10 @@ export default definePlugin({
         // TCP, or a cookie that only the owner of the address can have.
         if (query.verified) return CONTINUE;
         const price = pricing.priceOf(query);
-        if (price === 0) return CONTINUE;
+        if (price === 0) {
+          if (--untilEarning <= 0) earn(query);
+          return CONTINUE;
+        }
         if (exempt?.has(query.clientWords)) {
           counters[exempted]! += 1;
           return CONTINUE;
@@ -240,14 +263,24 @@ export default definePlugin({
       },
     };
 
+    function earn(query: Query): void {
+      untilEarning = EARNING_SAMPLE;
+      if (earned === 0) return;
+      const family = query.family === 4 ? 4 : 6;
+      const time = tableTime(query.nowMs);
+      for (let level = first[family]; level < end[family]; level++)
+        budgets.earn(level, query.clientWords, earned, time);
+    }
+
     function shape(query: Query, level: number) {
       const count = shaped[level]!;
       if (options['dry-run']) {
         counters[count.dry]! += 1;
         return CONTINUE;
       }
-      if (random32() < dropBelow) {
+      if (random32() < withheld(query, level) * 2 ** 32) {
         counters[count.dropped]! += 1;
+        pay(query);
         return DROP;
       }
       // RFC 7873 §5.2.3: a client that knows cookies is told to come back with the one it gets here.
@@ -261,6 +294,21 @@ export default definePlugin({
       // Small: whatever else the reply would have said is for whom we know.
       query.ede = EDE.NONE;
       return TRUNCATE;
+    }
+
+    /** Share of such answers that is not sent at all, so that on the whole no more leaves than came in. */
+    function withheld(query: Query, level: number): number {
+      if (options.drop > 0 && options.drop < PAYING_SHARE) {
+        if (table.unpaid(level, query.clientWords, tableTime(query.nowMs)) > 0) return PAYING_SHARE;
+      }
+      // With a cookie of ours on it, even an empty reply is larger than its query.
+      const bytes = query.questionEnd + (query.edns ? OPT_BYTES : 0) + (query.answersCookie ? COOKIE_BYTES : 0);
+      return options.drop > 0 && bytes > query.length ? 1 - ((1 - options.drop) * query.length) / bytes : options.drop;
+    }
+
+    function pay(query: Query): void {
+      const family = query.family === 4 ? 4 : 6;
+      for (let level = first[family]; level < end[family]; level++) table.pay(level, query.clientWords, query.length);
     }
   },
 });

@@ -3,25 +3,17 @@ import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
-import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { featureRoutes } from '../../test/support/feature-routes.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { auditError } from '../audit/errors.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
 import { recordHere } from '../audit/scope.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, errorsOf, type Plugin, z } from '../contract/plugin.ts';
-import { emptyReport } from '../report/empty-report.ts';
-import { systemClock } from '../time/clock.ts';
-import { LatestTime } from '../time/latest-time.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import type { Status } from './status.ts';
 import { Tokens } from './tokens.ts';
-
-const SOUND = { ok: true, entries: 0, head: null, problem: null };
-const approval = { singleApproverReason: undefined };
-const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 const ADMIN_TOKEN = 'A'.repeat(43);
 const tokenOf = (role: Role) => `token-of-${role}`;
@@ -83,13 +75,9 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
-    measures: measuresWithoutStore(),
-    time: new LatestTime(systemClock, noMark),
-    audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
-    report: { audit: { record: () => {} }, report: emptyReport },
+    featureRoutes: await featureRoutes(loaded.config),
+    audit: { record: () => {} },
     cache: cacheWithout(),
-    subscribers: undefined,
     ...changes,
   };
   return { app: await createApp(deps, tokens), lines };
@@ -122,6 +110,25 @@ describe('routes without a token', () => {
     ready = true;
     const after = await admin.inject('/readyz');
     expect([after.statusCode, after.json()]).toEqual([200, { ready: true }]);
+  });
+
+  it('send every answer with headers that let a browser load, run and frame nothing of it', async () => {
+    const { app: admin } = await app();
+    for (const url of ['/healthz', '/metrics', '/v1/status', '/v1/nowhere']) {
+      const { headers } = await admin.inject(url);
+      expect([url, headers]).toEqual([
+        url,
+        expect.objectContaining({
+          'cache-control': 'no-store',
+          'content-security-policy': "default-src 'none';frame-ancestors 'none'",
+          'cross-origin-resource-policy': 'same-origin',
+          'referrer-policy': 'no-referrer',
+          'x-content-type-options': 'nosniff',
+          'x-frame-options': 'DENY',
+        }),
+      ]);
+      expect(headers).not.toHaveProperty('x-powered-by');
+    }
   });
 
   it('show the counters as Prometheus wants them', async () => {

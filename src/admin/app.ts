@@ -2,55 +2,27 @@
  * One Fastify application with all routes of the admin API. Every route says which roles it admits and what it leaves in the
  * audit log (route-audit.ts); one that does not is refused when it is registered, so that forgetting it cannot open anything.
  */
+import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { asItWent, type Went } from '../audit/as-it-went.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
-import type { Identity } from '../audit/roles.ts';
-import { ROLES, type Role, STAFF } from '../audit/roles.ts';
+import { ROLES, STAFF } from '../audit/roles.ts';
 import { holdToAudit } from '../audit/route-audit.ts';
 import { recordHere } from '../audit/scope.ts';
-import { errorBody, errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { errorBody } from '../errors/error-body.ts';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import { type AbsentPlugin, absentPlugins, notConfigured } from '../loading/absent-plugins.ts';
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
-import { IP53B_FORMATS, type Ip53bFormat, ip53b } from '../router-filters/ip53b.ts';
 import { typeName } from '../wire/constants.ts';
 import { cacheRoutes } from './cache.ts';
-import { consentRoutes } from './consent.ts';
 import type { AdminDeps } from './deps.ts';
 import { adminError } from './errors.ts';
 import { parseExplainQuestion } from './explain-question.ts';
-import { leaseRoutes } from './leases.ts';
-import { listRoutes } from './lists.ts';
-import { measureRoutes } from './measures.ts';
-import { reportRoutes } from './report.ts';
-import {
-  auditSchema,
-  explainSchema,
-  healthSchema,
-  type ReloadResult,
-  readySchema,
-  reloadSchema,
-  statedReason,
-  statusSchema,
-} from './status.ts';
-import { timeRoutes } from './time.ts';
+import { explainSchema, healthSchema, type ReloadResult, readySchema, reloadSchema, statusSchema } from './status.ts';
 import type { Tokens } from './tokens.ts';
-
-declare module 'fastify' {
-  interface FastifyContextConfig {
-    /** Roles that may use the route; a token with one of them is needed. */
-    roles?: readonly Role[];
-    /** The route needs no token. For the server's own routes alone. */
-    open?: boolean;
-  }
-  interface FastifyRequest {
-    /** Who asks; null on routes that need no token. */
-    identity: Identity | null;
-  }
-}
 
 /** Largest body of a request; plugins may raise it for a route of their own. */
 const MAX_BODY_BYTES = 64 * 1024;
@@ -74,9 +46,18 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
       throw new TypeError(`admin route ${url} names the role '${unknown}', which does not exist`);
   });
   holdToAudit(app);
+  // An answer is data: a browser that is shown one loads, runs and frames nothing. The operator decides about TLS, not this.
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: { 'default-src': ["'none'"], 'frame-ancestors': ["'none'"] },
+    },
+    frameguard: { action: 'deny' },
+    strictTransportSecurity: false,
+  });
   app.addHook('onRequest', async (request, reply) => {
     const { open, roles = [] } = request.routeOptions.config;
-    reply.header('cache-control', 'no-store').header('x-content-type-options', 'nosniff');
+    reply.header('cache-control', 'no-store');
     if (open === true || request.is404) return;
     const identity = tokens.identify(request.headers.authorization);
     if (!identity) {
@@ -117,26 +98,22 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   // A scope of its own, so that the routes are registered after swagger has begun to listen for them.
   await app.register(async (scope) => openRoutes(scope, deps));
   await app.register(async (scope) => tokenRoutes(scope, deps));
-  await app.register(async (scope) => listRoutes(scope, deps.lists));
-  await app.register(async (scope) => measureRoutes(scope, deps.measures, deps.audit));
-  await app.register(async (scope) => consentRoutes(scope, deps));
-  await app.register(async (scope) => leaseRoutes(scope, deps));
-  await app.register(async (scope) => reportRoutes(scope, deps.report));
-  await app.register(async (scope) => timeRoutes(scope, deps));
   await app.register(async (scope) => cacheRoutes(scope, deps.cache));
+  for (const register of deps.featureRoutes)
+    await app.register(async (scope) => withoutOpen(scope, register, 'feature'));
   for (const { plugin, register } of deps.pluginRoutes) {
-    await app.register(
-      async (scope) => {
-        scope.addHook('onRoute', ({ config, url }) => {
-          if (config?.open === true)
-            throw new TypeError(`admin route ${url} of a plugin must name roles, it cannot be open`);
-        });
-        register(scope);
-      },
-      { prefix: `/v1/${plugin}` },
-    );
+    await app.register(async (scope) => withoutOpen(scope, register, 'plugin'), { prefix: `/v1/${plugin}` });
   }
   return app;
+}
+
+/** Only the server's own routes need no token. */
+function withoutOpen(scope: FastifyInstance, register: (app: FastifyInstance) => void, whose: string): void {
+  scope.addHook('onRoute', ({ config, url }) => {
+    if (config?.open === true)
+      throw new TypeError(`admin route ${url} of a ${whose} must name roles, it cannot be open`);
+  });
+  register(scope);
 }
 
 /** For monitoring: no token, and nothing in the answer that would need one. */
@@ -223,7 +200,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     async ({ query, identity }) => {
       const question = parseExplainQuestion(query.name, query.type ?? 'A', query.client);
       // It says whose the address is and what that subscriber consents to. Without subscribers it says neither.
-      if (deps.subscribers)
+      if (deps.config.subscribers)
         recordHere(
           deps.audit,
           readOf(identity, 'subscriber.explain', query.reason, {
@@ -234,66 +211,6 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
         );
       return deps.explain(question);
     },
-  );
-
-  app.get<{ Querystring: { format: Ip53bFormat } }>(
-    '/v1/export/ip53b',
-    {
-      config: { roles: STAFF, noAudit: 'a filter made of the configuration: nothing of anybody’s communication' },
-      schema: {
-        summary: 'Router filters against open resolvers on dynamic addresses, from the configuration in force',
-        querystring: {
-          type: 'object',
-          required: ['format'],
-          additionalProperties: false,
-          properties: { format: { type: 'string', enum: IP53B_FORMATS } },
-        },
-        response: {
-          200: {
-            description: 'The filter',
-            type: 'object',
-            required: ['format', 'text'],
-            properties: { format: { type: 'string' }, text: { type: 'string' } },
-          },
-          ...failures,
-        },
-      },
-    },
-    async ({ query: { format } }) => ({ format, text: ip53b(deps.config.ip53b, format) }),
-  );
-
-  app.get<{ Querystring: { anchor?: string } }>(
-    '/v1/audit/verify',
-    {
-      config: {
-        roles: ['privacy', 'operator', 'security'],
-        noAudit: 'it says whether the chain holds and how long it is, and nothing of what stands in it',
-      },
-      schema: {
-        summary: 'Recompute the hash chain of the audit log; with an anchor, see that it leads through that entry',
-        querystring: {
-          type: 'object',
-          additionalProperties: false,
-          properties: { anchor: { type: 'string', maxLength: 100, description: 'SEQUENCE:HASH as noted earlier.' } },
-        },
-        response: { 200: responseSchema(auditSchema), ...failures },
-      },
-    },
-    async ({ query }) => deps.audit.verify(query.anchor),
-  );
-
-  app.post<{ Body: { reason: string } }>(
-    '/v1/audit/acknowledge',
-    {
-      config: { roles: ['privacy'], audit: { of: 'change', actions: ['audit.acknowledge'] } },
-      schema: {
-        summary: 'Accept the damage that the audit log was found with, so that personal data can be read again',
-        body: statedReason,
-        response: { 200: responseSchema(auditSchema), ...failures },
-      },
-    },
-    async ({ body: { reason }, identity }) =>
-      deps.audit.acknowledge({ who: identity?.name ?? '', role: identity?.roles.join(' ') ?? '', reason }),
   );
 
   const reload = responseSchema(reloadSchema);

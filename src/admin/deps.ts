@@ -1,16 +1,10 @@
 /** What the admin API needs of the server that it belongs to. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import type { AuditEntry } from '../audit/entry.ts';
-import type { AuditLog } from '../audit/log.ts';
+import type { AuditEntry, Auditor } from '../audit/entry.ts';
 import type { Config } from '../config/config.ts';
-import type { MeasureDesk } from '../rules/desk.ts';
-import type { SubscriberDesk } from '../subscribers/desk.ts';
 import type { CacheRoutesDeps } from './cache.ts';
-import type { ListRoutesDeps } from './lists.ts';
-import type { ReportRoutesDeps } from './report.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
-import type { TimeRoutesDeps } from './time.ts';
 
 /** What the server lends to the admin API. */
 export interface AdminDeps {
@@ -23,16 +17,13 @@ export interface AdminDeps {
   explain(question: ExplainQuestion): Promise<ExplainResult>;
   /** Who asked is recorded with what changed. */
   reload(by: Pick<AuditEntry, 'who' | 'role'>): Promise<ReloadResult>;
-  readonly audit: Pick<AuditLog, 'record' | 'verify' | 'acknowledge'> & Partial<Pick<AuditLog, 'recordAll'>>;
-  readonly measures: MeasureDesk;
+  /** Reloads and looks are recorded there. */
+  readonly audit: Auditor;
   ready(): boolean;
-  readonly pluginRoutes: readonly PluginRoutes[];
-  readonly lists: ListRoutesDeps;
-  readonly report: ReportRoutesDeps;
-  readonly time: TimeRoutesDeps['time'];
   readonly cache: CacheRoutesDeps;
-  /** Undefined where the configuration knows no subscribers. */
-  readonly subscribers: SubscriberDesk | undefined;
+  /** Registers the routes of one feature each. */
+  readonly featureRoutes: readonly ((app: FastifyInstance) => void)[];
+  readonly pluginRoutes: readonly PluginRoutes[];
 }
 
 /** Routes of one plugin; they appear below `/v1/<plugin>/`. */

@@ -5,21 +5,13 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
-import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { featureRoutes } from '../../test/support/feature-routes.ts';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
-import { emptyReport } from '../report/empty-report.ts';
-import { systemClock } from '../time/clock.ts';
-import { LatestTime } from '../time/latest-time.ts';
 import type { AdminDeps } from './deps.ts';
 import { type Admin, startAdmin } from './server.ts';
 import { ensureAdminToken, readAdminToken } from './tokens.ts';
-
-const SOUND = { ok: true, entries: 0, head: null, problem: null };
-const approval = { singleApproverReason: undefined };
-const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
 
 let folder = '';
 let running: Admin[] = [];
@@ -60,13 +52,9 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     reload: unused,
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(await config()), total: () => 0, audit: { record: () => {} }, approval },
-    measures: measuresWithoutStore(),
-    time: new LatestTime(systemClock, noMark),
-    audit: { record: () => {}, verify: () => SOUND, acknowledge: () => SOUND },
+    featureRoutes: await featureRoutes(await config()),
+    audit: { record: () => {} },
     cache: cacheWithout(),
-    report: { audit: { record: () => {} }, report: emptyReport },
-    subscribers: undefined,
     ...changes,
   };
 }

@@ -153,20 +153,4 @@ export const reloadSchema = z.strictObject({
 export type ReloadResult = z.infer<typeof reloadSchema>;
 
 export const readySchema = z.strictObject({ ready: z.boolean() });
-/** What `sekisho audit verify` shows. */
-export const auditSchema = z.strictObject({
-  ok: z.boolean(),
-  entries: z.int().describe('Entries that fit, from the first.'),
-  head: z.string().nullable().describe('SEQUENCE:HASH of the last of them.'),
-  problem: z.string().nullable(),
-});
-
 export const healthSchema = z.strictObject({ status: z.literal('ok') });
-
-/** Body of a request that a person has to give a reason for. */
-export const statedReason = {
-  type: 'object',
-  required: ['reason'],
-  additionalProperties: false,
-  properties: { reason: { type: 'string', minLength: 1, maxLength: 500, description: 'Why; recorded.' } },
-} as const;

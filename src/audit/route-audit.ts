@@ -5,7 +5,7 @@
 import type { FastifyInstance } from 'fastify';
 import { refuseUndeclared } from '../audit/route-declaration.ts';
 import { noteAuditedInto } from '../audit/scope.ts';
-import { errorBody } from '../errors/api-schema.ts';
+import { errorBody } from '../errors/error-body.ts';
 import { generalError } from '../errors/errors.ts';
 
 declare module 'fastify' {

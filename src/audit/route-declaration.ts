@@ -4,6 +4,7 @@
  * trace.
  */
 import type { FastifyInstance } from 'fastify';
+import type { Identity, Role } from './roles.ts';
 
 export interface RouteAudit {
   /** `change` of what is enforced or kept; `read` of personal data, which names a purpose. */
@@ -16,9 +17,17 @@ export interface RouteAudit {
 
 declare module 'fastify' {
   interface FastifyContextConfig {
+    /** Roles that may use the route; a token with one of them is needed. */
+    roles?: readonly Role[];
+    /** The route needs no token. For the server's own routes alone. */
+    open?: boolean;
     audit?: RouteAudit;
     /** Why the route leaves nothing in the audit log, as a sentence. */
     noAudit?: string;
+  }
+  interface FastifyRequest {
+    /** Who asks; null on routes that need no token. */
+    identity: Identity | null;
   }
 }
 

@@ -4,31 +4,13 @@
 
 import { addressWords, type Endpoint, endpointText, isWildcard } from '../address/address.ts';
 import { readAdminToken } from '../admin/tokens.ts';
+import type { SendOptions } from '../commands/admin-api.ts';
+import type { Terminal } from '../commands/terminal.ts';
 import { type AdminLocation, adminLocation } from '../config/load.ts';
 import { ERROR_CODE, SekishoError } from '../errors/errors.ts';
 import { askAdmin, PATIENCE } from './admin-request.ts';
 import { cliError } from './errors.ts';
 import { withProgress } from './progress.ts';
-import type { Terminal } from './terminal.ts';
-
-export interface SendOptions {
-  /** What a person is told while the server is at work on it, from the third second on. */
-  readonly doing?: string;
-  /** For work during which the server cannot even answer its health check: how long that may last. */
-  readonly silentMs?: number;
-  /** A status that is no error to the caller. */
-  readonly alsoTaken?: number;
-}
-
-/** GET `path` of the server that `configPath` configures. Throws SekishoError, worded for the person at the terminal. */
-export function getJson<Body>(
-  path: string,
-  configPath: string | undefined,
-  terminal: Terminal,
-  options?: SendOptions,
-): Promise<Body> {
-  return sendJson('GET', path, undefined, configPath, terminal, options);
-}
 
 /**
  * Any request, with `content` as its JSON body where there is one. There is no limit to how long the server may work on it, as

@@ -1,24 +1,20 @@
 /** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? `acknowledge`: a person accepts that it did not. */
 import { auditError } from '../audit/errors.ts';
 import type { AuditVerdict } from '../audit/log.ts';
-import { getJson, sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { entriesText, numberText } from './layout.ts';
-import type { Terminal } from './terminal.ts';
+import type { Args } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import { entriesText, numberText } from '../commands/layout.ts';
+import type { Terminal } from '../commands/terminal.ts';
 
 /** A long log is read from one end to the other, without a pause in which the server could say that it lives. */
 const READING = { doing: 'reading the audit log', silentMs: 10 * 60_000 };
 
-export async function audit(args: Args, terminal: Terminal): Promise<number> {
-  const [verb, anchor] = args.positionals;
-  if (verb === 'acknowledge') return acknowledge(args, terminal);
-  if (verb !== 'verify')
-    throw cliError('SEKISHO_USAGE', `audit knows 'verify', not '${verb}'; it takes verify and acknowledge`);
+export async function auditVerify(args: Args, terminal: Terminal): Promise<number> {
+  const [anchor] = args.positionals;
   if (anchor !== undefined && !/^\d+:[0-9a-f]{64}$/.test(anchor))
-    throw cliError('SEKISHO_USAGE', `'${anchor}' is not of the form SEQUENCE:HASH`);
+    throw usageError(`'${anchor}' is not of the form SEQUENCE:HASH`);
   const query = anchor === undefined ? '' : `?${new URLSearchParams({ anchor })}`;
-  const verdict = await getJson<AuditVerdict>(`/v1/audit/verify${query}`, args.config, terminal, READING);
+  const verdict = await args.server.get<AuditVerdict>(`/v1/audit/verify${query}`, READING);
   if (args.json) terminal.out(`${JSON.stringify(verdict, null, 2)}\n`);
   if (!verdict.ok) {
     if (args.json) return 1;
@@ -33,17 +29,10 @@ export async function audit(args: Args, terminal: Terminal): Promise<number> {
   return 0;
 }
 
-async function acknowledge(args: Args, terminal: Terminal): Promise<number> {
+export async function auditAcknowledge(args: Args, terminal: Terminal): Promise<number> {
   const { reason = '' } = args.options;
-  if (reason.trim() === '') throw cliError('SEKISHO_USAGE', 'say why, and what was found out: --reason TEXT');
-  const verdict = await sendJson<AuditVerdict>(
-    'POST',
-    '/v1/audit/acknowledge',
-    { reason },
-    args.config,
-    terminal,
-    READING,
-  );
+  if (reason.trim() === '') throw usageError('say why, and what was found out: --reason TEXT');
+  const verdict = await args.server.send<AuditVerdict>('POST', '/v1/audit/acknowledge', { reason }, READING);
   terminal.out(
     args.json
       ? `${JSON.stringify(verdict, null, 2)}\n`

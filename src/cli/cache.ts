@@ -1,21 +1,15 @@
 /** `sekisho cache flush NAME | stats`. */
 import type { CacheStatsReport, Flushed } from '../admin/cache.ts';
-import { getJson, sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { numberText, table } from './layout.ts';
-import type { Terminal } from './terminal.ts';
+import type { Args } from '../commands/command.ts';
+import { numberText, table } from '../commands/layout.ts';
+import type { Terminal } from '../commands/terminal.ts';
 
-export async function cache(args: Args, terminal: Terminal): Promise<number> {
-  const [verb, name] = args.positionals;
-  if (verb === 'stats' && name === undefined) return stats(args, terminal);
-  if (verb !== 'flush') throw cliError('SEKISHO_USAGE', `cache takes flush and stats, not '${verb}'`);
-  if (name === undefined)
-    throw cliError('SEKISHO_USAGE', 'cache flush needs a NAME; `cache flush . --subtree` forgets everything');
+export async function cacheFlush(args: Args, terminal: Terminal): Promise<number> {
+  const [name] = args.positionals;
   const { type } = args.options;
   const subtree = args.flags.has('subtree');
   const order = { name, subtree, ...(type !== undefined && { type }) };
-  const flushed = await sendJson<Flushed>('POST', '/v1/cache/flush', order, args.config, terminal);
+  const flushed = await args.server.send<Flushed>('POST', '/v1/cache/flush', order);
   if (args.json) terminal.out(`${JSON.stringify(flushed, null, 2)}\n`);
   else
     terminal.out(
@@ -24,8 +18,8 @@ export async function cache(args: Args, terminal: Terminal): Promise<number> {
   return 0;
 }
 
-async function stats(args: Args, terminal: Terminal): Promise<number> {
-  const found = await getJson<CacheStatsReport>('/v1/cache/stats', args.config, terminal);
+export async function cacheStats(args: Args, terminal: Terminal): Promise<number> {
+  const found = await args.server.get<CacheStatsReport>('/v1/cache/stats');
   if (args.json) {
     terminal.out(`${JSON.stringify(found, null, 2)}\n`);
     return 0;

@@ -1,6 +1,9 @@
 /** `sekisho check`: every problem of the configuration, or what it amounts to. Nothing is started. */
 
 import { endpointText } from '../address/address.ts';
+import type { Args } from '../commands/command.ts';
+import { bytesText, table } from '../commands/layout.ts';
+import type { Terminal } from '../commands/terminal.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { SekishoError } from '../errors/errors.ts';
@@ -12,9 +15,6 @@ import { inChainOrder, loadPlugin, resolvePlugin } from '../loading/plugins.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { checkRanges } from '../subscribers/ranges/ranges-check.ts';
 import type { LoadedRanges } from '../subscribers/ranges/ranges-file.ts';
-import type { Args } from './args.ts';
-import { bytesText, table } from './layout.ts';
-import type { Terminal } from './terminal.ts';
 
 export async function check(args: Args, terminal: Terminal): Promise<number> {
   const result = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });

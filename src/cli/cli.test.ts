@@ -6,21 +6,14 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { cacheWithout } from '../../test/support/desk-without-cache.ts';
-import { deskWithoutLists } from '../../test/support/desk-without-lists.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { featureRoutes } from '../../test/support/feature-routes.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
-import { emptyReport } from '../report/empty-report.ts';
-import { systemClock } from '../time/clock.ts';
-import { LatestTime } from '../time/latest-time.ts';
 import { main } from './cli.ts';
-import { COMMANDS } from './commands.ts';
-
-const approval = { singleApproverReason: undefined };
-const noMark = { mark: undefined, keepMark: () => {}, accepted: () => {} };
+import { allCommands, COMMANDS } from './commands.ts';
 
 let folder = '';
 let admin: Admin;
@@ -108,17 +101,9 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
-    lists: { desk: await deskWithoutLists(loaded.config), total: () => 0, audit: { record: () => {} }, approval },
-    measures: measuresWithoutStore(),
-    time: new LatestTime(systemClock, noMark),
-    audit: {
-      record: () => {},
-      verify: () => ({ ok: true, entries: 0, head: null, problem: null }),
-      acknowledge: () => ({ ok: true, entries: 0, head: null, problem: null }),
-    },
+    featureRoutes: await featureRoutes(loaded.config),
+    audit: { record: () => {} },
     cache: cacheWithout(),
-    report: { audit: { record: () => {} }, report: emptyReport },
-    subscribers: undefined,
   });
 });
 afterAll(async () => {
@@ -130,7 +115,10 @@ function listening(server: Server): Promise<Server> {
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)));
 }
 
-async function sekisho(line: string, options: { env?: Record<string, string>; isTerminal?: boolean } = {}) {
+async function sekisho(
+  line: string,
+  options: { env?: Record<string, string>; isTerminal?: boolean; columns?: number } = {},
+) {
   let out = '';
   let err = '';
   const exitCode = await main(line.split(' ').filter(Boolean), {
@@ -143,6 +131,7 @@ async function sekisho(line: string, options: { env?: Record<string, string>; is
     env: options.env ?? {},
     workFolder: folder,
     isTerminal: options.isTerminal ?? false,
+    columns: options.columns,
   });
   return { exitCode, out, err };
 }
@@ -151,15 +140,40 @@ describe('help', () => {
   it.each(['help', '--help', '-h', 'help --json'])('%s lists every command on standard output', async (line) => {
     const { exitCode, out, err } = await sekisho(line);
     expect([exitCode, err]).toEqual([0, '']);
-    for (const { name } of COMMANDS) expect(out).toContain(`  ${name} `);
+    for (const name of Object.keys(COMMANDS)) expect(out).toContain(`  ${name} `);
     expect(out.split('\n').every((each) => each.length <= 100)).toBe(true);
   });
 
-  it.each(COMMANDS.map(({ name }) => name))('of %s teaches, with either spelling', async (name) => {
+  it.each(Object.keys(COMMANDS))('of %s teaches, with either spelling', async (name) => {
     const [asked, help] = [await sekisho(`${name} --help`), await sekisho(`help ${name}`)];
     expect(asked).toEqual(help);
     expect([help.exitCode, help.err]).toEqual([0, '']);
-    expect(help.out).toMatch(/Options\n[\s\S]*--config F[\s\S]*--json[\s\S]*Examples\n/);
+    expect(help.out).toMatch(/Options:\n[\s\S]*--config F[\s\S]*--json[\s\S]*Examples:\n/);
+  });
+
+  it('of each verb shows its own options and examples', async () => {
+    for (const { name, verbs, examples } of await allCommands()) {
+      for (const [verb, { options = {}, arguments: words = '' }] of Object.entries(verbs)) {
+        if (verb === '') continue;
+        const [asked, help] = [await sekisho(`${name} ${verb} --help`), await sekisho(`help ${name} ${verb}`)];
+        expect(asked).toEqual(help);
+        expect([help.exitCode, help.err]).toEqual([0, '']);
+        expect(help.out.startsWith(`Usage: sekisho ${name} ${verb}${words && ' '}${words}`)).toBe(true);
+        for (const option of Object.keys(options)) expect(help.out).toContain(`--${option}`);
+        expect(help.out).toMatch(/--config F[\s\S]*--json[\s\S]*Examples:\n {2}# /);
+        const own = examples.find(([line]) => line.startsWith(`sekisho ${name} ${verb} `));
+        if (own) expect(help.out).toContain(own[0]);
+      }
+    }
+  });
+
+  it('fits a terminal of 80 columns', async () => {
+    for (const name of ['help', ...Object.keys(COMMANDS).map((each) => `${each} --help`)]) {
+      const { out } = await sekisho(name, { columns: 80 });
+      const examples = out.indexOf('Examples:');
+      const prose = examples < 0 ? out : out.slice(0, examples);
+      expect(prose.split('\n').filter((line) => line.length > 80)).toEqual([]);
+    }
   });
 
   it('goes to standard error, with exit code 2, where no command is given', async () => {
@@ -180,41 +194,61 @@ describe('help', () => {
 
 describe('wrong use', () => {
   it.each([
-    ['statsu', "there is no command 'statsu'; did you mean 'status'?"],
-    ['frobnicate', "there is no command 'frobnicate'"],
+    ['statsu', "unknown command 'statsu'; did you mean 'status'?"],
+    ['frobnicate', "unknown command 'frobnicate'"],
     ['--json status', 'a command comes first: sekisho COMMAND --json'],
-    ['status --jsn', "does not know '--jsn'; did you mean '--json'?"],
-    ['status --client 127.0.0.1', "does not know '--client'; it takes --config, --json, --help"],
-    ['status --config', "Option '-c, --config <value>' argument missing"],
-    ['status now', "'now' is one word too many"],
-    ['explain --client 127.0.0.1', 'usage: sekisho explain NAME [TYPE] --client IP'],
-    ['explain a A B --client 127.0.0.1', "'B' is one word too many"],
-    ['explain example.com', 'needs --client IP'],
+    ['status --jsn', "sekisho: status: unknown option '--jsn'; did you mean '--json'?"],
+    ['status --client 127.0.0.1', "sekisho: status: unknown option '--client'; it takes --config, --json, --help"],
+    ['status --config', "sekisho: status: option '-c, --config F' argument missing"],
+    ['status now', "unexpected argument 'now'; usage: sekisho status [options]"],
+    [
+      'explain --client 127.0.0.1',
+      "missing required argument 'NAME'; usage: sekisho explain NAME [TYPE] --client IP [options]",
+    ],
+    ['explain a A B --client 127.0.0.1', "unexpected argument 'B'"],
+    ['explain example.com', 'missing required option --client IP'],
     ['help statsu', "did you mean 'status'?"],
     ['lists stats', "did you mean 'status'?"],
-    ['lists rollback', 'which list?'],
+    ['lists rollback', "missing required argument 'NAME'; usage: sekisho lists rollback NAME"],
     ['lists rollback c2-feed --approver me', '--reason TEXT missing'],
-    ['lists status --override', 'belong to `sekisho lists reload`'],
-    ['export ip54b --format nftables', "'ip54b' cannot be exported"],
-    ['export ip53b', 'needs --format nftables|iptables|junos|ios-xr'],
-    ['export ip53b --format cisco', "not 'cisco'"],
+    ['lists status --override', "unknown option '--override'; it belongs to `sekisho lists reload`"],
+    ['export ip54b --format nftables', "unknown command 'ip54b'; did you mean 'ip53b'? it takes ip53b"],
+    ['export ip53b', 'missing required option --format F (nftables, iptables, junos, ios-xr)'],
+    ['export ip53b --format cisco', "--format takes nftables, iptables, junos, ios-xr, not 'cisco'"],
     ['open-resolver-scan 127.0.0.0/8', 'more than 65536 addresses'],
     ['open-resolver-scan 127.0.0.1/24', 'has bits set beyond /24'],
     ['open-resolver-scan 192.0.2.0/24', "is not inside server.access: only the operator's own ranges are scanned"],
-    ['open-resolver-scan 127.0.0.0/30 --rate 5000', '--rate takes 1–1000'],
-    ['sinkhole', 'usage: sekisho sinkhole add|preview|renew|remove NAME'],
-    ['sinkhole add', 'sinkhole add needs the NAME of a rule'],
-    ['sinkhole list victim.example', "'victim.example' is one word too many for sinkhole list"],
+    ['open-resolver-scan 127.0.0.0/30 --rate 5000', "--rate takes a whole number from 1 to 1000, not '5000'"],
+    ['sinkhole', 'missing command; it takes add, preview, renew, remove, list, changes'],
+    ['sinkhole add', "missing required argument 'NAME'; usage: sekisho sinkhole add NAME"],
+    ['sinkhole list victim.example', "sekisho: sinkhole list: unexpected argument 'victim.example'"],
     ['sinkhole frobnicate a.example', 'it takes add, preview, renew, remove, list, changes'],
-    ['sinkhole remove a.example --subtree', 'sinkhole remove does not take --subtree'],
-    ['sinkhole add a.example --grond necessity', "does not know '--grond'; did you mean '--ground'?"],
-    ['report --from 2026-01-01', 'report needs --from DATE and --to DATE'],
-    ['audit', 'usage: sekisho audit verify'],
-    ['audit show', "audit knows 'verify', not 'show'"],
+    [
+      'sinkhole remove a.example --subtree',
+      "unknown option '--subtree'; it belongs to `sekisho sinkhole add`, `sekisho sinkhole preview`",
+    ],
+    [
+      'sinkhole add a.example --grond necessity',
+      "sekisho: sinkhole add: unknown option '--grond'; did you mean '--ground'?",
+    ],
+    ['report --from 2026-01-01', 'missing required option --to DATE'],
+    ['audit', 'missing command; it takes verify, acknowledge'],
+    ['audit show', "unknown command 'show'; it takes verify, acknowledge"],
     ['audit verify 12', 'SEQUENCE:HASH'],
     ['diagnose --reason no', '--reason takes a sentence'],
     ['diagnose --window 5', '--window takes a time from 10s to 35d'],
     ['history --window 36d', '--window takes a time from 10s to 35d'],
+    ['report', 'missing required option --from DATE and --to DATE'],
+    ['report --from 2026-01-01 --to 2026-01-02 --format pdf', "--format takes text, html, json, not 'pdf'"],
+    [
+      'sinkhole add a.example --evidence --dry-run',
+      "--evidence needs a value, TEXT, and '--dry-run' is another option",
+    ],
+    ['sinkhole --subtree ad a.example', "unknown command 'ad'; did you mean 'add'? it takes add, preview"],
+    ['sinkhole add a.example --subtree=yes', "unknown option '--subtree=yes'"],
+    ['time accept', 'missing required option --reason TEXT'],
+    ['consent opt-out 4711 --purpose spam', "--purpose takes c2, malware-warning, not 'spam'"],
+    ['completion bsh', "unknown command 'bsh'; did you mean 'bash', 'zsh'? it takes bash, zsh, fish, powershell"],
     ['history --top 0', '--top takes a whole number from 1 to 300'],
   ])('%j exits with 2 and says why on standard error', async (line, message) => {
     const { exitCode, out, err } = await sekisho(line);

@@ -1,17 +1,15 @@
 /**
  * The command line: which command, with which options, and how errors reach the person.
  */
-import { parseArgs } from 'node:util';
-import { errorBody } from '../errors/api-schema.ts';
+import type { AdminApi } from '../commands/admin-api.ts';
+import type { Command } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import { printable, type Terminal } from '../commands/terminal.ts';
+import { errorBody } from '../errors/error-body.ts';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';
-import { didYouMean } from '../settings/did-you-mean.ts';
 import { version } from '../system/version.ts';
-import type { Args } from './args.ts';
-import { COMMANDS, type Command } from './commands.ts';
-import { cliError } from './errors.ts';
-import { commandHelp, overview } from './help.ts';
-import { type OptionName, takesValue } from './options.ts';
-import { printable, type Terminal } from './terminal.ts';
+import { allCommands, COMMANDS } from './commands.ts';
+import { type Line, readLine, refuseCommand, writeOverview } from './parser.ts';
 
 /** Carry out the command line `argv` (without node and script). Resolves to the exit code: 0, 1, or 2 for wrong use. */
 export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
@@ -28,7 +26,7 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
 async function dispatch(argv: readonly string[], terminal: Terminal): Promise<number> {
   const [first, ...rest] = argv;
   if (first === undefined) {
-    terminal.err(overview(terminal));
+    writeOverview(await allCommands(), terminal, 'err');
     return 2;
   }
   if (first === '--version' || first === '-V') {
@@ -36,81 +34,36 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
     return 0;
   }
   if (first === '--help' || first === '-h' || (first === 'help' && (rest[0] ?? '-').startsWith('-'))) {
-    terminal.out(overview(terminal));
+    writeOverview(await allCommands(), terminal, 'out');
     return 0;
   }
-  if (first.startsWith('-')) {
-    throw usage(`a command comes first: sekisho COMMAND ${first} …`);
+  if (first.startsWith('-')) throw usageError(`a command comes first: sekisho COMMAND ${first} …`);
+  if (first === 'help') return dispatch([...rest.filter((word) => !word.startsWith('-')), '--help'], terminal);
+  // What the script of `sekisho completion` asks at each press of the key.
+  if (first === 'complete' && rest[0] === '--') {
+    const { complete } = await import('./completion.ts');
+    return complete(rest.slice(1), await allCommands());
   }
-  if (first === 'help') {
-    terminal.out(commandHelp(commandNamed(rest[0] ?? ''), terminal));
-    return 0;
-  }
-  const command = commandNamed(first);
-  if (rest.includes('--help') || rest.includes('-h')) {
-    terminal.out(commandHelp(command, terminal));
-    return 0;
-  }
-  const args = readArgs(command, rest);
-  const action = await command.load();
-  return action(args, args.json ? { ...terminal, isForProgram: true } : terminal);
+  const line = readLine(await commandNamed(first, terminal), rest, terminal);
+  if (line === undefined) return 0;
+  const action = await line.declared.load();
+  const shown = line.json ? { ...terminal, isForProgram: true } : terminal;
+  return action({ ...line, server: serverOf(line, shown) }, shown);
 }
 
-function commandNamed(name: string): Command {
-  const command = COMMANDS.find((each) => each.name === name);
-  if (command) return command;
-  const close = didYouMean(
-    name,
-    COMMANDS.map((each) => each.name),
-  );
-  throw usage(`there is no command '${name}'${close === undefined ? '' : `; did you mean '${close}'?`}`);
+/** The client is loaded when a command asks: not all do. */
+function serverOf({ config }: Line, terminal: Terminal): AdminApi {
+  const client = () => import('./admin-client.ts');
+  return {
+    get: async (path, options) => (await client()).sendJson('GET', path, undefined, config, terminal, options),
+    send: async (method, path, content, options) =>
+      (await client()).sendJson(method, path, content, config, terminal, options),
+  };
 }
 
-function readArgs(command: Command, argv: readonly string[]): Args {
-  const own = command.options.map((name) => [name, { type: takesValue(name) ? 'string' : 'boolean' }] as const);
-  try {
-    const { values, positionals } = parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        ...(Object.fromEntries(own) as Record<string, { type: 'string' | 'boolean' }>),
-        config: { type: 'string', short: 'c' },
-        json: { type: 'boolean', default: false },
-      },
-    });
-    const [least, most] = command.words;
-    if (positionals.length < least) throw usage(`usage: sekisho ${command.name} ${command.usage}`);
-    if (positionals.length > most)
-      throw usage(`'${positionals[most]}' is one word too many for sekisho ${command.name}`);
-    const given = values as Partial<Record<OptionName | 'config', string | boolean>>;
-    const options: Partial<Record<OptionName, string>> = {};
-    const flags = new Set<OptionName>();
-    for (const name of command.options) {
-      const value = given[name];
-      if (typeof value === 'string') options[name] = value;
-      else if (value === true) flags.add(name);
-    }
-    return { positionals, config: values.config as string | undefined, json: values.json === true, options, flags };
-  } catch (error) {
-    if (error instanceof SekishoError) throw error;
-    throw wrongOption(error, command);
-  }
-}
-
-/** What parseArgs found, in fewer words. */
-function wrongOption(error: unknown, command: Command): SekishoError {
-  const text = errorText(error);
-  const option = /'(?:-\w, )?(--?[^\s'=]+)/.exec(text)?.[1] ?? '';
-  if ((error as { code?: string }).code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION')
-    return usage(text.split('. ', 1)[0] ?? text);
-  const known = ['--config', '--json', '--help', ...command.options.map((each) => `--${each}`)];
-  const close = didYouMean(option, known);
-  const advice = close === undefined ? `; it takes ${known.join(', ')}` : `; did you mean '${close}'?`;
-  return usage(`sekisho ${command.name} does not know '${option}'${advice}`);
-}
-
-function usage(message: string): SekishoError {
-  return cliError('SEKISHO_USAGE', message);
+async function commandNamed(name: string, terminal: Terminal): Promise<Command> {
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  return load === undefined ? refuseCommand(name, Object.keys(COMMANDS), terminal) : load();
 }
 
 function plainError(error: SekishoError): string {

@@ -4,14 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { IMPORT_ROWS, type ImportResult } from '../admin/consent.ts';
+import type { Args } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import { numberText } from '../commands/layout.ts';
+import type { Terminal } from '../commands/terminal.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { type ConsentRow, consentRows } from '../subscribers/consent/consent-rows.ts';
-import { getJson, sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { numberText } from './layout.ts';
-import type { Terminal } from './terminal.ts';
+import { IMPORT_ROWS, type ImportResult } from '../subscribers/consent/routes.ts';
 
 /** Rows that are wrong, named one by one; the others are counted. */
 const SHOWN_PROBLEMS = 20;
@@ -19,19 +18,17 @@ const SHOWN_PROBLEMS = 20;
 export async function importConsents(file: string, args: Args, terminal: Terminal): Promise<number> {
   const { id, rows: total } = await survey(file);
   const path = `/v1/consent/import/${id}`;
-  const reason = args.options.reason ?? '';
-  const before = (await getJson<ImportResult>(path, args.config, terminal)).rows;
+  const reason = args.options['reason'] ?? '';
+  const before = (await args.server.get<ImportResult>(path)).rows;
   if (before > 0 && !args.json) terminal.out(`${numberText(before)} rows were taken before; going on there\n`);
   const problems: ImportResult['problems'][number][] = [];
   let done = before;
   for await (const { from, rows } of batches(file, before)) {
-    const result = await sendJson<ImportResult>(
-      'POST',
-      path,
-      { from, rows: rows.map(({ cells }) => cells), reason },
-      args.config,
-      terminal,
-    );
+    const result = await args.server.send<ImportResult>('POST', path, {
+      from,
+      rows: rows.map(({ cells }) => cells),
+      reason,
+    });
     done = result.rows;
     // The server counts rows; a person looks for lines, and for what is wrong with them here.
     for (const { row, problem } of result.problems) {
@@ -60,7 +57,7 @@ async function survey(file: string): Promise<{ id: string; rows: number }> {
     for await (const some of consentRows(file)) rows += some.length;
   } catch (error) {
     if (error instanceof SekishoError) throw error;
-    throw cliError('SEKISHO_USAGE', `${file} cannot be read: ${errorText(error)}`, { cause: error });
+    throw usageError(`${file} cannot be read: ${errorText(error)}`, { cause: error });
   }
   return { id: hash.digest('hex'), rows };
 }

@@ -1,48 +1,43 @@
 /** `sekisho consent show|opt-out|opt-in|export SUBSCRIBER`, `import FILE`, `verify`, `accept-damage`. */
-import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../admin/consent.ts';
-import type { SekishoError } from '../errors/errors.ts';
-import { didYouMean } from '../settings/did-you-mean.ts';
-import { getJson, sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { importConsents } from './consent-import.ts';
-import { cliError } from './errors.ts';
-import { table } from './layout.ts';
-import { bold, type Terminal } from './terminal.ts';
 
-const VERBS = ['show', 'opt-out', 'opt-in', 'export', 'import', 'verify', 'accept-damage'];
+import type { Args } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import { table } from '../commands/layout.ts';
+import { bold, type Terminal } from '../commands/terminal.ts';
+import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../subscribers/consent/routes.ts';
+import { importConsents } from './consent-import.ts';
+
 const CHANNEL = 'command-line';
 /** A large ledger is read from one end to the other, without a pause in which the server could say that it lives. */
 const READING = { doing: 'reading the ledger', silentMs: 10 * 60_000 };
 
 export async function consent(args: Args, terminal: Terminal): Promise<number> {
-  const [verb = '', subject] = args.positionals;
+  const { verb } = args;
+  const [subject = ''] = args.positionals;
   const { reason = '', purpose } = args.options;
-  if (purpose !== undefined && verb !== 'opt-out' && verb !== 'opt-in')
-    throw usage('--purpose belongs to opt-out and opt-in');
   switch (verb) {
     case 'show': {
-      const query = new URLSearchParams({ reason: purposeOf(verb, subject, reason), channel: CHANNEL });
-      const view = await getJson<ConsentView>(`${pathOf(subject, verb)}?${query}`, args.config, terminal);
+      const query = new URLSearchParams({ reason: purposeOf(verb, reason), channel: CHANNEL });
+      const view = await args.server.get<ConsentView>(`${pathOf(subject)}?${query}`);
       return shown(view, args, terminal);
     }
     case 'opt-out':
     case 'opt-in': {
       const body = { reason, channel: CHANNEL, ...(purpose !== undefined && { purpose }) };
-      const path = `${pathOf(subject, verb)}/${verb}`;
-      return shown(await sendJson<ConsentView>('POST', path, body, args.config, terminal), args, terminal);
+      const path = `${pathOf(subject)}/${verb}`;
+      return shown(await args.server.send<ConsentView>('POST', path, body), args, terminal);
     }
     case 'export': {
-      const query = new URLSearchParams({ reason: purposeOf(verb, subject, reason), channel: CHANNEL });
-      const all = await getJson<ConsentExport>(`${pathOf(subject, verb)}/export?${query}`, args.config, terminal);
+      const query = new URLSearchParams({ reason: purposeOf(verb, reason), channel: CHANNEL });
+      const all = await args.server.get<ConsentExport>(`${pathOf(subject)}/export?${query}`);
       terminal.out(args.json ? `${JSON.stringify(all, null, 2)}\n` : exportText(all, terminal));
       return 0;
     }
     case 'import':
-      if (subject === undefined) throw usage('which file? sekisho consent import FILE');
       return importConsents(subject, args, terminal);
     case 'verify': {
       const path = '/v1/consent/ledger';
-      const view = await sendJson<LedgerView>('GET', path, undefined, args.config, terminal, READING);
+      const view = await args.server.send<LedgerView>('GET', path, undefined, READING);
       const text = view.holds
         ? `the ledger holds: ${view.entries} entries`
         : `the ledger DOES NOT HOLD: ${view.problem}`;
@@ -50,31 +45,26 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       return view.holds ? 0 : 1;
     }
     case 'accept-damage': {
-      if (reason.trim() === '') throw usage('say what happened and why inspection may go on: --reason TEXT');
+      if (reason.trim() === '') throw usageError('say what happened and why inspection may go on: --reason TEXT');
       const path = '/v1/consent/ledger/accept-damage';
-      const view = await sendJson<AcceptedDamage>('POST', path, { reason }, args.config, terminal, READING);
+      const view = await args.server.send<AcceptedDamage>('POST', path, { reason }, READING);
       const text = `accepted, and recorded: ${view.damage}\nconsents are in force again as the ledger says: ${view.entries} entries`;
       terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : `${text}\n`);
       return 0;
     }
-    default: {
-      const close = didYouMean(verb, VERBS);
-      throw usage(
-        `sekisho consent takes ${VERBS.join(', ')}, not '${verb}'${close === undefined ? '' : `; did you mean '${close}'?`}`,
-      );
-    }
+    default:
+      throw new TypeError(`consent has no verb '${verb}'`);
   }
 }
 
 /** Personal data is read for a purpose or not at all. */
-function purposeOf(verb: string, subject: string | undefined, reason: string): string {
-  if (subject !== undefined && reason.trim() === '')
-    throw usage(`sekisho consent ${verb} reads personal data: say what for with --reason TEXT; it is recorded`);
+function purposeOf(verb: string, reason: string): string {
+  if (reason.trim() === '')
+    throw usageError(`sekisho consent ${verb} reads personal data: say what for with --reason TEXT; it is recorded`);
   return reason;
 }
 
-function pathOf(subscriber: string | undefined, verb: string): string {
-  if (subscriber === undefined) throw usage(`whose? sekisho consent ${verb} SUBSCRIBER`);
+function pathOf(subscriber: string): string {
   return `/v1/consent/subscribers/${encodeURIComponent(subscriber)}`;
 }
 
@@ -150,8 +140,4 @@ function exportText({ consent: view, history, notices, names }: ConsentExport, t
           ),
         ]),
   ].join('\n');
-}
-
-function usage(message: string): SekishoError {
-  return cliError('SEKISHO_USAGE', message);
 }

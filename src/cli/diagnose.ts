@@ -1,30 +1,27 @@
 /** `sekisho diagnose`: what explains an overload, in one screen. */
 import type { DiagnosisReport } from '../../plugins/query-history/report-shapes.ts';
-import type { SekishoError } from '../errors/errors.ts';
+import type { Args } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import { durationWords, numberText, table } from '../commands/layout.ts';
+import { readingRequest } from '../commands/span.ts';
+import { sparkline } from '../commands/sparkline.ts';
+import { statedGround } from '../commands/statements.ts';
+import { bold, printable, type Terminal } from '../commands/terminal.ts';
 import type { MeasureView } from '../rules/measure-view.ts';
-import { sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { durationWords, numberText, table } from './layout.ts';
 import { appliedText } from './measures.ts';
-import type { OptionName } from './options.ts';
-import { readingRequest } from './span.ts';
-import { sparkline } from './sparkline.ts';
-import { statedGround } from './statements.ts';
-import { bold, printable, type Terminal } from './terminal.ts';
 
 export async function diagnose(args: Args, terminal: Terminal): Promise<number> {
   const { apply: number } = args.options;
   if (number !== undefined) return apply(number, args, terminal);
-  const given = [...(Object.keys(args.options) as OptionName[]), ...args.flags];
+  const given = [...Object.keys(args.options), ...args.flags];
   const strange = given.find((option) => !['reason', 'window', 'approver'].includes(option));
-  if (strange !== undefined) throw usage(`--${strange} belongs to \`sekisho diagnose --apply N\``);
+  if (strange !== undefined) throw usageError(`--${strange} belongs to \`sekisho diagnose --apply N\``);
   const { approver } = args.options;
   const request = {
-    ...readingRequest(args.options.reason, args.options.window, 60),
+    ...readingRequest(args.options['reason'], args.options['window'], 60),
     ...(approver !== undefined && { approver }),
   };
-  const report = await sendJson<DiagnosisReport>('POST', '/v1/query-history/diagnose', request, args.config, terminal);
+  const report = await args.server.send<DiagnosisReport>('POST', '/v1/query-history/diagnose', request);
   terminal.out(args.json ? `${JSON.stringify(report, null, 2)}\n` : diagnosisText(report, terminal));
   return 0;
 }
@@ -32,10 +29,8 @@ export async function diagnose(args: Args, terminal: Terminal): Promise<number> 
 /** `--apply N`: what a diagnosis proposed, put in force as it was shown. */
 async function apply(text: string, args: Args, terminal: Terminal): Promise<number> {
   const proposal = Number(text);
-  if (!Number.isInteger(proposal) || proposal < 1)
-    throw usage(`--apply takes the number of a proposal, from 1, not '${text}'`);
   for (const option of ['reason', 'window'] as const)
-    if (args.options[option] !== undefined) throw usage(`--${option} belongs to a new diagnosis, not to --apply`);
+    if (args.options[option] !== undefined) throw usageError(`--${option} belongs to a new diagnosis, not to --apply`);
   const { diagnosis, escalate } = args.options;
   const request = {
     proposal,
@@ -44,13 +39,9 @@ async function apply(text: string, args: Args, terminal: Terminal): Promise<numb
     'dry-run': args.flags.has('dry-run'),
     ground: statedGround(args),
   };
-  const measure = await sendJson<MeasureView>('POST', '/v1/query-history/apply', request, args.config, terminal);
+  const measure = await args.server.send<MeasureView>('POST', '/v1/query-history/apply', request);
   terminal.out(args.json ? `${JSON.stringify(measure, null, 2)}\n` : appliedText(measure));
   return 0;
-}
-
-function usage(message: string): SekishoError {
-  return cliError('SEKISHO_USAGE', message);
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;

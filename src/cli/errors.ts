@@ -2,12 +2,6 @@
 import { type Catalogue, errorsOf } from '../errors/errors.ts';
 
 export const CLI_ERRORS = {
-  SEKISHO_USAGE: {
-    status: 400,
-    exitCode: 2,
-    meaning: 'The command line was used in a way that it does not know.',
-    remedy: '`sekisho help` lists the commands, `sekisho COMMAND --help` explains one.',
-  },
   SEKISHO_SERVER_UNREACHABLE: {
     status: 503,
     exitCode: 1,

@@ -1,25 +1,21 @@
 /** `sekisho explain NAME [TYPE] --client IP`: who would decide a query, and why. */
 import { parseExplainQuestion } from '../admin/explain-question.ts';
 import type { ExplainResult } from '../admin/status.ts';
+import type { Args } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import { table } from '../commands/layout.ts';
+import { bold, type Terminal } from '../commands/terminal.ts';
 import { errorText } from '../errors/errors.ts';
-import { getJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { table } from './layout.ts';
-import { bold, type Terminal } from './terminal.ts';
 
 /** The command works without a reason, as it always has; the audit log is told that it was used, and what it is for. */
 const DEFAULT_PURPOSE = 'to see why a query of this client is answered as it is (sekisho explain)';
 
 export async function explain(args: Args, terminal: Terminal): Promise<number> {
   const [name = '', type = 'A'] = args.positionals;
-  if (args.options.client === undefined) {
-    throw cliError('SEKISHO_USAGE', 'explain needs --client IP: what a query meets depends on who asks');
-  }
-  refuseNonsense(name, type, args.options.client);
-  const { client, reason = DEFAULT_PURPOSE } = args.options;
+  const { client = '', reason = DEFAULT_PURPOSE } = args.options;
+  refuseNonsense(name, type, client);
   const query = new URLSearchParams({ name, type, client, reason });
-  const result = await getJson<ExplainResult>(`/v1/explain?${query}`, args.config, terminal);
+  const result = await args.server.get<ExplainResult>(`/v1/explain?${query}`);
   terminal.out(args.json ? `${JSON.stringify(result, null, 2)}\n` : explainText(result, terminal));
   return 0;
 }
@@ -29,7 +25,7 @@ function refuseNonsense(name: string, type: string, client: string): void {
   try {
     parseExplainQuestion(name, type, client);
   } catch (error) {
-    throw cliError('SEKISHO_USAGE', errorText(error), { cause: error });
+    throw usageError(errorText(error), { cause: error });
   }
 }
 

@@ -1,25 +1,20 @@
 /** `sekisho history`: who and what was asked most over a time, beside the normal. */
 import type { HistoryReport } from '../../plugins/query-history/report-shapes.ts';
-import { sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { durationWords, numberText, shareText, table } from './layout.ts';
-import { readingRequest } from './span.ts';
-import { sparkline } from './sparkline.ts';
-import { bold, printable, type Terminal } from './terminal.ts';
+import type { Args } from '../commands/command.ts';
+import { durationWords, numberText, shareText, table } from '../commands/layout.ts';
+import { readingRequest } from '../commands/span.ts';
+import { sparkline } from '../commands/sparkline.ts';
+import { bold, printable, type Terminal } from '../commands/terminal.ts';
 
 export async function history(args: Args, terminal: Terminal): Promise<number> {
-  const top = Number(args.options.top ?? 10);
-  if (!Number.isInteger(top) || top < 1 || top > 300)
-    throw cliError('SEKISHO_USAGE', `--top takes a whole number from 1 to 300, not '${args.options.top}'`);
-  const { approver } = args.options;
+  const { reason, window, top = 10, approver } = args.options;
   const request = {
-    ...readingRequest(args.options.reason, args.options.window, 300),
-    top,
+    ...readingRequest(reason, window, 300),
+    top: Number(top),
     ...(approver !== undefined && { approver }),
     ...(args.flags.has('addresses') && { addresses: true }),
   };
-  const report = await sendJson<HistoryReport>('POST', '/v1/query-history/read', request, args.config, terminal);
+  const report = await args.server.send<HistoryReport>('POST', '/v1/query-history/read', request);
   terminal.out(args.json ? `${JSON.stringify(report, null, 2)}\n` : historyText(report, terminal));
   return 0;
 }

@@ -1,56 +1,29 @@
 /** `sekisho lists [status|reload|rollback] [NAME]`. */
-import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../admin/lists.ts';
+
+import type { Args } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import { bytesText, durationWords, numberText, table } from '../commands/layout.ts';
+import { bold, type Terminal } from '../commands/terminal.ts';
 import { SekishoError } from '../errors/errors.ts';
 import { listUnknown, NO_LISTS } from '../lists/errors.ts';
-import { didYouMean } from '../settings/did-you-mean.ts';
-import { getJson, sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { bytesText, durationWords, numberText, table } from './layout.ts';
-import { bold, type Terminal } from './terminal.ts';
+import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../lists/routes.ts';
 
-const VERBS = ['status', 'held', 'reload', 'rollback'];
-
-export async function lists(args: Args, terminal: Terminal): Promise<number> {
-  const [verb = 'status', name] = args.positionals;
-  const { options, flags } = args;
-  if (verb !== 'reload' && (flags.has('again') || flags.has('override') || flags.has('without')))
-    throw usage(`--again, --override and --without belong to \`sekisho lists reload\``);
-  switch (verb) {
-    case 'status':
-      return status(name, args, terminal);
-    case 'held':
-      return held(name, args, terminal);
-    case 'reload':
-      return flags.has('override') || flags.has('without')
-        ? override(name, args, terminal)
-        : reload(name, args, terminal);
-    case 'rollback': {
-      if (name === undefined) throw usage('which list? sekisho lists rollback NAME --approver WHO --reason TEXT');
-      const changed = await sendJson<ListStatus>(
-        'POST',
-        `/v1/lists/${encodeURIComponent(name)}/rollback`,
-        responsible(options, 'rollback'),
-        args.config,
-        terminal,
-        { doing: `putting the version before of ${name} into force` },
-      );
-      return shown(changed, `${name}: back to the version of ${changed.current?.fetchedAt ?? '?'}`, args, terminal);
-    }
-    default: {
-      const close = didYouMean(verb, VERBS);
-      throw usage(
-        `sekisho lists takes ${VERBS.join(', ')}, not '${verb}'${close === undefined ? '' : `; did you mean '${close}'?`}`,
-      );
-    }
-  }
+export async function listsRollback(args: Args, terminal: Terminal): Promise<number> {
+  const [name = ''] = args.positionals;
+  const changed = await args.server.send<ListStatus>(
+    'POST',
+    `/v1/lists/${encodeURIComponent(name)}/rollback`,
+    responsible(args.options, 'rollback'),
+    { doing: `putting the version before of ${name} into force` },
+  );
+  return shown(changed, `${name}: back to the version of ${changed.current?.fetchedAt ?? '?'}`, args, terminal);
 }
 
 /** All that helps to decide about a version that is held back. */
-async function held(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
-  if (name === undefined) throw usage('which list? sekisho lists held NAME');
+export async function listsHeld(args: Args, terminal: Terminal): Promise<number> {
+  const [name = ''] = args.positionals;
   const path = `/v1/lists/${encodeURIComponent(name)}/held`;
-  const found = await getJson<HeldBack>(path, args.config, terminal);
+  const found = await args.server.get<HeldBack>(path);
   terminal.out(args.json ? `${JSON.stringify(found, null, 2)}\n` : heldText(found, terminal));
   return 0;
 }
@@ -80,8 +53,9 @@ function samplesText(lines: ListStatus['rejectedLines'], terminal: Terminal): st
   );
 }
 
-async function status(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
-  const all = await getJson<ListsStatus>('/v1/lists', args.config, terminal);
+export async function listsStatus(args: Args, terminal: Terminal): Promise<number> {
+  const [name] = args.positionals;
+  const all = await args.server.get<ListsStatus>('/v1/lists');
   if (name === undefined) {
     terminal.out(args.json ? `${JSON.stringify(all, null, 2)}\n` : overview(all.lists, terminal));
     return 0;
@@ -97,11 +71,11 @@ async function status(name: string | undefined, args: Args, terminal: Terminal):
 }
 
 /** One list or all of them; one that fails does not keep the others from being asked. */
-async function reload(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
+export async function listsReload(args: Args, terminal: Terminal): Promise<number> {
+  const [name] = args.positionals;
+  if (args.flags.has('override') || args.flags.has('without')) return override(name, args, terminal);
   const names =
-    name === undefined
-      ? (await getJson<ListsStatus>('/v1/lists', args.config, terminal)).lists.map((list) => list.name)
-      : [name];
+    name === undefined ? (await args.server.get<ListsStatus>('/v1/lists')).lists.map((list) => list.name) : [name];
   if (names.length === 0) {
     terminal.out(args.json ? `${JSON.stringify({ lists: [] }, null, 2)}\n` : `${NO_LISTS}\n`);
     return 0;
@@ -111,12 +85,10 @@ async function reload(name: string | undefined, args: Args, terminal: Terminal):
   let failure: SekishoError | undefined;
   for (const each of names) {
     try {
-      const result = await sendJson<ListReload>(
+      const result = await args.server.send<ListReload>(
         'POST',
         `/v1/lists/${encodeURIComponent(each)}/reload`,
         { again: args.flags.has('again'), ...(reason !== undefined && { reason }) },
-        args.config,
-        terminal,
         { doing: `still fetching ${each}` },
       );
       done.push(result);
@@ -133,16 +105,14 @@ async function reload(name: string | undefined, args: Args, terminal: Terminal):
 }
 
 async function override(name: string | undefined, args: Args, terminal: Terminal): Promise<number> {
-  if (name === undefined) throw usage('an override is for one list: sekisho lists reload NAME --override …');
-  const changed = await sendJson<ListStatus>(
+  if (name === undefined) throw usageError('an override is for one list: sekisho lists reload NAME --override …');
+  const changed = await args.server.send<ListStatus>(
     'POST',
     `/v1/lists/${encodeURIComponent(name)}/override`,
     {
       ...responsible(args.options, 'reload --override'),
       ...(args.flags.has('without') && { withoutOffenders: true }),
     },
-    args.config,
-    terminal,
     { doing: `putting ${name} into force` },
   );
   return shown(
@@ -159,7 +129,7 @@ function responsible({ approver, reason }: Args['options'], what: string): { app
     reason === undefined ? '--reason TEXT' : undefined,
   ].filter((each) => each !== undefined);
   if (missing.length > 0 || approver === undefined || reason === undefined)
-    throw usage(`sekisho lists ${what} is recorded with who and why: ${missing.join(' and ')} missing`);
+    throw usageError(`sekisho lists ${what} is recorded with who and why: ${missing.join(' and ')} missing`);
   return { approver, reason };
 }
 
@@ -221,8 +191,4 @@ export function details(list: ListStatus, terminal: Terminal): string {
     ...(reasons.length > 0 ? [table(['REASON', 'LINES'], reasons, terminal)] : []),
     ...(list.rejectedLines.length > 0 ? [samplesText(list.rejectedLines, terminal)] : []),
   ].join('\n');
-}
-
-function usage(message: string): SekishoError {
-  return cliError('SEKISHO_USAGE', message);
 }

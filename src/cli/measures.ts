@@ -1,47 +1,37 @@
 /** `sekisho measures`: what proposals of diagnoses are in force in the running server. */
 
-import type { SekishoError } from '../errors/errors.ts';
+import type { Args } from '../commands/command.ts';
+import { durationWords, numberText, table } from '../commands/layout.ts';
+import { printable, type Terminal } from '../commands/terminal.ts';
 import type { MeasureChangesView, MeasuresView, MeasureView } from '../rules/measure-view.ts';
-import { getJson, sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { durationWords, numberText, table } from './layout.ts';
-import { printable, type Terminal } from './terminal.ts';
-
-const VERBS = ['list', 'lift', 'changes'];
 
 export async function measures(args: Args, terminal: Terminal): Promise<number> {
-  const [verb = 'list', id, ...more] = args.positionals;
-  if (!VERBS.includes(verb)) throw usage(`measures takes ${VERBS.join(', ')}, not '${verb}'`);
-  if (more.length > 0 || (id !== undefined && verb !== 'lift')) throw usage(`one word too many for measures ${verb}`);
-  const { answer, text } = await answered(verb, id, args, terminal);
+  const { answer, text } = await answered(args, terminal);
   terminal.out(args.json ? `${JSON.stringify(answer, null, 2)}\n` : text);
   return 0;
 }
 
-async function answered(verb: string, id: string | undefined, args: Args, terminal: Terminal) {
+async function answered(args: Args, terminal: Terminal) {
+  const { verb } = args;
+  const [id = ''] = args.positionals;
+  const { reason } = args.options;
   if (verb === 'list') {
-    const answer = await getJson<MeasuresView>(withReason('/v1/measures', verb, args), args.config, terminal);
+    const answer = await args.server.get<MeasuresView>(withReason('/v1/measures', verb, args));
     return { answer, text: measuresText(answer, terminal) };
   }
   if (verb === 'changes') {
-    const answer = await getJson<MeasureChangesView>(
-      withReason('/v1/measures/changes', verb, args),
-      args.config,
-      terminal,
-    );
+    const answer = await args.server.get<MeasureChangesView>(withReason('/v1/measures/changes', verb, args));
     return { answer, text: measureChangesText(answer, terminal) };
   }
-  if (id === undefined) throw usage('which measure? sekisho measures lift ID --reason TEXT');
-  const body = args.options.reason === undefined ? {} : { reason: args.options.reason };
+  const body = reason === undefined ? {} : { reason };
   const path = `/v1/measures/${encodeURIComponent(id)}`;
-  const answer = await sendJson<MeasureView>('DELETE', path, body, args.config, terminal);
+  const answer = await args.server.send<MeasureView>('DELETE', path, body);
   return { answer, text: `${answer.id} is lifted on every worker: ${printable(answer.text)}\n` };
 }
 
 /** What they are on may be somebody's address: looking at them is recorded, with what it is for. */
 function withReason(path: string, verb: string, { options }: Args): string {
-  const reason = options.reason ?? `to see which measures there are (sekisho measures ${verb})`;
+  const reason = options['reason'] ?? `to see which measures there are (sekisho measures ${verb})`;
   return `${path}?${new URLSearchParams({ reason })}`;
 }
 
@@ -123,8 +113,4 @@ function percent(share: number): string {
 function rateText(rate: number | null): string {
   if (rate === null) return '–';
   return rate >= 10 ? numberText(rate) : rate.toFixed(1);
-}
-
-function usage(message: string): SekishoError {
-  return cliError('SEKISHO_USAGE', message);
 }

@@ -1,14 +1,14 @@
 /** `sekisho open-resolver-scan RANGE`: which addresses of the operator's own answer DNS to whoever asks. */
 
 import { AddressError, addressText, type Prefix, parsePrefix, prefixContains } from '../address/address.ts';
+import type { Args } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import type { Terminal } from '../commands/terminal.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
 import { type OpenResolver, scanForResolvers } from './resolver-scan.ts';
-import type { Terminal } from './terminal.ts';
 
 const MAX_ADDRESSES = 65_536;
 const DEFAULT_RATE = 50;
@@ -16,7 +16,7 @@ const DNS_PORT = 53;
 
 export async function openResolverScan(args: Args, terminal: Terminal): Promise<number> {
   const range = rangeOf(args.positionals[0] ?? '');
-  const rate = rateOf(args.options.rate);
+  const rate = Number(args.options['rate'] ?? DEFAULT_RATE);
   const loaded = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
   if (!loaded.ok) {
     const details = loaded.problems.map(problemText);
@@ -26,7 +26,7 @@ export async function openResolverScan(args: Args, terminal: Terminal): Promise<
   // The operator's own networks, and nobody else's.
   if (!access.map(parsePrefix).some((own) => own.bits <= range.bits && prefixContains(own, range.words))) {
     const message = `${args.positionals[0]} is not inside server.access: only the operator's own ranges are scanned`;
-    throw cliError('SEKISHO_USAGE', message);
+    throw usageError(message);
   }
   const addresses = addressesOf(range);
   const found = await scanForResolvers({ addresses, port: DNS_PORT, rate, skip: listen.map(({ address }) => address) });
@@ -42,19 +42,11 @@ function rangeOf(text: string): Prefix {
     range = parsePrefix(text);
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
-    throw cliError('SEKISHO_USAGE', error.message, { cause: error });
+    throw usageError(error.message, { cause: error });
   }
   if (2 ** (128 - range.bits) > MAX_ADDRESSES)
-    throw cliError('SEKISHO_USAGE', `${text} has more than ${MAX_ADDRESSES} addresses: scan it in parts`);
+    throw usageError(`${text} has more than ${MAX_ADDRESSES} addresses: scan it in parts`);
   return range;
-}
-
-function rateOf(text: string | undefined): number {
-  if (text === undefined) return DEFAULT_RATE;
-  const rate = Number(text);
-  if (!/^\d{1,4}$/.test(text) || rate < 1 || rate > 1000)
-    throw cliError('SEKISHO_USAGE', `--rate takes 1–1000 addresses a second, not '${text}'`);
-  return rate;
 }
 
 function addressesOf({ words, bits }: Prefix): string[] {

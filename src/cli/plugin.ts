@@ -3,26 +3,19 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
+import type { Args } from '../commands/command.ts';
+import { usageError } from '../commands/errors.ts';
+import type { Terminal } from '../commands/terminal.ts';
 import { pluginFiles } from './plugin-scaffold.ts';
-import type { Terminal } from './terminal.ts';
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
-export async function plugin(args: Args, terminal: Terminal): Promise<number> {
-  const [verb, subject] = args.positionals;
-  if (verb === 'new' && subject !== undefined) return create(subject, args, terminal);
-  if (verb === 'test') return test(subject ?? '.', terminal);
-  throw cliError('SEKISHO_USAGE', `plugin takes new and test, not '${verb}'; new needs a NAME`);
-}
-
-function create(name: string, { json }: Args, terminal: Terminal): number {
-  if (!NAME.test(name))
-    throw cliError('SEKISHO_USAGE', `'${name}' is no plugin name: lower-case letters, digits and dashes`);
+export async function pluginNew({ positionals, json }: Args, terminal: Terminal): Promise<number> {
+  const [name = ''] = positionals;
+  if (!NAME.test(name)) throw usageError(`'${name}' is no plugin name: lower-case letters, digits and dashes`);
   const folder = resolve(name);
   if (existsSync(folder) && !(statSync(folder).isDirectory() && readdirSync(folder).length === 0))
-    throw cliError('SEKISHO_USAGE', `'${name}' exists already and is not an empty folder; nothing was written`);
+    throw usageError(`'${name}' exists already and is not an empty folder; nothing was written`);
   mkdirSync(folder, { recursive: true });
   const files = pluginFiles(name);
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text, { flag: 'wx' });
@@ -45,13 +38,14 @@ plugins:
 }
 
 /** Node's own test runner, with `sekisho/plugin` and `sekisho/testing` leading to this installation. */
-function test(folder: string, terminal: Terminal): Promise<number> {
+export async function pluginTest({ positionals }: Args, terminal: Terminal): Promise<number> {
+  const [folder = '.'] = positionals;
   const place = resolve(folder);
-  if (!existsSync(place)) throw cliError('SEKISHO_USAGE', `there is no folder '${folder}'`);
+  if (!existsSync(place)) throw usageError(`there is no folder '${folder}'`);
   const files = readdirSync(place)
     .filter((file) => /\.test\.(?:js|mjs)$/.test(file))
     .map((file) => join(place, file));
-  if (files.length === 0) throw cliError('SEKISHO_USAGE', `'${folder}' holds no test: files are called NAME.test.js`);
+  if (files.length === 0) throw usageError(`'${folder}' holds no test: files are called NAME.test.js`);
   const register = fileURLToPath(new URL('../loading/register.js', import.meta.url));
   const child = spawn(process.execPath, ['--import', register, '--test', ...files], {
     cwd: place,

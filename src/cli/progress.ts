@@ -1,5 +1,5 @@
 /** Something that takes longer than two seconds says on standard error that it is still at work, to people and not to programs. */
-import type { Terminal } from './terminal.ts';
+import type { Terminal } from '../commands/terminal.ts';
 
 const QUIET_MS = 2000;
 const STEP_MS = 500;

@@ -1,15 +1,14 @@
 /** `sekisho reload`: the running server reads its configuration again. */
 import type { ReloadResult } from '../admin/status.ts';
+import type { Args } from '../commands/command.ts';
+import type { Terminal } from '../commands/terminal.ts';
 import { settingsError } from '../settings/errors.ts';
-import { sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import type { Terminal } from './terminal.ts';
 
 /** The problems are in the answer. */
 const REFUSED = 422;
 
 export async function reload(args: Args, terminal: Terminal): Promise<number> {
-  const result = await sendJson<ReloadResult>('POST', '/v1/reload', undefined, args.config, terminal, {
+  const result = await args.server.send<ReloadResult>('POST', '/v1/reload', undefined, {
     doing: 'compiling lists and starting workers',
     alsoTaken: REFUSED,
   });

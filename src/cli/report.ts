@@ -1,24 +1,16 @@
 /** `sekisho report`: the transparency report of a span of days, for people, as a page, or for a program. */
 
+import type { Args } from '../commands/command.ts';
+import { entriesText, numberText, table } from '../commands/layout.ts';
+import { bold, type Terminal } from '../commands/terminal.ts';
 import { groundWords, labelsWords, reportPage } from '../report/page.ts';
 import type { TransparencyReport } from '../report/report.ts';
-import { getJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { entriesText, numberText, table } from './layout.ts';
-import { bold, type Terminal } from './terminal.ts';
-
-const FORMATS = ['text', 'html', 'json'] as const;
 
 export async function report(args: Args, terminal: Terminal): Promise<number> {
-  const { from, to, format: written } = args.options;
-  const format = args.json ? 'json' : (written ?? 'text');
-  if (from === undefined || to === undefined)
-    throw cliError('SEKISHO_USAGE', 'report needs --from DATE and --to DATE, e.g. --from 2026-10-01 --to 2026-12-31');
-  if (!(FORMATS as readonly string[]).includes(format))
-    throw cliError('SEKISHO_USAGE', `--format takes ${FORMATS.join(', ')}, not '${format}'`);
+  const { from = '', to = '', format: written = 'text' } = args.options;
+  const format = args.json ? 'json' : written;
   const query = new URLSearchParams({ from, to });
-  const found = await getJson<TransparencyReport>(`/v1/report?${query}`, args.config, terminal);
+  const found = await args.server.get<TransparencyReport>(`/v1/report?${query}`);
   if (format === 'json') terminal.out(`${JSON.stringify(found, null, 2)}\n`);
   else terminal.out(format === 'html' ? reportPage(found) : reportText(found, terminal));
   return 0;

@@ -1,20 +1,11 @@
 /** `sekisho sinkhole`: the rules of the sinkhole desk in the running server. */
 import type { AppliedView, ChangesView, PreviewView, RulesView, RuleView } from '../../plugins/sinkhole/views.ts';
-import type { SekishoError } from '../errors/errors.ts';
-import { sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { durationWords, numberText, table } from './layout.ts';
-import type { OptionName } from './options.ts';
-import { STATEMENTS, statedGround, statements } from './statements.ts';
-import { bold, printable, type Terminal } from './terminal.ts';
+import type { Args } from '../commands/command.ts';
+import { durationWords, numberText, table } from '../commands/layout.ts';
+import { statedGround, statements } from '../commands/statements.ts';
+import { bold, printable, type Terminal } from '../commands/terminal.ts';
 
-interface Verb {
-  readonly takesName: boolean;
-  /** Options that it takes; others are a mistake that must not pass unseen. */
-  readonly options: readonly OptionName[];
-  run(name: string, args: Args, terminal: Terminal): Promise<Shown>;
-}
+type Verb = (name: string, args: Args, terminal: Terminal) => Promise<Shown>;
 
 /** The server's answer, and the same for people. */
 interface Shown {
@@ -22,95 +13,59 @@ interface Shown {
   readonly text: string;
 }
 
-const DRAFT: readonly OptionName[] = [...STATEMENTS, 'ground', 'subtree', 'dry-run'];
 const RULES = '/v1/sinkhole/rules';
 
 const VERBS: Readonly<Record<string, Verb>> = {
-  add: {
-    takesName: true,
-    options: DRAFT,
-    run: async (name, args, terminal) => {
-      const answer = await send<AppliedView>('POST', RULES, draft(name, args), args, terminal);
-      const what = answer.rule.state === 'dry-run' ? 'only counted, not discarded,' : 'discarded';
-      return { answer, text: `${nameOf(answer.rule)} is ${what} ${everyWorker(answer)}; ${termText(answer.rule)}\n` };
-    },
+  add: async (name, args) => {
+    const answer = await send<AppliedView>('POST', RULES, draft(name, args), args);
+    const what = answer.rule.state === 'dry-run' ? 'only counted, not discarded,' : 'discarded';
+    return { answer, text: `${nameOf(answer.rule)} is ${what} ${everyWorker(answer)}; ${termText(answer.rule)}\n` };
   },
-  preview: {
-    takesName: true,
-    options: [...DRAFT, 'reason'],
-    run: async (name, args, terminal) => {
-      const path = withReason('/v1/sinkhole/preview', 'preview', args);
-      const answer = await send<PreviewView>('POST', path, draft(name, args), args, terminal);
-      return { answer, text: previewText(answer, terminal) };
-    },
+  preview: async (name, args, terminal) => {
+    const path = withReason('/v1/sinkhole/preview', 'preview', args);
+    const answer = await send<PreviewView>('POST', path, draft(name, args), args);
+    return { answer, text: previewText(answer, terminal) };
   },
-  renew: {
-    takesName: true,
-    options: STATEMENTS,
-    run: async (name, args, terminal) => {
-      const path = `${RULES}/${encodeURIComponent(name)}/renew`;
-      const answer = await send<AppliedView>('POST', path, statements(args), args, terminal);
-      return {
-        answer,
-        text: `${nameOf(answer.rule)} has another term ${everyWorker(answer)}; ${termText(answer.rule)}\n`,
-      };
-    },
+  renew: async (name, args) => {
+    const path = `${RULES}/${encodeURIComponent(name)}/renew`;
+    const answer = await send<AppliedView>('POST', path, statements(args), args);
+    return {
+      answer,
+      text: `${nameOf(answer.rule)} has another term ${everyWorker(answer)}; ${termText(answer.rule)}\n`,
+    };
   },
-  remove: {
-    takesName: true,
-    options: ['reason'],
-    run: async (name, args, terminal) => {
-      const body = args.options.reason === undefined ? {} : { reason: args.options.reason };
-      const answer = await send<AppliedView>('DELETE', `${RULES}/${encodeURIComponent(name)}`, body, args, terminal);
-      return { answer, text: `${nameOf(answer.rule)} is lifted ${everyWorker(answer)}\n` };
-    },
+  remove: async (name, args) => {
+    const body = args.options['reason'] === undefined ? {} : { reason: args.options['reason'] };
+    const answer = await send<AppliedView>('DELETE', `${RULES}/${encodeURIComponent(name)}`, body, args);
+    return { answer, text: `${nameOf(answer.rule)} is lifted ${everyWorker(answer)}\n` };
   },
-  list: {
-    takesName: false,
-    options: ['reason'],
-    run: async (_, args, terminal) => {
-      const answer = await send<RulesView>('GET', withReason(RULES, 'list', args), undefined, args, terminal);
-      return { answer, text: rulesText(answer, terminal) };
-    },
+  list: async (_, args, terminal) => {
+    const answer = await send<RulesView>('GET', withReason(RULES, 'list', args), undefined, args);
+    return { answer, text: rulesText(answer, terminal) };
   },
-  changes: {
-    takesName: false,
-    options: ['reason'],
-    run: async (_, args, terminal) => {
-      const path = withReason('/v1/sinkhole/changes', 'changes', args);
-      const answer = await send<ChangesView>('GET', path, undefined, args, terminal);
-      return { answer, text: changesText(answer, terminal) };
-    },
+  changes: async (_, args, terminal) => {
+    const path = withReason('/v1/sinkhole/changes', 'changes', args);
+    const answer = await send<ChangesView>('GET', path, undefined, args);
+    return { answer, text: changesText(answer, terminal) };
   },
 };
 
 export async function sinkhole(args: Args, terminal: Terminal): Promise<number> {
-  const [word = '', name] = args.positionals;
-  const verb = Object.hasOwn(VERBS, word) ? VERBS[word] : undefined;
-  if (!verb) throw usage(`sinkhole does not know '${word}'; it takes ${Object.keys(VERBS).join(', ')}`);
-  if (verb.takesName && name === undefined) throw usage(`sinkhole ${word} needs the NAME of a rule`);
-  if (!verb.takesName && name !== undefined) throw usage(`'${name}' is one word too many for sinkhole ${word}`);
-  const given = [...(Object.keys(args.options) as OptionName[]), ...args.flags];
-  const strange = given.find((option) => !verb.options.includes(option));
-  if (strange !== undefined) throw usage(`sinkhole ${word} does not take --${strange}`);
-  const { answer, text } = await verb.run(name ?? '', args, terminal);
+  const verb = VERBS[args.verb];
+  if (!verb) throw new TypeError(`sinkhole has no verb '${args.verb}'`);
+  const [name = ''] = args.positionals;
+  const { answer, text } = await verb(name, args, terminal);
   terminal.out(args.json ? `${JSON.stringify(answer, null, 2)}\n` : text);
   return 0;
 }
 
-function send<Body>(
-  method: 'GET' | 'POST' | 'DELETE',
-  path: string,
-  body: unknown,
-  args: Args,
-  terminal: Terminal,
-): Promise<Body> {
-  return sendJson<Body>(method, path, body, args.config, terminal);
+function send<Body>(method: 'GET' | 'POST' | 'DELETE', path: string, body: unknown, args: Args): Promise<Body> {
+  return args.server.send<Body>(method, path, body);
 }
 
 /** What was stated with a rule may name somebody's address: looking at it is recorded, with what it is for. */
 function withReason(path: string, verb: string, { options }: Args): string {
-  const reason = options.reason ?? `to see which rules there are (sekisho sinkhole ${verb})`;
+  const reason = options['reason'] ?? `to see which rules there are (sekisho sinkhole ${verb})`;
   return `${path}?${new URLSearchParams({ reason })}`;
 }
 
@@ -118,10 +73,6 @@ function draft(name: string, args: Args): object {
   const ground = statedGround(args);
   const stated = Object.keys(ground).length > 0 ? { ground } : {};
   return { name, subtree: args.flags.has('subtree'), 'dry-run': args.flags.has('dry-run'), ...stated };
-}
-
-function usage(message: string): SekishoError {
-  return cliError('SEKISHO_USAGE', message);
 }
 
 /** The rules for people. */

@@ -1,12 +1,11 @@
 /** `sekisho status`: the state of the running server. */
 import type { Status } from '../admin/status.ts';
-import { getJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { bytesText, durationWords, numberText, shareText, table } from './layout.ts';
-import { bold, type Terminal } from './terminal.ts';
+import type { Args } from '../commands/command.ts';
+import { bytesText, durationWords, numberText, shareText, table } from '../commands/layout.ts';
+import { bold, type Terminal } from '../commands/terminal.ts';
 
 export async function status(args: Args, terminal: Terminal): Promise<number> {
-  const state = await getJson<Status>('/v1/status', args.config, terminal);
+  const state = await args.server.get<Status>('/v1/status');
   terminal.out(args.json ? `${JSON.stringify(state, null, 2)}\n` : statusText(state, terminal));
   return 0;
 }

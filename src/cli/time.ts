@@ -1,22 +1,17 @@
 /** `sekisho time`: the server's time beside the system's clock; `accept` takes the clock as right. */
-import type { TimeView } from '../admin/time.ts';
-import type { SekishoError } from '../errors/errors.ts';
-import { getJson, sendJson } from './admin-client.ts';
-import type { Args } from './args.ts';
-import { cliError } from './errors.ts';
-import { durationWords } from './layout.ts';
-import type { Terminal } from './terminal.ts';
+
+import type { Args } from '../commands/command.ts';
+import { durationWords } from '../commands/layout.ts';
+import type { Terminal } from '../commands/terminal.ts';
+import type { TimeView } from '../timekeeping/routes.ts';
 
 export async function time(args: Args, terminal: Terminal): Promise<number> {
-  const [verb = 'show'] = args.positionals;
+  const { verb } = args;
   const { reason } = args.options;
-  if (verb !== 'show' && verb !== 'accept') throw usage(`time takes show and accept, not '${verb}'`);
-  if (verb === 'show' && reason !== undefined) throw usage('--reason belongs to `sekisho time accept`');
-  if (verb === 'accept' && reason === undefined) throw usage('--reason TEXT missing: how is the right time known?');
   const state =
     verb === 'show'
-      ? await getJson<TimeView>('/v1/time', args.config, terminal)
-      : await sendJson<TimeView>('POST', '/v1/time/accept', { reason }, args.config, terminal);
+      ? await args.server.get<TimeView>('/v1/time')
+      : await args.server.send<TimeView>('POST', '/v1/time/accept', { reason });
   terminal.out(args.json ? `${JSON.stringify(state, null, 2)}\n` : timeText(state));
   return 0;
 }
@@ -29,8 +24,4 @@ export function timeText({ time, systemClock, behindSeconds, inDoubt }: TimeView
   if (behindSeconds > 0)
     lines.push('Set the clock right. If it is right, because it once ran ahead: sekisho time accept --reason TEXT\n');
   return lines.join('');
-}
-
-function usage(message: string): SekishoError {
-  return cliError('SEKISHO_USAGE', message);
 }

@@ -420,7 +420,10 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
    * asks for its routes or commands where it is not configured is told this.
    */
   readonly toConfigure?: string;
-  /** Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. */
+  /**
+   * Categories of lists that it acts on; what nothing acts on is said by `sekisho check` and `explain`. It counts what a list has decided
+   * in a counter `hits` with the label `list`, and with `dry_run` where rules of one list may differ in that: `sekisho lists` shows it.
+   */
   readonly listCategories?: readonly ListCategory[];
   /**
    * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes

@@ -1,6 +1,5 @@
 /** What every route of the admin API shares. */
 import { z } from 'zod';
-import type { SekishoError } from './errors.ts';
 
 /** What every failed request is answered. */
 export const errorSchema = z.strictObject({
@@ -12,11 +11,6 @@ export const errorSchema = z.strictObject({
   }),
 });
 export type ErrorBody = z.infer<typeof errorSchema>;
-
-/** `error` as it goes over HTTP. */
-export function errorBody({ code, message, remedy, details }: SekishoError): ErrorBody {
-  return { error: { code, message, remedy, ...(details.length > 0 && { details: [...details] }) } };
-}
 
 /** The JSON Schema that Fastify and OpenAPI want. */
 export function responseSchema(schema: z.ZodType): Record<string, unknown> {

@@ -16,10 +16,11 @@
  *
  * No hook here runs for a packet.
  */
+import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/log.ts';
 import type { Approval } from '../grounds/approval.ts';
-import type { CounterSample } from '../metrics/prometheus.ts';
+import type { CounterSample, MetricSample } from '../metrics/prometheus.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 
@@ -54,7 +55,9 @@ export interface FeatureContext<Config> {
   /** Numbers of the main thread: declared while it opens, set at any time, or in `Opened.measure`. */
   readonly metrics: Metrics;
   /** What the plugins have counted since the start of the process, all threads together, whichever configuration is in force. */
-  readonly counters: () => readonly CounterSample[];
+  counters(): readonly CounterSample[];
+  /** What `/metrics` shows under a name at this moment: one sample per set of labels. */
+  samples(name: string): readonly MetricSample[];
   /** Version of this program. */
   readonly version: string;
   /**
@@ -99,6 +102,8 @@ export interface PluginFacts {
   /** One line. */
   readonly summary: string;
   readonly carriesMeasures?: boolean;
+  /** Categories of lists that it acts on. */
+  readonly listCategories?: readonly string[];
 }
 
 export interface Opened<Desk = unknown> {
@@ -118,6 +123,11 @@ export interface Opened<Desk = unknown> {
   /** It rests, so that another configuration's may write to the same files. What is in force stays. */
   deactivate?(): void | Promise<void>;
   close?: Close;
+  /**
+   * Its routes of the admin API, below `/v1/`. Each names the roles that may use it and what it leaves in the audit log (`config: { roles, audit }`,
+   * or `noAudit` with the reason), or the server does not start. Called anew for every configuration.
+   */
+  routes?(app: FastifyInstance): void;
   /** Somebody asks for the numbers: bring up to date those that are not counted as things happen. */
   measure?(): void;
   /** Sentences for `sekisho status`: what stands until a person does something about it. */

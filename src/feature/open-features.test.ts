@@ -45,6 +45,7 @@ function parts(given: Partial<FeatureParts> = {}): FeatureParts {
     closers: [],
     approval: { singleApproverReason: undefined },
     counters: () => [],
+    samples: () => [],
     version: '0',
     // None of these tests' features uses them.
     log: undefined as never,

@@ -1,4 +1,5 @@
 /** The features of one configuration in the main thread: opened, activated and closed in the order of the list. */
+import type { FastifyInstance } from 'fastify';
 import { Metrics } from '../metrics/registry.ts';
 import { DataHalves } from './data-halves.ts';
 import type { AnyFeature, Close, Feature, FeatureContext, Opened, Prepared } from './feature.ts';
@@ -76,6 +77,11 @@ export class OpenFeatures {
 
   async deactivate(): Promise<void> {
     for (const { deactivate } of this.#opened.values()) await deactivate?.();
+  }
+
+  /** What registers the routes of each feature that has any. */
+  routes(): ((app: FastifyInstance) => void)[] {
+    return [...this.#opened.values()].flatMap(({ routes }) => (routes ? [routes] : []));
   }
 
   measure(): void {

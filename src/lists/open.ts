@@ -2,11 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
+import { metricPrefix } from '../metrics/registry.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import { threadCompiler } from './compiler.ts';
 import { ListDesk } from './desk.ts';
-import type { CompiledLists } from './in-force.ts';
+import type { CompiledLists, ListFacts } from './in-force.ts';
 import type { ListSections } from './list-config.ts';
+import { listRoutes } from './routes.ts';
 
 export interface LentLists {
   /** Throws TypeError while the plugins' control halves are set up. */
@@ -29,6 +31,7 @@ export function openLists({
   time,
   audit,
   metrics,
+  approval,
   ...context
 }: FeatureContext<ListSections>): Opened<LentLists> {
   const versions = context.keep(() => new Versions());
@@ -66,7 +69,24 @@ export function openLists({
       desk = opened;
       return () => opened.close();
     },
+    routes: (app) => {
+      if (desk) listRoutes(app, { desk, hits: (list, dryRun) => hitsOf(context, list, dryRun), audit, approval });
+    },
     activate: () => desk?.activate(),
     deactivate: () => desk?.deactivate(),
   };
+}
+
+/** Plugins that act on lists count what one decided under `hits`, by list and, where rules may differ in that, by `dry_run`. */
+function hitsOf(
+  { plugins, samples }: Pick<FeatureContext<unknown>, 'plugins' | 'samples'>,
+  list: ListFacts,
+  dryRun: boolean,
+): number {
+  return plugins
+    .filter(({ listCategories = [] }) => listCategories.includes(list.category))
+    .flatMap(({ name }) => samples(`${metricPrefix(name)}_hits_total`))
+    .filter(({ labels }) => labels['list'] === list.name)
+    .filter(({ labels }) => (labels['dry_run'] ?? String(list.dryRun)) === String(dryRun))
+    .reduce((sum, { value }) => sum + value, 0);
 }

@@ -5,7 +5,7 @@
 import { builtInPlugins } from '../../plugins/index.ts';
 import type { MountedPlugin } from '../chain/hooks.ts';
 import { ContractError, type DataContext, definePlugin, type Hooks, type Plugin, STAGES } from '../contract/plugin.ts';
-import type { Metrics } from '../metrics/registry.ts';
+import { type Metrics, metricPrefix } from '../metrics/registry.ts';
 import { MeasuresInForce } from '../rules/in-force.ts';
 import { pluginError } from './errors.ts';
 import { moduleUrl } from './module-path.ts';
@@ -95,11 +95,6 @@ export async function mountPlugins(plugins: readonly PluginConfig[], parts: Moun
     mounted.push({ plugin, hooks: mountPlugin(plugin, options, parts.shared[i], parts) });
   }
   return inChainOrder(mounted);
-}
-
-/** What the names of a plugin's metrics begin with. */
-export function metricPrefix(plugin: string): string {
-  return `sekisho_${plugin.replaceAll('-', '_')}`;
 }
 
 /** Set up the hooks of one plugin. */

@@ -115,3 +115,8 @@ export class Histogram {
     values[first + bounds.length + 2]! += times;
   }
 }
+
+/** What the names of a plugin's metrics begin with. */
+export function metricPrefix(plugin: string): string {
+  return `sekisho_${plugin.replaceAll('-', '_')}`;
+}

@@ -164,10 +164,35 @@ test('a server without subscribers says that there is nothing to set', async () 
   expect((await get('/link?token=x')).statusCode).toBe(404);
 });
 
+test('every page loads nothing, is framed nowhere and kept by nobody', async () => {
+  const { get, post } = await setUp();
+  for (const page of [await get(), await get('/nowhere'), await post({})]) {
+    expect(page.headers).toMatchObject({
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'x-frame-options': 'DENY',
+      'cross-origin-resource-policy': 'same-origin',
+      'x-robots-tag': 'noindex',
+      vary: 'accept-language',
+    });
+    const forms = page.body.includes('<form');
+    expect(page.headers['referrer-policy']).toBe(forms ? 'same-origin' : 'no-referrer');
+    expect(String(page.headers['content-security-policy']).replaceAll('; ', ';')).toMatch(
+      new RegExp(
+        `^default-src 'none';style-src 'sha256-[^;]+';img-src data:;form-action '${forms ? 'self' : 'none'}';base-uri 'none';frame-ancestors 'none'$`,
+      ),
+    );
+    // They would bind an origin that may be a stranger's.
+    for (const name of ['strict-transport-security', 'origin-agent-cluster', 'cross-origin-opener-policy'])
+      expect(page.headers).not.toHaveProperty(name);
+  }
+});
+
 test('cookies are for the server alone, and over TLS for TLS alone', async () => {
   const plain = await (await setUp()).get();
   expect(plain.headers['set-cookie']).toMatch(/^sekisho-browser=[\w-]{22}; Path=\/; HttpOnly; SameSite=Lax$/);
+  expect(plain.headers).not.toHaveProperty('strict-transport-security');
   const secure = await (await setUp({ url: 'https://optout.isp.example/' })).get();
-  expect(secure.headers['set-cookie']).toMatch(/; HttpOnly; SameSite=Lax; Secure$/);
+  expect(secure.headers['set-cookie']).toMatch(/; Path=\/; HttpOnly; Secure; SameSite=Lax$/);
   expect(secure.headers['cross-origin-opener-policy']).toBe('same-origin');
 });

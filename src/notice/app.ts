@@ -7,7 +7,9 @@
  * The origin of a blocked name is not ours: a script that its real owner put there, in a tab that was opened before, may read
  * whatever is answered under that name. So such a page says nothing of the subscriber, holds no form, and leads to the portal.
  */
+import cookie from '@fastify/cookie';
 import formbody from '@fastify/formbody';
+import helmet from '@fastify/helmet';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { refuseUndeclared } from '../audit/route-declaration.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
@@ -34,6 +36,9 @@ export async function createPagesApp(deps: PagesDeps): Promise<FastifyInstance> 
   // A form is all that is read: what a script of another site could send otherwise is refused before it is looked at.
   app.removeAllContentTypeParsers();
   await app.register(formbody, { bodyLimit: MAX_BODY_BYTES });
+  await app.register(cookie);
+  // What a page may do depends on the page: respond.ts sets its headers.
+  await app.register(helmet, { global: false });
 
   const hosts = new Set(config.portal.hosts);
   app.addHook('onRequest', async (request, reply) => {
@@ -74,7 +79,7 @@ function notice(
   host: string,
   request: FastifyRequest,
   reply: FastifyReply,
-): FastifyReply {
+): Promise<FastifyReply> {
   const { names, counters, clock } = deps;
   const verdict = names.verdict(host, visitor(deps, request), clock.nowMs());
   if (verdict === 'not-listed' || verdict === 'not-inspected') {

@@ -7,6 +7,7 @@
  *   POST /leave    ends the session, in the browser and here
  */
 import { randomBytes } from 'node:crypto';
+import type { CookieSerializeOptions } from '@fastify/cookie';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RouteAudit } from '../audit/route-declaration.ts';
 import { SekishoError } from '../errors/errors.ts';
@@ -43,7 +44,6 @@ const ANSWERS = {
 } as const satisfies Partial<Record<Refusal, readonly [Message, number]>>;
 type Answered = keyof typeof ANSWERS;
 
-/** Nobody's script may read them; they go with links to the portal, never with a form of another site (RFC 6265bis §5.6.7). */
 const SESSION_COOKIE = 'sekisho-session';
 const BROWSER_COOKIE = 'sekisho-browser';
 const BROWSER = /^[A-Za-z0-9_-]{22}$/;
@@ -68,9 +68,9 @@ export function portalRoutes(
   visitorOf: (request: FastifyRequest) => Visitor | undefined,
 ): void {
   const { config, state, links, memory, names, counters, clock } = deps;
-  const secure = new URL(config.portal.url).protocol === 'https:';
+  const cookies = cookieOptions(new URL(config.portal.url).protocol === 'https:');
 
-  const refuse = (request: FastifyRequest, reply: FastifyReply, reason: Answered): FastifyReply => {
+  const refuse = (request: FastifyRequest, reply: FastifyReply, reason: Answered): Promise<FastifyReply> => {
     counters.refused(reason);
     const [message, status] = ANSWERS[reason];
     return pages.message(request, reply, message, status);
@@ -78,7 +78,7 @@ export function portalRoutes(
 
   /** Who is asking, or why that cannot be told. */
   const recognised = async (request: FastifyRequest): Promise<Recognition | 'link-required' | Answered> => {
-    const session = cookieOf(request, SESSION_COOKIE);
+    const session = request.cookies[SESSION_COOKIE];
     const known = session === undefined ? undefined : await memory.tickets.readSession(session, clock.wallMs());
     if (known) return known;
     if (!config.portal.line) return 'link-required';
@@ -102,7 +102,7 @@ export function portalRoutes(
     }
     if (typeof who === 'string') return refuse(request, reply, who);
     const browser = browserOf(request) ?? randomBytes(16).toString('base64url');
-    setCookie(reply, BROWSER_COOKIE, browser, secure);
+    reply.setCookie(BROWSER_COOKIE, browser, cookies);
     const again = memory.lookedBefore(who.subscriber, who.by);
     const form = await memory.tickets.form(who, browser, clock.wallMs());
     try {
@@ -163,7 +163,7 @@ export function portalRoutes(
     const redeemed = await links.redeem(token, clock.termMs());
     if ('fault' in redeemed) return refuse(request, reply, redeemed.fault);
     const session = await memory.tickets.session(redeemed.subscriber, clock.wallMs());
-    setCookie(reply, SESSION_COOKIE, session, secure, SESSION_SECONDS);
+    reply.setCookie(SESSION_COOKIE, session, { ...cookies, maxAge: SESSION_SECONDS });
     counters.request('link-taken');
     return reply.header('referrer-policy', 'no-referrer').redirect(`/?lang=${pages.language(request)}`, 303);
   };
@@ -173,15 +173,20 @@ export function portalRoutes(
 
   app.post('/leave', { config: LEAVE }, async (request, reply) => {
     // On the server: a copy of the cookie is worth nothing from now on, and forms of this browser neither.
-    const session = cookieOf(request, SESSION_COOKIE);
+    const session = request.cookies[SESSION_COOKIE];
     if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());
-    setCookie(reply, SESSION_COOKIE, '', secure, 0);
-    setCookie(reply, BROWSER_COOKIE, '', secure, 0);
+    reply.setCookie(SESSION_COOKIE, '', { ...cookies, maxAge: 0 });
+    reply.setCookie(BROWSER_COOKIE, '', { ...cookies, maxAge: 0 });
     counters.request('message');
     return pages.message(request, reply, 'left', 200);
   });
 
-  function failed(request: FastifyRequest, reply: FastifyReply, error: unknown, form?: string): FastifyReply {
+  async function failed(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    error: unknown,
+    form?: string,
+  ): Promise<FastifyReply> {
     if (error instanceof SekishoError && error.code === 'SEKISHO_CONSENT_REFUSED') {
       counters.refused('bad-request');
       return pages.message(request, reply, 'refused', 422);
@@ -211,21 +216,12 @@ function isCrossSite({ headers }: FastifyRequest, portalUrl: string): boolean {
   return origin !== undefined && origin !== new URL(portalUrl).origin && origin !== `http://${headers.host}`;
 }
 
-function setCookie(reply: FastifyReply, name: string, value: string, secure: boolean, seconds?: number): void {
-  const age = seconds === undefined ? '' : `; Max-Age=${seconds}`;
-  const cookie = `${name}=${value}; Path=/; HttpOnly; SameSite=Lax${secure ? '; Secure' : ''}${age}`;
-  reply.header('set-cookie', cookie);
-}
-
-function cookieOf({ headers }: FastifyRequest, name: string): string | undefined {
-  return (headers.cookie ?? '')
-    .split(';')
-    .map((pair) => pair.trim())
-    .find((pair) => pair.startsWith(`${name}=`))
-    ?.slice(name.length + 1);
+/** Nobody's script may read it; it goes with links to the portal, never with a form of another site (RFC 6265bis §5.6.7). */
+function cookieOptions(secure: boolean): CookieSerializeOptions {
+  return { path: '/', httpOnly: true, sameSite: 'lax', secure };
 }
 
 function browserOf(request: FastifyRequest): string | undefined {
-  const text = cookieOf(request, BROWSER_COOKIE);
+  const text = request.cookies[BROWSER_COOKIE];
   return text !== undefined && BROWSER.test(text) ? text : undefined;
 }

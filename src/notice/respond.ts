@@ -1,6 +1,7 @@
 /**
  * Sends a page, with the headers that every page has: no script, nothing from elsewhere, in no frame, kept by nobody.
  */
+import type { FastifyHelmetOptions } from '@fastify/helmet';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { PagesDeps } from './deps.ts';
 import { chooseLanguage, type Language } from './languages.ts';
@@ -25,23 +26,25 @@ export class Pages {
     return chooseLanguage(this.#deps.config.languages, lang, request.headers['accept-language']);
   }
 
-  send<Of extends Page>(
+  async send<Of extends Page>(
     request: FastifyRequest,
     reply: FastifyReply,
     page: Of,
     view: Views[Of],
     { status, forms = false }: Sent,
-  ): FastifyReply {
+  ): Promise<FastifyReply> {
     const { config, templates } = this.#deps;
     const language = this.language(request);
     // A reference of a query alone keeps the path, whatever a stranger made of it (RFC 3986 §5.2.2).
     const common = commonView(config, language, request.method === 'GET' ? '' : '/');
+    const isSecure = config.portal.url.startsWith('https:');
+    await reply.helmet(pageHeaders(templates.styleSource, forms, isSecure));
     return reply
       .code(status)
       .headers({
-        ...pageHeaders(templates.styleSource, forms),
-        // A browser complains of it where there is no TLS.
-        ...(forms && config.portal.url.startsWith('https:') && { 'cross-origin-opener-policy': 'same-origin' }),
+        'cache-control': 'no-store',
+        'x-robots-tag': 'noindex',
+        vary: 'accept-language',
         'content-language': language,
         'content-type': 'text/html; charset=utf-8',
       })
@@ -49,7 +52,13 @@ export class Pages {
   }
 
   /** `form`: a ticket, with which whoever reads the message may withdraw consent. */
-  message(request: FastifyRequest, reply: FastifyReply, message: Message, status: number, form?: string): FastifyReply {
+  message(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    message: Message,
+    status: number,
+    form?: string,
+  ): Promise<FastifyReply> {
     const linkOffered = this.#deps.links !== undefined && LEADS_TO_MEMBER_SITE.includes(message);
     const view = { [message]: true, linkOffered, ...(form !== undefined && { withdrawals: withdrawals(form) }) };
     return this.send(request, reply, 'message', view, { status, forms: form !== undefined });
@@ -59,27 +68,31 @@ export class Pages {
 const LEADS_TO_MEMBER_SITE: readonly Message[] = ['unknown', 'group', 'shared'];
 
 /**
- * Forms go to the portal's own origin alone. The Referer of the portal stays inside it (an empty one would also hide the
- * Origin of a form: Fetch §3.2, "append a request Origin header"); that of other pages, whose path a stranger chose, goes
- * nowhere.
+ * Headers of every page, by helmet. Forms go to the portal's own origin alone. The Referer of the portal stays inside it (an empty
+ * one would also hide the Origin of a form: Fetch §3.2, "append a request Origin header"); that of other pages, whose path a
+ * stranger chose, goes nowhere. What binds an origin beyond the page (Strict-Transport-Security, Origin-Agent-Cluster) is not sent:
+ * most pages stand under a name that is a stranger's.
  */
-function pageHeaders(styleSource: string, forms: boolean): Record<string, string> {
+function pageHeaders(styleSource: string, forms: boolean, isSecure: boolean): FastifyHelmetOptions {
   return {
-    'content-security-policy': [
-      "default-src 'none'",
-      `style-src ${styleSource}`,
-      'img-src data:',
-      `form-action ${forms ? "'self'" : "'none'"}`,
-      "base-uri 'none'",
-      "frame-ancestors 'none'",
-    ].join('; '),
-    'referrer-policy': forms ? 'same-origin' : 'no-referrer',
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    'x-frame-options': 'DENY',
-    'cross-origin-resource-policy': 'same-origin',
-    'x-robots-tag': 'noindex',
-    vary: 'accept-language',
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        'default-src': ["'none'"],
+        'style-src': [styleSource],
+        'img-src': ['data:'],
+        'form-action': [forms ? "'self'" : "'none'"],
+        'base-uri': ["'none'"],
+        'frame-ancestors': ["'none'"],
+      },
+    },
+    referrerPolicy: { policy: forms ? 'same-origin' : 'no-referrer' },
+    frameguard: { action: 'deny' },
+    crossOriginResourcePolicy: { policy: 'same-origin' },
+    // A browser complains of it where there is no TLS.
+    crossOriginOpenerPolicy: forms && isSecure ? { policy: 'same-origin' } : false,
+    strictTransportSecurity: false,
+    originAgentCluster: false,
   };
 }
 

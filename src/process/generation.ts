@@ -18,7 +18,6 @@ import { loadPlugin } from '../loading/plugins.ts';
 import type { RetiredMetrics } from '../metrics/prometheus.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { atMost } from '../time/at-most.ts';
-import type { LatestTime } from '../time/latest-time.ts';
 import { Listeners } from '../transports/listeners.ts';
 import { markEndedGrounds } from './configured-grounds.ts';
 import { type ControlParts, startControl } from './controls.ts';
@@ -75,7 +74,6 @@ export class Generation {
     const metrics = new Metrics();
     const publications = new Publications();
     markEndedGrounds(config, process.timeStore);
-    closers.push(showTime(process.time, metrics));
     try {
       const cache =
         old?.config.cache.sizeBytes === config.cache.sizeBytes
@@ -91,6 +89,7 @@ export class Generation {
         approval: approvalOf(config),
         metrics,
         counters: process.counters,
+        samples: process.samples,
         version: process.version,
         publications,
         keptParts: process.kept,
@@ -168,27 +167,6 @@ function openListeners(config: Config, old: Generation | undefined): Listeners {
     { endpoints: listen, workers, receiveBufferBytes: udp.receiveBufferBytes, skipMissing: listenIsDefault },
     old?.listeners,
   );
-}
-
-/** How the system's clock stands to the server's time. Returns what ends it. */
-function showTime(time: LatestTime, metrics: Metrics): Close {
-  const behind = metrics.gauge(
-    'sekisho_clock_behind_seconds',
-    "How far the system's clock is behind the server's time.",
-  );
-  const doubt = metrics.gauge(
-    'sekisho_clock_in_doubt',
-    '1 while nothing with a term acts, because the time is not known.',
-  );
-  const show = () => {
-    const { behindMs, inDoubt } = time.state;
-    metrics.values[behind] = behindMs / 1000;
-    metrics.values[doubt] = inDoubt ? 1 : 0;
-  };
-  show();
-  const timer = setInterval(show, 1_000);
-  timer.unref();
-  return () => clearInterval(timer);
 }
 
 /** Each once, the last one first. */

@@ -18,23 +18,19 @@ import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
 import { flushCache } from '../cache/desk.ts';
 import { createFailureMemory } from '../cache/failures.ts';
-import { approvalOf, type Config } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Prepared } from '../feature/feature.ts';
 import { KeptParts } from '../feature/kept-parts.ts';
 import { featuresIn } from '../features.ts';
-import { LISTS } from '../lists/feature.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
 import { NOTICE } from '../notice/feature.ts';
-import { REPORT } from '../report/feature.ts';
-import { MEASURES } from '../rules/feature.ts';
 import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { TimeStore } from '../store/time-store.ts';
-import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { closeDataFolder, makeDataFolder } from '../system/data-folder.ts';
 import { lockDataFolder } from '../system/data-folder-lock.ts';
 import { nativeUnavailable } from '../system/libc.ts';
@@ -62,7 +58,6 @@ import {
   type ReportParts,
   samplesReport,
   statusReport,
-  totalMetric,
 } from './status-report.ts';
 import type { IoKind } from './worker-messages.ts';
 
@@ -463,18 +458,9 @@ class Server {
       explain: (question) => this.#explainer.explain(question),
       reload: (by) => this.reload(by),
       audit: this.#process.audit,
-      measures: generation.features.desk(MEASURES).desk,
-      time: this.#process.time,
       ready: () => !this.#stopping && this.#generation.workers.serving,
+      featureRoutes: generation.features.routes(),
       pluginRoutes: generation.pluginRoutes,
-      subscribers: generation.features.desk(SUBSCRIBERS).desk,
-      lists: {
-        desk: generation.features.desk(LISTS).desk,
-        total: (name, labels) => totalMetric(this.#generation, this.#report, name, labels),
-        audit: this.#process.audit,
-        approval: approvalOf(generation.config),
-      },
-      report: { audit: this.#process.audit, report: (span) => generation.features.desk(REPORT).report(span) },
       cache: {
         stats: () => cacheReport(this.#generation, this.#report),
         flush: (order) => flushCache(this.#generation.cache, this.#process.failures, order),

@@ -8,7 +8,6 @@ import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
 import { cacheStats } from '../cache/desk.ts';
 import type { Config } from '../config/config.ts';
-import { metricPrefix } from '../loading/plugins.ts';
 import {
   type CounterSample,
   counterSamples,
@@ -19,7 +18,7 @@ import {
   metricsTotal,
   type RetiredMetrics,
 } from '../metrics/prometheus.ts';
-import type { MetricCell } from '../metrics/registry.ts';
+import { type MetricCell, metricPrefix } from '../metrics/registry.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';

@@ -1,8 +1,8 @@
 /** The transparency report, as a feature of the control plane. */
 import { declareFeature } from '../feature/feature.ts';
-import type { LentReport, ReportSections } from './open.ts';
+import type { ReportSections } from './open.ts';
 
-export const REPORT = declareFeature<ReportSections, LentReport>({
+export const REPORT = declareFeature<ReportSections>({
   name: 'report',
   open: async (context) => (await import('./open.ts')).openReport(context),
 });

@@ -5,22 +5,18 @@ import type { ListsConfig } from '../lists/list-config.ts';
 import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from './report.ts';
+import { reportRoutes } from './routes.ts';
 import { openSqliteTallyStore, TALLY_FILE } from './sqlite-tally-store.ts';
 import { TallyLog } from './tally-log.ts';
 
 /** The report says which lists there are. */
 export type ReportSections = Pick<ListsConfig, 'lists'>;
 
-export interface LentReport {
-  /** Rejects with SekishoError where something it is made of cannot be read. */
-  report(span: ReportSpan): Promise<TransparencyReport>;
-}
-
 interface KeptTallies extends KeptPart {
   readonly log: TallyLog;
 }
 
-export function openReport(context: FeatureContext<ReportSections>): Opened<LentReport> {
+export function openReport(context: FeatureContext<ReportSections>): Opened<undefined> {
   const { config, audit, time, log, server, counters, plugins, version } = context;
   const { log: tallies } = context.keep((): KeptTallies => {
     const opening = openSqliteTallyStore(join(server.dataFolder, TALLY_FILE), time.wallMs());
@@ -29,32 +25,29 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<Lent
     return { log: tallyLog, stop: () => tallyLog.close(), close: () => {} };
   });
   const subscribers = context.desk(SUBSCRIBERS);
-  return {
-    desk: {
-      async report(span) {
-        const begin = `${span.from}T00:00:00.000Z`;
-        const endMs = Date.parse(span.to) + 86_400_000;
-        const end = new Date(endMs).toISOString();
-        await tallies.tick();
-        return transparencyReport(span, {
-          version,
-          nowMs: time.wallMs(),
-          chain: plugins,
-          lists: config.lists.map(({ name, category, tier, ground }) => ({
-            name,
-            category,
-            tier,
-            ground: ground?.kind ?? 'consent',
-          })),
-          tallies: await tallies.between(span.from, span.to),
-          actions: audit.summary(begin, end),
-          deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
-            audit.details(action, begin, end),
-          ),
-          consent: subscribers.state?.ledger.tally(Date.parse(begin), endMs) ?? [],
-          audit: audit.verify(),
-        });
-      },
-    },
+  const report = async (span: ReportSpan): Promise<TransparencyReport> => {
+    const begin = `${span.from}T00:00:00.000Z`;
+    const endMs = Date.parse(span.to) + 86_400_000;
+    const end = new Date(endMs).toISOString();
+    await tallies.tick();
+    return transparencyReport(span, {
+      version,
+      nowMs: time.wallMs(),
+      chain: plugins,
+      lists: config.lists.map(({ name, category, tier, ground }) => ({
+        name,
+        category,
+        tier,
+        ground: ground?.kind ?? 'consent',
+      })),
+      tallies: await tallies.between(span.from, span.to),
+      actions: audit.summary(begin, end),
+      deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
+        audit.details(action, begin, end),
+      ),
+      consent: subscribers.state?.ledger.tally(Date.parse(begin), endMs) ?? [],
+      audit: audit.verify(),
+    });
   };
+  return { desk: undefined, routes: (app) => reportRoutes(app, { audit, report }) };
 }

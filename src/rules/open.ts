@@ -5,6 +5,7 @@ import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import { type MeasureCarrier, MeasureDesk, type MeasuresLog } from './desk.ts';
+import { measureRoutes } from './routes.ts';
 import { MeasureStore } from './store.ts';
 
 /** Ends and rates are looked at this often. */
@@ -35,6 +36,7 @@ export function openMeasures(context: FeatureContext<MeasuresSection>): Opened<L
   const [inForce, dryRuns] = [gauge('in-force'), gauge('dry-run')];
   return {
     desk: { desk, carry: (plugin, carrier) => void carriers.set(plugin, carrier) },
+    routes: (app) => measureRoutes(app, desk, context.audit),
     afterPlugins: () =>
       desk.attach({
         plugins: new Set(plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name)),

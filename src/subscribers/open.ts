@@ -6,7 +6,9 @@ import type { FeatureContext, Opened } from '../feature/feature.ts';
 import { LISTS } from '../lists/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
 import { type NoticeDesk, noticeDesk } from './consent/notice-desk.ts';
+import { consentRoutes } from './consent/routes.ts';
 import type { SubscriberDesk } from './desk.ts';
+import { leaseRoutes } from './leases/routes.ts';
 import type { SubscriberState } from './state.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 
@@ -68,6 +70,10 @@ export async function openSubscribers(context: FeatureContext<SubscriberSections
     async close() {
       stopForgetting?.();
       await desk?.close();
+    },
+    routes: (app) => {
+      consentRoutes(app, { desk, audit, log });
+      leaseRoutes(app, { desk, audit });
     },
     measure: () => desk?.measure(),
     warnings: () => {

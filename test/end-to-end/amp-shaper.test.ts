@@ -1,9 +1,10 @@
 /** Amplification shaping with real clients: dnsperf floods, dig and kdig come back over TCP or with a cookie. */
+import { createSocket, type Socket } from 'node:dgram';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { ensurePackages } from '../support/debian.ts';
-import { askUdp } from '../support/dns-client.ts';
+import { askUdp, queryBytes } from '../support/dns-client.ts';
 import { runDnsperf } from '../support/dnsperf.ts';
 import { dig } from '../support/field.ts';
 import { type DnsServer, startNsd, zoneText } from '../support/nsd.ts';
@@ -86,6 +87,39 @@ describe.skipIf(missing.size > 0)('a flood that amplifies', () => {
     expect(server.stdout()).not.toContain('127.0.0.77');
   });
 });
+
+/** With the configuration as it comes; at more rates and beside other servers: bench/attacks/amplification.ts. */
+describe.skipIf(missing.size > 0)('a flood whose sources are forged', () => {
+  it.each([
+    ['one host', 1],
+    ['a /24', 50],
+  ])('gets no more bytes out towards %s than came in', async (_, hosts) => {
+    const nsd = keep(await startNsd({ zones: [ZONE] }));
+    const server = keep(await startSekisho({ config: { upstream: { servers: [`127.0.0.1:${nsd.port}`] } } }));
+    const message = queryBytes({ name: 'txt.large.test', type: 'TXT', udpSize: 4096 });
+    const sockets = await Promise.all(Array.from({ length: hosts }, (_, i) => boundSocket(`127.9.9.${i + 9}`)));
+    let [bytesIn, bytesOut] = [0, 0];
+    for (const socket of sockets) socket.on('message', ({ length }) => (bytesOut += length));
+    for (let i = 0; i < 2000; i++) {
+      sockets[i % hosts]!.send(message, server.port, '127.0.0.1');
+      bytesIn += message.length;
+      if (i % 10 === 9) await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    await vi.waitFor(async () =>
+      expect((await scrape(server)).total('sekisho_queries_total')).toBeGreaterThanOrEqual(2000),
+    );
+    const shaped = (await scrape(server)).total('sekisho_amp_shaper_shaped_total');
+    for (const socket of sockets) socket.close();
+    expect(shaped).toBeGreaterThan(1900);
+    expect(bytesOut).toBeGreaterThan(0);
+    expect(bytesOut).toBeLessThanOrEqual(bytesIn);
+  });
+});
+
+function boundSocket(address: string): Promise<Socket> {
+  const socket = createSocket('udp4');
+  return new Promise((resolve) => socket.bind({ address }, () => resolve(socket)));
+}
 
 /** 500 subscribers behind one address (CG-NAT) as they are in ordinary use; at full length: bench/attacks/shared-address.ts. */
 describe.skipIf(missing.size > 0)('ordinary use of a shared address, with the configuration as it comes', () => {

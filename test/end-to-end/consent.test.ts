@@ -2,11 +2,11 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ConsentExport, ConsentView } from '../../src/admin/consent.ts';
 import type { ExplainResult } from '../../src/admin/status.ts';
 import { AUDIT_FILE } from '../../src/audit/log.ts';
 import { main } from '../../src/cli/cli.ts';
 import { openDatabase } from '../../src/store/database.ts';
+import type { ConsentExport, ConsentView } from '../../src/subscribers/consent/routes.ts';
 import { askTcp, askUdp } from '../support/dns-client.ts';
 import { sekisho } from '../support/field.ts';
 import { logOf, pause, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';

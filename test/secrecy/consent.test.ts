@@ -1,6 +1,6 @@
 /** Who opted out, or is not known for certain, is not matched, counted or logged: by no way of asking, at no moment. */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ConsentExport } from '../../src/admin/consent.ts';
+import type { ConsentExport } from '../../src/subscribers/consent/routes.ts';
 import { stoppedAfterwards } from '../support/observe.ts';
 import { cannotRun, type Home, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients.ts';
 import { MOMENTS } from './moments.ts';

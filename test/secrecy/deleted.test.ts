@@ -6,8 +6,8 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSyn
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
-import type { ConsentExport } from '../../src/admin/consent.ts';
 import type { TransparencyReport } from '../../src/report/report.ts';
+import type { ConsentExport } from '../../src/subscribers/consent/routes.ts';
 import { askUdp } from '../support/dns-client.ts';
 import { run } from '../support/field.ts';
 import { freePort } from '../support/free-port.ts';

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ConsentView } from '../../src/admin/consent.ts';
+import type { ConsentView } from '../../src/subscribers/consent/routes.ts';
 import { scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import { temporaryFolder } from '../support/process.ts';
 import { formOf } from '../support/visitor.ts';

@@ -3,7 +3,7 @@
  * notice and is not recognised by the portal, at no moment. All over the wire, as NAS and provisioning systems send it.
  */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ConsentExport } from '../../src/admin/consent.ts';
+import type { ConsentExport } from '../../src/subscribers/consent/routes.ts';
 import { scrape, stoppedAfterwards } from '../support/observe.ts';
 import { ownAddress } from '../support/own-network.ts';
 import { cannotRun, type Home, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients.ts';

@@ -5,8 +5,8 @@
 import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { ConsentView, LedgerView } from '../../src/admin/consent.ts';
 import type { Status } from '../../src/admin/status.ts';
+import type { ConsentView, LedgerView } from '../../src/subscribers/consent/routes.ts';
 import { run } from '../support/field.ts';
 import { scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import { sekishoMain } from '../support/sekisho.ts';

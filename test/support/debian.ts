@@ -27,6 +27,8 @@ export const PACKAGES = {
   nft: 'nftables',
   iptables: 'iptables',
   ip6tables: 'iptables',
+  fish: 'fish',
+  'dh_bash-completion': 'bash-completion',
   'ldns-signzone': 'ldnsutils',
   'ldns-keygen': 'ldnsutils',
   kresd: 'knot-resolver',

@@ -1,8 +1,8 @@
 /** What is stated of a ground on the command line; the server says which of it belongs to which ground. */
-import type { Args } from './args.ts';
-import type { OptionName } from './options.ts';
+import type { Args } from './command.ts';
+import type { CommonOption } from './options.ts';
 
-export const STATEMENTS: readonly OptionName[] = [
+export const STATEMENTS = [
   'effect',
   'evidence',
   'nothing-milder',
@@ -12,7 +12,7 @@ export const STATEMENTS: readonly OptionName[] = [
   'approver',
   'expires',
   'review',
-];
+] as const satisfies readonly CommonOption[];
 
 /** Those that were given. */
 export function statements({ options }: Args): Record<string, string> {
@@ -21,6 +21,6 @@ export function statements({ options }: Args): Record<string, string> {
 
 /** The ground as the API takes it; empty where nothing of one was stated. */
 export function statedGround(args: Args): Record<string, string> {
-  const kind = args.options.ground;
+  const kind = args.options['ground'];
   return { ...(kind !== undefined && { kind }), ...statements(args) };
 }

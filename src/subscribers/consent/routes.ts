@@ -4,17 +4,15 @@
  */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { actorOf as askerOf, PURPOSE, readOf } from '../audit/personal-read.ts';
-import type { Identity, Role } from '../audit/roles.ts';
-import { recordHere } from '../audit/scope.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { AuditedConsents } from '../subscribers/consent/audited-consents.ts';
-import { type Actor, ConsentDesk, type ImportRow } from '../subscribers/consent/consent-desk.ts';
-import { PURPOSES, type Purpose } from '../subscribers/consent/purposes.ts';
-import type { SubscriberDesk } from '../subscribers/desk.ts';
-import { noSubscribers } from '../subscribers/errors.ts';
-import type { AdminDeps } from './deps.ts';
-import { statedReason } from './status.ts';
+import { actorOf as askerOf, PURPOSE, readOf } from '../../audit/personal-read.ts';
+import type { Identity, Role } from '../../audit/roles.ts';
+import { recordHere } from '../../audit/scope.ts';
+import { statedReason } from '../../audit/stated-reason.ts';
+import { errorSchema, responseSchema } from '../../errors/api-schema.ts';
+import { needed, type SubscriberRoutesDeps } from '../routes-deps.ts';
+import { AuditedConsents } from './audited-consents.ts';
+import { type Actor, ConsentDesk, type ImportRow } from './consent-desk.ts';
+import { PURPOSES, type Purpose } from './purposes.ts';
 
 const instant = z.string().describe('ISO 8601, UTC.');
 
@@ -93,7 +91,7 @@ interface WhyRead {
 
 export function consentRoutes(
   app: FastifyInstance,
-  { subscribers: desk, audit, log }: Pick<AdminDeps, 'subscribers' | 'audit' | 'log'>,
+  { desk, audit, log }: Pick<SubscriberRoutesDeps, 'desk' | 'audit' | 'log'>,
 ): void {
   const audited = () => new AuditedConsents(needed(desk).state, audit, log);
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
@@ -286,11 +284,6 @@ export function consentRoutes(
         reason,
       }),
   );
-}
-
-export function needed(desk: SubscriberDesk | undefined): SubscriberDesk {
-  if (desk) return desk;
-  throw noSubscribers();
 }
 
 function actorOf({ reason, channel }: Why, identity: Identity | null): Actor {

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Auditor } from '../audit/entry.ts';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../audit/personal-read.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import type { MeasureDesk } from '../rules/desk.ts';
+import type { MeasureDesk } from './desk.ts';
 import {
   iso,
   type MeasureChangesView,
@@ -12,7 +12,7 @@ import {
   measureSchema,
   measuresSchema,
   measureView,
-} from '../rules/measure-view.ts';
+} from './measure-view.ts';
 
 const MAX_CHANGES = 1000;
 const LOOK = ['operator', 'security', 'privacy'] as const;

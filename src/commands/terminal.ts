@@ -11,6 +11,8 @@ export interface Terminal {
   readonly workFolder: string;
   /** A person is looking: headings may be bold. */
   readonly isTerminal: boolean;
+  /** How wide it is; unknown where nobody looks. */
+  readonly columns?: number | undefined;
   /** A program reads (`--json`): the result or the error, and nothing on the way there. */
   readonly isForProgram?: boolean;
 }
@@ -26,6 +28,7 @@ export function processTerminal(): Terminal {
     env: process.env,
     workFolder: process.cwd(),
     // https://no-color.org: any value that is not empty.
+    columns: process.stdout.columns,
     isTerminal: process.stdout.isTTY === true && !process.env['NO_COLOR'],
   };
 }

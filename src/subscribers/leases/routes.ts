@@ -11,19 +11,18 @@ import {
   parsePrefix,
   prefixContains,
   prefixText,
-} from '../address/address.ts';
-import type { AuditEntry } from '../audit/entry.ts';
-import { changeBy } from '../audit/personal-read.ts';
-import { recordTogether } from '../audit/together.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import { generalError, type SekishoError } from '../errors/errors.ts';
-import { subscribersError } from '../subscribers/errors.ts';
-import { type LeaseRefusal, refusalOf, withoutHostBits } from '../subscribers/leases/lease-bounds.ts';
-import { LEASE_RESULTS } from '../subscribers/leases/leases.ts';
-import { namedReporter, sessionName } from '../subscribers/leases/session-name.ts';
-import { isGroup, isSubscriberNumber } from '../subscribers/table/directory.ts';
-import { needed } from './consent.ts';
-import type { AdminDeps } from './deps.ts';
+} from '../../address/address.ts';
+import type { AuditEntry } from '../../audit/entry.ts';
+import { changeBy } from '../../audit/personal-read.ts';
+import { recordTogether } from '../../audit/together.ts';
+import { errorSchema, responseSchema } from '../../errors/api-schema.ts';
+import { generalError, type SekishoError } from '../../errors/errors.ts';
+import { subscribersError } from '../errors.ts';
+import { needed, type SubscriberRoutesDeps } from '../routes-deps.ts';
+import { isGroup, isSubscriberNumber } from '../table/directory.ts';
+import { type LeaseRefusal, refusalOf, withoutHostBits } from './lease-bounds.ts';
+import { LEASE_RESULTS } from './leases.ts';
+import { namedReporter, sessionName } from './session-name.ts';
 
 const resultSchema = z.strictObject({ result: z.enum(LEASE_RESULTS) });
 const EVENTS = ['start', 'interim', 'stop'] as const;
@@ -44,12 +43,9 @@ interface Report {
   readonly reason?: string;
 }
 
-export function leaseRoutes(
-  app: FastifyInstance,
-  { subscribers: desk, config, audit }: Pick<AdminDeps, 'subscribers' | 'config' | 'audit'>,
-): void {
+export function leaseRoutes(app: FastifyInstance, { desk, audit }: Pick<SubscriberRoutesDeps, 'desk' | 'audit'>): void {
   // That it is within server.access is among the bounds of every lease.
-  const prefixes = config.subscribers?.provisioning.prefixes?.map((text) => parsePrefix(text));
+  const prefixes = desk?.config.provisioning.prefixes?.map((text) => parsePrefix(text));
 
   app.post<{ Body: Report }>(
     '/v1/leases',

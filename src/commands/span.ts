@@ -1,5 +1,5 @@
 /** `--window 5m`: a span of time on the command line. */
-import { cliError } from './errors.ts';
+import { usageError } from './errors.ts';
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
 
@@ -9,13 +9,13 @@ export function spanSeconds(text: string | undefined, fallback: number): number 
   const [, number, unit = 's'] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
   const seconds = Number(number) * (UNITS[unit] ?? 1);
   if (!(seconds >= 10 && seconds <= 35 * 86_400))
-    throw cliError('SEKISHO_USAGE', `--window takes a time from 10s to 35d (30s, 5m, 1h, 7d), not '${text}'`);
+    throw usageError(`--window takes a time from 10s to 35d (30s, 5m, 1h, 7d), not '${text}'`);
   return seconds;
 }
 
 /** What a command sends when it reads the history: checked here, so that the message names the option. */
 export function readingRequest(reason: string | undefined, window: string | undefined, fallback: number) {
   if (reason !== undefined && reason.trim().length < 8)
-    throw cliError('SEKISHO_USAGE', '--reason takes a sentence: it is what the audit log will say');
+    throw usageError('--reason takes a sentence: it is what the audit log will say');
   return { ...(reason !== undefined && { reason }), windowSeconds: spanSeconds(window, fallback) };
 }

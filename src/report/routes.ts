@@ -5,7 +5,7 @@ import type { Auditor } from '../audit/entry.ts';
 import { recordHere } from '../audit/scope.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
-import type { ReportSpan, TransparencyReport } from '../report/report.ts';
+import type { ReportSpan, TransparencyReport } from './report.ts';
 
 const count = z.int().min(0);
 const reportSchema = z.strictObject({

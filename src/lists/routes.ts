@@ -12,14 +12,15 @@ import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { statementProblem } from '../grounds/statement.ts';
-import { statisticsOf } from '../lists/compile.ts';
-import type { ListDesk } from '../lists/desk.ts';
-import type { DeskList } from '../lists/desk-list.ts';
-import { listError } from '../lists/errors.ts';
-import { advice } from '../lists/guard/advice.ts';
-import { idleTriggersText } from '../lists/idle-triggers.ts';
-import { sourceText } from '../lists/section/lists-section.ts';
-import type { StoredVersion } from '../lists/sources/last-good.ts';
+import { statisticsOf } from './compile.ts';
+import type { ListDesk } from './desk.ts';
+import type { DeskList } from './desk-list.ts';
+import { listError } from './errors.ts';
+import { advice } from './guard/advice.ts';
+import { idleTriggersText } from './idle-triggers.ts';
+import type { ListFacts } from './in-force.ts';
+import { sourceText } from './section/lists-section.ts';
+import type { StoredVersion } from './sources/last-good.ts';
 
 const count = z.number().min(0);
 const instant = z.string().describe('ISO 8601, UTC.');
@@ -97,8 +98,8 @@ export type HeldBack = z.infer<typeof heldSchema>;
 
 export interface ListRoutesDeps {
   readonly desk: ListDesk;
-  /** Sum of a metric over all workers. */
-  readonly total: (name: string, labels: Record<string, string>) => number;
+  /** Queries that the list decided since the start, or would have decided in a dry run. */
+  readonly hits: (list: ListFacts, dryRun: boolean) => number;
   /** Who lets what in, and why, is written down before it happens. */
   readonly audit: Auditor;
   /** Whether asker and approver may be one. */
@@ -280,17 +281,12 @@ function shaOf({ store }: DeskList): string | null {
   return store.current?.provenance.sha256 ?? null;
 }
 
-function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {
+function statusOf(list: DeskList, { desk, hits }: ListRoutesDeps): ListStatus {
   const { config, store, inForce, schedule, refusal, failure } = list;
   const state = schedule?.state;
   const confirmedAtMs = state?.confirmedAtMs ?? store.confirmedAtMs;
   const { refused } = store;
   const statistics = inForce && desk.compiled ? statisticsOf(desk.compiled, list.index) : NO_STATISTICS;
-  const counted = (dryRun: boolean) => {
-    const byPolicy = total('sekisho_rpz_hits_total', { list: config.name, dry_run: String(dryRun) });
-    // A list of reputation is a dry run as a whole, or not at all.
-    return byPolicy + (config.dryRun === dryRun ? total('sekisho_c2_block_hits_total', { list: config.name }) : 0);
-  };
   return {
     name: config.name,
     category: config.category,
@@ -316,8 +312,8 @@ function statusOf(list: DeskList, { desk, total }: ListRoutesDeps): ListStatus {
     confirmedAt: confirmedAtMs === undefined ? null : iso(confirmedAtMs),
     expired: state?.expired ?? false,
     nextInSeconds: state?.nextInMs === undefined ? null : Math.round(state.nextInMs / 1000),
-    hits: counted(false),
-    dryRunHits: counted(true),
+    hits: hits(config, false),
+    dryRunHits: hits(config, true),
   };
 }
 

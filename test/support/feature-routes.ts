@@ -1,0 +1,41 @@
+/** For tests of the API and the commands: the routes of all features, over desks that hold nothing. */
+import type { FastifyInstance } from 'fastify';
+import { pino } from 'pino';
+import type { AuditLog } from '../../src/audit/log.ts';
+import { auditRoutes } from '../../src/audit-desk/routes.ts';
+import type { Config } from '../../src/config/config.ts';
+import { listRoutes } from '../../src/lists/routes.ts';
+import { emptyReport } from '../../src/report/empty-report.ts';
+import { reportRoutes } from '../../src/report/routes.ts';
+import { filterRoutes } from '../../src/router-filters/routes.ts';
+import { measureRoutes } from '../../src/rules/routes.ts';
+import { consentRoutes } from '../../src/subscribers/consent/routes.ts';
+import { leaseRoutes } from '../../src/subscribers/leases/routes.ts';
+import { systemClock } from '../../src/time/clock.ts';
+import { LatestTime } from '../../src/time/latest-time.ts';
+import { timeRoutes } from '../../src/timekeeping/routes.ts';
+import { deskWithoutLists } from './desk-without-lists.ts';
+import { measuresWithoutStore } from './desk-without-store.ts';
+
+const SOUND = { ok: true, entries: 0, head: null, problem: null };
+
+/** `audit`: takes the entries; whoever gives none sees none. */
+export async function featureRoutes(
+  config: Config,
+  audit: Pick<AuditLog, 'record'> = { record: () => {} },
+): Promise<((app: FastifyInstance) => void)[]> {
+  const desk = await deskWithoutLists(config);
+  const approval = { singleApproverReason: undefined };
+  const time = new LatestTime(systemClock, { mark: undefined, keepMark: () => {}, accepted: () => {} });
+  const log = pino({ level: 'silent' });
+  return [
+    (app) => listRoutes(app, { desk, hits: () => 0, audit, approval }),
+    (app) => measureRoutes(app, measuresWithoutStore(), audit),
+    (app) => consentRoutes(app, { desk: undefined, audit, log }),
+    (app) => leaseRoutes(app, { desk: undefined, audit }),
+    (app) => reportRoutes(app, { audit, report: emptyReport }),
+    (app) => timeRoutes(app, { time, audit }),
+    (app) => auditRoutes(app, { verify: () => SOUND, acknowledge: () => SOUND }),
+    (app) => filterRoutes(app, config),
+  ];
+}
