@@ -88,7 +88,7 @@ export interface ServerConfig {
   };
   readonly udp: {
     readonly receiveBufferBytes: number;
-    readonly io: 'auto' | 'dgram';
+    readonly io: 'auto' | 'mmsg' | 'dgram';
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };

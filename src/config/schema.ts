@@ -108,10 +108,10 @@ export const serverSchema = z
           .prefault('8MiB')
           .describe('Kernel buffer asked for per socket; the log says what was granted.'),
         io: z
-          .enum(['auto', 'dgram'])
+          .enum(['auto', 'mmsg', 'dgram'])
           .default('auto')
           .describe(
-            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `dgram` one by one even there, at several times the cost.',
+            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `mmsg` in batches or not at all; `dgram` one by one even there, at several times the cost.',
           ),
         pause: pause()
           .prefault('auto')
