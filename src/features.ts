@@ -6,6 +6,7 @@
  */
 import { AUDIT } from './audit-desk/feature.ts';
 import { CERTIFICATES } from './certificates/feature.ts';
+import { DNSSEC } from './dnssec/feature.ts';
 import type { AnyFeature } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
@@ -25,6 +26,7 @@ export const FEATURES: readonly AnyFeature[] = [
   REPORT,
   NOTICE,
   ROUTER_FILTERS,
+  DNSSEC,
 ];
 
 /** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */

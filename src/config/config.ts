@@ -11,15 +11,20 @@ import type { ListenEntry } from '../address/listen-entry.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
+import type { DnssecConfig } from '../dnssec/dnssec-config.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { PluginConfig } from '../loading/plugin-config.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
+import type { ResolveConfig } from '../resolve/iterate/resolve-config.ts';
 import type { Ip53bConfig } from '../router-filters/ip53b.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
+import type { ViewConfig } from '../views/view-config.ts';
+import type { PartitionConfig } from '../zones/partitions.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
 import { listenEntries } from './listen-entries.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
+import { serversOf } from './server-groups.ts';
 import type { TlsConfig } from './tls-section.ts';
 
 /** What `Config.source` says when there is no file. */
@@ -37,8 +42,15 @@ export interface Config {
   readonly warnings: readonly string[];
   readonly server: ServerConfig;
   readonly upstream: UpstreamConfig;
+  /** Present: answers are found from the root down, and `upstream.servers` is empty. */
+  readonly resolve?: ResolveConfig;
   /** Those of the configuration, then the special-use names that are answered here. */
   readonly zones: readonly ZoneConfig[];
+  /** In order: the first that client and listener are in counts. */
+  readonly views: readonly ViewConfig[];
+  /** What views ask instead of `upstream` and `zones`. */
+  readonly partitions: readonly PartitionConfig[];
+  readonly dnssec: DnssecConfig;
   readonly cache: CacheConfig;
   /** In the order of the configuration; list `i` is bit `i` of every mask. */
   readonly lists: readonly ListConfig[];
@@ -110,7 +122,7 @@ export interface ServerConfig {
 }
 
 export interface UpstreamConfig {
-  /** At least one. */
+  /** At least one, unless answers are found without them (`resolve`). */
   readonly servers: readonly UpstreamServer[];
   /** Taken from the system, because the configuration names none. */
   readonly serversAreDefault: boolean;
@@ -198,10 +210,7 @@ export function serverConfig(
 
 /** The servers as written; none where the system's are to be taken. */
 export function upstreamServers(section: z.infer<typeof upstreamSchema>): UpstreamServer[] {
-  return (section.servers ?? []).map((server) => {
-    if ('trusted' in server) return { ...server.address, trusted: server.trusted };
-    return { ...server, trusted: false };
-  });
+  return serversOf(section.servers ?? []);
 }
 
 export function upstreamConfig(
@@ -233,11 +242,13 @@ export function cacheConfig(section: z.infer<typeof cacheSchema>): CacheConfig {
 export function serverFacts(
   { access, workers }: Pick<ServerConfig, 'access' | 'workers'>,
   notice: NoticeConfig | undefined,
+  views: readonly ViewConfig[] = [],
 ): ServerFacts {
   const { ipv4, ipv6, operator, portal } = notice ?? {};
   return {
     access,
     workers,
+    views: views.map(({ name, access: own }) => ({ name, ...(own && { access: own }) })),
     notice: {
       ...(ipv4 !== undefined && { ipv4 }),
       ...(ipv6 !== undefined && { ipv6 }),

@@ -19,7 +19,7 @@ export function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
     });
 }
 
-/** Text in CIDR notation; it stays text. */
+/** Text that is a network; stays text, because that is what plugins are told (plugin.ts ServerFacts). */
 export function prefix() {
   return z
     .string()

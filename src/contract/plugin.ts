@@ -149,7 +149,7 @@ export {
   TRANSPORTS,
   UDP,
 } from '../wire/query.ts';
-export type { Question } from '../wire/question.ts';
+export { Question } from '../wire/question.ts';
 export { RecordCursor } from '../wire/records.ts';
 export { type Transport, transportOf } from '../wire/transports.ts';
 export {
@@ -225,9 +225,17 @@ export interface Hooks {
   /**
    * The source is done with a question, RESOLVED_…: an answer is there, or there is none. `question` is borrowed;
    * `elapsedMs` since it was first sent, `sent` times it was sent. Also for popular names fetched again in the background,
-   * to which no `miss` belongs. A popular name's answer may serve many who waited; this is called once.
+   * to which no `miss` belongs. A popular name's answer may serve many who waited; this is called once. `zoneAt`: where in
+   * `question.name` the name of the zone begins that the answer shows to be one (owner of an SOA or NS record), or -1.
    */
-  resolved?(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void;
+  resolved?(
+    question: Question,
+    outcome: number,
+    elapsedMs: number,
+    sent: number,
+    background: boolean,
+    zoneAt: number,
+  ): void;
   /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
   answer?(query: Query): Verdict;
   /**
@@ -329,7 +337,21 @@ export interface ServerFacts {
   readonly access: readonly string[];
   /** Workers that share the packets: what is bounded for the whole server is divided by it. */
   readonly workers: number;
+  /** View `n` of a query (`query.view`) is `views[n - 1]`. */
+  readonly views?: readonly ViewFacts[];
   readonly notice: NoticeFacts;
+}
+
+/** `views`: what some clients meet instead of the top level of the configuration. */
+export interface ViewFacts {
+  readonly name: string;
+  /** Who of its clients may ask, where `server.access` does not decide it. Networks as written; the most specific one decides. */
+  readonly access?: {
+    /** Absent: who is in no network of these is up to `server.access`. */
+    readonly allow?: readonly string[];
+    readonly refuse: readonly string[];
+    readonly drop: readonly string[];
+  };
 }
 
 /** `notice`: where a block may lead, and whom a subscriber turns to. Whatever is not configured is absent. */
@@ -430,6 +452,13 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
    * them with `carryMeasures`.
    */
   readonly carriesMeasures?: boolean;
+  /**
+   * Why no view can switch it off or make it a dry run, as the end of a sentence that begins with its name. Without it a view can:
+   * then its `packet`, `query`, `answer` and `observe` hooks do not run for the view's clients, or their verdicts are counted and what
+   * they wrote is taken back. `query.dryRun` says so while such a hook runs: leave no other trace then, such as a notice.
+   * Lists that do not apply in a view are not in `query.lists`: take `query.lists` into every mask that you look up with.
+   */
+  readonly sameInAllViews?: string;
   /**
    * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
    * the option it is about, so that the error names its line.

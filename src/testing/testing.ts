@@ -413,7 +413,7 @@ function scriptedSource(
           return chain.failed(token, EDE.OTHER);
         answer.authenticData = reply.authenticData ?? false;
         cache.insert(asked, answer, clock.nowMs());
-        chain.resolved(asked, answer.kind, effort, clock.nowMs());
+        chain.resolved(asked, answer.kind, effort, clock.nowMs(), answer);
         chain.answered(token, answer);
       });
       return RESOLVING;
