@@ -107,7 +107,16 @@ export class Generation {
       for (const [i, plugin] of plugins.entries())
         shared.push((await startControl(plugin, config.plugins[i]?.options, controls))?.shared);
       await features.afterPlugins();
-      const workers = new Workers({ ...process, config, listeners, cache, iterate, shared, publications });
+      const workers = new Workers({
+        ...process,
+        config,
+        listeners,
+        cache,
+        iterate,
+        shared,
+        publications,
+        told: (feature, value, worker) => features.heard(feature, value, worker),
+      });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
