@@ -32,7 +32,8 @@ import { readQuery } from '../wire/reader.ts';
 import { RecordCursor } from '../wire/records.ts';
 import { transportOf } from '../wire/transports.ts';
 import { addOwnedRecord, addRecordRange, beginReply, put16, writeHeader } from '../wire/writer.ts';
-import type { Ways } from '../zones/ways.ts';
+import type { Partitions } from '../zones/partitions.ts';
+import { setFailure } from './failure-reasons.ts';
 import { NO_ROOM, type Source } from './source.ts';
 import type { SuspendedQueries } from './suspended.ts';
 
@@ -49,7 +50,7 @@ const MAX_ALIASES = 8;
 export interface CompletionParts {
   readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
   readonly failures: Pick<FailureTable, 'active'>;
-  readonly localZones?: Pick<Ways, 'decide'> | undefined;
+  readonly localZones?: Pick<Partitions, 'decide'> | undefined;
   readonly suspended: SuspendedQueries;
   readonly hashKey: readonly [number, number];
 }
@@ -201,10 +202,13 @@ export class CnameCompletion {
     target.nowMs = query.nowMs;
     readQuery(target, this.#parts.hashKey[0], this.#parts.hashKey[1]);
     target.question.dnssecOk = question.dnssecOk;
+    target.question.partition = question.partition;
+    target.mayBeStale = query.mayBeStale;
     return true;
   }
 
   #appendStale(query: Query): boolean {
+    if (!query.mayBeStale) return false;
     const found = this.#parts.cache.serve(this.#target, true);
     if (found !== CACHE_STALE && found !== CACHE_HIT) return false;
     this.#append(query, this.#target.reply, this.#target.replyLength, this.#target.rcode);
@@ -261,8 +265,5 @@ export class CnameCompletion {
 
 function serverFailure(query: Query, ede: number): void {
   beginReply(query, RCODE.SERVFAIL);
-  query.ede = ede;
-  query.edeText = NO_TEXT;
+  setFailure(query, ede);
 }
-
-const NO_TEXT = new Uint8Array(0);

@@ -34,6 +34,8 @@ export class Generation {
   readonly plugins: readonly Plugin[];
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
+  /** The number of each partition in keys of the cache. */
+  readonly partitionKeys: readonly number[];
   /** With `config.resolve`. */
   readonly iterate: IterateMemory | undefined;
   /** `shared` of each plugin, in the order of the configuration. */
@@ -52,6 +54,7 @@ export class Generation {
     plugins: readonly Plugin[],
     listeners: Listeners | undefined,
     cache: CacheMemory,
+    partitionKeys: readonly number[],
     iterate: IterateMemory | undefined,
     shared: readonly unknown[],
     workers: Workers,
@@ -60,6 +63,7 @@ export class Generation {
     this.plugins = plugins;
     this.listeners = listeners;
     this.cache = cache;
+    this.partitionKeys = partitionKeys;
     this.iterate = iterate;
     this.shared = shared;
     this.publications = publications;
@@ -107,11 +111,13 @@ export class Generation {
       for (const [i, plugin] of plugins.entries())
         shared.push((await startControl(plugin, config.plugins[i]?.options, controls))?.shared);
       await features.afterPlugins();
+      const partitionKeys = config.partitions.map((partition) => process.partitionKeys.of(partition));
       const workers = new Workers({
         ...process,
         config,
         listeners,
         cache,
+        partitionKeys,
         iterate,
         shared,
         publications,
@@ -122,7 +128,7 @@ export class Generation {
           ? error
           : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(controls, plugins, listeners, cache, iterate, shared, workers);
+      return new Generation(controls, plugins, listeners, cache, partitionKeys, iterate, shared, workers);
     } catch (error) {
       await atMost(ABANDON_MS, closeAll(closers, process.log));
       listeners?.close();

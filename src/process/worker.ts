@@ -31,10 +31,13 @@ import { RoundClock, systemClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
+import { ViewTable } from '../views/view-table.ts';
+import { textToName } from '../wire/name.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
-import { Ways } from '../zones/ways.ts';
+import { Partitions } from '../zones/partitions.ts';
+import type { ServerGroup } from '../zones/ways.ts';
 import { openIterator } from './open-iterator.ts';
 import { type SourceReports, validatingSource, wrappedReports } from './validating.ts';
 import { openIo, type WorkerIo } from './worker-io.ts';
@@ -88,7 +91,8 @@ async function serve(): Promise<void> {
     serveStale: config.cache.serveStaleSeconds,
   });
   const failures = new FailureTable(setup.failures);
-  const ways = new Ways(config.zones);
+  const partitions = new Partitions(config.zones, config.partitions, setup.partitionKeys);
+  const views = config.views.length > 0 ? new ViewTable(config.views, setup.partitionKeys, metrics) : undefined;
   const features = new DataHalves(await featuresIn(setup.featureList), {
     config,
     workers: config.server.workers,
@@ -98,7 +102,7 @@ async function serve(): Promise<void> {
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
-    server: serverFacts(config.server, config.notice),
+    server: serverFacts(config.server, config.notice, config.views),
     ...lentByFeatures(features),
     shared: setup.shared,
     worker: setup.place,
@@ -119,7 +123,8 @@ async function serve(): Promise<void> {
     ownNames: new OwnNames(config.server.identity),
     cache,
     failures,
-    localZones: ways,
+    localZones: partitions,
+    views,
     suspended,
     metrics,
     clock,
@@ -145,7 +150,7 @@ async function serve(): Promise<void> {
       cache.insert(question, answer, nowMs);
       failures.forget(question, nowMs);
       // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
-      chain?.resolved(question, answer.kind, effort, nowMs);
+      chain?.resolved(question, answer.kind, effort, nowMs, answer);
     },
     onFailure: (question, ede, nowMs, kind, effort) => {
       chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
@@ -185,21 +190,22 @@ async function serve(): Promise<void> {
     mixedCase: config.upstream.mixedCase,
     nudge: io.nudge,
   };
-  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, zone?: string) =>
+  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, group?: ServerGroup) =>
     new ForwardSource({
       ...wiring,
       servers,
-      ...(zone !== undefined && { zone }),
+      ...(group && { labels: labelsOf(group) }),
+      ...(group?.kind === 'stub' && { stub: textToName(group.zone ?? '.') }),
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
       lowerCaseZones: config.upstream.lowerCaseZones,
     });
   const general = config.resolve
-    ? openIterator(setup, config.resolve, ways, wiring)
+    ? openIterator(setup, config.resolve, partitions, wiring)
     : openSource(config.upstream.servers, {});
-  const special = ways.groups.map(({ zone, way }) =>
-    openSource(way.kind === 'forward' ? way.servers : [], { tasks: ZONE_TASKS }, zone),
+  const special = partitions.groups.map((group) =>
+    openSource(group.servers, group.zone === undefined ? {} : { tasks: ZONE_TASKS }, group),
   );
-  const router = new SourceRouter(ways, [general, ...special]);
+  const router = new SourceRouter(partitions, [general, ...special]);
   if (validating !== undefined) validating.inner = router;
   const source = validating ?? router;
   chain.source = source;
@@ -329,6 +335,10 @@ async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<Tc
       await server.listen({ host: address, port }, listener);
   }
   return server;
+}
+
+function labelsOf({ zone, view }: ServerGroup): Record<string, string> {
+  return { ...(zone !== undefined && { zone }), ...(view !== undefined && { view }) };
 }
 
 function say(level: LogLevel, fields: object, text: string): void {

@@ -203,7 +203,6 @@ describe.skipIf(missing.size > 0)('zones signed by real signers', () => {
       const open = denial === 'nsec3-opt-out' ? { status: INSECURE } : { status: BOGUS, ede: EDE.NSEC_MISSING };
       expect(await judged(nope, 'A', { message: bare })).toMatchObject(open);
     });
-    });
   });
 
   it.each([
