@@ -12,7 +12,7 @@ import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
 import { ROUTER_FILTERS } from './router-filters/feature.ts';
-import { MEASURES } from './rules/feature.ts';
+import { RULES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
 import { TIME } from './timekeeping/feature.ts';
 
@@ -20,7 +20,7 @@ export const FEATURES: readonly AnyFeature[] = [
   TIME,
   AUDIT,
   CERTIFICATES,
-  MEASURES,
+  RULES,
   LISTS,
   SUBSCRIBERS,
   REPORT,

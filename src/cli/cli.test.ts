@@ -42,6 +42,7 @@ const status: Status = {
   ],
   cache: { entries: 12_345, usedBytes: 3 * 2 ** 19, sizeBytes: 2 ** 28, hits: 900, misses: 100, stale: 0 },
   leases: null,
+  ranges: null,
   queries: {
     total: 1_234_567,
     udp: 1_200_000,

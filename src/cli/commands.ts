@@ -20,6 +20,7 @@ export const COMMANDS: { readonly [name: string]: CommandLoader } = {
   history: async () => (await import('./commands/history.ts')).historyCommand,
   diagnose: async () => (await import('./commands/diagnose.ts')).diagnoseCommand,
   measures: async () => (await import('./commands/measures.ts')).measuresCommand,
+  rules: async () => (await import('./commands/rules.ts')).rulesCommand,
   report: async () => (await import('./commands/report.ts')).reportCommand,
   time: async () => (await import('./commands/time.ts')).timeCommand,
   audit: async () => (await import('./commands/audit.ts')).auditCommand,

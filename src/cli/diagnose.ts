@@ -7,7 +7,7 @@ import { readingRequest } from '../commands/span.ts';
 import { sparkline } from '../commands/sparkline.ts';
 import { statedGround } from '../commands/statements.ts';
 import { bold, printable, type Terminal } from '../commands/terminal.ts';
-import type { MeasureView } from '../rules/measure-view.ts';
+import type { MeasureView } from '../rules/rule-view.ts';
 import { appliedText } from './measures.ts';
 
 export async function diagnose(args: Args, terminal: Terminal): Promise<number> {

@@ -34,6 +34,7 @@ import { TcpServer } from '../transports/tcp/tcp.ts';
 import { DEFAULT_TCP_LIMITS } from '../transports/tcp/tcp-limits.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
 import { ViewTable } from '../views/view-table.ts';
+import { textToName } from '../wire/name.ts';
 import { HTTPS, type Query, TCP, TLS, UDP } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
@@ -172,6 +173,7 @@ async function serve(): Promise<void> {
     metrics,
     hashKey: setup.hashKey,
     nudge: io.nudge,
+    tell: (feature, value) => tell({ type: 'told', feature, value }),
   });
   const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
   const wiring = {
@@ -195,6 +197,7 @@ async function serve(): Promise<void> {
       ...wiring,
       servers,
       ...(group && { labels: labelsOf(group) }),
+      ...(group?.kind === 'stub' && { stub: textToName(group.zone ?? '.') }),
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
       lowerCaseZones: config.upstream.lowerCaseZones,
     });

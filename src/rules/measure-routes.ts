@@ -3,21 +3,22 @@ import type { FastifyInstance } from 'fastify';
 import type { Auditor } from '../audit/entry.ts';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../audit/personal-read.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
-import type { MeasureDesk } from './desk.ts';
+import type { RulesDesk } from './desk.ts';
+import { renewalBody } from './ground-body.ts';
 import {
-  iso,
   type MeasureChangesView,
   type MeasuresView,
   measureChangesSchema,
+  measureChangeView,
   measureSchema,
   measuresSchema,
   measureView,
-} from './measure-view.ts';
+} from './rule-view.ts';
 
 const MAX_CHANGES = 1000;
 const LOOK = ['operator', 'security', 'privacy'] as const;
 
-export function measureRoutes(app: FastifyInstance, desk: MeasureDesk, audit: Auditor): void {
+export function measureRoutes(app: FastifyInstance, desk: RulesDesk, audit: Auditor): void {
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
 
   const read = { of: 'read', actions: ['measure.read'], unless: NO_ADDRESS } as const;
@@ -33,10 +34,10 @@ export function measureRoutes(app: FastifyInstance, desk: MeasureDesk, audit: Au
     },
     async ({ query, identity }): Promise<MeasuresView> =>
       readWhereAddresses(audit, identity, 'measure.read', query.reason, {
-        measures: desk.list().map(({ measure, held, counted }) => measureView(measure, held, counted)),
-        warnings: desk.store?.movedAside
-          ? [`the store was damaged and moved aside at the start: ${desk.store.movedAside}`]
-          : [],
+        measures: desk
+          .list(({ origin }) => origin === 'diagnosis')
+          .map(({ rule, entry }) => measureView(rule, entry, desk)),
+        warnings: desk.warnings(),
       }),
   );
 
@@ -57,8 +58,27 @@ export function measureRoutes(app: FastifyInstance, desk: MeasureDesk, audit: Au
     },
     async ({ params, body, identity }) =>
       measureView(
-        await desk.lift(params.id, identity?.name ?? 'unknown', identity?.roles.join(',') ?? '', body?.reason ?? ''),
+        (await desk.lift({ ...params, origin: 'diagnosis' }, body?.reason ?? '', by(identity, 'lift'))).rule,
+        undefined,
+        desk,
       ),
+  );
+
+  app.post<{ Params: { id: string } }>(
+    '/v1/measures/:id/renew',
+    {
+      config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['measure.renew'] } },
+      schema: {
+        summary: 'Another term for a measure, on fresh evidence; answered when every worker holds it. Audited',
+        params: { type: 'object', required: ['id'], properties: { id: { type: 'string', maxLength: 20 } } },
+        body: renewalBody,
+        response: { 200: responseSchema(measureSchema), ...failures },
+      },
+    },
+    async ({ params, body, identity }) => {
+      const { rule, entry } = await desk.renew({ ...params, origin: 'diagnosis' }, body, by(identity, 'renew'));
+      return measureView(rule, entry, desk);
+    },
   );
 
   app.get<{ Querystring: { limit?: number; reason?: string } }>(
@@ -81,13 +101,13 @@ export function measureRoutes(app: FastifyInstance, desk: MeasureDesk, audit: Au
     },
     async ({ query, identity }): Promise<MeasureChangesView> =>
       readWhereAddresses(audit, identity, 'measure.read', query.reason, {
-        changes: desk.changes(query.limit ?? 100).map(({ at, who, action, reason, measure }) => ({
-          at: iso(at),
-          who,
-          action,
-          reason,
-          measure: measureView(measure),
-        })),
+        changes: (await desk.changes(query.limit ?? 100, { origin: 'diagnosis' })).map((change) =>
+          measureChangeView(change, desk),
+        ),
       }),
   );
+}
+
+function by(identity: { readonly name: string; readonly roles: readonly string[] } | null, verb: string) {
+  return { who: identity?.name ?? 'unknown', role: identity?.roles.join(',') ?? '', action: `measure.${verb}` };
 }

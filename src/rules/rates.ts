@@ -60,6 +60,11 @@ export class RateMonitor {
     this.#minuteTotal = this.total;
   }
 
+  /** Hits since the monitor began, up to this moment; `raw` as in `sample`. */
+  totalAt(raw: number): number {
+    return this.total + (((raw >>> 0) - this.#raw + 2 ** 32) % 2 ** 32);
+  }
+
   /** Take over what another monitor has learnt of the same rule; counting goes on from here. */
   continueFrom(other: RateMonitor): void {
     this.total = other.total;
