@@ -62,6 +62,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
+import type { CommandLoader } from '../commands/command.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
@@ -430,6 +431,11 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
    * them with `carryMeasures`.
    */
   readonly carriesMeasures?: boolean;
+  /**
+   * Commands of the command line, by name, each brought in when it is used (`sekisho/plugin/commands`). They ask the plugin's routes. A name
+   * that Sekisho has already is not taken.
+   */
+  readonly commands?: { readonly [name: string]: CommandLoader };
   /**
    * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
    * the option it is about, so that the error names its line.

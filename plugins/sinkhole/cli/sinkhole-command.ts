@@ -1,6 +1,4 @@
-import type { Command } from '../../commands/command.ts';
-import { pick } from '../../commands/options.ts';
-import { STATEMENTS } from '../../commands/statements.ts';
+import { type Command, pick, STATEMENTS } from '../../../src/contract/commands.ts';
 
 const DRAFT = pick('ground', ...STATEMENTS, 'subtree', 'dry-run');
 
@@ -49,40 +47,40 @@ acts on it, and it is on the disk. Rules survive a restart and end by themselves
       arguments: 'NAME',
       options: DRAFT,
       trace: ['sinkhole.add'],
-      load: async () => (await import('../sinkhole.ts')).sinkhole,
+      load: async () => (await import('./sinkhole.ts')).sinkhole,
     },
     preview: {
       summary: 'what would be refused, and what is known of the name; changes nothing',
       arguments: 'NAME',
       options: { ...DRAFT, ...pick('reason') },
       trace: ['sinkhole.read'],
-      load: async () => (await import('../sinkhole.ts')).sinkhole,
+      load: async () => (await import('./sinkhole.ts')).sinkhole,
     },
     renew: {
       summary: 'another term, on evidence that is new',
       arguments: 'NAME',
       options: pick(...STATEMENTS),
       trace: ['sinkhole.renew'],
-      load: async () => (await import('../sinkhole.ts')).sinkhole,
+      load: async () => (await import('./sinkhole.ts')).sinkhole,
     },
     remove: {
       summary: 'lift a rule',
       arguments: 'NAME',
       options: pick('reason'),
       trace: ['sinkhole.remove'],
-      load: async () => (await import('../sinkhole.ts')).sinkhole,
+      load: async () => (await import('./sinkhole.ts')).sinkhole,
     },
     list: {
       summary: 'rules with their state, rates, end and ground',
       options: pick('reason'),
       trace: ['sinkhole.read'],
-      load: async () => (await import('../sinkhole.ts')).sinkhole,
+      load: async () => (await import('./sinkhole.ts')).sinkhole,
     },
     changes: {
       summary: 'who did what, when, on which ground; the latest first',
       options: pick('reason'),
       trace: ['sinkhole.read'],
-      load: async () => (await import('../sinkhole.ts')).sinkhole,
+      load: async () => (await import('./sinkhole.ts')).sinkhole,
     },
   },
 };

@@ -1,12 +1,12 @@
 /** `sekisho lists [status|reload|rollback] [NAME]`. */
 
-import type { Args } from '../commands/command.ts';
-import { usageError } from '../commands/errors.ts';
-import { bytesText, durationWords, numberText, table } from '../commands/layout.ts';
-import { bold, type Terminal } from '../commands/terminal.ts';
-import { SekishoError } from '../errors/errors.ts';
-import { listUnknown, NO_LISTS } from '../lists/errors.ts';
-import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../lists/routes.ts';
+import type { Args } from '../../commands/command.ts';
+import { usageError } from '../../commands/errors.ts';
+import { bytesText, durationWords, numberText, table } from '../../commands/layout.ts';
+import { bold, type Terminal } from '../../commands/terminal.ts';
+import { SekishoError } from '../../errors/errors.ts';
+import { listUnknown, NO_LISTS } from '../errors.ts';
+import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../routes.ts';
 
 export async function listsRollback(args: Args, terminal: Terminal): Promise<number> {
   const [name = ''] = args.positionals;

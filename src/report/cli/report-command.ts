@@ -22,7 +22,7 @@ from elsewhere, made to be published. Making it lands in the audit log.`,
         format: { value: 'F', choices: ['text', 'html', 'json'], meaning: 'text unless given' },
       },
       trace: ['report.read'],
-      load: async () => (await import('../report.ts')).report,
+      load: async () => (await import('./report.ts')).report,
     },
   },
 };

@@ -1,9 +1,9 @@
 /** `sekisho time`: the server's time beside the system's clock; `accept` takes the clock as right. */
 
-import type { Args } from '../commands/command.ts';
-import { durationWords } from '../commands/layout.ts';
-import type { Terminal } from '../commands/terminal.ts';
-import type { TimeView } from '../timekeeping/routes.ts';
+import type { Args } from '../../commands/command.ts';
+import { durationWords } from '../../commands/layout.ts';
+import type { Terminal } from '../../commands/terminal.ts';
+import type { TimeView } from '../routes.ts';
 
 export async function time(args: Args, terminal: Terminal): Promise<number> {
   const { verb } = args;

@@ -1,10 +1,10 @@
 /** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? `acknowledge`: a person accepts that it did not. */
-import { auditError } from '../audit/errors.ts';
-import type { AuditVerdict } from '../audit/log.ts';
-import type { Args } from '../commands/command.ts';
-import { usageError } from '../commands/errors.ts';
-import { entriesText, numberText } from '../commands/layout.ts';
-import type { Terminal } from '../commands/terminal.ts';
+import { auditError } from '../../audit/errors.ts';
+import type { AuditVerdict } from '../../audit/log.ts';
+import type { Args } from '../../commands/command.ts';
+import { usageError } from '../../commands/errors.ts';
+import { entriesText, numberText } from '../../commands/layout.ts';
+import type { Terminal } from '../../commands/terminal.ts';
 
 /** A long log is read from one end to the other, without a pause in which the server could say that it lives. */
 const READING = { doing: 'reading the audit log', silentMs: 10 * 60_000 };

@@ -4,13 +4,13 @@
  */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import type { Args } from '../commands/command.ts';
-import { usageError } from '../commands/errors.ts';
-import { numberText } from '../commands/layout.ts';
-import type { Terminal } from '../commands/terminal.ts';
-import { errorText, SekishoError } from '../errors/errors.ts';
-import { type ConsentRow, consentRows } from '../subscribers/consent/consent-rows.ts';
-import { IMPORT_ROWS, type ImportResult } from '../subscribers/consent/routes.ts';
+import type { Args } from '../../commands/command.ts';
+import { usageError } from '../../commands/errors.ts';
+import { numberText } from '../../commands/layout.ts';
+import type { Terminal } from '../../commands/terminal.ts';
+import { errorText, SekishoError } from '../../errors/errors.ts';
+import { type ConsentRow, consentRows } from '../consent/consent-rows.ts';
+import { IMPORT_ROWS, type ImportResult } from '../consent/routes.ts';
 
 /** Rows that are wrong, named one by one; the others are counted. */
 const SHOWN_PROBLEMS = 20;

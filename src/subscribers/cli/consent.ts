@@ -1,10 +1,10 @@
 /** `sekisho consent show|opt-out|opt-in|export SUBSCRIBER`, `import FILE`, `verify`, `accept-damage`. */
 
-import type { Args } from '../commands/command.ts';
-import { usageError } from '../commands/errors.ts';
-import { table } from '../commands/layout.ts';
-import { bold, type Terminal } from '../commands/terminal.ts';
-import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../subscribers/consent/routes.ts';
+import type { Args } from '../../commands/command.ts';
+import { usageError } from '../../commands/errors.ts';
+import { table } from '../../commands/layout.ts';
+import { bold, type Terminal } from '../../commands/terminal.ts';
+import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../consent/routes.ts';
 import { importConsents } from './consent-import.ts';
 
 const CHANNEL = 'command-line';

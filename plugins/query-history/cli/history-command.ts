@@ -1,5 +1,4 @@
-import type { Command } from '../../commands/command.ts';
-import { pick } from '../../commands/options.ts';
+import { type Command, pick } from '../../../src/contract/commands.ts';
 
 export const historyCommand: Command = {
   name: 'history',
@@ -33,7 +32,7 @@ declares one, for an hour. Every reading lands in the audit log with who and why
         ...pick('approver'),
       },
       trace: ['overload.declare', 'history.read'],
-      load: async () => (await import('../history.ts')).history,
+      load: async () => (await import('./history.ts')).history,
     },
   },
 };

@@ -1,14 +1,21 @@
 /** `sekisho diagnose`: what explains an overload, in one screen. */
-import type { DiagnosisReport } from '../../plugins/query-history/report-shapes.ts';
-import type { Args } from '../commands/command.ts';
-import { usageError } from '../commands/errors.ts';
-import { durationWords, numberText, table } from '../commands/layout.ts';
-import { readingRequest } from '../commands/span.ts';
-import { sparkline } from '../commands/sparkline.ts';
-import { statedGround } from '../commands/statements.ts';
-import { bold, printable, type Terminal } from '../commands/terminal.ts';
-import type { MeasureView } from '../rules/measure-view.ts';
-import { appliedText } from './measures.ts';
+
+import {
+  type Args,
+  appliedText,
+  bold,
+  durationWords,
+  type MeasureView,
+  numberText,
+  printable,
+  readingRequest,
+  sparkline,
+  statedGround,
+  type Terminal,
+  table,
+  usageError,
+} from '../../../src/contract/commands.ts';
+import type { DiagnosisReport } from '../report-shapes.ts';
 
 export async function diagnose(args: Args, terminal: Terminal): Promise<number> {
   const { apply: number } = args.options;

@@ -1,9 +1,9 @@
 /** `sekisho measures`: what proposals of diagnoses are in force in the running server. */
 
-import type { Args } from '../commands/command.ts';
-import { durationWords, numberText, table } from '../commands/layout.ts';
-import { printable, type Terminal } from '../commands/terminal.ts';
-import type { MeasureChangesView, MeasuresView, MeasureView } from '../rules/measure-view.ts';
+import type { Args } from '../../commands/command.ts';
+import { durationWords, numberText, table } from '../../commands/layout.ts';
+import { printable, type Terminal } from '../../commands/terminal.ts';
+import type { MeasureChangesView, MeasuresView, MeasureView } from '../measure-view.ts';
 
 export async function measures(args: Args, terminal: Terminal): Promise<number> {
   const { answer, text } = await answered(args, terminal);

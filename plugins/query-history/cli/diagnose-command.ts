@@ -1,6 +1,4 @@
-import type { Command } from '../../commands/command.ts';
-import { pick } from '../../commands/options.ts';
-import { STATEMENTS } from '../../commands/statements.ts';
+import { type Command, pick, STATEMENTS } from '../../../src/contract/commands.ts';
 
 export const diagnoseCommand: Command = {
   name: 'diagnose',
@@ -45,7 +43,7 @@ minutes. A whole zone needs --escalate. \`sekisho measures\` shows what is in fo
         ...pick('dry-run'),
       },
       trace: ['overload.declare', 'history.diagnose', 'measure.apply'],
-      load: async () => (await import('../diagnose.ts')).diagnose,
+      load: async () => (await import('./diagnose.ts')).diagnose,
     },
   },
 };

@@ -23,13 +23,13 @@ a person of the role privacy has looked into it: acknowledge records why it goes
       summary: 'recompute the chain; with SEQUENCE:HASH it must lead through that entry',
       arguments: '[SEQUENCE:HASH]',
       trace: { none: 'whether the chain holds and how long it is, and nothing of what stands in it' },
-      load: async () => (await import('../audit.ts')).auditVerify,
+      load: async () => (await import('./audit.ts')).auditVerify,
     },
     acknowledge: {
       summary: 'go on after damage; recorded',
       options: { reason: { value: 'TEXT', meaning: 'why, and what was found out; recorded', required: true } },
       trace: ['audit.acknowledge'],
-      load: async () => (await import('../audit.ts')).auditAcknowledge,
+      load: async () => (await import('./audit.ts')).auditAcknowledge,
     },
   },
 };

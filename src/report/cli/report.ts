@@ -1,10 +1,10 @@
 /** `sekisho report`: the transparency report of a span of days, for people, as a page, or for a program. */
 
-import type { Args } from '../commands/command.ts';
-import { entriesText, numberText, table } from '../commands/layout.ts';
-import { bold, type Terminal } from '../commands/terminal.ts';
-import { groundWords, labelsWords, reportPage } from '../report/page.ts';
-import type { TransparencyReport } from '../report/report.ts';
+import type { Args } from '../../commands/command.ts';
+import { entriesText, numberText, table } from '../../commands/layout.ts';
+import { bold, type Terminal } from '../../commands/terminal.ts';
+import { groundWords, labelsWords, reportPage } from '../page.ts';
+import type { TransparencyReport } from '../report.ts';
 
 export async function report(args: Args, terminal: Terminal): Promise<number> {
   const { from = '', to = '', format: written = 'text' } = args.options;

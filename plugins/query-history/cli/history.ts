@@ -1,10 +1,18 @@
 /** `sekisho history`: who and what was asked most over a time, beside the normal. */
-import type { HistoryReport } from '../../plugins/query-history/report-shapes.ts';
-import type { Args } from '../commands/command.ts';
-import { durationWords, numberText, shareText, table } from '../commands/layout.ts';
-import { readingRequest } from '../commands/span.ts';
-import { sparkline } from '../commands/sparkline.ts';
-import { bold, printable, type Terminal } from '../commands/terminal.ts';
+
+import {
+  type Args,
+  bold,
+  durationWords,
+  numberText,
+  printable,
+  readingRequest,
+  shareText,
+  sparkline,
+  type Terminal,
+  table,
+} from '../../../src/contract/commands.ts';
+import type { HistoryReport } from '../report-shapes.ts';
 
 export async function history(args: Args, terminal: Terminal): Promise<number> {
   const { reason, window, top = 10, approver } = args.options;

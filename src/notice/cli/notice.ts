@@ -1,19 +1,18 @@
 /** `sekisho notice preview [PAGE]` and `copy FOLDER`: the pages as subscribers see them. No server is asked. */
 import { cp, mkdir } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import type { Args } from '../commands/command.ts';
-import { usageError } from '../commands/errors.ts';
-import { table } from '../commands/layout.ts';
-import type { Terminal } from '../commands/terminal.ts';
-import { loadConfig } from '../config/load.ts';
-import { errorText } from '../errors/errors.ts';
-import { resolvePlugin } from '../loading/plugins.ts';
-import { commonView } from '../notice/pages.ts';
-import { samples } from '../notice/sample-views.ts';
-import { loadTemplates, shippedPages } from '../notice/templates.ts';
-import { didYouMean } from '../settings/did-you-mean.ts';
-import { settingsError } from '../settings/errors.ts';
-import { problemText } from '../settings/yaml-source.ts';
+import type { Args } from '../../commands/command.ts';
+import { usageError } from '../../commands/errors.ts';
+import { table } from '../../commands/layout.ts';
+import type { Terminal } from '../../commands/terminal.ts';
+import { errorText } from '../../errors/errors.ts';
+import { didYouMean } from '../../settings/did-you-mean.ts';
+import { settingsError } from '../../settings/errors.ts';
+import { problemText } from '../../settings/yaml-source.ts';
+import type { NoticeSections } from '../open.ts';
+import { commonView } from '../pages.ts';
+import { samples } from '../sample-views.ts';
+import { loadTemplates, shippedPages } from '../templates.ts';
 
 export async function noticePreview(args: Args, terminal: Terminal): Promise<number> {
   const [name] = args.positionals;
@@ -34,12 +33,7 @@ export async function noticePreview(args: Args, terminal: Terminal): Promise<num
   const sample = all.find((each) => each.name === name);
   if (!sample) throw usageError(`there is no page '${name}'${hint(name, names)}; sekisho notice preview lists them`);
 
-  const loaded = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
-  if (!loaded.ok) {
-    const details = loaded.problems.map(problemText);
-    throw settingsError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
-  }
-  const config = loaded.config.notice;
+  const { notice: config } = (await args.configuration()) as NoticeSections;
   const asked = args.options['language'] ?? config.languages[0];
   const language = config.languages.find((each) => each === asked);
   if (!language) throw usageError(`--language is one of ${config.languages.join(', ')}, not '${asked}'`);

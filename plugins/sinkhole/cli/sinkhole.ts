@@ -1,9 +1,17 @@
 /** `sekisho sinkhole`: the rules of the sinkhole desk in the running server. */
-import type { AppliedView, ChangesView, PreviewView, RulesView, RuleView } from '../../plugins/sinkhole/views.ts';
-import type { Args } from '../commands/command.ts';
-import { durationWords, numberText, table } from '../commands/layout.ts';
-import { statedGround, statements } from '../commands/statements.ts';
-import { bold, printable, type Terminal } from '../commands/terminal.ts';
+
+import {
+  type Args,
+  bold,
+  durationWords,
+  numberText,
+  printable,
+  statedGround,
+  statements,
+  type Terminal,
+  table,
+} from '../../../src/contract/commands.ts';
+import type { AppliedView, ChangesView, PreviewView, RulesView, RuleView } from '../views.ts';
 
 type Verb = (name: string, args: Args, terminal: Terminal) => Promise<Shown>;
 

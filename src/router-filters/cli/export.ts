@@ -1,6 +1,6 @@
 /** `sekisho export ip53b --format F`: router filters from the configuration that the running server has in force. */
-import type { Args } from '../commands/command.ts';
-import type { Terminal } from '../commands/terminal.ts';
+import type { Args } from '../../commands/command.ts';
+import type { Terminal } from '../../commands/terminal.ts';
 
 export async function exportFilter(args: Args, terminal: Terminal): Promise<number> {
   const { format = '' } = args.options;

@@ -27,7 +27,7 @@ nftables: for \`nft -f\`. iptables: a shell script for iptables and ip6tables. j
         },
       },
       trace: { none: 'a filter made of the configuration: nothing of anybody’s communication' },
-      load: async () => (await import('../export.ts')).exportFilter,
+      load: async () => (await import('./export.ts')).exportFilter,
     },
   },
 };
