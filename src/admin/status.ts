@@ -42,6 +42,16 @@ export const statusSchema = z.strictObject({
       failures: count.describe('Timeouts, refusals and answers that made no sense.'),
     }),
   ),
+  views: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        queries: count,
+        rcodes: z.record(z.string(), count).describe('Replies by response code.'),
+        dryRun: z.record(z.string(), count).describe('By plugin: verdicts that were counted and not carried out.'),
+      }),
+    )
+    .describe('Views, in order.'),
   plugins: z
     .array(
       z.strictObject({
@@ -67,9 +77,22 @@ export const statusSchema = z.strictObject({
         'Reports that left an address to nobody, because another subscriber is named for it too.',
       ),
       refused: count.describe('Addresses and prefixes in reports that were refused: out of bounds, or unreadable.'),
+      sessionsRefused: count.describe(
+        'Reports of sessions for which there was no room: their RADIUS client has taken its share, or all is taken.',
+      ),
     })
     .nullable()
     .describe('Null where the configuration knows no subscribers.'),
+  ranges: z
+    .strictObject({
+      rows: count.describe('Rows of the file of static ranges that are in force.'),
+      rejected: count.describe('Rows of it that were left out.'),
+      unreadable: count.describe(
+        'Of those left out: rows that cannot be read although an address in them can; nobody is known behind it. A warning says what to do.',
+      ),
+    })
+    .nullable()
+    .describe('Null where there is no file of static ranges, or it cannot be read.'),
   queries: z.strictObject({
     total: count,
     udp: count,
@@ -85,12 +108,18 @@ export const explainSchema = z.strictObject({
   name: z.string().describe('Name asked for, as text without the final dot.'),
   type: z.string().describe('Type asked for, e.g. `A`.'),
   client: z.string().describe('Address that would ask.'),
+  view: z
+    .string()
+    .nullable()
+    .describe('The view that client and listener are in; null where they are in none and meet the top level.'),
   steps: z
     .array(
       z.strictObject({
         place: z
           .string()
-          .describe('Stage of the plugin, or `miss`, `answer`, `own names`, `cache`, `failures`, `source`, `fault`.'),
+          .describe(
+            'Stage of the plugin, or `view`, `miss`, `answer`, `own names`, `cache`, `failures`, `source`, `fault`.',
+          ),
         who: z.string().describe('Plugin, or part of the server.'),
         verdict: z
           .string()
@@ -144,6 +173,8 @@ export interface ExplainQuestion {
   readonly type: number;
   /** Address in canonical text. Valid. */
   readonly client: string;
+  /** Place in `server.listen` of the address that the query would come to. */
+  readonly listener: number;
 }
 
 export const reloadSchema = z.strictObject({

@@ -13,7 +13,7 @@
  */
 
 import { Answer, FAILURE, POSITIVE } from '../wire/answer.ts';
-import { EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../wire/constants.ts';
+import { EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, MAX_MESSAGE_BYTES, RCODE, TYPE } from '../wire/constants.ts';
 import { Normalizer } from '../wire/normalize.ts';
 import { CACHE_HIT, CACHE_MISS, CACHE_STALE, type Query, TCP } from '../wire/query.ts';
 import { Question } from '../wire/question.ts';
@@ -94,6 +94,16 @@ const PATIENT_LOCK_ATTEMPTS = 50_000_000;
 /** Processors other than these reorder plain reads past a later atomic one, so a reader needs a fence. */
 const NEEDS_FENCE = process.arch !== 'x64' && process.arch !== 'ia32';
 const fence = new Int32Array(1);
+
+/** Where a message is copied to. */
+type ReplyMemory = Pick<Query, 'reply' | 'replyWords' | 'replyStart' | 'replyCapacity'>;
+/** For `read`: an answer's own memory. */
+const READ_TARGET: ReplyMemory = {
+  reply: new Uint8Array(0),
+  replyWords: new Int32Array(0),
+  replyStart: 0,
+  replyCapacity: MAX_MESSAGE_BYTES,
+};
 
 export interface CacheSettings {
   /** Number of this thread in the locks, from 1, different from every other thread's. */
@@ -397,6 +407,52 @@ export class AnswerCache {
     this.#foreseen ^= words[leaving]! ^ ghostLine(shard, leaving);
   }
 
+  /**
+   * Copy what is kept for exactly `question` into `answer`, TTLs counted down, as a use of it. Returns the seconds that are
+   * left, 0 where there is nothing in force. Sets the message and its rcode; kind and TTL offsets are not kept.
+   */
+  read(question: Question, nowMs: number, answer: Answer): number {
+    const low = keyLow(question);
+    const shard = this.#shards[low & this.#mask]!;
+    const { words } = shard;
+    const bucket = bucketAt(shard, low);
+    const now = (nowMs / 1000) | 0;
+    for (let attempts = 0; attempts < READ_ATTEMPTS; attempts++) {
+      const version = Atomics.load(words, VERSION);
+      if ((version & 1) !== 0) continue;
+      const slot = find(shard, bucket, keyHigh(question), question);
+      const ref = slot < 0 ? 0 : words[slot + WAYS]!;
+      const inside = ref >= shard.arenaStart && ref < shard.arenaEnd - ENTRY_HEADER_WORDS;
+      const head = inside ? words[ref]! : 0;
+      const whole = inside && ref + entryWords(head) <= shard.arenaEnd;
+      const left = whole ? words[ref + EXPIRES_AT]! - now : 0;
+      if (left > 0) {
+        READ_TARGET.reply = answer.bytes;
+        READ_TARGET.replyWords = answer.words;
+        copyMessage(READ_TARGET, shard, ref, head, now - words[ref + STORED_AT]!, 0);
+        answer.length = messageLength(head);
+        answer.rcode = rcodeOf(words[ref + CODES]!);
+        answer.ede = edeOf(words[ref + CODES]!);
+        answer.authenticData = authenticData(head);
+        answer.ttl = left;
+        answer.ttlCount = 0;
+        answer.incomplete = false;
+      }
+      if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
+      if (Atomics.load(words, VERSION) !== version) {
+        attempts += TORN_ATTEMPTS;
+        continue;
+      }
+      if (left <= 0) return 0;
+      const at = frequencyAt(bucket, slot);
+      const frequency = shard.bytes[at]!;
+      if ((frequency & FREQUENCY_MASK) < this.#mostPopular) shard.bytes[at] = frequency + 1;
+      return left;
+    }
+    this.contended++;
+    return 0;
+  }
+
   /** What the cache knows about `question`, without making it any more popular. For the control plane. */
   peek(question: Question, nowMs: number): CachePeek | undefined {
     const low = keyLow(question);
@@ -572,7 +628,7 @@ function find(shard: Shard, bucket: number, tag: number, question: Question): nu
  * Copy the message into the reply's memory and set its TTLs: counted down by `age` seconds, or `staleTtl` for -1. What
  * does not fit is not copied. May run on an entry that is being changed; it stays inside arena and reply all the same.
  */
-function copyMessage(query: Query, shard: Shard, ref: number, head: number, age: number, staleTtl: number): void {
+function copyMessage(query: ReplyMemory, shard: Shard, ref: number, head: number, age: number, staleTtl: number): void {
   const length = messageLength(head);
   const count = (length + 3) >>> 2;
   if (count << 2 > query.replyCapacity) return;

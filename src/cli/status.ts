@@ -27,6 +27,7 @@ export function statusText(state: Status, terminal: Terminal): string {
       `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
     ...leasesText(state.leases),
+    ...rangesText(state.ranges),
     ...state.warnings.map((warning) => ['warning', warning] as const),
   ] as const;
   const head = `Sekisho ${state.version} · ${state.ready ? 'ready' : 'NOT READY'} · up ${durationWords(state.uptimeSeconds)} · process ${state.pid} · Node.js ${state.node.replace(/^v/, '')}`;
@@ -50,6 +51,20 @@ export function statusText(state: Status, terminal: Terminal): string {
       ]),
       terminal,
     ),
+    ...(state.views.length > 0
+      ? [
+          table(
+            ['VIEW', 'QUERIES', 'REPLIES', 'DRY RUN'],
+            state.views.map(({ name, queries: asked, rcodes: own, dryRun }) => [
+              name,
+              asked,
+              countsText(own),
+              countsText(dryRun),
+            ]),
+            terminal,
+          ),
+        ]
+      : []),
     table(
       ['WORKER', 'STATE', 'UP', 'QUERIES', 'REPLACED'],
       state.workers.map((each) => [
@@ -74,12 +89,31 @@ export function statusText(state: Status, terminal: Terminal): string {
   ].join('\n');
 }
 
+/** `NOERROR 12, NXDOMAIN 3`, most first. */
+function countsText(counts: Readonly<Record<string, number>>): string {
+  const sorted = Object.entries(counts).sort(([, one], [, other]) => other - one);
+  return sorted.map(([name, count]) => `${name} ${numberText(count)}`).join(', ') || '–';
+}
+
 function leasesText(leases: Status['leases']): (readonly [string, string])[] {
   if (leases === null) return [];
-  const { addresses, conflicts, refused } = leases;
+  const { addresses, conflicts, refused, sessionsRefused } = leases;
   const doubts = [
     conflicts > 0 ? `, ${numberText(conflicts)} reports contradicted others: nobody holds these addresses` : '',
     refused > 0 ? `, ${numberText(refused)} prefixes refused` : '',
+    sessionsRefused > 0 ? `, ${numberText(sessionsRefused)} reports refused because there is no room for sessions` : '',
   ];
   return [['leases', `${numberText(addresses)} addresses${doubts.join('')}`]];
+}
+
+function rangesText(ranges: Status['ranges']): (readonly [string, string])[] {
+  if (ranges === null) return [];
+  const { rows, rejected, unreadable } = ranges;
+  const leftOut = rejected > 0 ? `, ${numberText(rejected)} left out` : '';
+  return [
+    [
+      'ranges',
+      `${numberText(rows)} rows${leftOut}${unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : ''}`,
+    ],
+  ];
 }

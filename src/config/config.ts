@@ -14,8 +14,12 @@ import type { FeatureConfig } from '../features.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { PluginConfig } from '../loading/plugin-config.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
+import type { ResolveConfig } from '../resolve/iterate/resolve-config.ts';
+import type { ViewConfig } from '../views/view-config.ts';
+import type { PartitionConfig } from '../zones/partitions.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
+import { serversOf } from './server-groups.ts';
 
 /** What `Config.source` says when there is no file. */
 export const BUILT_IN_DEFAULTS = 'built-in defaults';
@@ -32,8 +36,14 @@ export interface Config extends FeatureConfig {
   readonly warnings: readonly string[];
   readonly server: ServerConfig;
   readonly upstream: UpstreamConfig;
+  /** Present: answers are found from the root down, and `upstream.servers` is empty. */
+  readonly resolve?: ResolveConfig;
   /** Those of the configuration, then the special-use names that are answered here. */
   readonly zones: readonly ZoneConfig[];
+  /** In order: the first that client and listener are in counts. */
+  readonly views: readonly ViewConfig[];
+  /** What views ask instead of `upstream` and `zones`. */
+  readonly partitions: readonly PartitionConfig[];
   readonly cache: CacheConfig;
   /** There is no section `plugins`. */
   readonly pluginsAreDefault: boolean;
@@ -93,7 +103,7 @@ export interface ServerConfig {
 }
 
 export interface UpstreamConfig {
-  /** At least one. */
+  /** At least one, unless answers are found without them (`resolve`). */
   readonly servers: readonly UpstreamServer[];
   /** Taken from the system, because the configuration names none. */
   readonly serversAreDefault: boolean;
@@ -177,10 +187,7 @@ export function serverConfig(
 
 /** The servers as written; none where the system's are to be taken. */
 export function upstreamServers(section: z.infer<typeof upstreamSchema>): UpstreamServer[] {
-  return (section.servers ?? []).map((server) => {
-    if ('trusted' in server) return { ...server.address, trusted: server.trusted };
-    return { ...server, trusted: false };
-  });
+  return serversOf(section.servers ?? []);
 }
 
 export function upstreamConfig(
@@ -212,11 +219,13 @@ export function cacheConfig(section: z.infer<typeof cacheSchema>): CacheConfig {
 export function serverFacts(
   { access, workers }: Pick<ServerConfig, 'access' | 'workers'>,
   notice: NoticeConfig | undefined,
+  views: readonly ViewConfig[] = [],
 ): ServerFacts {
   const { ipv4, ipv6, operator, portal } = notice ?? {};
   return {
     access,
     workers,
+    views: views.map(({ name, access: own }) => ({ name, ...(own && { access: own }) })),
     notice: {
       ...(ipv4 !== undefined && { ipv4 }),
       ...(ipv6 !== undefined && { ipv6 }),

@@ -10,6 +10,7 @@ import type { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
 import { isOwnListener } from '../address/own-listener.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
+import { forwardedZoneFindings } from '../dnssec/section/forwarded-zones.ts';
 import type { AnyFeature } from '../feature/feature.ts';
 import { FEATURES, type FeatureConfig } from '../features.ts';
 import { endedFindings, termFindings } from '../grounds/configured.ts';
@@ -41,6 +42,7 @@ import { contradictions, dangers, type Sections } from './cross-checks.ts';
 import { findConfig } from './find.ts';
 import { withIncludes } from './includes.ts';
 import { openSecrets } from './open-secrets.ts';
+import { loadResolve } from './resolve-section.ts';
 import {
   adminSchema,
   cacheSchema,
@@ -50,7 +52,9 @@ import {
   upstreamSchema,
   wholeSchema,
 } from './schema.ts';
+import { loops, serversOf } from './server-groups.ts';
 import { parseTokens } from './tokens-file.ts';
+import { loadViews } from './views-section.ts';
 import { loadZones } from './zones-section.ts';
 
 export type { ResolvePlugin } from '../loading/plugin-options.ts';
@@ -121,7 +125,14 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   if (oneApprover !== undefined) problems.push(source.problem(['admin', 'single-approver-reason'], oneApprover));
   const cache = cacheSection && cacheConfig(cacheSection);
   let servers = upstreamSection && upstreamServers(upstreamSection);
-  if (servers && upstreamSection?.servers === undefined) {
+  const { resolve: resolving, ...resolveNotes } = await loadResolve(
+    raw,
+    memberOf(raw['upstream'], 'servers'),
+    found,
+    source,
+  );
+  problems.push(...resolveNotes.problems);
+  if (servers && upstreamSection?.servers === undefined && raw['resolve'] === undefined) {
     servers = systemServers((options.systemResolvers ?? getServers)(), server?.listen ?? []);
     if (servers.length === 0) {
       const message = 'the system names no resolver to ask (such as those of /etc/resolv.conf): name at least one here';
@@ -133,7 +144,14 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
-  const zones = await loadZones(raw, server?.listen, found, source);
+  const groups = Object.fromEntries(
+    Object.entries(upstreamSection?.groups ?? {}).map(([name, written]) => [name, serversOf(written)]),
+  );
+  for (const [name, members] of Object.entries(groups))
+    for (const { path, message } of loops(members, server?.listen))
+      problems.push(source.problem(['upstream', 'groups', name, ...path], message));
+  const zonesContext = { groups, listen: server?.listen, found, source };
+  const zones = await loadZones(raw, zonesContext);
   problems.push(...zones.problems);
   const wallMs = (options.wallMs ?? Date.now)();
   const values: Partial<FeatureConfig> = {};
@@ -158,6 +176,14 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   problems.push(...plugins.problems);
   for (const { name, options: own } of plugins.plugins)
     problems.push(...termFindings(own, ['plugins', name], wallMs).map(report));
+  const views = await loadViews(raw, {
+    ...zonesContext,
+    zones: zones.zones,
+    upstream: servers,
+    lists: values.lists ?? [],
+    plugins: plugins.sameInAllViews,
+  });
+  problems.push(...views.problems);
   const endedGrounds = plugins.plugins.flatMap(({ name, options: own }) =>
     endedFindings(own, ['plugins', name], wallMs),
   );
@@ -165,12 +191,23 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin) return fail();
   const secretNotes = openSecrets(raw, found.baseFolder);
   const warnings = [
-    ...dangers(sections),
-    ...featureDangers,
-    ...endedGrounds,
-    ...secretNotes,
-    ...pluginDangers(raw['plugins']),
-  ].map((danger) => problemText(placed(report(danger), found)));
+    ...views.warnings.map((warning) => problemText(placed(warning, found))),
+    ...[
+      ...dangers(sections),
+      ...featureDangers,
+      ...endedGrounds,
+      ...secretNotes,
+      ...(values.dnssec
+        ? forwardedZoneFindings(
+            values.dnssec,
+            zones.zones.flatMap(({ zone, apex, way }, index) =>
+              way.kind === 'records' ? [] : [{ zone, apex, index }],
+            ),
+          )
+        : []),
+      ...pluginDangers(raw['plugins']),
+    ].map((danger) => problemText(placed(report(danger), found))),
+  ];
   const config: Config = {
     // Whole where nothing of it is a problem.
     ...(values as FeatureConfig),
@@ -179,7 +216,10 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     warnings,
     server,
     upstream: upstreamConfig(upstreamSection, servers),
+    ...(resolving && { resolve: resolving }),
     zones: zones.zones,
+    views: views.views,
+    partitions: views.partitions,
     cache,
     pluginsAreDefault: raw['plugins'] === undefined || raw['plugins'] === null,
     plugins: plugins.plugins,

@@ -3,14 +3,15 @@
  * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
  */
 import { z } from 'zod';
-import { parsePrefix } from '../address/address.ts';
 import type { AnyFeature } from '../feature/feature.ts';
 import type { Sections } from '../feature/sections.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
-import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 import { textToName } from '../wire/name.ts';
-import { complain, endpoint } from './texts.ts';
+import { resolveSchema } from './resolve-section.ts';
+import { GROUP_NAME, serversSchema } from './server-groups.ts';
+import { endpoint, prefix } from './texts.ts';
+import { viewsSchema } from './views-section.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
 /** Listens for queries unless told otherwise. */
@@ -186,23 +187,17 @@ export const serverSchema = z
 
 export const upstreamSchema = z
   .strictObject({
-    servers: z
-      .array(
-        z.union([
-          endpoint({ defaultPort: 53 }),
-          z.strictObject({
-            address: endpoint({ defaultPort: 53 }).describe('Address of the resolver; port 53 unless given.'),
-            trusted: z
-              .boolean()
-              .default(false)
-              .describe('It validates DNSSEC and the way to it is safe, so its AD flag may be passed on to clients.'),
-          }),
-        ]),
-      )
-      .min(1)
-      .max(MAX_SERVERS)
+    servers: serversSchema
       .optional()
       .describe("Resolvers that are asked what the cache does not hold. Without it: the system's resolvers."),
+    groups: z
+      .record(
+        z.string().regex(GROUP_NAME, 'a group is named with up to 63 lower-case letters, digits and dashes'),
+        serversSchema,
+      )
+      .default({})
+      .meta({ typeText: 'map of name → list of servers' })
+      .describe('Further groups of resolvers, by name, for `views` and for `forward` of `zones`.'),
     'source-ports': z
       .union([z.literal('auto'), z.int().min(1).max(16_384)])
       .default('auto')
@@ -282,7 +277,7 @@ const includeSchema = z
   .union([z.string().min(1), z.array(z.string().min(1))])
   .optional()
   .describe(
-    'Files, or folders of `*.yaml`, whose sections count as if they stood here. A section stands in one file; entries of `lists`, `zones` and `plugins` may come from several, those of this file last. Relative to this file, as all names in them.',
+    'Files, or folders of `*.yaml`, whose sections count as if they stood here. A section stands in one file; entries of `lists`, `zones`, `views` and `plugins` may come from several, those of this file last. Relative to this file, as all names in them.',
   );
 
 const pluginsSchema = z
@@ -302,8 +297,10 @@ export function wholeSchema(features: readonly Sections[]): z.ZodObject {
     include: includeSchema,
     server: serverSchema,
     upstream: upstreamSchema,
+    resolve: resolveSchema,
     zones: zonesSchema,
     'special-use': specialUseSchema,
+    views: viewsSchema,
     cache: cacheSchema,
     plugins: pluginsSchema,
     admin: adminSchema,
@@ -319,20 +316,6 @@ export function wholeSchema(features: readonly Sections[]): z.ZodObject {
 export async function sectionsOf(features: readonly AnyFeature[]): Promise<Sections[]> {
   const sections = await Promise.all(features.map((feature) => feature.sections?.()));
   return sections.filter((each) => each !== undefined);
-}
-
-/** Text that is a network; stays text, because that is what plugins are told (plugin.ts ServerFacts). */
-function prefix() {
-  return z
-    .string()
-    .superRefine((text, context) => {
-      try {
-        parsePrefix(text);
-      } catch (error) {
-        complain(error, context);
-      }
-    })
-    .meta({ typeText: 'networks' });
 }
 
 /** A TXT string of at most 255 bytes (RFC 1035 §3.3). */

@@ -21,4 +21,4 @@ export { sparkline } from '../commands/sparkline.ts';
 export { STATEMENTS, statedGround, statements } from '../commands/statements.ts';
 export { bold, printable, type Terminal } from '../commands/terminal.ts';
 export { appliedText } from '../rules/cli/measures.ts';
-export type { MeasureView } from '../rules/measure-view.ts';
+export type { MeasureView } from '../rules/rule-view.ts';

@@ -17,6 +17,7 @@ import { Publications } from '../feature/publications.ts';
 import { loadPlugin } from '../loading/plugins.ts';
 import type { RetiredMetrics } from '../metrics/prometheus.ts';
 import { Metrics } from '../metrics/registry.ts';
+import { createIterateMemory, type IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import { atMost } from '../time/at-most.ts';
 import { Listeners } from '../transports/listeners.ts';
 import { markEndedGrounds } from './configured-grounds.ts';
@@ -33,6 +34,10 @@ export class Generation {
   readonly plugins: readonly Plugin[];
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
+  /** The number of each partition in keys of the cache. */
+  readonly partitionKeys: readonly number[];
+  /** With `config.resolve`. */
+  readonly iterate: IterateMemory | undefined;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
@@ -49,6 +54,8 @@ export class Generation {
     plugins: readonly Plugin[],
     listeners: Listeners | undefined,
     cache: CacheMemory,
+    partitionKeys: readonly number[],
+    iterate: IterateMemory | undefined,
     shared: readonly unknown[],
     workers: Workers,
   ) {
@@ -56,6 +63,8 @@ export class Generation {
     this.plugins = plugins;
     this.listeners = listeners;
     this.cache = cache;
+    this.partitionKeys = partitionKeys;
+    this.iterate = iterate;
     this.shared = shared;
     this.publications = publications;
     this.metrics = metrics;
@@ -79,6 +88,7 @@ export class Generation {
         old?.config.cache.sizeBytes === config.cache.sizeBytes
           ? old.cache
           : createCacheMemory({ bytes: config.cache.sizeBytes });
+      const iterate = iterateMemory(config, old);
       const features = new OpenFeatures(process.features, {
         config,
         server: config.server,
@@ -101,13 +111,23 @@ export class Generation {
       for (const [i, plugin] of plugins.entries())
         shared.push((await startControl(plugin, config.plugins[i]?.options, controls))?.shared);
       await features.afterPlugins();
-      const workers = new Workers({ ...process, config, listeners, cache, shared, publications });
+      const partitionKeys = config.partitions.map((partition) => process.partitionKeys.of(partition));
+      const workers = new Workers({
+        ...process,
+        config,
+        listeners,
+        cache,
+        partitionKeys,
+        iterate,
+        shared,
+        publications,
+      });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
           : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(controls, plugins, listeners, cache, shared, workers);
+      return new Generation(controls, plugins, listeners, cache, partitionKeys, iterate, shared, workers);
     } catch (error) {
       await atMost(ABANDON_MS, closeAll(closers, process.log));
       listeners?.close();
@@ -158,6 +178,13 @@ export class Generation {
     this.listeners?.close();
     await closeAll(this.#closers, log);
   }
+}
+
+/** What is known of zones and authorities stays over a reload, as answers do. */
+function iterateMemory({ resolve }: Config, old: Generation | undefined): IterateMemory | undefined {
+  if (resolve === undefined) return undefined;
+  const same = old?.config.resolve?.delegationsBytes === resolve.delegationsBytes;
+  return (same ? old?.iterate : undefined) ?? createIterateMemory(resolve.delegationsBytes);
 }
 
 /** Sockets that both configurations have go on serving: not even one packet is lost on them. */

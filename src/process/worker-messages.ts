@@ -6,6 +6,7 @@ import type { Config } from '../config/config.ts';
 import type { Stage } from '../contract/plugin.ts';
 import type { Publication } from '../feature/publications.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
+import type { IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import type { TcpSharesMemory } from '../transports/tcp/tcp-shares.ts';
 import type { ListenerSocket } from '../transports/udp/mmsg-listener.ts';
 
@@ -32,6 +33,10 @@ export interface WorkerSetup {
   readonly tcpShares: TcpSharesMemory;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
+  /** The number of each partition of the configuration in keys of the cache. */
+  readonly partitionKeys: readonly number[];
+  /** With `config.resolve`: what is known of zones and authorities. */
+  readonly iterate: IterateMemory | undefined;
   readonly hashKey: readonly [number, number];
   /** The server's time (time/shared-time.ts). */
   readonly time: SharedArrayBuffer;

@@ -15,6 +15,7 @@ import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Publication, Publications } from '../feature/publications.ts';
 import type { MetricsSource, RetiredMetrics } from '../metrics/prometheus.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
+import type { IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import { libc } from '../system/libc.ts';
 import { programHasChanged } from '../system/program.ts';
 import { processDelayedMs, threadTime } from '../system/thread-time.ts';
@@ -60,6 +61,8 @@ export interface WorkersParts {
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
+  readonly partitionKeys: readonly number[];
+  readonly iterate: IterateMemory | undefined;
   readonly hashKey: readonly [number, number];
   readonly time: LatestTime;
   readonly cookieSecret: Uint8Array;
@@ -225,7 +228,8 @@ export class Workers {
 
   #launch(place: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const { config, io, listeners, cache, failures, hashKey, time, cookieSecret, shared, publications } = this.#parts;
+      const { config, io, listeners, cache, failures, iterate, hashKey, time, cookieSecret, shared, publications } =
+        this.#parts;
       const serial = this.#parts.nextSerial();
       const heartbeat = new SharedArrayBuffer(8);
       const descriptors = new SharedArrayBuffer(MAX_DESCRIPTORS * 4);
@@ -242,6 +246,8 @@ export class Workers {
         tcpShares: this.#tcpShares,
         cache,
         failures,
+        partitionKeys: this.#parts.partitionKeys,
+        iterate,
         hashKey,
         time: time.shared.memory,
         cookieSecret,
@@ -322,11 +328,12 @@ export class Workers {
 
   /** The thread is gone, by whatever way: take over what it held, and put another in its place. */
   #buried(member: Member, failure: Error): void {
-    const { log, cache, retired } = this.#parts;
+    const { log, cache, iterate, retired } = this.#parts;
     const served = member.state === 'running';
     member.state = 'stopped';
     this.#members.splice(this.#members.indexOf(member), 1);
     releaseLocksOf(cache, member.serial);
+    if (iterate) releaseLocksOf(iterate.infra.store, member.serial);
     releaseTcpSharesOf(this.#tcpShares, member.serial);
     if (member.metrics) retired.fold(member.metrics);
     for (const entry of member.descriptors) if (entry > 0) libc().close(entry - 1);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { oneSection } from '../feature/sections.ts';
 import { durationMs } from '../settings/units.ts';
-import type { MeasuresSection } from './open.ts';
+import type { RulesSection } from './open.ts';
 
 const measuresSchema = z
   .strictObject({
@@ -18,5 +18,5 @@ const measuresSchema = z
 export const MEASURES_SECTION = oneSection(
   'measures',
   measuresSchema,
-  ({ keep }): MeasuresSection => ({ measures: { keepMs: keep } }),
+  ({ keep }): RulesSection => ({ measures: { keepMs: keep } }),
 );

@@ -66,8 +66,10 @@ describe('knownKeys', () => {
       'include',
       'server',
       'upstream',
+      'resolve',
       'zones',
       'special-use',
+      'views',
       'cache',
       'plugins',
       'admin',
@@ -78,6 +80,7 @@ describe('knownKeys', () => {
       'subscribers',
       'notice',
       'ip53b',
+      'dnssec',
     ]);
     expect(knownKeys(configSchema, ['server', 'log'])).toEqual(['level']);
     expect(knownKeys(configSchema, ['upstream', 'servers', 3])).toEqual(['address', 'trusted']);

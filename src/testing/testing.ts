@@ -31,9 +31,8 @@ import {
 import { ListsInForce } from '../lists/in-force.ts';
 import { mountPlugin } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
-import { published as publishedMeasure } from '../rules/compile.ts';
+import { type ListedRule, published as publishedMeasure } from '../rules/compile.ts';
 import { MeasuresInForce } from '../rules/in-force.ts';
-import type { Measure } from '../rules/measure.ts';
 import { SubscribersInForce } from '../subscribers/in-force.ts';
 import { ManualClock } from '../time/clock.ts';
 import { Answer } from '../wire/answer.ts';
@@ -131,7 +130,7 @@ export interface Mounted {
   /** Hand `value` to the `update` hook, as `ControlContext.publish` does. */
   publish(value: unknown): void;
   /** Put measures in force, as the desk does, instead of those before. Returns how often each matched, and limited. */
-  measures(measures: readonly Measure[]): () => readonly { matched: number; limited: number }[];
+  measures(measures: readonly ListedRule[]): () => readonly { matched: number; limited: number }[];
   /** Let `ms` pass, deadlines of deferred queries included. */
   advance(ms: number): void;
 }
@@ -282,7 +281,7 @@ export function mount<Schema extends z.ZodObject>(
     },
     measures: (given) => {
       const counters = new SharedArrayBuffer(8 * given.length);
-      const endsMs = (measure: Measure) => clock.nowMs() + measure.endsAtMs - clock.wallMs();
+      const endsMs = ({ endsAtMs = Number.POSITIVE_INFINITY }: ListedRule) => clock.nowMs() + endsAtMs - clock.wallMs();
       const published = given.map((measure, i) => publishedMeasure(measure, endsMs(measure), i));
       for (const each of [measures, rehearsedMeasures]) each.take({ measures: published, counters });
       const counted = new Int32Array(counters);
@@ -413,7 +412,7 @@ function scriptedSource(
           return chain.failed(token, EDE.OTHER);
         answer.authenticData = reply.authenticData ?? false;
         cache.insert(asked, answer, clock.nowMs());
-        chain.resolved(asked, answer.kind, effort, clock.nowMs());
+        chain.resolved(asked, answer.kind, effort, clock.nowMs(), answer);
         chain.answered(token, answer);
       });
       return RESOLVING;

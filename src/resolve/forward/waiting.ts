@@ -8,7 +8,15 @@
 
 import type { Waiters } from '../../chain/source.ts';
 import type { Answer } from '../../wire/answer.ts';
-import type { Task } from './tasks.ts';
+
+/** A question that is waited for: its tokens, chained. */
+export interface Waited {
+  firstWaiter: number;
+  lastWaiter: number;
+  waiters: number;
+  /** The client response timer ran out (RFC 8767 §5) and those who waited were told. */
+  slowTold: boolean;
+}
 
 export class WaitingList {
   readonly #waiters: Waiters;
@@ -19,7 +27,7 @@ export class WaitingList {
     this.#next = next;
   }
 
-  append(task: Task, token: number): void {
+  append(task: Waited, token: number): void {
     this.#next[token] = -1;
     if (task.lastWaiter < 0) task.firstWaiter = token;
     else this.#next[task.lastWaiter] = token;
@@ -28,7 +36,7 @@ export class WaitingList {
   }
 
   /** Take all who wait off the task. Returns the first one's token, or -1. */
-  detach(task: Task): number {
+  detach(task: Waited): number {
     const first = task.firstWaiter;
     task.firstWaiter = -1;
     task.lastWaiter = -1;
@@ -53,7 +61,7 @@ export class WaitingList {
   }
 
   /** RFC 8767 §5: the client response timer ran out. Who is served something stale leaves, the others go on waiting. */
-  tellSlow(task: Task): void {
+  tellSlow(task: Waited): void {
     task.slowTold = true;
     for (let token = this.detach(task); token >= 0; ) {
       const next = this.#next[token]!;

@@ -2,8 +2,9 @@
 
 import type { Args } from '../../commands/command.ts';
 import { durationWords, numberText, table } from '../../commands/layout.ts';
+import { statements } from '../../commands/statements.ts';
 import { printable, type Terminal } from '../../commands/terminal.ts';
-import type { MeasureChangesView, MeasuresView, MeasureView } from '../measure-view.ts';
+import type { MeasureChangesView, MeasuresView, MeasureView } from '../rule-view.ts';
 
 export async function measures(args: Args, terminal: Terminal): Promise<number> {
   const { answer, text } = await answered(args, terminal);
@@ -22,6 +23,12 @@ async function answered(args: Args, terminal: Terminal) {
   if (verb === 'changes') {
     const answer = await args.server.get<MeasureChangesView>(withReason('/v1/measures/changes', verb, args));
     return { answer, text: measureChangesText(answer, terminal) };
+  }
+  if (verb === 'renew') {
+    const path = `/v1/measures/${encodeURIComponent(id)}/renew`;
+    const answer = await args.server.send<MeasureView>('POST', path, statements(args));
+    const ends = durationWords((Date.parse(answer.endsAt) - Date.now()) / 1000);
+    return { answer, text: `${answer.id} has another term on every worker; it ends by itself in ${ends}\n` };
   }
   const body = reason === undefined ? {} : { reason };
   const path = `/v1/measures/${encodeURIComponent(id)}`;

@@ -1,0 +1,105 @@
+/**
+ * One budget for a client's query, on which everything draws that the query causes: queries to authorities, time, questions on
+ * the way (addresses of name servers), referrals, bytes received, microseconds of cryptography. Whoever joins a question that is
+ * being asked already rides on its budget.
+ *
+ * The caps come from what the wild needs at the worst (a cold start, a chain of aliases over strangers' zones) and from what
+ * attacks need at the least; docs/resolve.md says which attack each one bounds.
+ */
+
+export interface BudgetLimits {
+  /** Queries sent, over UDP and TCP. */
+  readonly queries: number;
+  /** Milliseconds. */
+  readonly timeMs: number;
+  /** Questions on the way: addresses of name servers. */
+  readonly questions: number;
+  /** Questions on the way that found no address: a referral to names that do not exist (NXNS) ends here. */
+  readonly failedQuestions: number;
+  /** Referrals followed, all names together. */
+  readonly referrals: number;
+  /** Bytes of answers. */
+  readonly bytes: number;
+  /** Microseconds of cryptography. */
+  readonly cryptoMicroseconds: number;
+}
+
+export const BUDGET_LIMITS: BudgetLimits = {
+  queries: 60,
+  timeMs: 5000,
+  questions: 12,
+  failedQuestions: 4,
+  referrals: 40,
+  bytes: 256 * 1024,
+  cryptoMicroseconds: 50_000,
+};
+
+/** What ran out first, as in metrics. */
+export const BUDGET_PARTS = [
+  'queries',
+  'time',
+  'questions',
+  'failed-questions',
+  'referrals',
+  'bytes',
+  'crypto',
+] as const;
+export type BudgetPart = (typeof BUDGET_PARTS)[number];
+
+export class Budget {
+  queries: number;
+  questions: number;
+  failedQuestions: number;
+  referrals: number;
+  bytes: number;
+  cryptoMicroseconds: number;
+  readonly startedMs: number;
+  readonly endsMs: number;
+  /** The first thing that ran out. */
+  exhausted: BudgetPart | undefined = undefined;
+
+  constructor(limits: BudgetLimits, nowMs: number) {
+    this.queries = limits.queries;
+    this.questions = limits.questions;
+    this.failedQuestions = limits.failedQuestions;
+    this.referrals = limits.referrals;
+    this.bytes = limits.bytes;
+    this.cryptoMicroseconds = limits.cryptoMicroseconds;
+    this.startedMs = nowMs;
+    this.endsMs = nowMs + limits.timeMs;
+  }
+
+  /** One query more to an authority. False where there is none left. */
+  takeQuery(nowMs: number): boolean {
+    if (nowMs >= this.endsMs) return this.#spent('time');
+    return this.queries-- > 0 || this.#spent('queries');
+  }
+
+  takeQuestion(): boolean {
+    if (this.failedQuestions <= 0) return this.#spent('failed-questions');
+    return this.questions-- > 0 || this.#spent('questions');
+  }
+
+  questionFailed(): void {
+    this.failedQuestions--;
+  }
+
+  takeReferral(): boolean {
+    return this.referrals-- > 0 || this.#spent('referrals');
+  }
+
+  takeBytes(bytes: number): boolean {
+    this.bytes -= bytes;
+    return this.bytes >= 0 || this.#spent('bytes');
+  }
+
+  takeCrypto(microseconds: number): boolean {
+    this.cryptoMicroseconds -= microseconds;
+    return this.cryptoMicroseconds >= 0 || this.#spent('crypto');
+  }
+
+  #spent(part: BudgetPart): false {
+    this.exhausted ??= part;
+    return false;
+  }
+}

@@ -1,0 +1,305 @@
+/**
+ * The source that asks the authorities themselves, from the root down, where nobody is there to forward to.
+ *
+ *   chain ─ resolve ─▶ joined to an identical question, or a new job with a budget of its own
+ *                        job ─▶ walk.ts ─▶ exchanges.ts ─▶ authorities
+ *                         │        └─▶ infra-store.ts: zones, addresses, DS   server-memory.ts: latency, capability
+ *                         ▼
+ *                   assemble.ts ─▶ normalised answer ─▶ cache ─▶ everyone who waits
+ *
+ * Whoever calls `resolve` or `refresh` sees to it that the sockets are flushed afterwards; `tick` does it itself.
+ */
+import type { PrefixSet } from '../../address/prefix-set.ts';
+import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
+import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from '../../chain/source.ts';
+import type { Metrics } from '../../metrics/registry.ts';
+import type { Clock } from '../../time/clock.ts';
+import { Answer, FAILURE } from '../../wire/answer.ts';
+import { CLASS, EDE, RCODE, TYPE } from '../../wire/constants.ts';
+import { Normalizer } from '../../wire/normalize.ts';
+import type { Question } from '../../wire/question.ts';
+import { WaitingList } from '../forward/waiting.ts';
+import { assemble, describe } from './assemble.ts';
+import { BUDGET_LIMITS, Budget, type BudgetLimits } from './budget.ts';
+import type { Delegation } from './delegation.ts';
+import { Exchanges } from './exchanges.ts';
+import { hintsDelegation, type RootHint } from './hints.ts';
+import { type InfraStore, nameOfQuestion } from './infra-store.ts';
+import { IterateCounters } from './iterate-counters.ts';
+import { Job } from './job.ts';
+import { LameServers } from './lame-servers.ts';
+import { ROOT_NAME, type WireName } from './name-text.ts';
+import type { Reply } from './reply.ts';
+import type { ServerTable } from './server-memory.ts';
+import { type End, Walk } from './walk.ts';
+
+/** Servers answered, but with failures or garbage, or the question cannot be answered. */
+export const ITERATE_FAILED_ANSWERED = 0;
+/** Nobody answered in time. */
+export const ITERATE_FAILED_TIMEOUT = 1;
+/** Given up for newer questions; not worth remembering. */
+export const ITERATE_FAILED_SHED = 3;
+
+export interface IterateParts {
+  readonly sockets: (sink: DatagramSink) => UpstreamSockets;
+  readonly waiters: Waiters;
+  /** Chains the tokens of those who wait (`SuspendedQueries.next`). */
+  readonly suspendedNext: Int32Array;
+  /** A new answer, before those who wait get it: for the cache. All are borrowed. */
+  onAnswer(question: Question, answer: Answer, nowMs: number, effort: Effort): void;
+  /** There is no answer, and why: an info code (RFC 8914) and ITERATE_FAILED_…. Question and effort are borrowed. */
+  onFailure(question: Question, ede: number, nowMs: number, kind: number, effort: Effort): void;
+  /** May `question` be sent once more, or to another server? Borrowed. */
+  mayRepeat?(question: Question): boolean;
+  /** The name goes another way (`zones`): aliases to it are the chain's to follow. */
+  readonly elsewhere?: (name: WireName) => boolean;
+  readonly infra: InfraStore;
+  readonly servers: ServerTable;
+  readonly hints: readonly RootHint[];
+  /** Addresses that are never asked. */
+  readonly forbidden: PrefixSet;
+  readonly clock: Clock;
+  readonly random32: () => number;
+  readonly metrics: Metrics;
+  readonly budget?: Partial<BudgetLimits>;
+  readonly limits?: Partial<IterateLimits>;
+  readonly ipv4?: boolean;
+  readonly ipv6?: boolean;
+  readonly minimise?: boolean;
+  readonly cookies?: boolean;
+  readonly mixedCase?: boolean;
+  /** Ask for signatures always: what comes is validated. */
+  readonly dnssecOk?: boolean;
+  /** A policy looks at the name servers of zones: they are put into answers. */
+  readonly nameServers?: boolean;
+  readonly nudge?: () => void;
+}
+
+export interface IterateLimits {
+  /** Questions of clients outstanding at once. */
+  readonly questions: number;
+  /** Queries that wait for the same question. */
+  readonly waiters: number;
+  /** Milliseconds after which those who wait may be served something stale (RFC 8767 §5). */
+  readonly slowMs: number;
+  /** When there is no more room a question that has been outstanding for so long may be given up for a new one. */
+  readonly shedAfterMs: number;
+}
+
+export const ITERATE_LIMITS: IterateLimits = { questions: 4096, waiters: 512, slowMs: 1800, shedAfterMs: 400 };
+
+export class IterateSource implements Source {
+  readonly #parts: IterateParts;
+  readonly #limits: IterateLimits;
+  readonly #budget: BudgetLimits;
+  readonly #counters: IterateCounters;
+  readonly #exchanges: Exchanges;
+  readonly #walk: Walk;
+  readonly #waiting: WaitingList;
+  readonly #normalizer: Normalizer;
+  readonly #answer = new Answer();
+  /** In the order in which they began. */
+  readonly #jobs = new Map<string, Job>();
+
+  constructor(parts: IterateParts) {
+    this.#parts = parts;
+    this.#limits = { ...ITERATE_LIMITS, ...parts.limits };
+    this.#budget = { ...BUDGET_LIMITS, ...parts.budget };
+    this.#counters = new IterateCounters(parts.metrics);
+    this.#normalizer = new Normalizer({ nameServers: parts.nameServers ?? false });
+    this.#waiting = new WaitingList(parts.waiters, parts.suspendedNext);
+    const { clock, random32, infra, servers } = parts;
+    const counters = this.#counters;
+    const dnssecOk = true;
+    this.#exchanges = new Exchanges({
+      sockets: parts.sockets,
+      servers,
+      clock,
+      random32,
+      counters,
+      dnssecOk,
+      cookies: parts.cookies ?? true,
+      mixedCase: parts.mixedCase ?? true,
+      nudge: parts.nudge ?? (() => {}),
+    });
+    this.#walk = new Walk({
+      exchanges: this.#exchanges,
+      infra,
+      servers,
+      lame: new LameServers(),
+      counters,
+      clock,
+      random32,
+      hints: hintsDelegation(parts.hints),
+      forbidden: parts.forbidden,
+      ipv4: parts.ipv4 ?? true,
+      ipv6: parts.ipv6 ?? true,
+      minimise: parts.minimise ?? true,
+      dnssecOk,
+      elsewhere: parts.elsewhere ?? (() => false),
+      mayRepeat: (job) => job.kind !== 'client' || (parts.mayRepeat?.(job.question) ?? true),
+      ended: (job, end, nowMs) => this.#ended(job, end, nowMs),
+      referred: (delegation, parent, reply, nowMs) => this.#keepDs(delegation, parent, reply, nowMs),
+    });
+    this.#walk.prime = (nowMs) => this.#prime(nowMs);
+  }
+
+  get outstanding(): number {
+    return this.#jobs.size;
+  }
+
+  /** Questions that can still be taken. */
+  get room(): number {
+    return Math.max(0, this.#limits.questions - this.#jobs.size);
+  }
+
+  has(question: Question): boolean {
+    return this.#jobs.size > 0 && this.#jobs.has(keyOf(question));
+  }
+
+  resolve(question: Question, token: number, nowMs: number): number {
+    const key = keyOf(question);
+    const joined = this.#jobs.get(key);
+    if (joined) return this.#join(joined, token);
+    if (question.class !== CLASS.IN) {
+      this.#parts.waiters.failed(token, EDE.NOT_SUPPORTED);
+      return RESOLVING;
+    }
+    if (this.room === 0 && !this.#shedOldest(nowMs)) return NO_ROOM;
+    const job = this.#open(question, key, nowMs);
+    this.#waiting.append(job, token);
+    this.#begin(job, nowMs);
+    return RESOLVING;
+  }
+
+  refresh(question: Question, nowMs: number): void {
+    // A luxury: it leaves a quarter of the room to those who wait.
+    if (question.class !== CLASS.IN || this.room <= this.#limits.questions >>> 2 || this.has(question)) return;
+    const job = this.#open(question, keyOf(question), nowMs);
+    job.background = true;
+    this.#begin(job, nowMs);
+  }
+
+  tick(nowMs: number): void {
+    this.#exchanges.tick(nowMs);
+    this.#walk.tick(nowMs);
+    for (const job of this.#jobs.values()) {
+      if (nowMs >= job.budget.endsMs) {
+        job.budget.takeQuery(nowMs);
+        this.#walk.abandon(job, 'budget', job.ede >= 0 ? job.ede : EDE.NO_REACHABLE_AUTHORITY, nowMs);
+      } else if (!job.slowTold && nowMs >= job.startedMs + this.#limits.slowMs) this.#waiting.tellSlow(job);
+    }
+    this.#counters.outstanding(this.#jobs.size);
+    this.#exchanges.flush();
+  }
+
+  /** Everyone who waits is failed, so close the source before the transports that carry the replies. */
+  close(): void {
+    const nowMs = this.#parts.clock.nowMs();
+    for (const job of [...this.#jobs.values()]) this.#walk.abandon(job, 'shed', EDE.NOT_READY, nowMs);
+    this.#exchanges.close();
+  }
+
+  #open(question: Question, key: string, nowMs: number): Job {
+    const budget = new Budget(this.#budget, nowMs);
+    const job = new Job('client', key, nameOfQuestion(question), question.type, budget, 0, nowMs, this.#walk);
+    job.question.copyFrom(question);
+    this.#jobs.set(key, job);
+    return job;
+  }
+
+  #begin(job: Job, nowMs: number): void {
+    // What the parent said with its referral is the answer to this question (RFC 4035 §3.1.4.1).
+    if (job.type === TYPE.DS && this.#parts.infra.readDs(job.name, nowMs, this.#answer)) {
+      describe(this.#answer);
+      this.#counters.outcome(this.#answer.kind === 0 ? 'answer' : 'nodata');
+      this.#deliver(job, nowMs);
+      return;
+    }
+    this.#walk.begin(job, nowMs);
+  }
+
+  #prime(nowMs: number): void {
+    const budget = new Budget(this.#budget, nowMs);
+    this.#walk.begin(new Job('prime', '', ROOT_NAME, TYPE.NS, budget, 0, nowMs, this.#walk), nowMs);
+  }
+
+  #join(job: Job, token: number): number {
+    if (job.waiters >= this.#limits.waiters) return NO_ROOM;
+    if (job.slowTold) {
+      // It has been taking long already: the same holds for who comes now.
+      if (this.#waiting.slow(token)) return RESOLVING;
+      if (job.done) return NO_ROOM;
+    }
+    this.#waiting.append(job, token);
+    return RESOLVING;
+  }
+
+  /** Newest first: the oldest question is given up for a new one; whoever asked it has mostly given up as well. */
+  #shedOldest(nowMs: number): boolean {
+    const oldest = this.#jobs.values().next().value;
+    if (oldest === undefined || nowMs - oldest.startedMs < this.#limits.shedAfterMs) return false;
+    this.#walk.abandon(oldest, 'shed', EDE.NOT_READY, nowMs);
+    return true;
+  }
+
+  // ── what comes of it ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  #ended(job: Job, end: End, nowMs: number): void {
+    if (job.kind !== 'client') return;
+    const { question } = job;
+    const answer = this.#answer;
+    if (end.outcome === 'budget' && job.budget.exhausted) this.#counters.exhausted(job.budget.exhausted);
+    if (end.rcode === RCODE.SERVFAIL) {
+      this.#fail(job, end, nowMs);
+      return;
+    }
+    const parts = { rcode: end.rcode, answer: job.answer, authority: job.authority };
+    if (!assemble(parts, question, this.#normalizer, answer) || answer.kind === FAILURE) {
+      this.#fail(job, { ...end, outcome: 'servers-fail', ede: EDE.OTHER }, nowMs);
+      return;
+    }
+    // The chain goes on with the alias, which leads to a zone that goes another way.
+    if (end.incomplete) answer.incomplete = true;
+    this.#counters.outcome(end.outcome);
+    this.#deliver(job, nowMs);
+  }
+
+  #deliver(job: Job, nowMs: number): void {
+    const answer = this.#answer;
+    job.done = true;
+    this.#parts.onAnswer(job.question, answer, nowMs, job);
+    this.#jobs.delete(job.key);
+    const first = this.#waiting.detach(job);
+    job.generation++;
+    this.#waiting.answered(first, answer);
+  }
+
+  #fail(job: Job, { outcome, ede }: End, nowMs: number): void {
+    this.#counters.outcome(outcome);
+    const shed = outcome === 'shed';
+    const kind = shed
+      ? ITERATE_FAILED_SHED
+      : outcome === 'no-reachable-server'
+        ? ITERATE_FAILED_TIMEOUT
+        : ITERATE_FAILED_ANSWERED;
+    this.#parts.onFailure(job.question, ede, nowMs, kind, job);
+    this.#jobs.delete(job.key);
+    const first = this.#waiting.detach(job);
+    job.generation++;
+    this.#waiting.failed(first, ede);
+  }
+
+  /** RFC 4035 §3.1.4: a referral of a signed zone says whether there are DS records, and proves it where there are none. */
+  #keepDs(delegation: Delegation, parent: Delegation, reply: Reply, nowMs: number): void {
+    void parent;
+    void delegation;
+    void reply;
+    void nowMs;
+  }
+}
+
+function keyOf(question: Question): string {
+  const bits = (question.dnssecOk ? 1 : 0) | (question.checkingDisabled ? 2 : 0);
+  return `${question.type} ${question.class} ${bits} ${nameOfQuestion(question)}`;
+}

@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { askUdp, type Reply } from '../support/dns-client.ts';
+import { type Internet, internetMissing, startInternet } from '../support/internet/internet.ts';
+import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
+
+const missing = internetMissing();
+if (missing !== undefined) console.warn(`Finding answers from the root down is not tested: ${missing}.`);
+
+const RCODES: Readonly<Record<string, number>> = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3 };
+
+/**
+ * What each misbehaving server may receive because of one question: what the best of Unbound 1.17, BIND 9.18 and PowerDNS
+ * Recursor 4.8 sends it (in the same network), and one more; and the rcodes that are right.
+ */
+const MISBEHAVING: Readonly<Record<string, { most: number; rcodes: readonly string[]; ask?: string }>> = {
+  victim: { most: 2, rcodes: ['NOERROR'] },
+  silent: { most: 2, rcodes: ['SERVFAIL'] },
+  refused: { most: 2, rcodes: ['SERVFAIL'] },
+  servfail: { most: 2, rcodes: ['SERVFAIL'] },
+  formerr: { most: 3, rcodes: ['SERVFAIL'] },
+  noedns: { most: 3, rcodes: ['NOERROR'] },
+  bareformerr: { most: 3, rcodes: ['NOERROR'] },
+  ignoresedns: { most: 2, rcodes: ['NOERROR'] },
+  dropsedns: { most: 2, rcodes: ['NOERROR', 'SERVFAIL'] },
+  badvers: { most: 2, rcodes: ['NOERROR'] },
+  lowercase: { most: 2, rcodes: ['NOERROR'] },
+  tcponly: { most: 3, rcodes: ['NOERROR'] },
+  tcnotcp: { most: 2, rcodes: ['SERVFAIL'] },
+  garbage: { most: 2, rcodes: ['SERVFAIL'] },
+  cut: { most: 2, rcodes: ['SERVFAIL'] },
+  forgedfirst: { most: 2, rcodes: ['NOERROR'] },
+  noaa: { most: 2, rcodes: ['NOERROR', 'SERVFAIL'] },
+  upward: { most: 2, rcodes: ['SERVFAIL'] },
+  sideways: { most: 2, rcodes: ['SERVFAIL'] },
+  selfward: { most: 2, rcodes: ['NOERROR', 'SERVFAIL'] },
+  poison: { most: 2, rcodes: ['NOERROR'] },
+  qminnx: { most: 3, rcodes: ['NOERROR', 'NXDOMAIN'], ask: 'deep.er' },
+  qminrefused: { most: 3, rcodes: ['NOERROR'], ask: 'deep.er' },
+  slow: { most: 2, rcodes: ['NOERROR'] },
+  otheraddress: { most: 2, rcodes: ['SERVFAIL'] },
+  deeper: { most: 9, rcodes: ['NOERROR', 'SERVFAIL'], ask: 'a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z' },
+  glueless: { most: 7, rcodes: ['SERVFAIL'], ask: 'a.b' },
+  cnameforever: { most: 13, rcodes: ['SERVFAIL'] },
+  cnamelong: { most: 5, rcodes: ['NOERROR', 'SERVFAIL'] },
+  nxns: { most: 2, rcodes: ['SERVFAIL'], ask: 'a.b' },
+  nxnsdead: { most: 3, rcodes: ['SERVFAIL'], ask: 'a.b' },
+};
+
+describe.skipIf(missing !== undefined)('with `resolve`, answers are found from the root down', () => {
+  let internet: Internet;
+  let server: SekishoServer;
+  beforeAll(async () => {
+    internet = await startInternet({ bulk: 24 });
+    server = await startSekisho({ config: { resolve: {}, plugins: {} } });
+  });
+  afterAll(async () => {
+    await server?.stop();
+    await internet?.stop();
+  });
+
+  const ask = (name: string, type = 'A'): Promise<Reply> =>
+    askUdp({ name: name.replace(/(.)\.$/, '$1'), type, dnssecOk: true }, { port: server.port, timeoutMs: 12_000 });
+  const received = (name: string): number => {
+    const { udp, tcp } = internet.received(name);
+    return udp + tcp;
+  };
+
+  it('gives the rcode that is right, whatever is peculiar about the zone', async () => {
+    // Without validation a zone whose signatures are wrong is answered as it is.
+    const plain = internet.expected.filter(({ rcode, note }) => rcode !== 'SERVFAIL' || /lame|NS |loop/.test(note));
+    const wrong: string[] = [];
+    for (const { name, type, rcode, note } of plain) {
+      const got = await ask(name, type);
+      if (got.rcode !== RCODES[rcode]) wrong.push(`${name} ${type} (${note}): ${got.rcode}, not ${rcode}`);
+    }
+    expect(wrong).toEqual([]);
+    expect(plain.length).toBeGreaterThan(60);
+  });
+
+  it('causes no more queries at servers that misbehave than the best peer and one', async () => {
+    const wrong: string[] = [];
+    for (const [name, { most, rcodes, ask: label = 'www' }] of Object.entries(MISBEHAVING)) {
+      const before = received(name);
+      const { rcode } = await ask(`${label}.${name}.net`);
+      // Counters are written five times a second.
+      await new Promise((resolve) => setTimeout(resolve, 450));
+      const sent = received(name) - before;
+      if (sent > most) wrong.push(`${name} received ${sent} queries, more than ${most}`);
+      if (!rcodes.some((each) => RCODES[each] === rcode)) wrong.push(`${name}: rcode ${rcode}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  it('sends the victim of an NXNS referral no more than six queries', async () => {
+    const before = received('victim');
+    await ask('fresh.name.nxns.net');
+    await new Promise((resolve) => setTimeout(resolve, 450));
+    expect(received('victim') - before).toBeLessThanOrEqual(6);
+  });
+
+  it('lets nobody speak for names of others', async () => {
+    await ask('www.poison.net');
+    const { rcode, answers } = await ask('www.victim.net');
+    expect(rcode).toBe(0);
+    expect(answers.map((answer) => 'data' in answer && answer.data)).toEqual(['192.0.2.80']);
+  });
+
+  it('says with an extended error that nobody could be reached', async () => {
+    const { rcode, extendedErrors } = await ask('www.no-addresses.com');
+    expect(rcode).toBe(2);
+    expect(extendedErrors).toContain(22);
+  });
+});
