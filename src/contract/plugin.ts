@@ -91,7 +91,7 @@ export { networkAround } from '../address/network-around.ts';
 export { PrefixSet } from '../address/prefix-set.ts';
 export type { AuditEntry, Auditor } from '../audit/entry.ts';
 /** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
-export { NO_ADDRESS, PURPOSE, readOf, readWhereAddresses } from '../audit/personal-read.ts';
+export { changeBy, NO_ADDRESS, PURPOSE, readOf, readWhereAddresses } from '../audit/personal-read.ts';
 export type { RouteAudit } from '../audit/route-declaration.ts';
 /** Coded errors of a plugin's own (`errorsOf`), and those that every room has: HTTP status, exit code and remedy travel with each. */
 export { type Catalogue, type ErrorEntry, errorsOf, errorText, generalError, SekishoError } from '../errors/errors.ts';
@@ -385,6 +385,11 @@ export interface ControlContext<Options> {
   readonly lists: readonly ListFacts[];
   readonly log: Logger;
   readonly clock: Clock;
+  /**
+   * `work` runs each `ms`, until what is returned is called or the plugin is closed: what a test drives with its clock. It keeps no
+   * process alive. What it throws ends the process: catch what may fail.
+   */
+  every(ms: number, work: () => void): () => void;
   /** Where notices to subscribers are kept; undefined where the configuration knows no subscribers. */
   readonly notices: NoticeDesk | undefined;
   /** The same as in `DataContext`: tables that workers look into can be built here. */

@@ -32,6 +32,7 @@ import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
 import { ViewTable } from '../views/view-table.ts';
+import { textToName } from '../wire/name.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
@@ -193,6 +194,7 @@ async function serve(): Promise<void> {
       ...wiring,
       servers,
       ...(group && { labels: labelsOf(group) }),
+      ...(group?.kind === 'stub' && { stub: textToName(group.zone ?? '.') }),
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
       lowerCaseZones: config.upstream.lowerCaseZones,
     });

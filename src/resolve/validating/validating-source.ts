@@ -34,6 +34,7 @@ import {
   type StepReply,
   type Verdict,
 } from '../validate/verdict.ts';
+import { ZoneTrustStore } from '../validate/zone-trust.ts';
 import type { DearChecks } from './dear-checks.ts';
 import { InnerTokens } from './inner-tokens.ts';
 import { copyAnswer, KeptAnswer, ServedAnswers } from './served-answer.ts';
@@ -118,6 +119,8 @@ export class ValidatingSource implements Source, Waiters {
   readonly #free: Job[] = [];
   readonly #byQuestion = new Map<number, Job>();
   readonly #part = new Question();
+  /** Trust as other partitions than the top level's see it (zones/partitions.ts): by the number of the partition. */
+  readonly #others = new Map<number, TrustParts>();
   readonly #served = new ServedAnswers();
   /** One for each depth of delivering: who is answered may ask again, and be answered at once. */
   readonly #scratch: Answer[] = [new Answer()];
@@ -142,6 +145,7 @@ export class ValidatingSource implements Source, Waiters {
   /** Trust in zones was withdrawn or given (new anchors, negative trust anchors): what is under way goes on with what it had. */
   forgetTrust(): void {
     this.#parts.trust.store.clear();
+    this.#others.clear();
   }
 
   // ── the wrapped source's reports, each right before `answered` or `failed` ──────────────────────────────────────────
@@ -239,7 +243,7 @@ export class ValidatingSource implements Source, Waiters {
     const { name, nameLength, type } = job.question;
     job.budget = new AllowedValidation(this.#parts.allowance);
     const question = { name: name.slice(0, nameLength), type };
-    job.validation = new Validation(this.#parts.trust, question, sets, this.#seconds(), job.budget);
+    job.validation = new Validation(this.#trustFor(job.question), question, sets, this.#seconds(), job.budget);
     this.#go(job, job.validation.start(), answer, nowMs);
   }
 
@@ -298,10 +302,32 @@ export class ValidatingSource implements Source, Waiters {
     });
   }
 
+  /** What some servers say of a zone's keys, or fail to say, is nothing for those who ask others. */
+  #trustFor({ partition }: Question): TrustParts {
+    const { trust } = this.#parts;
+    if (partition === 0) return trust;
+    const known = this.#others.get(partition);
+    if (known !== undefined) return known;
+    const { keys, limits, insecurePoint } = trust;
+    const own: TrustParts = {
+      // Anchors may change.
+      get anchors() {
+        return trust.anchors;
+      },
+      store: new ZoneTrustStore(PARTITION_TRUST_BYTES),
+      keys,
+      limits,
+      insecurePoint,
+    };
+    this.#others.set(partition, own);
+    return own;
+  }
+
   /** DS or DNSKEY: from the cache, or asked for. */
   #fetchPart(job: Job, { name, type }: AskStep, nowMs: number): StepReply | typeof WAIT {
     const question = this.#part;
     setQuestion(question, name, type, this.#parts.hashKey);
+    question.partition = job.question.partition;
     const held = this.#parts.cached(question, nowMs);
     if (held !== undefined) return held;
     this.#counters.values[this.#counters.questions]! += 1;
@@ -477,6 +503,8 @@ export class ValidatingSource implements Source, Waiters {
   }
 }
 
+/** What is known of zones in each partition of a view, in bytes. */
+const PARTITION_TRUST_BYTES = 4 * 1024 * 1024;
 /** The step's answer will come. */
 const WAIT = Symbol('wait');
 
