@@ -144,6 +144,8 @@ export interface Opened<Desk = unknown> {
   routes?(app: FastifyInstance): void;
   /** Somebody asks for the numbers: bring up to date those that are not counted as things happen. */
   measure?(): void;
+  /** A packet thread has something to say to this feature (`tell` of process/worker.ts); `worker` is its number. */
+  heard?(value: unknown, worker: number): void;
   /** Sentences for `sekisho status`: what stands until a person does something about it. */
   warnings?(): readonly string[];
 }

@@ -171,6 +171,7 @@ async function serve(): Promise<void> {
     metrics,
     hashKey: setup.hashKey,
     nudge: io.nudge,
+    tell: (feature, value) => tell({ type: 'told', feature, value }),
   });
   const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
   const wiring = {
