@@ -62,6 +62,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
+import type { CommandLoader } from '../commands/command.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
@@ -113,6 +114,8 @@ export {
   ACTION_NODATA,
   ACTION_NXDOMAIN,
   ACTION_PASSTHRU,
+  ACTION_REFUSED,
+  ACTION_SERVFAIL,
   ACTION_TCP_ONLY,
   DATA_RDATA_AT,
   DATA_TTL_AT,
@@ -475,6 +478,11 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
    * rules with `carryRules`.
    */
   readonly carriesMeasures?: boolean;
+  /**
+   * Commands of the command line, by name, each brought in when it is used (`sekisho/plugin/commands`). They ask the plugin's routes. A name
+   * that Sekisho has already is not taken.
+   */
+  readonly commands?: { readonly [name: string]: CommandLoader };
   /**
    * Why no view can switch it off or make it a dry run, as the end of a sentence that begins with its name. Without it a view can:
    * then its `packet`, `query`, `answer` and `observe` hooks do not run for the view's clients, or their verdicts are counted and what

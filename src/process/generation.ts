@@ -122,6 +122,7 @@ export class Generation {
         iterate,
         shared,
         publications,
+        told: (feature, value, worker) => features.heard(feature, value, worker),
       });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError

@@ -43,7 +43,7 @@ export interface SekishoOptions {
   env?: Record<string, string>;
   /** It is ready when it answers this name, as the forwarders that it is compared with; default: when `/readyz` says so. */
   probeName?: string;
-  /** How long it may take to serve (default 15 s). */
+  /** How long it may take to serve (default 60 s: a machine may be busy). */
   readyTimeoutMs?: number;
 }
 

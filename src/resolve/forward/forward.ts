@@ -39,7 +39,8 @@ import {
   setEdns,
   writeQuery,
 } from './query-message.ts';
-import { type Server, type ServerConfig, UpstreamServers } from './servers.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { MOSTLY_REFUSES, type Server, type ServerConfig, UpstreamServers } from './servers.ts';
 import { AUTHORITATIVE, REFERRAL, StubAnswers } from './stub-answer.ts';
 import { MAX_TRIES, type Task, TaskPool, type Try } from './tasks.ts';
 import { TcpClient } from './tcp-client.ts';
@@ -140,6 +141,7 @@ export class ForwardSource implements Source, DatagramSink {
   /** The probe of each server, where one is under way. */
   readonly #probes: (Task | undefined)[];
   readonly #waiting: WaitingList;
+  readonly #retries = new RetryBudget();
   readonly #nearMisses = new NearMisses();
   readonly #normalizer: Normalizer;
   readonly #stub: StubAnswers | undefined;
@@ -456,6 +458,7 @@ export class ForwardSource implements Source, DatagramSink {
       return;
     }
     this.servers.judged(server, true);
+    this.#retries.answered();
     this.#noteAbilities(task, server, nowMs);
     // RFC 6891 §6.2.2: it answers without EDNS what it did not understand with it.
     if ((task.withoutEdns & (1 << server.index)) !== 0 && server.usesEdns(nowMs)) server.forgoEdns(nowMs);
@@ -635,8 +638,8 @@ export class ForwardSource implements Source, DatagramSink {
     if (!enough && (task.tcpServer >= 0 || (task.refusedBy & (1 << last)) === 0)) return;
     const spent = enough || task.tryCount >= MAX_TRIES;
     const other = spent ? undefined : this.servers.choose(nowMs, task.tried, 1);
-    if (other && this.#mayRepeat(task)) this.#send(task, other, nowMs);
-    else if (isAboutName(rcode, ede) && this.#mayLowerCase(task, server) && this.#mayRepeat(task)) {
+    if (other && this.#mayRepeat(task, server, nowMs)) this.#send(task, other, nowMs);
+    else if (isAboutName(rcode, ede) && this.#mayLowerCase(task, server) && this.#mayRepeat(task, server, nowMs)) {
       // An authority may answer only to lower case, and a resolver on the way may pass the case on to it.
       task.lowerCase = true;
       task.refusedBy &= ~bit;
@@ -669,12 +672,22 @@ export class ForwardSource implements Source, DatagramSink {
     } else this.#timedOut(task, nowMs);
     if (task.refusals > 0) this.#fail(task, FAILED_ANSWERED, nowMs);
     else if (nowMs >= task.startedMs + this.#limits.deadlineMs) this.#fail(task, FAILED_TIMEOUT, nowMs);
-    else if (task.tryCount < MAX_TRIES && this.#mayRepeat(task)) this.#tryNext(task, nowMs);
+    else if (task.tryCount < MAX_TRIES && this.#mayRepeat(task, this.#lastAsked(task), nowMs))
+      this.#tryNext(task, nowMs);
     else this.#waitUntil(task, Number.POSITIVE_INFINITY);
   }
 
-  #mayRepeat(task: Task): boolean {
+  /** `server` did not answer, or with a failure. Where it does so to everybody it is to blame, and not the question. */
+  #mayRepeat(task: Task, server: Server, nowMs: number): boolean {
+    if (!server.doubted && server.refusals <= MOSTLY_REFUSES && !this.#retries.take(nowMs)) {
+      this.#values[this.#counters.retriesWithheld]! += 1;
+      return false;
+    }
     return this.#parts.mayRepeat?.(task.question) ?? true;
+  }
+
+  #lastAsked(task: Task): Server {
+    return this.servers.list[task.tries[task.tryCount - 1]!.server]!;
   }
 
   #timedOut(task: Task, nowMs: number): void {
