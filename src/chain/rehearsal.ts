@@ -83,7 +83,12 @@ export interface RehearsedReply {
 /** Where the source would ask, as the workers see it now. */
 export interface Upstreams {
   /** The way of `question`, e.g. `upstream`, and its servers: `address:port`, and whether any worker gets answers. */
-  way(question: Question): { readonly name: string; readonly servers: readonly { label: string; up: boolean }[] };
+  way(question: Question): {
+    readonly name: string;
+    readonly servers: readonly { label: string; up: boolean }[];
+    /** Where answers are found from the root down: what is known of the way, in words. */
+    readonly path?: string;
+  };
 }
 
 export interface RehearsalParts extends Pick<ChainParts, 'hashKey' | 'cookies' | 'ownAddresses'> {
@@ -304,8 +309,13 @@ function silentSource(chain: Chain, { upstreams }: RehearsalParts, { question: a
     // Whether some worker is asking this very question now is not known here.
     has: () => false,
     resolve(question, token) {
-      const { name, servers } = upstreams.way(question);
+      const { name, servers, path } = upstreams.way(question);
       const whose = otherName(question, asked);
+      if (path !== undefined) {
+        notes.asked = true;
+        notes.server('source', name, CONTINUE, `${whose}${path}`);
+        return RESOLVING;
+      }
       const labels = (up: boolean) => servers.filter((server) => server.up === up).map(({ label }) => label);
       const down = labels(false);
       if (down.length === servers.length) {

@@ -149,6 +149,12 @@ export class Explainer {
       way: (question) => {
         const group = this.#ways.groups[this.#ways.groupOf(question) - 1];
         const zone = this.#ways.configOf(question)?.zone;
+        if (group?.way.kind !== 'forward' && this.#generation.iterateDesk)
+          return {
+            name: 'resolve',
+            servers: [],
+            path: this.#generation.iterateDesk.path(question, this.#process.clock.nowMs()),
+          };
         if (group?.way.kind !== 'forward')
           return { name: 'upstream', servers: described(this.#generation.config.upstream.servers) };
         return { name: `zone ${zone}`, servers: described(group.way.servers, group.zone) };
@@ -237,11 +243,15 @@ export class Explainer {
 }
 
 /** What the client would get, in one sentence. */
-function outcomeText({ fate, decidedBy, reply }: Rehearsed): string {
+function outcomeText({ fate, decidedBy, reply, steps }: Rehearsed): string {
   const by = decidedBy === 'server' || decidedBy === 'zones' ? 'the server itself' : `${decidedBy}`;
   if (fate === 'dropped') return `dropped by ${by} without an answer`;
   if (fate === 'held') return `held by ${by} until it decides`;
   if (fate === 'asked') {
+    if (steps.some(({ place, who }) => place === 'source' && who === 'resolve')) {
+      const what = decidedBy === null ? 'to be found' : `sent by ${by} to another name, which is to be found`;
+      return `${what} from the root down; nothing was sent, so what the authorities answer is not known`;
+    }
     const where = decidedBy === null ? 'forwarded to an upstream' : `sent by ${by} to another name, which is forwarded`;
     return `${where}; what the upstream answers is not known before it is asked`;
   }

@@ -17,6 +17,7 @@ import { Publications } from '../feature/publications.ts';
 import { loadPlugin } from '../loading/plugins.ts';
 import type { RetiredMetrics } from '../metrics/prometheus.ts';
 import { Metrics } from '../metrics/registry.ts';
+import { IterateDesk } from '../resolve/iterate/iterate-desk.ts';
 import { createIterateMemory, type IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import { atMost } from '../time/at-most.ts';
 import { Listeners } from '../transports/listeners.ts';
@@ -36,6 +37,8 @@ export class Generation {
   readonly cache: CacheMemory;
   /** With `config.resolve`. */
   readonly iterate: IterateMemory | undefined;
+  /** The same, to be looked at and flushed. */
+  readonly iterateDesk: IterateDesk | undefined;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
@@ -61,6 +64,7 @@ export class Generation {
     this.listeners = listeners;
     this.cache = cache;
     this.iterate = iterate;
+    this.iterateDesk = iterate && config.resolve && new IterateDesk(iterate, config.resolve.hints, process.hashKey);
     this.shared = shared;
     this.publications = publications;
     this.metrics = metrics;

@@ -1,10 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ExplainResult, Status } from '../../src/admin/status.ts';
 import { askUdp, type Reply } from '../support/dns-client.ts';
 import { type Internet, internetMissing, startInternet } from '../support/internet/internet.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const missing = internetMissing();
 if (missing !== undefined) console.warn(`Finding answers from the root down is not tested: ${missing}.`);
+
+/** Asks the admin API of a server with the token that it wrote. */
+function adminOf({ folder, adminPort }: SekishoServer) {
+  const token = readFileSync(join(folder, 'data', 'admin.token'), 'utf8').trim();
+  const send = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const response = await fetch(`http://127.0.0.1:${adminPort}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    expect(response.status).toBe(200);
+    return (await response.json()) as T;
+  };
+  return {
+    get: <T>(path: string) => send<T>('GET', path),
+    post: <T>(path: string, body: unknown) => send<T>('POST', path, body),
+  };
+}
 
 const RCODES: Readonly<Record<string, number>> = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3 };
 
@@ -103,6 +124,28 @@ describe.skipIf(missing !== undefined)('with `resolve`, answers are found from t
     const { rcode, answers } = await ask('www.victim.net');
     expect(rcode).toBe(0);
     expect(answers.map((answer) => 'data' in answer && answer.data)).toEqual(['192.0.2.80']);
+  });
+
+  it('explains which way a question would go without sending anything, and forgets the way when told to', async () => {
+    await ask('www.d000003.net');
+    const admin = adminOf(server);
+    const sent = async () => (await admin.get<Status>('/v1/status')).resolve?.queries ?? 0;
+    const before = await sent();
+    const explain = async () => {
+      const path = '/v1/explain?name=new.d000003.net&type=A&client=127.0.0.1&reason=test';
+      const { steps, outcome } = await admin.get<ExplainResult>(path);
+      return { step: steps.find(({ place }) => place === 'source')?.reason, outcome };
+    };
+    expect((await explain()).step).toMatch(
+      /^way known: \. → net → d000003\.net; asked next: .*ns1\.host3\.net .*198\.18\.3\.1/,
+    );
+    expect((await explain()).outcome).toContain('nothing was sent');
+    expect(await sent()).toBe(before);
+
+    await admin.post('/v1/cache/flush', { name: 'd000003.net', subtree: true, reason: 'test' });
+    expect((await explain()).step).toMatch(/^way known: \. → net; asked next: /);
+    await ask('www.d000003.net');
+    expect(await sent()).toBeGreaterThan(before);
   });
 
   it('says with an extended error that nobody could be reached', async () => {
