@@ -5,6 +5,7 @@
  * of the lists: those of a configuration that is not to serve must not be in force for a moment.
  */
 import { AUDIT } from './audit-desk/feature.ts';
+import { DNSSEC } from './dnssec/feature.ts';
 import type { AnyFeature } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
@@ -23,6 +24,7 @@ export const FEATURES: readonly AnyFeature[] = [
   REPORT,
   NOTICE,
   ROUTER_FILTERS,
+  DNSSEC,
 ];
 
 /** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */

@@ -41,7 +41,7 @@ export function describe(query: Query, parts: DescribeParts): Explanation {
   const terms = client.terms === undefined ? 'no terms in force' : `terms ${client.terms}`;
   const said = Object.entries(client.consents).map(([purpose, state]) => `${purpose}: ${STATES[state]}`);
   const who = `${client.who}, ${terms}; ${said.join('; ')}`;
-  const wanted = listsFor[subscribers.purposesOf(subscribers.holderOf(query))]!;
+  const wanted = listsFor[subscribers.purposesOf(subscribers.holderOf(query))]! & query.lists;
   // Neither does an explanation look where there is no consent.
   if (wanted === 0) return nobody(`${who}; no list acts on what was consented to`);
   const current = lists.current;
@@ -74,7 +74,7 @@ export function describeAnswer(query: Query, verdict: Verdict | undefined, parts
   const { lists, subscribers, listsFor, describeSubscriber } = parts;
   const client = describeSubscriber?.(query);
   const holder = subscribers.holderOf(query);
-  const wanted = holder < 0 ? 0 : listsFor[subscribers.purposesOf(holder)]!;
+  const wanted = holder < 0 ? 0 : listsFor[subscribers.purposesOf(holder)]! & query.lists;
   if (!client?.consents || wanted === 0 || !lists.current)
     return { reason: 'not inspected: what the answer leads to is not looked up without consent' };
   if (verdict === undefined) return { reason: 'what the answer leads to is looked up once it is there' };

@@ -94,6 +94,13 @@ export default definePlugin({
       return counter('hits', 'Names found, by list and by what followed.', { list: name, action });
     });
 
+    /** The same where this plugin is a dry run in the view. */
+    const onlyCounted = facts.map(({ name, category }) =>
+      categoryBit(category) === 0
+        ? -1
+        : counter('hits', 'Names found, by list and by what followed.', { list: name, action: 'dry-run' }),
+    );
+
     const targets = new Targets();
     /** Whom the query hook has last let go without a look: packets answered at once need not be asked about again. */
     const passedOn = { id: -1, port: 0, hashLow: 0, hashHigh: 0 };
@@ -108,7 +115,8 @@ export default definePlugin({
           counters[notInspected[subscribers.reason]!]! += 1;
           return passOn(query);
         }
-        const wanted = listsFor[subscribers.purposesOf(holder)]!;
+        // A view takes lists away; what is left of consent stays as it is.
+        const wanted = listsFor[subscribers.purposesOf(holder)]! & query.lists;
         if (wanted === 0) {
           counters[notInspected[NO_CONSENT]!]! += 1;
           return passOn(query);
@@ -120,7 +128,7 @@ export default definePlugin({
         const found = current.names.lookup(query.question, wanted);
         if (found === 0) return CONTINUE;
         const { name, nameLength } = query.question;
-        const blocking = act(holder, found, current, name, nameLength);
+        const blocking = act(query, holder, found, current, name, nameLength);
         return blocking < 0 ? CONTINUE : responder.block(query, facts[blocking]!.category);
       },
       answer(query) {
@@ -129,7 +137,7 @@ export default definePlugin({
         if (query.cacheResult === CACHE_HIT && wasPassedOn(query)) return CONTINUE;
         // Asked again, because the answer may have been waited for: an opt-out acts on it.
         const holder = subscribers.holderOf(query);
-        const wanted = holder < 0 ? 0 : listsFor[subscribers.purposesOf(holder)]!;
+        const wanted = holder < 0 ? 0 : listsFor[subscribers.purposesOf(holder)]! & query.lists;
         const current = lists.current;
         if (wanted === 0 || current === undefined || !mayLeadOn(query)) return CONTINUE;
         return answerWith(query, holder, wanted, current);
@@ -176,22 +184,30 @@ export default definePlugin({
         const found = names.lookupAlias(bytes, labelStarts, labelCount, wanted, query.question.type) & asked;
         if (found === 0) continue;
         asked &= ~found;
-        const blocking = act(holder, found, current, bytes, length);
+        const blocking = act(query, holder, found, current, bytes, length);
         if (blocking >= 0) return responder.block(query, facts[blocking]!.category);
       }
       return CONTINUE;
     }
 
     /** Count and record what was found of a name. Gives the list that blocks it, or -1. */
-    function act(holder: number, found: number, { names }: LoadedLists, name: Uint8Array, nameLength: number): number {
+    function act(
+      { dryRun: countsOnly }: Query,
+      holder: number,
+      found: number,
+      { names }: LoadedLists,
+      name: Uint8Array,
+      nameLength: number,
+    ): number {
       let blocking = -1;
       for (let list = 0; list < facts.length; list++) {
         if ((found & (1 << list)) === 0) continue;
         // A feed in the form of an RPZ may except a name from a wildcard of its own.
         if (names.matchOf(list) && names.action === ACTION_PASSTHRU) continue;
-        counters[hits[list]!]! += 1;
+        if (countsOnly) counters[onlyCounted[list]!]! += 1;
+        else counters[hits[list]!]! += 1;
         if ((dryRun & (1 << list)) !== 0) continue;
-        ring?.push(holder, list, namesMayBeKept() ? name : undefined, nameLength);
+        if (!countsOnly) ring?.push(holder, list, namesMayBeKept() ? name : undefined, nameLength);
         if (blocking < 0 && (confirmed & (1 << list)) !== 0 && responder.actionFor(facts[list]!.category) !== undefined)
           blocking = list;
       }

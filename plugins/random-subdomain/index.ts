@@ -113,6 +113,7 @@ const held = new Map<string, SharedArrayBuffer>();
 export default definePlugin({
   name: 'random-subdomain',
   stage: 'policy',
+  sameInAllViews: 'is about what is sent to the authorities of a zone, whoever asked for it',
   carriesMeasures: true,
   summary: 'limits misses of zones whose authority is in trouble, save for names known to exist',
   options,

@@ -35,6 +35,7 @@ export function explain(query: Query, lists: LoadedLists | undefined, parts: Exp
   if (lists === undefined) return { reason: 'the lists are not loaded yet' };
   view.readQuestion(query);
   policies.look();
+  policies.narrow(query.lists);
   const known = Number.isFinite(clock.termMs());
   const said: string[] = [];
   const matches: RuleMatch[] = [];
@@ -48,7 +49,8 @@ export function explain(query: Query, lists: LoadedLists | undefined, parts: Exp
     const earlier = namesOf(policies, answerHolders & policies.acting & ((1 << policy.list) - 1));
     const what = `list '${policy.facts.name}': ${TRIGGERS[trigger]} rule '${rule}', action ${actionText(policy, action)}`;
     let why = '';
-    if ((policies.inForce & (1 << policy.list)) === 0)
+    if ((query.lists & (1 << policy.list)) === 0) why = " — does not act: the client's view is without it";
+    else if ((policies.inForce & (1 << policy.list)) === 0)
       why = known
         ? ' — does not act: its ground has expired'
         : ' — does not act: its ground has an end, and the clock is in doubt (sekisho time)';

@@ -82,6 +82,7 @@ export default definePlugin({
       explain: (query, hook, verdict) => {
         const { current } = inForce;
         if (current) learn(current);
+        policies.narrow(query.lists);
         const parts = { policies, matcher, view, answerHolders, clock };
         return hook === 'answer' ? explainAnswer(verdict, parts) : explain(query, current, parts);
       },
@@ -93,6 +94,7 @@ export default definePlugin({
       if (lists === undefined) return undefined;
       // Looked at here: handed to a function on each packet, the time would be boxed.
       if (query.nowMs >= policies.nextLookMs) policies.look();
+      policies.narrow(query.lists);
       // Policy speaks about class IN alone.
       if (policies.inForce === 0 || query.question.class !== CLASS.IN) return undefined;
       if (lists !== known) learn(lists);
@@ -131,7 +133,7 @@ export default definePlugin({
     function carryOut(query: Query, position: number, lists: LoadedLists): Verdict {
       const { policy, trigger, action } = matcher;
       if (policy === undefined) return CONTINUE;
-      counters[policies.hit(policy, trigger, action)]! += 1;
+      if (!query.dryRun) counters[policies.hit(policy, trigger, action)]! += 1;
       return responder.carryOut(query, position, lists.zones[policy.list]);
     }
   },

@@ -78,13 +78,16 @@ const LOOK_MS = 1_000;
 export class Policies {
   /** In the order of the configuration; undefined for lists of another category, which are never looked into here. */
   readonly byList: readonly (Policy | undefined)[];
-  /** Lists in force at the moment last told to `at`. */
+  /** Lists in force for the query in hand (`narrow`). */
   inForce = 0;
   /** Those of them that act rather than count. */
   acting = 0;
   /** When to look again, monotonic milliseconds: `look` is to be called from then on. */
   nextLookMs = Number.NEGATIVE_INFINITY;
   readonly #clock: Clock;
+  /** The same without a look at the query's view. */
+  #allInForce = 0;
+  #allActing = 0;
 
   constructor(facts: readonly ListFacts[], clock: Clock, counter: DataContext<unknown>['counter']) {
     this.byList = facts.map((list, i) => (list.category === 'policy' ? policy(list, i, counter) : undefined));
@@ -92,10 +95,16 @@ export class Policies {
     this.look();
   }
 
-  /** Bring `inForce` and `acting` up to date. While the time is in doubt nothing that has an end acts. */
+  /** Only lists of this mask count from here on: those that apply in the query's view. */
+  narrow(lists: number): void {
+    this.inForce = this.#allInForce & lists;
+    this.acting = this.#allActing & lists;
+  }
+
+  /** Find out which lists are in force; `narrow` follows. While the time is in doubt nothing that has an end acts. */
   look(): void {
-    this.inForce = 0;
-    this.acting = 0;
+    this.#allInForce = 0;
+    this.#allActing = 0;
     const termMs = this.#clock.termMs();
     const known = termMs < Number.POSITIVE_INFINITY;
     let nextMs = LOOK_MS;
@@ -105,8 +114,8 @@ export class Policies {
         policy.ended = known;
         continue;
       }
-      this.inForce |= 1 << policy.list;
-      if (!policy.counts) this.acting |= 1 << policy.list;
+      this.#allInForce |= 1 << policy.list;
+      if (!policy.counts) this.#allActing |= 1 << policy.list;
       nextMs = Math.min(nextMs, policy.endsAtMs - termMs);
     }
     this.nextLookMs = this.#clock.nowMs() + nextMs;

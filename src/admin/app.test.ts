@@ -37,6 +37,7 @@ const status: Status = {
   listeners: [{ address: '127.0.0.1:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
   resolve: null,
   upstreams: [{ address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 }],
+  views: [],
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
   cache: { entries: 1, usedBytes: 200, sizeBytes: 2 ** 28, hits: 3, misses: 4, stale: 0 },
   leases: null,
@@ -66,6 +67,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
       name,
       type: String(type),
       client,
+      view: null,
       steps: [{ place: 'guard', who: 'access', verdict: 'refuse', reason: 'not in server.access' }],
       lists: [],
       decidedBy: 'access',
@@ -399,6 +401,7 @@ describe('/openapi.json', () => {
     ]);
     expect(api.paths['/v1/explain'].get.parameters.map(({ name }: { name: string }) => name).sort()).toEqual([
       'client',
+      'listener',
       'name',
       'reason',
       'type',

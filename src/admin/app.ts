@@ -20,7 +20,7 @@ import { typeName } from '../wire/constants.ts';
 import { cacheRoutes } from './cache.ts';
 import type { AdminDeps } from './deps.ts';
 import { adminError } from './errors.ts';
-import { parseExplainQuestion } from './explain-question.ts';
+import { parseExplainQuestion, parseListener } from './explain-question.ts';
 import { explainSchema, healthSchema, type ReloadResult, readySchema, reloadSchema, statusSchema } from './status.ts';
 import type { Tokens } from './tokens.ts';
 
@@ -164,7 +164,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     async () => deps.status(),
   );
 
-  app.get<{ Querystring: { name: string; type?: string; client: string; reason?: string } }>(
+  app.get<{ Querystring: { name: string; type?: string; client: string; listener?: string; reason?: string } }>(
     '/v1/explain',
     {
       config: {
@@ -191,6 +191,12 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
               maxLength: 64,
               description: 'IP address of the client that would ask.',
             },
+            listener: {
+              type: 'string',
+              minLength: 1,
+              maxLength: 64,
+              description: 'Address of `server.listen` that would be asked; the first one unless given.',
+            },
             reason: PURPOSE,
           },
         },
@@ -198,7 +204,8 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       },
     },
     async ({ query, identity }) => {
-      const question = parseExplainQuestion(query.name, query.type ?? 'A', query.client);
+      const listener = parseListener(query.listener, deps.config.server.listen);
+      const question = { ...parseExplainQuestion(query.name, query.type ?? 'A', query.client), listener };
       // It says whose the address is and what that subscriber consents to. Without subscribers it says neither.
       if (deps.config.subscribers)
         recordHere(

@@ -55,6 +55,16 @@ export const statusSchema = z.strictObject({
     })
     .nullable()
     .describe('Finding answers from the root down; null where the server forwards.'),
+  views: z
+    .array(
+      z.strictObject({
+        name: z.string(),
+        queries: count,
+        rcodes: z.record(z.string(), count).describe('Replies by response code.'),
+        dryRun: z.record(z.string(), count).describe('By plugin: verdicts that were counted and not carried out.'),
+      }),
+    )
+    .describe('Views, in order.'),
   plugins: z
     .array(
       z.strictObject({
@@ -98,12 +108,18 @@ export const explainSchema = z.strictObject({
   name: z.string().describe('Name asked for, as text without the final dot.'),
   type: z.string().describe('Type asked for, e.g. `A`.'),
   client: z.string().describe('Address that would ask.'),
+  view: z
+    .string()
+    .nullable()
+    .describe('The view that client and listener are in; null where they are in none and meet the top level.'),
   steps: z
     .array(
       z.strictObject({
         place: z
           .string()
-          .describe('Stage of the plugin, or `miss`, `answer`, `own names`, `cache`, `failures`, `source`, `fault`.'),
+          .describe(
+            'Stage of the plugin, or `view`, `miss`, `answer`, `own names`, `cache`, `failures`, `source`, `fault`.',
+          ),
         who: z.string().describe('Plugin, or part of the server.'),
         verdict: z
           .string()
@@ -157,6 +173,8 @@ export interface ExplainQuestion {
   readonly type: number;
   /** Address in canonical text. Valid. */
   readonly client: string;
+  /** Place in `server.listen` of the address that the query would come to. */
+  readonly listener: number;
 }
 
 export const reloadSchema = z.strictObject({

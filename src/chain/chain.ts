@@ -24,8 +24,10 @@ import {
 } from '../contract/plugin.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
+import type { ViewTable } from '../views/view-table.ts';
 import type { Answer } from '../wire/answer.ts';
-import { EDE, FLAG_AD, FLAG_TC, RCODE, TYPE } from '../wire/constants.ts';
+import { EDE, FLAG_AD, FLAG_TC, isBogus, RCODE, TYPE } from '../wire/constants.ts';
+import { cutTtls } from '../wire/cut-ttls.ts';
 import {
   CACHE_FAILURE,
   CACHE_HIT,
@@ -56,7 +58,7 @@ import {
 import type { ServerCookies } from '../wire/server-cookies.ts';
 import { TRANSPORT_TABLE } from '../wire/transports.ts';
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
-import type { Ways } from '../zones/ways.ts';
+import type { Partitions } from '../zones/partitions.ts';
 import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { OwnAddresses } from './own-addresses.ts';
@@ -77,8 +79,10 @@ export interface ChainParts {
   readonly ownNames: Pick<OwnNames, 'decide'>;
   readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
   readonly failures: Pick<FailureTable, 'active'>;
-  /** Zones whose records are here (zones/ways.ts). */
-  readonly localZones?: Pick<Ways, 'decide'> | undefined;
+  /** Zones whose records are here (zones/partitions.ts). */
+  readonly localZones?: Pick<Partitions, 'decide'> | undefined;
+  /** Who gets which view; undefined where the configuration has none. */
+  readonly views?: ViewTable | undefined;
   readonly suspended: SuspendedQueries;
   readonly metrics: Metrics;
   readonly clock: Clock;
@@ -101,6 +105,7 @@ export class Chain implements Waiters {
   readonly #cache: ChainParts['cache'];
   readonly #failures: ChainParts['failures'];
   readonly #localZones: ChainParts['localZones'];
+  readonly #views: ViewTable | undefined;
   readonly #cookies: ServerCookies | undefined;
   readonly #ownAddresses: OwnAddresses | undefined;
   readonly #suspended: SuspendedQueries;
@@ -114,12 +119,13 @@ export class Chain implements Waiters {
   readonly #tickets = new Map<number, { generation: number; deadlineMs: number }>();
 
   constructor(parts: ChainParts) {
-    this.#hooks = new PluginHooks(parts.plugins, parts.metrics, parts.log);
+    this.#hooks = new PluginHooks(parts.plugins, parts.metrics, parts.log, parts.views?.configs);
     this.#counters = new QueryCounters(parts.metrics);
     this.#ownNames = parts.ownNames;
     this.#cache = parts.cache;
     this.#failures = parts.failures;
     this.#localZones = parts.localZones;
+    this.#views = parts.views;
     this.#cookies = parts.cookies;
     this.#ownAddresses = parts.ownAddresses;
     this.#suspended = parts.suspended;
@@ -132,6 +138,10 @@ export class Chain implements Waiters {
   handle(query: Query): boolean {
     this.#counters.received(query);
     query.reset();
+    if (this.#views !== undefined) {
+      this.#views.enter(query);
+      this.#views.received(query);
+    }
     this.#hooks.beginQuery();
     try {
       return this.#settle(query, this.#decide(query));
@@ -202,10 +212,11 @@ export class Chain implements Waiters {
   failed(token: number, ede: number): void {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
-      if (!this.#completion.stale(token, query)) this.#completion.failed(query, ede);
+      // RFC 8767 is for answers that cannot be had, not for those that are false.
+      if (isBogus(ede) || !this.#completion.stale(token, query)) this.#completion.failed(query, ede);
       this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
-      if (!this.#serveStale(query)) {
+      if (isBogus(ede) || !this.#serveStale(query)) {
         beginReply(query, RCODE.SERVFAIL);
         query.ede = ede;
       }
@@ -246,8 +257,10 @@ export class Chain implements Waiters {
     const query = this.#restore(ticket.token, this.#undeferred);
     if (query) {
       try {
-        if (write) write(query);
-        this.#sendResumed(query, verdict === CONTINUE ? this.#decideFrom(query, query.resumeAt) : verdict);
+        const counted = this.#hooks.isDryRun(query.resumeAt - 1, query, verdict);
+        const goesOn = verdict === CONTINUE || counted;
+        if (write && !counted) write(query);
+        this.#sendResumed(query, goesOn ? this.#decideFrom(query, query.resumeAt) : verdict);
       } catch (error) {
         if (this.#contain(query, error)) this.#deliver(query);
       }
@@ -332,7 +345,7 @@ export class Chain implements Waiters {
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
     const failure = this.#failures.active(query.question, query.nowMs);
     if (failure >= 0) {
-      if (this.#serveStale(query)) return ANSWER;
+      if (!isBogus(failure) && this.#serveStale(query)) return ANSWER;
       query.cacheResult = CACHE_FAILURE;
       beginReply(query, RCODE.SERVFAIL);
       query.ede = failure === EDE.OTHER ? EDE.CACHED_ERROR : failure;
@@ -376,6 +389,7 @@ export class Chain implements Waiters {
   }
 
   #serveStale(query: Query): boolean {
+    if (!query.mayBeStale) return false;
     const found = this.#cache.serve(query, true);
     if (found !== CACHE_STALE && found !== CACHE_HIT) return false;
     query.cacheResult = found;
@@ -470,10 +484,17 @@ export class Chain implements Waiters {
 
   /** OPT, counters, observers. */
   #finish(query: Query): boolean {
+    if (query.view !== 0) this.#finishInView(query);
     finishReply(query);
     this.#counters.answered(query, this.#clockMs);
     this.#hooks.observe(query);
     return true;
+  }
+
+  #finishInView(query: Query): void {
+    const maxTtl = this.#views?.maxTtl(query) ?? Number.POSITIVE_INFINITY;
+    if (maxTtl !== Number.POSITIVE_INFINITY) cutTtls(query, maxTtl);
+    this.#views?.answered(query);
   }
 
   /** Add what the CNAME at the end of the reply leads to. Returns false where the query has to wait for it. */
@@ -549,6 +570,7 @@ export class Chain implements Waiters {
   /** The query behind `token`, ready to be answered; undefined where its client is gone. */
   #restore(token: number, query: Query = this.#resumed): Query | undefined {
     this.#suspended.restore(token, query, this.#key0, this.#key1);
+    this.#views?.enter(query);
     query.nowMs = this.#clockMs();
     if (query.cookieLength > 0) this.#cookies?.examine(query);
     this.#hooks.resumeQuery();

@@ -20,6 +20,7 @@ import {
   FLAG_RD,
   FLAG_TC,
   HEADER_BYTES,
+  isBogus,
   MAX_MESSAGE_BYTES,
   RCODE,
   TYPE,
@@ -31,7 +32,7 @@ import { readQuery } from '../wire/reader.ts';
 import { RecordCursor } from '../wire/records.ts';
 import { transportOf } from '../wire/transports.ts';
 import { addOwnedRecord, addRecordRange, beginReply, put16, writeHeader } from '../wire/writer.ts';
-import type { Ways } from '../zones/ways.ts';
+import type { Partitions } from '../zones/partitions.ts';
 import { NO_ROOM, type Source } from './source.ts';
 import type { SuspendedQueries } from './suspended.ts';
 
@@ -48,7 +49,7 @@ const MAX_ALIASES = 8;
 export interface CompletionParts {
   readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
   readonly failures: Pick<FailureTable, 'active'>;
-  readonly localZones?: Pick<Ways, 'decide'> | undefined;
+  readonly localZones?: Pick<Partitions, 'decide'> | undefined;
   readonly suspended: SuspendedQueries;
   readonly hashKey: readonly [number, number];
 }
@@ -111,7 +112,7 @@ export class CnameCompletion {
     }
     const failure = failures.active(target.question, query.nowMs);
     if (failure >= 0) {
-      if (!this.#appendStale(query)) serverFailure(query, failure);
+      if (isBogus(failure) || !this.#appendStale(query)) serverFailure(query, failure);
       return WHOLE;
     }
     const token = source === undefined ? -1 : suspended.hold(query);
@@ -200,10 +201,13 @@ export class CnameCompletion {
     target.nowMs = query.nowMs;
     readQuery(target, this.#parts.hashKey[0], this.#parts.hashKey[1]);
     target.question.dnssecOk = question.dnssecOk;
+    target.question.partition = question.partition;
+    target.mayBeStale = query.mayBeStale;
     return true;
   }
 
   #appendStale(query: Query): boolean {
+    if (!query.mayBeStale) return false;
     const found = this.#parts.cache.serve(this.#target, true);
     if (found !== CACHE_STALE && found !== CACHE_HIT) return false;
     this.#append(query, this.#target.reply, this.#target.replyLength, this.#target.rcode);

@@ -17,9 +17,11 @@ import {
 } from '../contract/plugin.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Metrics } from '../metrics/registry.ts';
+import type { ViewConfig } from '../views/view-config.ts';
 import type { Query } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 import { transportOf } from '../wire/transports.ts';
+import { ReplySnapshot } from './reply-snapshot.ts';
 
 /** One query in this many has its plugins' time taken. */
 const SAMPLE = 256;
@@ -49,6 +51,11 @@ class HookList<Hook> {
     this.owners.push(owner);
   }
 }
+
+/** How a plugin acts in a view. */
+const ACTS = 0;
+const OFF = 1;
+const DRY_RUN = 2;
 
 type DecidingHook = (query: Query) => Verdict;
 
@@ -85,9 +92,14 @@ export class PluginHooks {
   readonly #costSeconds: readonly number[];
   readonly #costSamples: readonly number[];
   readonly #lastFaultLogMs: number[];
+  /** By view, then by plugin: how it acts there. */
+  readonly #modes: readonly (readonly number[])[];
+  /** By view, then by plugin: the first of its counters of verdicts that were not carried out; -1 = none. */
+  readonly #dryRuns: readonly (readonly number[])[];
+  readonly #snapshot = new ReplySnapshot();
 
-  /** `plugins` in chain order. Throws TypeError where one has an async hook. */
-  constructor(plugins: readonly MountedPlugin[], metrics: Metrics, log: FaultLog) {
+  /** `plugins` in chain order. `views` may switch some off. Throws TypeError where one has an async hook. */
+  constructor(plugins: readonly MountedPlugin[], metrics: Metrics, log: FaultLog, views: readonly ViewConfig[] = []) {
     let guards = 0;
     plugins.forEach(({ plugin, hooks }, owner) => {
       refuseAsync(plugin, hooks);
@@ -124,6 +136,16 @@ export class PluginHooks {
       `Time spent in a plugin's hooks, on one query in ${SAMPLE}.`,
     );
     this.#costSamples = perPlugin('sekisho_plugin_cost_samples_total', "Queries on which a plugin's time was taken.");
+    const modeOf = (view: ViewConfig, name: string) =>
+      view.plugins[name] === 'off' ? OFF : view.plugins[name] === 'dry-run' ? DRY_RUN : ACTS;
+    this.#modes = views.map((view) => this.#names.map((name) => modeOf(view, name)));
+    this.#dryRuns = views.map((view) =>
+      this.#names.map((plugin) => {
+        if (modeOf(view, plugin) !== DRY_RUN) return -1;
+        const help = 'Verdicts of plugins that are a dry run in a view, which were not carried out.';
+        return metrics.counters('sekisho_view_dry_run_total', help, 'verdict', VERDICTS, { view: view.name, plugin });
+      }),
+    );
   }
 
   /** Some plugin asks the memory ahead for a batch. */
@@ -169,12 +191,12 @@ export class PluginHooks {
   }
 
   runPacket(i: number, query: Query): number {
-    return this.#run(this.#packet.hooks[i]!, this.#packet.owners[i]!, query);
+    return this.#runInView(this.#packet.hooks[i]!, this.#packet.owners[i]!, query);
   }
 
   runQuery(i: number, query: Query): number {
     this.currentQueryHook = i;
-    return this.#run(this.#query.hooks[i]!, this.#query.owners[i]!, query);
+    return this.#runInView(this.#query.hooks[i]!, this.#query.owners[i]!, query);
   }
 
   /** All miss hooks. Those that let the question pass are told when a later one does not. */
@@ -225,7 +247,7 @@ export class PluginHooks {
 
   runAnswer(i: number, query: Query): number {
     const owner = this.#answer.owners[i]!;
-    const verdict = this.#run(this.#answer.hooks[i]!, owner, query);
+    const verdict = this.#runInView(this.#answer.hooks[i]!, owner, query);
     if (verdict === DEFER) this.#complain(owner, 'an answer hook cannot defer');
     return verdict;
   }
@@ -235,6 +257,7 @@ export class PluginHooks {
     this.observing = true;
     for (let i = 0; i < hooks.length; i++) {
       const owner = owners[i]!;
+      if (query.view !== 0 && this.#modes[query.view - 1]![owner] === OFF) continue;
       this.#running = owner;
       const begin = this.#timing ? performance.now() : 0;
       hooks[i]!(query);
@@ -257,6 +280,36 @@ export class PluginHooks {
     // Its text is the plugin's, and may hold what the query held.
     this.#log.error({ plugin, fault: faultOf(error) }, 'a hook failed; its query is answered SERVFAIL');
     this.#log.debug?.({ plugin, message: faultText(error) }, 'a hook failed: message');
+  }
+
+  /**
+   * The query hook at `i` has said `verdict` of a query that it had put aside, and is a dry run in its view: that is counted, and the
+   * query goes on.
+   */
+  isDryRun(i: number, query: Query, verdict: Verdict): boolean {
+    if (query.view === 0) return false;
+    const cells = this.#dryRuns[query.view - 1]![this.#query.owners[i] ?? -1] ?? -1;
+    if (cells < 0) return false;
+    this.#values[cells + verdict]! += 1;
+    return true;
+  }
+
+  /** Run one hook as the query's view has it. Miss hooks are about what is sent, which no view changes. */
+  #runInView(hook: DecidingHook, owner: number, query: Query): number {
+    if (query.view === 0) return this.#run(hook, owner, query);
+    const mode = this.#modes[query.view - 1]![owner];
+    if (mode === ACTS) return this.#run(hook, owner, query);
+    if (mode === OFF) return CONTINUE;
+    const snapshot = this.#snapshot;
+    snapshot.take(query);
+    query.dryRun = true;
+    const verdict = this.#run(hook, owner, query);
+    query.dryRun = false;
+    // It comes back through `isDryRun`.
+    if (verdict === DEFER) return DEFER;
+    snapshot.putBack(query);
+    this.#values[this.#dryRuns[query.view - 1]![owner]! + verdict]! += 1;
+    return CONTINUE;
   }
 
   /** Run one hook; the verdict is checked, counted and, where nothing is truncated (TCP), TRUNCATE made CONTINUE. */

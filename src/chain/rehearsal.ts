@@ -23,11 +23,12 @@ import {
 } from '../contract/plugin.ts';
 import { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
+import type { ViewTable } from '../views/view-table.ts';
 import { EDE, FLAG_TC, rcodeName } from '../wire/constants.ts';
 import { nameToText } from '../wire/name.ts';
 import { CACHE_HIT, CACHE_STALE, DROP_REASONS, type Query } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
-import type { Ways } from '../zones/ways.ts';
+import type { Partitions } from '../zones/partitions.ts';
 import { Chain, type ChainParts } from './chain.ts';
 import type { MountedPlugin } from './hooks.ts';
 import type { OwnNames } from './own-names.ts';
@@ -37,7 +38,7 @@ import { SuspendedQueries } from './suspended.ts';
 
 /** One thing that the chain asked, and what it was told. */
 export interface Step {
-  /** Stage of the plugin for its packet and query hooks, else `miss`, `answer`, `own names`, `cache`, `failures`, `source`. */
+  /** Stage of the plugin for its packet and query hooks, else `view`, `miss`, `answer`, `own names`, `cache`, `failures`, `source`. */
   readonly place: string;
   /** Plugin, or part of the server. */
   readonly who: string;
@@ -88,6 +89,8 @@ export interface Upstreams {
     readonly servers: readonly { label: string; up: boolean }[];
     /** Where answers are found from the root down: what is known of the way, in words. */
     readonly path?: string;
+    /** They are authorities, asked without recursion. */
+    readonly stub?: boolean;
   };
 }
 
@@ -100,7 +103,8 @@ export interface RehearsalParts extends Pick<ChainParts, 'hashKey' | 'cookies' |
   readonly failures: FailureTable;
   readonly upstreams: Upstreams;
   /** Zones that go another way. */
-  readonly ways?: Ways;
+  readonly ways?: Pick<Partitions, 'decide' | 'configOf'>;
+  readonly views?: ViewTable | undefined;
   readonly clock: Clock;
 }
 
@@ -109,7 +113,7 @@ export function rehearse(query: Query, parts: RehearsalParts): Rehearsed {
   const notes = new Notes();
   const chain = new Chain({
     ...parts,
-    plugins: parts.plugins.map((mounted) => recorded(mounted, notes)),
+    plugins: parts.plugins.map((mounted) => recorded(mounted, notes, parts.views)),
     ownNames: recordedOwnNames(parts.ownNames, notes),
     cache: new RecordedCache(parts.cache, query, notes),
     failures: recordedFailures(parts.failures, query, notes),
@@ -118,6 +122,7 @@ export function rehearse(query: Query, parts: RehearsalParts): Rehearsed {
     metrics: new Metrics(),
     log: { error: (fields) => notes.failed(fields) },
   });
+  explainView(query, parts, notes);
   let last = query;
   let sent = false;
   const route: ReplyRoute = {
@@ -209,16 +214,23 @@ class Notes {
 // ── what the chain is given ─────────────────────────────────────────────────────────────────────────────────────────
 
 /** The plugin's deciding hooks, each noted with its reason. All else (counting, observing) does not happen. */
-function recorded({ plugin, hooks }: MountedPlugin, notes: Notes): MountedPlugin {
+function recorded({ plugin, hooks }: MountedPlugin, notes: Notes, views: ViewTable | undefined): MountedPlugin {
   const wrapped: { -readonly [Name in DecidingHook]?: (query: Query) => Verdict } = {};
   for (const name of DECIDING_HOOKS) {
     const hook = hooks[name];
-    if (hook) wrapped[name] = (query) => runRecorded(plugin, hooks, name, query, notes);
+    if (hook) wrapped[name] = (query) => runRecorded(plugin, hooks, name, query, notes, views);
   }
   return { plugin, hooks: wrapped };
 }
 
-function runRecorded(plugin: Plugin, hooks: Hooks, name: DecidingHook, query: Query, notes: Notes): Verdict {
+function runRecorded(
+  plugin: Plugin,
+  hooks: Hooks,
+  name: DecidingHook,
+  query: Query,
+  notes: Notes,
+  views: ViewTable | undefined,
+): Verdict {
   const place = name === 'packet' || name === 'query' ? plugin.stage : name;
   if (!hooks.explain) {
     notes.unknown(plugin, place, 'this plugin does not explain itself; it may decide otherwise');
@@ -226,8 +238,27 @@ function runRecorded(plugin: Plugin, hooks: Hooks, name: DecidingHook, query: Qu
   }
   const verdict = hooks[name]!(query);
   const { reason, matches } = hooks.explain(query, name, verdict);
-  notes.plugin(plugin, place, verdict, reason, matches);
+  // The chain goes on: what the hook said is only counted.
+  if (query.dryRun && verdict !== CONTINUE) {
+    const view = views?.configs[query.view - 1]?.name;
+    const said = `${VERDICTS[verdict]}, only counted: a dry run in view '${view}'; ${reason}`;
+    notes.plugin(plugin, place, CONTINUE, said, matches);
+  } else notes.plugin(plugin, place, verdict, reason, matches);
   return verdict;
+}
+
+/** Which view the query is in, and what does not run there. */
+function explainView(query: Query, { views, plugins }: RehearsalParts, notes: Notes): void {
+  const number = views?.find(query) ?? 0;
+  const view = views?.configs[number - 1];
+  if (views === undefined) return;
+  if (view === undefined) {
+    notes.server('view', 'server', CONTINUE, 'client and listener are in no view: the top level applies');
+    return;
+  }
+  const off = plugins.map(({ plugin }) => plugin.name).filter((name) => views.modeOf(number, name) === 'off');
+  const without = off.length > 0 ? `; off in it: ${off.join(', ')}` : '';
+  notes.server('view', view.name, CONTINUE, `the first view that holds client and listener${without}`);
 }
 
 /** An answer hook that has nothing to look at yet: what would it look at? */
@@ -288,7 +319,11 @@ function recordedFailures(failures: FailureTable, { question: asked }: Query, no
   };
 }
 
-function recordedZones(ways: Ways, { question: asked }: Query, notes: Notes): NonNullable<ChainParts['localZones']> {
+function recordedZones(
+  ways: Pick<Partitions, 'decide' | 'configOf'>,
+  { question: asked }: Query,
+  notes: Notes,
+): NonNullable<ChainParts['localZones']> {
   return {
     decide(query) {
       const verdict = ways.decide(query);
@@ -309,7 +344,7 @@ function silentSource(chain: Chain, { upstreams }: RehearsalParts, { question: a
     // Whether some worker is asking this very question now is not known here.
     has: () => false,
     resolve(question, token) {
-      const { name, servers, path } = upstreams.way(question);
+      const { name, servers, path, stub } = upstreams.way(question);
       const whose = otherName(question, asked);
       if (path !== undefined) {
         notes.asked = true;
@@ -325,7 +360,12 @@ function silentSource(chain: Chain, { upstreams }: RehearsalParts, { question: a
       }
       notes.asked = true;
       const without = down.length > 0 ? `; ${down.join(', ')} does not answer now` : '';
-      notes.server('source', name, CONTINUE, `${whose}forwarded to one of ${labels(true).join(', ')}${without}`);
+      notes.server(
+        'source',
+        name,
+        CONTINUE,
+        `${whose}${stub ? 'asked, without recursion, of' : 'forwarded to'} one of ${labels(true).join(', ')}${without}`,
+      );
       return RESOLVING;
     },
     refresh() {},

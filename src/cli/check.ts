@@ -43,7 +43,8 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
       access: config.server.access,
       data: config.server.dataFolder,
       upstreams: config.upstream.servers.map((server) => ({ address: endpointText(server), trusted: server.trusted })),
-      zones: config.zones.filter(({ way }) => way.kind === 'forward' || !way.specialUse).map(zoneOf),
+      zones: config.zones.filter(({ way }) => way.kind !== 'records' || !way.specialUse).map(zoneOf),
+      views: config.views.map((view) => viewOf(view, config)),
       specialUse: config.zones.filter(({ way }) => way.kind === 'records' && way.specialUse).map(({ zone }) => zone),
       admin: endpointText(config.admin.listen),
       notice: {
@@ -163,22 +164,45 @@ function leadsTo({ notice: { ipv4, ipv6 } }: Config): string[] {
 }
 
 function zoneOf({ zone, way }: Config['zones'][number]) {
-  return way.kind === 'forward'
-    ? { zone, forward: way.servers.map(endpointText) }
-    : { zone, records: way.records.length };
+  return way.kind === 'records'
+    ? { zone, records: way.records.length }
+    : { zone, [way.kind]: way.servers.map(endpointText) };
 }
 
 /** One line for each zone of the configuration, one for all special-use names. */
 function zoneFacts({ zones }: Config): (readonly [string, string])[] {
-  const own = zones.filter(({ way }) => way.kind === 'forward' || !way.specialUse);
+  const own = zones.filter(({ way }) => way.kind !== 'records' || !way.specialUse);
   const lines = own.map(({ zone, way }): readonly [string, string] => [
     'zone',
-    way.kind === 'forward'
-      ? `${zone} → ${way.servers.map(endpointText).join(', ')}`
-      : `${zone}: ${way.records.length} records here`,
+    way.kind === 'records'
+      ? `${zone}: ${way.records.length} records here`
+      : `${zone} → ${way.servers.map(endpointText).join(', ')}${way.kind === 'stub' ? ' (authoritative)' : ''}`,
   ]);
   const special = zones.length - own.length;
   return special > 0 ? [...lines, ['special', `${special} special-use zones are answered here`]] : lines;
+}
+
+/** What the view is made of, by name. */
+function viewOf({ name, clients, listeners, lists, plugins, partition }: Config['views'][number], config: Config) {
+  const own = config.partitions[partition - 1];
+  return {
+    name,
+    clients,
+    listeners: listeners.map((place) => endpointText(config.server.listen[place]!)),
+    lists: config.lists.flatMap((list, i) => ((lists & (1 << i)) !== 0 ? [list.name] : [])),
+    plugins,
+    upstreams: (own?.servers ?? config.upstream.servers).map(endpointText),
+  };
+}
+
+/** One line for each view, in order. */
+function viewFacts(config: Config): (readonly [string, string])[] {
+  return config.views.map((view): readonly [string, string] => {
+    const { clients, listeners } = viewOf(view, config);
+    const shown = clients.length > 5 ? [...clients.slice(0, 5), `and ${clients.length - 5} more`] : clients;
+    const who = shown.length > 0 ? shown.join(', ') : 'every client';
+    return ['view', `${view.name}: ${who}${listeners.length > 0 ? ` at ${listeners.join(', ')}` : ''}`];
+  });
 }
 
 function summaryText(
@@ -197,6 +221,7 @@ function summaryText(
       `${upstream.servers.map((each) => `${endpointText(each)}${each.trusted ? ' (trusted)' : ''}`).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
     ],
     ...zoneFacts(config),
+    ...viewFacts(config),
     ['cache', bytesText(cache.sizeBytes)],
     ['admin', endpointText(admin.listen)],
     ['notice', noticeText(config)],

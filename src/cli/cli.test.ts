@@ -36,6 +36,7 @@ const status: Status = {
     { address: '192.0.2.53:53', state: 'up', rttMs: 12.34, trusted: true, queries: 1000, failures: 2 },
     { address: '192.0.2.54:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 },
   ],
+  views: [],
   plugins: [
     { name: 'access', stage: 'guard', meanCostNs: 41.6, errors: 0 },
     { name: 'sinkhole', stage: 'policy', meanCostNs: null, errors: 0 },
@@ -76,6 +77,7 @@ beforeAll(async () => {
         name: question.name,
         type: 'AAAA',
         client: question.client,
+        view: null,
         steps: [
           { place: 'guard', who: 'access', verdict: 'continue', reason: 'inside 127.0.0.0/8' },
           { place: 'policy', who: 'sinkhole', verdict: 'answer', reason: 'a rule discards this name' },
@@ -378,7 +380,7 @@ describe('explain', () => {
     asked.length = 0;
     const { exitCode, out } = await sekisho('explain Example.com aaaa --client 127.0.0.1');
     expect(exitCode).toBe(0);
-    expect(asked).toEqual([{ name: 'example.com', type: 28, client: '127.0.0.1' }]);
+    expect(asked).toEqual([{ name: 'example.com', type: 28, client: '127.0.0.1', listener: 0 }]);
     expect(out).toBe(`example.com AAAA from 127.0.0.1
 
    WHERE   WHO       VERDICT   WHY

@@ -12,9 +12,9 @@ const DEFAULT_PURPOSE = 'to see why a query of this client is answered as it is 
 
 export async function explain(args: Args, terminal: Terminal): Promise<number> {
   const [name = '', type = 'A'] = args.positionals;
-  const { client = '', reason = DEFAULT_PURPOSE } = args.options;
+  const { client = '', listener, reason = DEFAULT_PURPOSE } = args.options;
   refuseNonsense(name, type, client);
-  const query = new URLSearchParams({ name, type, client, reason });
+  const query = new URLSearchParams({ name, type, client, reason, ...(listener !== undefined && { listener }) });
   const result = await args.server.get<ExplainResult>(`/v1/explain?${query}`);
   terminal.out(args.json ? `${JSON.stringify(result, null, 2)}\n` : explainText(result, terminal));
   return 0;
@@ -39,7 +39,7 @@ export function explainText(result: ExplainResult, terminal: Terminal): string {
     reason,
   ]);
   return [
-    `${bold(`${result.name} ${result.type} from ${result.client}`, terminal)}\n`,
+    `${bold(`${result.name} ${result.type} from ${result.client}${result.view === null ? '' : `, view ${result.view}`}`, terminal)}\n`,
     table(['', 'WHERE', 'WHO', 'VERDICT', 'WHY'], rows, terminal),
     ...(result.lists.length > 0
       ? [

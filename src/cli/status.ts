@@ -55,6 +55,20 @@ export function statusText(state: Status, terminal: Terminal): string {
             terminal,
           ),
         ]),
+    ...(state.views.length > 0
+      ? [
+          table(
+            ['VIEW', 'QUERIES', 'REPLIES', 'DRY RUN'],
+            state.views.map(({ name, queries: asked, rcodes: own, dryRun }) => [
+              name,
+              asked,
+              countsText(own),
+              countsText(dryRun),
+            ]),
+            terminal,
+          ),
+        ]
+      : []),
     table(
       ['WORKER', 'STATE', 'UP', 'QUERIES', 'REPLACED'],
       state.workers.map((each) => [
@@ -94,6 +108,12 @@ function resolveText(resolve: Status['resolve']): (readonly [string, string])[] 
       `${numberText(resolve.entries)} held, ${bytesText(resolve.usedBytes)} of ${bytesText(resolve.sizeBytes)}`,
     ],
   ];
+}
+
+/** `NOERROR 12, NXDOMAIN 3`, most first. */
+function countsText(counts: Readonly<Record<string, number>>): string {
+  const sorted = Object.entries(counts).sort(([, one], [, other]) => other - one);
+  return sorted.map(([name, count]) => `${name} ${numberText(count)}`).join(', ') || '–';
 }
 
 function leasesText(leases: Status['leases']): (readonly [string, string])[] {

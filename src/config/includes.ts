@@ -6,7 +6,7 @@
  *     conf.d/lists.yaml   lists: […]                ├─▶ one document; a problem names the file, line and column that it is in
  *     conf.d/zones.yaml   zones: […]               ─┘
  *
- * A section stands in one file. Entries of `lists`, `zones` and `plugins` may come from several: in the order of the files,
+ * A section stands in one file. Entries of `lists`, `zones`, `views` and `plugins` may come from several: in the order of the files,
  * those of the file with `include` last. Files that are included include no others.
  */
 import { readdir, stat } from 'node:fs/promises';
@@ -18,7 +18,7 @@ import { type ConfigProblem, type ConfigSource, type Path, pathText, YamlSource 
 /** Files of one configuration. */
 const MAX_FILES = 100;
 /** Sections whose entries may come from several files. */
-const JOINED: readonly string[] = ['lists', 'zones', 'plugins'];
+const JOINED: readonly string[] = ['lists', 'zones', 'views', 'plugins'];
 
 type Section = Record<string, unknown>;
 

@@ -138,7 +138,10 @@ describe('a configuration without any key', () => {
           segments: true,
           cookies: true,
         },
+        dnssec: { validate: false, anchors: [], followRollovers: false, insecure: [], sha1Digests: true },
         zones: defaultZones(),
+        views: [],
+        partitions: [],
         cache: { sizeBytes: 256 * 2 ** 20, serveStaleSeconds: 86_400, minTtlSeconds: 0, maxTtlSeconds: 86_400 },
         plugins: [
           { name: 'access', options: {} },

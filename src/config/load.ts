@@ -10,6 +10,8 @@ import type { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
 import { isOwnListener } from '../address/own-listener.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
+import { loadDnssec } from '../dnssec/section/dnssec-section.ts';
+import { forwardedZoneFindings } from '../dnssec/section/forwarded-zones.ts';
 import { endedFindings, termFindings } from '../grounds/configured.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import { loadLists } from '../lists/section/load-lists.ts';
@@ -53,7 +55,9 @@ import {
   serverSchema,
   upstreamSchema,
 } from './schema.ts';
+import { loops, serversOf } from './server-groups.ts';
 import { parseTokens } from './tokens-file.ts';
+import { loadViews } from './views-section.ts';
 import { loadZones } from './zones-section.ts';
 
 export type { ResolvePlugin } from '../loading/plugin-options.ts';
@@ -142,8 +146,17 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
-  const zones = await loadZones(raw, server?.listen, found, source);
+  const groups = Object.fromEntries(
+    Object.entries(upstreamSection?.groups ?? {}).map(([name, written]) => [name, serversOf(written)]),
+  );
+  for (const [name, members] of Object.entries(groups))
+    for (const { path, message } of loops(members, server?.listen))
+      problems.push(source.problem(['upstream', 'groups', name, ...path], message));
+  const zonesContext = { groups, listen: server?.listen, found, source };
+  const zones = await loadZones(raw, zonesContext);
   problems.push(...zones.problems);
+  const { dnssec, ...dnssecNotes } = await loadDnssec(raw, found, source);
+  problems.push(...dnssecNotes.problems);
   const lists = await loadLists(raw, found, source);
   const wallMs = (options.wallMs ?? Date.now)();
   problems.push(...termFindings(lists.lists, ['lists'], wallMs).map(report));
@@ -164,6 +177,14 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   problems.push(...plugins.problems);
   for (const { name, options: own } of plugins.plugins)
     problems.push(...termFindings(own, ['plugins', name], wallMs).map(report));
+  const views = await loadViews(raw, {
+    ...zonesContext,
+    zones: zones.zones,
+    upstream: servers,
+    lists: lists.lists,
+    plugins: plugins.sameInAllViews,
+  });
+  problems.push(...views.problems);
   const endedGrounds = plugins.plugins.flatMap(({ name, options: own }) =>
     endedFindings(own, ['plugins', name], wallMs),
   );
@@ -182,14 +203,21 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     return fail();
   const secretNotes = openSecrets(raw, found.baseFolder);
   const warnings = [
-    ...dangers(sections),
-    ...lists.dangers,
-    ...endedGrounds,
-    ...subscriberNotes.dangers,
-    ...noticeNotes.dangers,
-    ...secretNotes,
-    ...pluginDangers(raw['plugins']),
-  ].map((danger) => problemText(placed(report(danger), found)));
+    ...views.warnings.map((warning) => problemText(placed(warning, found))),
+    ...[
+      ...dangers(sections),
+      ...lists.dangers,
+      ...endedGrounds,
+      ...subscriberNotes.dangers,
+      ...noticeNotes.dangers,
+      ...secretNotes,
+      ...forwardedZoneFindings(
+        dnssec,
+        zones.zones.flatMap(({ zone, apex, way }, index) => (way.kind === 'records' ? [] : [{ zone, apex, index }])),
+      ),
+      ...pluginDangers(raw['plugins']),
+    ].map((danger) => problemText(placed(report(danger), found))),
+  ];
   const config: Config = {
     source: found.source,
     baseFolder: found.baseFolder,
@@ -198,6 +226,9 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     upstream: upstreamConfig(upstreamSection, servers),
     ...(resolving && { resolve: resolving }),
     zones: zones.zones,
+    views: views.views,
+    partitions: views.partitions,
+    dnssec,
     cache,
     lists: lists.lists,
     ...(subscribers && { subscribers }),

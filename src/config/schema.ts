@@ -3,16 +3,17 @@
  * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
  */
 import { z } from 'zod';
-import { parsePrefix } from '../address/address.ts';
+import { dnssecSchema } from '../dnssec/section/dnssec-section.ts';
 import { listsSchema, popularNamesSchema, transferSchema } from '../lists/section/lists-section.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { noticeSchema } from '../notice/section/notice-section.ts';
-import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 import { subscribersSchema } from '../subscribers/section/subscribers-section.ts';
 import { textToName } from '../wire/name.ts';
 import { resolveSchema } from './resolve-section.ts';
-import { complain, endpoint } from './texts.ts';
+import { GROUP_NAME, serversSchema } from './server-groups.ts';
+import { endpoint, prefix } from './texts.ts';
+import { viewsSchema } from './views-section.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
 /** Listens for queries unless told otherwise. */
@@ -188,23 +189,17 @@ export const serverSchema = z
 
 export const upstreamSchema = z
   .strictObject({
-    servers: z
-      .array(
-        z.union([
-          endpoint({ defaultPort: 53 }),
-          z.strictObject({
-            address: endpoint({ defaultPort: 53 }).describe('Address of the resolver; port 53 unless given.'),
-            trusted: z
-              .boolean()
-              .default(false)
-              .describe('It validates DNSSEC and the way to it is safe, so its AD flag may be passed on to clients.'),
-          }),
-        ]),
-      )
-      .min(1)
-      .max(MAX_SERVERS)
+    servers: serversSchema
       .optional()
       .describe("Resolvers that are asked what the cache does not hold. Without it: the system's resolvers."),
+    groups: z
+      .record(
+        z.string().regex(GROUP_NAME, 'a group is named with up to 63 lower-case letters, digits and dashes'),
+        serversSchema,
+      )
+      .default({})
+      .meta({ typeText: 'map of name → list of servers' })
+      .describe('Further groups of resolvers, by name, for `views` and for `forward` of `zones`.'),
     'source-ports': z
       .union([z.literal('auto'), z.int().min(1).max(16_384)])
       .default('auto')
@@ -323,13 +318,15 @@ export const configSchema = z.strictObject({
     .union([z.string().min(1), z.array(z.string().min(1))])
     .optional()
     .describe(
-      'Files, or folders of `*.yaml`, whose sections count as if they stood here. A section stands in one file; entries of `lists`, `zones` and `plugins` may come from several, those of this file last. Relative to this file, as all names in them.',
+      'Files, or folders of `*.yaml`, whose sections count as if they stood here. A section stands in one file; entries of `lists`, `zones`, `views` and `plugins` may come from several, those of this file last. Relative to this file, as all names in them.',
     ),
   server: serverSchema,
   upstream: upstreamSchema,
   resolve: resolveSchema,
   zones: zonesSchema,
   'special-use': specialUseSchema,
+  views: viewsSchema,
+  dnssec: dnssecSchema,
   cache: cacheSchema,
   lists: listsSchema
     .optional()
@@ -359,20 +356,6 @@ export const configSchema = z.strictObject({
 /** UDP ports. */
 function ports(defaults: number[]) {
   return z.array(z.int().min(1).max(65535)).max(100).default(defaults);
-}
-
-/** Text that is a network; stays text, because that is what plugins are told (plugin.ts ServerFacts). */
-function prefix() {
-  return z
-    .string()
-    .superRefine((text, context) => {
-      try {
-        parsePrefix(text);
-      } catch (error) {
-        complain(error, context);
-      }
-    })
-    .meta({ typeText: 'networks' });
 }
 
 /** A TXT string of at most 255 bytes (RFC 1035 §3.3). */

@@ -1,6 +1,6 @@
 /** Text of the configuration that becomes a value of the program. */
 import { z } from 'zod';
-import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
+import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../address/address.ts';
 
 /** Text that becomes an endpoint. */
 export function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
@@ -17,6 +17,20 @@ export function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
       typeText:
         options.defaultPort === undefined ? 'address:port' : `address:port (port ${options.defaultPort} unless given)`,
     });
+}
+
+/** Text that is a network; stays text, because that is what plugins are told (plugin.ts ServerFacts). */
+export function prefix() {
+  return z
+    .string()
+    .superRefine((text, context) => {
+      try {
+        parsePrefix(text);
+      } catch (error) {
+        complain(error, context);
+      }
+    })
+    .meta({ typeText: 'networks' });
 }
 
 /** Say what is wrong with an address as the schema's own finding. */

@@ -45,8 +45,8 @@ special-use: { onion: false, test: true }
 
 test.each([
   ['zones: [{ zone: a..b, forward: ["192.0.2.1"] }]', /:2:.*zones\[0\]\.zone: 'a\.\.b' has an empty label/],
-  ['zones: [{ zone: a.example }]', /zones\[0\]: needs one of forward and records/],
-  ['zones: [{ zone: a.example, forward: ["192.0.2.1"], records: ./lab.zone }]', /needs one of forward and records/],
+  ['zones: [{ zone: a.example }]', /zones\[0\]: needs one of forward, stub, records/],
+  ['zones: [{ zone: a.example, forward: ["192.0.2.1"], records: ./lab.zone }]', /needs one of forward, stub, records/],
   [
     'zones:\n  - { zone: a.example, forward: ["192.0.2.1"] }\n  - { zone: A.example., forward: ["192.0.2.2"] }',
     /:4:.*'a\.example' stands here twice \(entry 1\)/,

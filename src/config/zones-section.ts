@@ -2,37 +2,25 @@
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { type Endpoint, endpointText } from '../address/address.ts';
-import { isOwnListener } from '../address/own-listener.ts';
+import type { Endpoint } from '../address/address.ts';
 import { errorText } from '../errors/errors.ts';
-import { MAX_SERVERS, type ServerConfig } from '../resolve/forward/servers.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import type { Found } from '../settings/found.ts';
 import { check } from '../settings/problems.ts';
-import type { ConfigProblem, ConfigSource, Path } from '../settings/yaml-source.ts';
+import { type ConfigProblem, type ConfigSource, type Path, pathText } from '../settings/yaml-source.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
 import { SPECIAL_USE, specialUseZones } from '../zones/special-use.ts';
+import { type ServerGroup, Ways } from '../zones/ways.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
 import { readZoneFile } from '../zones/zone-file.ts';
-import { endpoint } from './texts.ts';
+import { chosenServers, groupSchema, loops, type ServerGroups, serversOf, serversSchema } from './server-groups.ts';
 
 /** Zones of the configuration; each group of servers costs sockets in every worker. */
 const MAX_ZONES = 1000;
 const MAX_GROUPS = 16;
 const MAX_FILE_BYTES = 32 << 20;
-
-const servers = z
-  .array(
-    z.union([
-      endpoint({ defaultPort: 53 }),
-      z.strictObject({
-        address: endpoint({ defaultPort: 53 }).describe('Address of the resolver; port 53 unless given.'),
-        trusted: z.boolean().default(false).describe('Its AD flag may be passed on, as with `upstream.servers`.'),
-      }),
-    ]),
-  )
-  .min(1)
-  .max(MAX_SERVERS);
+/** Keys of a zone, of which it needs one. */
+const WAYS = ['forward', 'stub', 'records'] as const;
 
 export const zonesSchema = z
   .array(
@@ -42,9 +30,16 @@ export const zonesSchema = z
         .min(1)
         .max(1024)
         .describe('The name; it and all below it go this way, but for zones below it that have one of their own.'),
-      forward: servers
+      forward: groupSchema
         .optional()
-        .describe('Resolvers that are asked instead of `upstream.servers`; zones with the same ones share them.'),
+        .describe(
+          'Resolvers that are asked instead of `upstream.servers`: a list, or one of `upstream.groups`. Zones with the same ones share them.',
+        ),
+      stub: serversSchema
+        .optional()
+        .describe(
+          'Authoritative servers of the zone, asked without recursion. What they say of names outside the zone is not believed, and where they refer elsewhere the client gets SERVFAIL.',
+        ),
       records: z
         .string()
         .min(1)
@@ -77,17 +72,20 @@ export interface LoadedZones {
   readonly problems: readonly ConfigProblem[];
 }
 
+/** What the entries of `zones`, here or in a view, may refer to. */
+export interface ZonesContext {
+  readonly groups: ServerGroups;
+  readonly listen: readonly Endpoint[] | undefined;
+  readonly found: Found;
+  readonly source: ConfigSource;
+}
+
 /** Read both sections, and the zone files that they name. */
-export async function loadZones(
-  raw: Record<string, unknown>,
-  listen: readonly Endpoint[] | undefined,
-  found: Found,
-  source: ConfigSource,
-): Promise<LoadedZones> {
+export async function loadZones(raw: Record<string, unknown>, context: ZonesContext): Promise<LoadedZones> {
+  const { source } = context;
   const zones = check(zonesSchema, raw['zones'], source, ['zones']);
   const special = check(specialUseSchema, raw['special-use'], source, ['special-use']);
   const problems: ConfigProblem[] = [...(zones.problems ?? []), ...(special.problems ?? [])];
-  const complain = (path: Path, message: string) => void problems.push(source.problem(path, message));
   const known = [...KEYS, ...SPECIAL_USE.flatMap(({ zones }) => zones)];
   const switched: Record<string, boolean> = {};
   for (const [key, on] of Object.entries(special.data ?? {})) {
@@ -98,59 +96,65 @@ export async function loadZones(
     const hint = close === undefined ? `known here: ${KEYS.join(', ')}, and their zones` : `did you mean '${close}'?`;
     problems.push(source.problem(['special-use', key], `unknown key; ${hint}`, 'key'));
   }
-  const configured: ZoneConfig[] = [];
+  const configured = await readZones(zones.data ?? [], ['zones'], context);
+  problems.push(...configured.problems);
+  const groups: ServerGroup[] = [];
+  for (const zone of configured.zones) new Ways([zone], groups);
+  if (groups.length > MAX_GROUPS)
+    problems.push(
+      source.problem(['zones'], `${groups.length} different groups of servers; ${MAX_GROUPS} is the limit`),
+    );
+  const taken = new Set(configured.zones.map(({ zone }) => zone));
+  return { zones: [...configured.zones, ...specialUseZones(switched, taken)], problems };
+}
+
+/** Entries of `zones` that stand at `base`. */
+export async function readZones(
+  entries: z.output<typeof zonesSchema>,
+  base: Path,
+  { groups, listen, found, source }: ZonesContext,
+): Promise<LoadedZones> {
+  const problems: ConfigProblem[] = [];
+  const complain = (path: Path, message: string) => void problems.push(source.problem([...base, ...path], message));
+  const zones: ZoneConfig[] = [];
   const taken = new Map<string, number>();
-  for (const [i, entry] of (zones.data ?? []).entries()) {
+  for (const [i, entry] of entries.entries()) {
     const apex = nameOf(entry.zone);
     if (typeof apex === 'string') {
-      complain(['zones', i, 'zone'], `'${entry.zone}' ${apex}`);
+      complain([i, 'zone'], `'${entry.zone}' ${apex}`);
       continue;
     }
     const zone = nameToText(apex);
     const before = taken.get(zone);
-    if (before !== undefined) complain(['zones', i, 'zone'], `'${zone}' stands here twice (entry ${before + 1})`);
+    if (before !== undefined) complain([i, 'zone'], `'${zone}' stands here twice (entry ${before + 1})`);
     taken.set(zone, i);
-    if ((entry.forward === undefined) === (entry.records === undefined)) {
-      complain(['zones', i], 'needs one of forward and records, and not both');
+    if (WAYS.filter((way) => entry[way] !== undefined).length !== 1) {
+      complain([i], `needs one of ${WAYS.join(', ')}, and not several`);
     } else if (entry.forward !== undefined) {
-      const servers = entry.forward.map(serverOf);
-      for (const [s, server] of servers.entries())
-        if (listen && isOwnListener(server, listen))
-          complain(
-            ['zones', i, 'forward', s],
-            `${endpointText(server)} is this server itself: this would create a forwarding loop`,
-          );
-      configured.push({ zone, apex, way: { kind: 'forward', servers } });
+      const { servers, findings } = chosenServers(entry.forward, groups, listen);
+      for (const { path, message } of findings) complain([i, 'forward', ...path], message);
+      zones.push({ zone, apex, way: { kind: 'forward', servers } });
+    } else if (entry.stub !== undefined) {
+      complain([i, 'stub'], 'is not supported yet');
+      const servers = serversOf(entry.stub);
+      for (const { path, message } of loops(servers, listen)) complain([i, 'stub', ...path], message);
+      zones.push({ zone, apex, way: { kind: 'stub', servers } });
     } else if (entry.records !== undefined) {
-      const file = resolve(found.baseFolder, entry.records);
-      const read = await readRecords(file, zone);
+      const read = await readRecords(resolve(found.baseFolder, entry.records), zone);
       for (const { line, column, message } of read.problems) {
-        const path = `zones[${i}].records`;
+        const path = pathText([...base, i, 'records']);
         if (line > 0) problems.push({ file: entry.records, line, column, path, message });
-        else complain(['zones', i, 'records'], `'${entry.records}' ${message}`);
+        else complain([i, 'records'], `'${entry.records}' ${message}`);
       }
-      configured.push({
-        zone,
-        apex,
-        way: { kind: 'records', specialUse: false, dsAbove: false, records: read.records },
-      });
+      zones.push({ zone, apex, way: { kind: 'records', specialUse: false, dsAbove: false, records: read.records } });
     }
   }
-  const groups = new Set(
-    configured.flatMap(({ way }) => (way.kind === 'forward' ? [JSON.stringify(way.servers)] : [])),
-  );
-  if (groups.size > MAX_GROUPS)
-    complain(['zones'], `${groups.size} different groups of servers to forward to; ${MAX_GROUPS} is the limit`);
-  return { zones: [...configured, ...specialUseZones(switched, new Set(taken.keys()))], problems };
+  return { zones, problems };
 }
 
 /** The zones where the configuration says nothing about them. */
 export function defaultZones(): readonly ZoneConfig[] {
   return specialUseZones({}, new Set());
-}
-
-function serverOf(entry: z.output<typeof servers>[number]): ServerConfig {
-  return 'trusted' in entry ? { ...entry.address, trusted: entry.trusted } : { ...entry, trusted: false };
 }
 
 function nameOf(text: string): Uint8Array | string {

@@ -329,7 +329,21 @@ export interface ServerFacts {
   readonly access: readonly string[];
   /** Workers that share the packets: what is bounded for the whole server is divided by it. */
   readonly workers: number;
+  /** View `n` of a query (`query.view`) is `views[n - 1]`. */
+  readonly views?: readonly ViewFacts[];
   readonly notice: NoticeFacts;
+}
+
+/** `views`: what some clients meet instead of the top level of the configuration. */
+export interface ViewFacts {
+  readonly name: string;
+  /** Who of its clients may ask, where `server.access` does not decide it. Networks as written; the most specific one decides. */
+  readonly access?: {
+    /** Absent: who is in no network of these is up to `server.access`. */
+    readonly allow?: readonly string[];
+    readonly refuse: readonly string[];
+    readonly drop: readonly string[];
+  };
 }
 
 /** `notice`: where a block may lead, and whom a subscriber turns to. Whatever is not configured is absent. */
@@ -430,6 +444,13 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
    * them with `carryMeasures`.
    */
   readonly carriesMeasures?: boolean;
+  /**
+   * Why no view can switch it off or make it a dry run, as the end of a sentence that begins with its name. Without it a view can:
+   * then its `packet`, `query`, `answer` and `observe` hooks do not run for the view's clients, or their verdicts are counted and what
+   * they wrote is taken back. `query.dryRun` says so while such a hook runs: leave no other trace then, such as a notice.
+   * Lists that do not apply in a view are not in `query.lists`: take `query.lists` into every mask that you look up with.
+   */
+  readonly sameInAllViews?: string;
   /**
    * What the schema cannot say, e.g. two rules that contradict each other. Returns all problems, each with the path to
    * the option it is about, so that the error names its line.

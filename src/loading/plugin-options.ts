@@ -27,6 +27,8 @@ export interface PluginsContext {
 
 export interface LoadedPlugins {
   readonly plugins: PluginConfig[];
+  /** Why no view can switch a plugin off, by name; undefined where views can. Those that could not be loaded are left out. */
+  readonly sameInAllViews: Map<string, string | undefined>;
   readonly problems: ConfigProblem[];
 }
 
@@ -49,18 +51,21 @@ export async function loadPlugins(raw: unknown, context: PluginsContext): Promis
   const named = raw === undefined || raw === null ? DEFAULT_PLUGINS : raw;
   if (typeof named !== 'object' || Array.isArray(named)) {
     const message = `expected a map (plugin: options), found ${foundText(named)}`;
-    return { plugins: [], problems: [context.source.problem(['plugins'], message)] };
+    return { plugins: [], sameInAllViews: new Map(), problems: [context.source.problem(['plugins'], message)] };
   }
   const entries = Object.entries(named as Record<string, unknown>).filter(
     ([name, options]) => name !== PROTECTS_OTHERS || options !== false,
   );
   const gate = entries.find(([name]) => name === GATE) ?? ([GATE, {}] as const);
   const policy = context.hasPolicyLists && !entries.some(([name]) => name === POLICY) ? ([[POLICY, {}]] as const) : [];
-  const result: LoadedPlugins = { plugins: [], problems: [] };
+  const result: LoadedPlugins = { plugins: [], sameInAllViews: new Map(), problems: [] };
   for (const [name, options] of [gate, ...entries.filter(([name]) => name !== GATE), ...policy]) {
     const loaded = await loadPlugin(name, options, context);
     if (Array.isArray(loaded)) result.problems.push(...loaded);
-    else result.plugins.push(loaded);
+    else {
+      result.plugins.push(loaded.config);
+      result.sameInAllViews.set(name, loaded.plugin.sameInAllViews);
+    }
   }
   return result;
 }
@@ -70,7 +75,7 @@ async function loadPlugin(
   name: string,
   raw: unknown,
   context: PluginsContext,
-): Promise<PluginConfig | ConfigProblem[]> {
+): Promise<{ config: PluginConfig; plugin: Plugin } | ConfigProblem[]> {
   const { source, facts, baseFolder } = context;
   const path = ['plugins', name];
   if (!NAME.test(name))
@@ -121,7 +126,7 @@ async function loadPlugin(
       ),
     ];
   }
-  return { name, ...(module !== undefined && { module }), options: checked.data };
+  return { plugin, config: { name, ...(module !== undefined && { module }), options: checked.data } };
 
   /** What the plugin's own `check` finds. It is foreign code: it may throw. */
   function ownProblems(

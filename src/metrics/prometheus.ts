@@ -63,14 +63,14 @@ export function metricsText(sources: readonly MetricsSource[], retired: RetiredM
 }
 
 /**
- * The sum, over all sources and `retired`, of the series called `name` whose labels include `labels`. For the status
- * page; 0 where there is none.
+ * The sum, over all sources and `retired`, of the series called `name` whose labels include `labels`; a label that is undefined
+ * has to be absent. For the status page; 0 where there is none.
  */
 export function metricsTotal(
   sources: readonly MetricsSource[],
   retired: RetiredMetrics,
   name: string,
-  labels: Readonly<Record<string, string>> = {},
+  labels: Readonly<Record<string, string | undefined>> = {},
 ): number {
   const wanted = Object.entries(labels);
   let total = 0;

@@ -38,7 +38,7 @@ export async function startControl(
   const measures = features.desk(MEASURES);
   const context: ControlContext<never> = {
     options: options as never,
-    server: serverFacts(config.server, config.notice),
+    server: serverFacts(config.server, config.notice, config.views),
     lists: config.lists.map(listFacts),
     log: process.log.child({ plugin: name }),
     clock: process.time,

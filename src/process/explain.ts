@@ -25,11 +25,12 @@ import { Metrics } from '../metrics/registry.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
 import { describeSubscriber } from '../subscribers/describe.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
+import { ViewTable } from '../views/view-table.ts';
 import { FLAG_RD, rcodeName, typeName } from '../wire/constants.ts';
 import { nameToText, textToName } from '../wire/name.ts';
 import { Query } from '../wire/query.ts';
 import { readQuery } from '../wire/reader.ts';
-import { Ways } from '../zones/ways.ts';
+import { Partitions } from '../zones/partitions.ts';
 import type { Generation } from './generation.ts';
 import type { ProcessParts } from './process-parts.ts';
 
@@ -44,7 +45,8 @@ export class Explainer {
   readonly #ownNames: OwnNames;
   readonly #cache: AnswerCache;
   readonly #failures: FailureTable;
-  readonly #ways: Ways;
+  readonly #partitions: Partitions;
+  readonly #views: ViewTable | undefined;
   readonly #lists: ListsInForce;
 
   private constructor(
@@ -60,7 +62,10 @@ export class Explainer {
     this.#lists = lists;
     this.#ownNames = new OwnNames(server.identity);
     this.#failures = new FailureTable(process.failures);
-    this.#ways = new Ways(generation.config.zones);
+    const { zones, partitions, views } = generation.config;
+    this.#partitions = new Partitions(zones, partitions, generation.partitionKeys);
+    // Counters of its own, which nobody reads.
+    this.#views = views.length > 0 ? new ViewTable(views, generation.partitionKeys, new Metrics()) : undefined;
     this.#cache = new AnswerCache(generation.cache, {
       // Never writes, so never locks: the number is that of no worker.
       worker: 0x7fffffff,
@@ -79,7 +84,7 @@ export class Explainer {
     const lent = lentByFeatures(features);
     const { desk } = generation.features.desk(SUBSCRIBERS);
     const plugins = await mountPlugins(config.plugins, {
-      server: serverFacts(config.server, config.notice),
+      server: serverFacts(config.server, config.notice, config.views),
       ...lent,
       describeSubscriber: (query) => describeSubscriber(query, lent.subscribers, desk?.state.register),
       shared: generation.shared,
@@ -105,14 +110,16 @@ export class Explainer {
   async explain(question: ExplainQuestion): Promise<ExplainResult> {
     const { config } = this.#generation;
     const { clock, hashKey } = this.#process;
-    const rehearsed = rehearse(this.#queryOf(question), {
+    const query = this.#queryOf(question);
+    const rehearsed = rehearse(query, {
       plugins: this.#plugins,
       ownNames: this.#ownNames,
       ownAddresses: new OwnAddresses(config.server.listen, networkInterfaces()),
       cache: this.#cache,
       failures: this.#failures,
       upstreams: this.#upstreams(),
-      ways: this.#ways,
+      ways: this.#partitions,
+      views: this.#views,
       clock,
       hashKey,
     });
@@ -123,6 +130,7 @@ export class Explainer {
       name: question.name,
       type: typeName(question.type),
       client: question.client,
+      view: this.#views?.configs[this.#views.find(query) - 1]?.name ?? null,
       steps: [...steps],
       lists: await this.#located(matches),
       decidedBy,
@@ -136,28 +144,32 @@ export class Explainer {
   #upstreams(): Upstreams {
     const up = new Map<string, number>();
     for (const { labels, value } of this.#process.samples('sekisho_upstream_up')) {
-      const server = `${labels['server']} ${labels['zone'] ?? ''}`;
+      const server = placeText(labels['server'], labels['zone'], labels['view']);
       up.set(server, Math.max(up.get(server) ?? 0, value));
     }
-    const described = (servers: readonly ServerConfig[], zone = '') =>
+    const described = (servers: readonly ServerConfig[], zone?: string, view?: string) =>
       servers.map((server) => {
         const label = endpointText(server);
         // A worker that has not told yet takes every server for good.
-        return { label, up: up.get(`${label} ${zone}`) !== 0 };
+        return { label, up: up.get(placeText(label, zone, view)) !== 0 };
       });
     return {
       way: (question) => {
-        const group = this.#ways.groups[this.#ways.groupOf(question) - 1];
-        const zone = this.#ways.configOf(question)?.zone;
-        if (group?.way.kind !== 'forward' && this.#generation.iterateDesk)
+        const group = this.#partitions.groups[this.#partitions.groupOf(question) - 1];
+        if (group === undefined && this.#generation.iterateDesk)
           return {
             name: 'resolve',
             servers: [],
             path: this.#generation.iterateDesk.path(question, this.#process.clock.nowMs()),
           };
-        if (group?.way.kind !== 'forward')
-          return { name: 'upstream', servers: described(this.#generation.config.upstream.servers) };
-        return { name: `zone ${zone}`, servers: described(group.way.servers, group.zone) };
+        if (group === undefined)
+          return { name: 'upstream', servers: described(this.#generation.config.upstream.servers), stub: false };
+        const zone = this.#partitions.configOf(question)?.zone;
+        return {
+          name: zone === undefined ? `upstream of view ${group.view}` : `zone ${zone}`,
+          servers: described(group.servers, group.zone, group.view),
+          stub: group.kind === 'stub',
+        };
       },
     };
   }
@@ -167,7 +179,8 @@ export class Explainer {
     const attended = new Set(this.#plugins.flatMap(({ plugin }) => plugin.listCategories ?? []));
     const { current, facts } = this.#lists;
     if (!current) return [];
-    const mask = this.#lists.mask(({ category }) => !attended.has(category));
+    this.#views?.enter(query);
+    const mask = this.#lists.mask(({ category }) => !attended.has(category)) & query.lists;
     const found = current.names.lookup(query.question, mask);
     return facts.flatMap(({ category }, list): Match[] => {
       if ((found & (1 << list)) === 0 || !current.names.matchOf(list)) return [];
@@ -226,6 +239,7 @@ export class Explainer {
     query.clientWords.set(addressWords(question.client));
     query.family = isMapped(query.clientWords) ? 4 : 6;
     query.port = CLIENT_PORT;
+    query.listener = question.listener;
     query.nowMs = this.#process.clock.nowMs();
     query.receivedMs = query.nowMs;
     const memory = new ArrayBuffer(1232);
@@ -240,6 +254,11 @@ export class Explainer {
     readQuery(query, ...this.#process.hashKey);
     return query;
   }
+}
+
+/** A server and what it is asked for, as one text. */
+function placeText(server = '', zone = '', view = ''): string {
+  return `${server} ${zone} ${view}`;
 }
 
 /** What the client would get, in one sentence. */

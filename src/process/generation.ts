@@ -35,6 +35,8 @@ export class Generation {
   readonly plugins: readonly Plugin[];
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
+  /** The number of each partition in keys of the cache. */
+  readonly partitionKeys: readonly number[];
   /** With `config.resolve`. */
   readonly iterate: IterateMemory | undefined;
   /** The same, to be looked at and flushed. */
@@ -55,6 +57,7 @@ export class Generation {
     plugins: readonly Plugin[],
     listeners: Listeners | undefined,
     cache: CacheMemory,
+    partitionKeys: readonly number[],
     iterate: IterateMemory | undefined,
     shared: readonly unknown[],
     workers: Workers,
@@ -63,6 +66,7 @@ export class Generation {
     this.plugins = plugins;
     this.listeners = listeners;
     this.cache = cache;
+    this.partitionKeys = partitionKeys;
     this.iterate = iterate;
     this.iterateDesk = iterate && config.resolve && new IterateDesk(iterate, config.resolve.hints, process.hashKey);
     this.shared = shared;
@@ -111,13 +115,23 @@ export class Generation {
       for (const [i, plugin] of plugins.entries())
         shared.push((await startControl(plugin, config.plugins[i]?.options, controls))?.shared);
       await features.afterPlugins();
-      const workers = new Workers({ ...process, config, listeners, cache, iterate, shared, publications });
+      const partitionKeys = config.partitions.map((partition) => process.partitionKeys.of(partition));
+      const workers = new Workers({
+        ...process,
+        config,
+        listeners,
+        cache,
+        partitionKeys,
+        iterate,
+        shared,
+        publications,
+      });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
           : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(controls, plugins, listeners, cache, iterate, shared, workers);
+      return new Generation(controls, plugins, listeners, cache, partitionKeys, iterate, shared, workers);
     } catch (error) {
       await atMost(ABANDON_MS, closeAll(closers, process.log));
       listeners?.close();

@@ -8,7 +8,7 @@ import type { ResolveConfig } from '../resolve/iterate/resolve-config.ts';
 import { ServerTable } from '../resolve/iterate/server-memory.ts';
 import { CLASS, TYPE } from '../wire/constants.ts';
 import { Question } from '../wire/question.ts';
-import type { Ways } from '../zones/ways.ts';
+import type { Partitions } from '../zones/partitions.ts';
 import type { WorkerSetup } from './worker-messages.ts';
 
 export type IteratorWiring = Omit<
@@ -19,7 +19,7 @@ export type IteratorWiring = Omit<
 export function openIterator(
   { iterate, serial, hashKey, config }: WorkerSetup,
   { hints, neverAsk, budget, ipv4, ipv6, minimise }: ResolveConfig,
-  ways: Ways,
+  ways: Pick<Partitions, 'configOf'>,
   wiring: IteratorWiring,
 ): IterateSource {
   if (iterate === undefined) throw new Error('the main thread made no memory for `resolve`');
@@ -38,7 +38,7 @@ export function openIterator(
 }
 
 /** Whether a name belongs to a zone of its own (`zones`, special-use names). */
-function elsewhereOf(ways: Ways): (name: WireName) => boolean {
+function elsewhereOf(ways: Pick<Partitions, 'configOf'>): (name: WireName) => boolean {
   const question = new Question();
   question.type = TYPE.A;
   question.class = CLASS.IN;

@@ -7,6 +7,7 @@ import type { CounterSample, MetricSample, RetiredMetrics } from '../metrics/pro
 import type { TimeStore } from '../store/time-store.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LatestTime } from '../time/latest-time.ts';
+import type { PartitionKeys } from '../zones/partitions.ts';
 import type { LastingParts } from './lasting.ts';
 import type { IoKind } from './worker-messages.ts';
 
@@ -23,6 +24,8 @@ export interface ProcessParts {
   readonly hashKey: readonly [number, number];
   readonly cookieSecret: Uint8Array;
   readonly failures: FailureMemory;
+  /** Numbers the sets of servers and zones that views have of their own, over reloads. */
+  readonly partitionKeys: PartitionKeys;
   readonly retired: RetiredMetrics;
   readonly nextSerial: () => number;
   /** How often the worker at each place was replaced. */

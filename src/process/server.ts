@@ -43,6 +43,7 @@ import { batchedIoFault } from '../transports/udp/self-test.ts';
 import { nameToText } from '../wire/name.ts';
 import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
 import { otherWays } from '../zones/other-ways.ts';
+import { PartitionKeys } from '../zones/partitions.ts';
 import { ConfigurationLog } from './configuration-log.ts';
 import { recordEndedGrounds } from './configured-grounds.ts';
 import { Explainer } from './explain.ts';
@@ -180,6 +181,7 @@ class Server {
       hashKey: [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0],
       cookieSecret: Uint8Array.from(randomBytes(COOKIE_SECRET_BYTES)),
       failures: createFailureMemory(),
+      partitionKeys: new PartitionKeys(),
       retired: new RetiredMetrics(),
       nextSerial: () => ++serial,
       replaced: [],

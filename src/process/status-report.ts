@@ -3,6 +3,7 @@
  */
 
 import { endpointText } from '../address/address.ts';
+import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
 import { cacheStats } from '../cache/desk.ts';
@@ -23,7 +24,7 @@ import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
 import { CACHE_RESULTS, TRANSPORTS } from '../wire/query.ts';
-import { Ways } from '../zones/ways.ts';
+import { Partitions } from '../zones/partitions.ts';
 import type { Generation } from './generation.ts';
 import type { IoKind } from './worker-messages.ts';
 
@@ -45,9 +46,12 @@ export interface ReportParts {
 export function statusReport(generation: Generation, configuredAtMs: number, parts: ReportParts): Status {
   const sources = generation.workers.metrics;
   const counted = [...sources, ...parts.retiring()];
-  const total = (name: string, labels: Record<string, string> = {}) =>
+  const total = (name: string, labels: Record<string, string | undefined> = {}) =>
     metricsTotal(counted, parts.retired, name, labels);
   const sum = (name: string) => samplesReport(generation, parts, name).reduce((all, { value }) => all + value, 0);
+  const dryRunVerdicts = (view: string, plugin: string) =>
+    total('sekisho_view_dry_run_total', { view, plugin }) -
+    total('sekisho_view_dry_run_total', { view, plugin, verdict: 'continue' });
   const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
   const { desk: subscribers } = generation.features.desk(SUBSCRIBERS);
@@ -81,13 +85,18 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       transports: [...TRANSPORTS],
       packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
     })),
-    upstreams: upstreamsOf(config).map(({ server, zone }) => {
-      const labels = { server: endpointText(server), ...(zone !== undefined && { zone }) };
+    upstreams: upstreamsOf(config).map(({ server, zone, view }) => {
+      // The same server may be asked for something else, too: absent is absent.
+      const labels = { server: endpointText(server), zone, view };
       const queries = total('sekisho_upstream_queries_total', labels);
       const up = gauges(sources, 'sekisho_upstream_up', labels);
       const rtts = gauges(sources, 'sekisho_upstream_rtt_seconds', labels).filter((rtt) => rtt > 0);
+      const what = [
+        ...(zone === undefined ? [] : [`zone ${zone}`]),
+        ...(view === undefined ? [] : [`view ${view}`]),
+      ].join(' of ');
       return {
-        address: zone === undefined ? labels.server : `${labels.server} (zone ${zone})`,
+        address: what === '' ? labels.server : `${labels.server} (${what})`,
         state: queries === 0 ? 'unknown' : up.some((value) => value > 0) ? 'up' : 'down',
         rttMs: rtts.length === 0 ? null : (rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length) * 1000,
         trusted: server.trusted,
@@ -96,6 +105,20 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       };
     }),
     resolve: resolveReport(generation, total),
+    views: config.views.map(({ name, plugins }) => ({
+      name,
+      queries: total('sekisho_view_queries_total', { view: name }),
+      rcodes: Object.fromEntries(
+        Object.keys(RCODE)
+          .map((rcode) => [rcode, total('sekisho_view_responses_total', { view: name, rcode })] as const)
+          .filter(([, count]) => count > 0),
+      ),
+      dryRun: Object.fromEntries(
+        Object.keys(plugins)
+          .filter((plugin) => plugins[plugin] === 'dry-run')
+          .map((plugin) => [plugin, dryRunVerdicts(name, plugin)]),
+      ),
+    })),
     plugins: workers.chain.map(({ name, stage }) => {
       const labels = { plugin: name };
       const samples = total('sekisho_plugin_cost_samples_total', labels);
@@ -269,7 +292,7 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
   return { cells, values: Float64Array.from(values) };
 }
 
-function gauges(sources: readonly MetricsSource[], name: string, labels: Record<string, string>): number[] {
+function gauges(sources: readonly MetricsSource[], name: string, labels: Record<string, string | undefined>): number[] {
   return sources.flatMap(({ snapshot }) =>
     snapshot.cells.flatMap((cell, i) => {
       const matches = cell.name === name && Object.entries(labels).every(([key, value]) => cell.labels[key] === value);
@@ -306,10 +329,18 @@ function resolveReport(
   };
 }
 
-/** The servers of `upstream`, and those of zones that have their own. */
-function upstreamsOf({ upstream, zones }: Config) {
-  const special = new Ways(zones).groups.flatMap(({ zone, way }) =>
-    way.kind === 'forward' ? way.servers.map((server) => ({ server, zone })) : [],
+/** The servers of `upstream`, and those of zones and views that have their own. */
+function upstreamsOf({ upstream, zones, partitions }: Config): readonly Asked[] {
+  const keys = partitions.map((_, i) => i + 1);
+  const special = new Partitions(zones, partitions, keys).groups.flatMap(({ servers, zone, view }) =>
+    servers.map((server) => ({ server, zone, view })),
   );
-  return [...upstream.servers.map((server) => ({ server, zone: undefined })), ...special];
+  return [...upstream.servers.map((server) => ({ server, zone: undefined, view: undefined })), ...special];
+}
+
+interface Asked {
+  readonly server: UpstreamServer;
+  /** What it is asked for; both undefined: everything that nothing else is said about. */
+  readonly zone: string | undefined;
+  readonly view: string | undefined;
 }

@@ -33,6 +33,8 @@ export interface WorkerSetup {
   readonly tcpShares: TcpSharesMemory;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
+  /** The number of each partition of the configuration in keys of the cache. */
+  readonly partitionKeys: readonly number[];
   /** With `config.resolve`: what is known of zones and authorities. */
   readonly iterate: IterateMemory | undefined;
   readonly hashKey: readonly [number, number];

@@ -11,7 +11,6 @@ import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from '../cach
 import { Chain } from '../chain/chain.ts';
 import { OwnAddresses } from '../chain/own-addresses.ts';
 import { OwnNames } from '../chain/own-names.ts';
-import type { Effort } from '../chain/source.ts';
 import { SuspendedQueries } from '../chain/suspended.ts';
 import { serverFacts } from '../config/config.ts';
 import { RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACHABLE } from '../contract/plugin.ts';
@@ -32,12 +31,14 @@ import { RoundClock, systemClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
-import type { Answer } from '../wire/answer.ts';
+import { ViewTable } from '../views/view-table.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
-import { Ways } from '../zones/ways.ts';
+import { Partitions } from '../zones/partitions.ts';
+import type { ServerGroup } from '../zones/ways.ts';
 import { openIterator } from './open-iterator.ts';
+import { type SourceReports, validatingSource, wrappedReports } from './validating.ts';
 import { openIo, type WorkerIo } from './worker-io.ts';
 import type { FromWorker, LogLevel, ToWorker, WorkerSetup } from './worker-messages.ts';
 
@@ -89,7 +90,8 @@ async function serve(): Promise<void> {
     serveStale: config.cache.serveStaleSeconds,
   });
   const failures = new FailureTable(setup.failures);
-  const ways = new Ways(config.zones);
+  const partitions = new Partitions(config.zones, config.partitions, setup.partitionKeys);
+  const views = config.views.length > 0 ? new ViewTable(config.views, setup.partitionKeys, metrics) : undefined;
   const features = new DataHalves(await featuresIn(setup.featureList), {
     config,
     workers: config.server.workers,
@@ -99,7 +101,7 @@ async function serve(): Promise<void> {
   let chain: Chain | undefined;
   let nudge = () => {};
   const plugins = await mountPlugins(config.plugins, {
-    server: serverFacts(config.server, config.notice),
+    server: serverFacts(config.server, config.notice, config.views),
     ...lentByFeatures(features),
     shared: setup.shared,
     worker: setup.place,
@@ -120,7 +122,8 @@ async function serve(): Promise<void> {
     ownNames: new OwnNames(config.server.identity),
     cache,
     failures,
-    localZones: ways,
+    localZones: partitions,
+    views,
     suspended,
     metrics,
     clock,
@@ -141,23 +144,41 @@ async function serve(): Promise<void> {
   });
   nudge = io.nudge;
   const tcp = await openTcp(chain, metrics, io);
-  const wiring = {
-    sockets: io.openUpstream,
-    waiters: chain,
-    suspendedNext: suspended.next,
-    onAnswer: (question: Question, answer: Answer, nowMs: number, effort: Effort) => {
+  const reports: SourceReports = {
+    onAnswer: (question, answer, nowMs, effort) => {
       cache.insert(question, answer, nowMs);
       failures.forget(question, nowMs);
       // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
       chain?.resolved(question, answer.kind, effort, nowMs);
     },
-    onForeseen: (question: Question) => cache.foresee(question),
-    onFailure: (question: Question, ede: number, nowMs: number, kind: number, effort: Effort) => {
+    onFailure: (question, ede, nowMs, kind, effort) => {
       chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
       // RFC 9520 §3.2: failures are kept for a while, so that those who ask again do not add to the trouble.
       if (kind === FAILED_ANSWERED) failures.record(question, ede, nowMs, SERVFAIL_SECONDS);
       else if (kind === FAILED_TIMEOUT) failures.record(question, ede, nowMs, NETWORK_FAILURE_SECONDS);
     },
+  };
+  const validating = validatingSource({
+    features,
+    waiters: chain,
+    suspended,
+    cache,
+    failures,
+    reports,
+    timeoutMs: config.upstream.timeoutMs,
+    clock,
+    metrics,
+    hashKey: setup.hashKey,
+    nudge: io.nudge,
+  });
+  const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
+  const wiring = {
+    sockets: io.openUpstream,
+    waiters: validating ?? chain,
+    suspendedNext: validating?.tokens.next ?? suspended.next,
+    onAnswer,
+    onForeseen: (question: Question) => cache.foresee(question),
+    onFailure,
     mayRepeat: (question: Question) => chain?.mayAskAgain(question) ?? true,
     clock,
     random32,
@@ -167,21 +188,23 @@ async function serve(): Promise<void> {
     mixedCase: config.upstream.mixedCase,
     nudge: io.nudge,
   };
-  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, zone?: string) =>
+  const openSource = (servers: readonly ServerConfig[], limits: Partial<ForwardLimits>, group?: ServerGroup) =>
     new ForwardSource({
       ...wiring,
       servers,
-      ...(zone !== undefined && { zone }),
+      ...(group && { labels: labelsOf(group) }),
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
       lowerCaseZones: config.upstream.lowerCaseZones,
     });
   const general = config.resolve
-    ? openIterator(setup, config.resolve, ways, wiring)
+    ? openIterator(setup, config.resolve, partitions, wiring)
     : openSource(config.upstream.servers, {});
-  const special = ways.groups.map(({ zone, way }) =>
-    openSource(way.kind === 'forward' ? way.servers : [], { tasks: ZONE_TASKS }, zone),
+  const special = partitions.groups.map((group) =>
+    openSource(group.servers, group.zone === undefined ? {} : { tasks: ZONE_TASKS }, group),
   );
-  const source = new SourceRouter(ways, [general, ...special]);
+  const router = new SourceRouter(partitions, [general, ...special]);
+  if (validating !== undefined) validating.inner = router;
+  const source = validating ?? router;
   chain.source = source;
   chain.routes[UDP] = io.listener;
   chain.routes[TCP] = tcp;
@@ -309,6 +332,10 @@ async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<Tc
       await server.listen({ host: address, port }, listener);
   }
   return server;
+}
+
+function labelsOf({ zone, view }: ServerGroup): Record<string, string> {
+  return { ...(zone !== undefined && { zone }), ...(view !== undefined && { view }) };
 }
 
 function say(level: LogLevel, fields: object, text: string): void {

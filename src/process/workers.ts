@@ -61,6 +61,7 @@ export interface WorkersParts {
   readonly listeners: Listeners | undefined;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
+  readonly partitionKeys: readonly number[];
   readonly iterate: IterateMemory | undefined;
   readonly hashKey: readonly [number, number];
   readonly time: LatestTime;
@@ -245,6 +246,7 @@ export class Workers {
         tcpShares: this.#tcpShares,
         cache,
         failures,
+        partitionKeys: this.#parts.partitionKeys,
         iterate,
         hashKey,
         time: time.shared.memory,

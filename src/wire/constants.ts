@@ -125,6 +125,14 @@ export const EDE = {
   UNSUPPORTED_NSEC3_ITERATIONS: 27,
 } as const;
 
+/**
+ * The answer came and was found false (RFC 8914 §4.7–§4.13, §4.26): a verdict on what the zone says now, which nothing that
+ * was true before stands in for.
+ */
+export function isBogus(ede: number): boolean {
+  return (ede >= EDE.DNSSEC_BOGUS && ede <= EDE.NSEC_MISSING) || ede === EDE.SIGNATURE_EXPIRED_BEFORE_VALID;
+}
+
 /** Name of a record type for people, `TYPE65280` where there is none (RFC 3597 §5). */
 export function typeName(type: number): string {
   return TYPE_NAMES.get(type) ?? `TYPE${type}`;

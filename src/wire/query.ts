@@ -86,6 +86,14 @@ export class Query {
   /** Address the client asked, for wildcard sockets: family (first word, 0 = not needed), then 4 or 16 address bytes. */
   readonly local = new Uint8Array(LOCAL_BYTES);
   readonly localWords = new Int32Array(this.local.buffer);
+  /** The view that client and listener are in, counted from 1 in the order of `views`; 0 = none. Set by the chain. */
+  view = 0;
+  /** Lists that apply in the view, as a mask. It only takes away: consent and grounds are asked for as without views. */
+  lists = -1;
+  /** The view lets its clients have what has expired (RFC 8767). */
+  mayBeStale = true;
+  /** The plugin whose hook is running acts as a dry run in the view: its verdict is counted and not carried out. */
+  dryRun = false;
   /** TCP connection, an index of the TCP server; -1 on UDP. */
   connection = -1;
   /** Tells a connection's successor in the same place from itself. */
@@ -173,6 +181,10 @@ export class Query {
 
   /** Forget the last query's reply and question; the source's fields are set by the transport. */
   reset(): void {
+    this.view = 0;
+    this.lists = -1;
+    this.mayBeStale = true;
+    this.dryRun = false;
     this.id = 0;
     this.flags = 0;
     this.question.clear();

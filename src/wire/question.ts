@@ -1,6 +1,6 @@
 /**
- * What is asked, and exactly what decides which answer it gets: name, type, class, DO and CD. The cache is keyed by these
- * five and nothing else; identical questions waiting for the upstream are joined by them.
+ * What is asked, and exactly what decides which answer it gets: name, type, class, DO, CD, and the partition where views ask
+ * other servers. The cache is keyed by these and nothing else; identical questions waiting for the upstream are joined by them.
  */
 export class Question {
   /** Lowercased name in wire form (RFC 4343), from byte 0. Bytes behind `nameLength` are undefined. */
@@ -22,6 +22,11 @@ export class Question {
   dnssecOk = false;
   /** The CD bit: the client wants data that failed validation (RFC 4035 §3.2.2). */
   checkingDisabled = false;
+  /**
+   * Which servers and zones it is asked of: 0 is what stands at the top level of the configuration, any other number what some
+   * view has instead (zones/partitions.ts). Answers never pass from one to another.
+   */
+  partition = 0;
 
   clear(): void {
     this.nameLength = 0;
@@ -32,6 +37,7 @@ export class Question {
     this.class = 0;
     this.dnssecOk = false;
     this.checkingDisabled = false;
+    this.partition = 0;
   }
 
   copyFrom(other: Question): void {
@@ -45,6 +51,7 @@ export class Question {
     this.class = other.class;
     this.dnssecOk = other.dnssecOk;
     this.checkingDisabled = other.checkingDisabled;
+    this.partition = other.partition;
   }
 
   /** True when both get the same answer. */
@@ -56,7 +63,8 @@ export class Question {
       this.class !== other.class ||
       this.nameLength !== other.nameLength ||
       this.dnssecOk !== other.dnssecOk ||
-      this.checkingDisabled !== other.checkingDisabled
+      this.checkingDisabled !== other.checkingDisabled ||
+      this.partition !== other.partition
     ) {
       return false;
     }

@@ -8,7 +8,7 @@ import { textToName } from '../wire/name.ts';
 import { Query, TCP } from '../wire/query.ts';
 import { readQuery } from '../wire/reader.ts';
 import { specialUseZones } from './special-use.ts';
-import { Ways } from './ways.ts';
+import { type ServerGroup, Ways } from './ways.ts';
 import type { ZoneConfig } from './zone-config.ts';
 import { readZoneFile } from './zone-file.ts';
 
@@ -170,15 +170,19 @@ describe('special-use names', () => {
 });
 
 describe('groups of servers', () => {
-  const ways = new Ways([
-    forward('corp.example', '192.0.2.1'),
-    forward('b.corp.example', '192.0.2.2'),
-    forward('other.example', '192.0.2.1'),
-  ]);
+  const groups: ServerGroup[] = [];
+  const ways = new Ways(
+    [
+      forward('corp.example', '192.0.2.1'),
+      forward('b.corp.example', '192.0.2.2'),
+      forward('other.example', '192.0.2.1'),
+    ],
+    groups,
+  );
   const group = (name: string, type?: string) => ways.groupOf(queryOf(name, type).question);
 
   test('the closest zone counts; zones with the same servers share them', () => {
-    expect(ways.groups.map(({ zone }) => zone)).toEqual(['corp.example', 'b.corp.example']);
+    expect(groups.map(({ zone }) => zone)).toEqual(['corp.example', 'b.corp.example']);
     expect(
       ['a.corp.example', 'x.b.corp.example', 'b.corp.example', 'other.example', 'example', '.'].map((one) =>
         group(one),

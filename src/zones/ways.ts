@@ -7,6 +7,8 @@
  *
  * It is looked at behind the cache, which holds nothing of zones with records: a cache hit costs nothing more.
  */
+
+import type { UpstreamServer } from '../address/upstream-server.ts';
 import { ANSWER, COMPLETE, CONTINUE, type Verdict } from '../contract/plugin.ts';
 import { CLASS, EDE, FLAG_AA, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../wire/constants.ts';
 import type { Query } from '../wire/query.ts';
@@ -46,18 +48,36 @@ interface Zone {
   readonly negativeTtl: number;
 }
 
+/** Servers that are asked together, and for what. */
+export interface ServerGroup {
+  /** `stub`: authoritative servers, which are asked without recursion. */
+  readonly kind: 'forward' | 'stub';
+  readonly servers: readonly UpstreamServer[];
+  /** The first zone that they are for; absent where they are for everything that a view asks. */
+  readonly zone?: string;
+  /** The view whose zone that is, or whose servers these are; absent for the top level's. */
+  readonly view?: string;
+}
+
 export class Ways {
-  /** Servers of each group but the first, which is `upstream`; zones with the same servers share one. */
-  readonly groups: readonly ZoneConfig[];
   readonly #zones: readonly Zone[];
   readonly #table: SuffixTable;
   readonly #nodes: readonly Node[];
   readonly #labelStarts = new Uint8Array(128);
+  readonly #general: number;
 
-  constructor(configs: readonly ZoneConfig[]) {
-    const groups: ZoneConfig[] = [];
-    this.#zones = configs.map((config) => zoneOf(config, groups));
-    this.groups = groups;
+  /**
+   * `groups`: all groups of servers but the first, which is `upstream`; those of these zones are added. `general`: the one for what is in no
+   * zone. `view`: the first that has these zones.
+   */
+  constructor(
+    configs: readonly ZoneConfig[],
+    groups: ServerGroup[] = [],
+    general: number = DEFAULT_GROUP,
+    view?: string,
+  ) {
+    this.#zones = configs.map((config) => zoneOf(config, groups, view));
+    this.#general = general;
     const { names, nodes } = nodesOf(configs);
     this.#table = new SuffixTable(names);
     this.#nodes = nodes;
@@ -66,7 +86,7 @@ export class Ways {
   /** Number of the group of servers that `question` is for. */
   groupOf(question: Question): number {
     const zone = this.#zoneOf(question);
-    return zone === undefined || zone.group < 0 ? DEFAULT_GROUP : zone.group;
+    return zone === undefined || zone.group < 0 ? this.#general : zone.group;
   }
 
   /** The zone of its own that `question` is in, as configured; undefined where there is none. */
@@ -96,7 +116,7 @@ export class Ways {
     const { apex, way } = zone.config;
     // RFC 4035 §3.1.4.1: DS belongs to the zone above. Where that is ours to ask, it is asked the way of the name above.
     const above =
-      question.type === TYPE.DS && question.nameLength === apex.length && (way.kind === 'forward' || way.dsAbove);
+      question.type === TYPE.DS && question.nameLength === apex.length && (way.kind !== 'records' || way.dsAbove);
     return above ? this.#above(question, apex.length) : zone;
   }
 
@@ -185,12 +205,21 @@ function fail(query: Query): void {
 
 // ── set-up ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-function zoneOf(config: ZoneConfig, groups: ZoneConfig[]): Zone {
-  const { way, apex } = config;
-  if (way.kind === 'forward') {
-    const same = groups.findIndex((group) => JSON.stringify(group.way) === JSON.stringify(way));
-    const group = same >= 0 ? same : groups.push(config) - 1;
-    return { config, group: DEFAULT_GROUP + 1 + group, soa: undefined, negativeTtl: 0 };
+/** Number of the group with these servers; a new one where there is none yet. */
+export function groupOf(groups: ServerGroup[], group: ServerGroup): number {
+  const key = ({ kind, servers, zone }: ServerGroup) =>
+    // What a stub server says is believed below its zone alone.
+    JSON.stringify([kind, servers, kind === 'stub' ? zone : '']);
+  const same = groups.findIndex((one) => key(one) === key(group));
+  return DEFAULT_GROUP + 1 + (same >= 0 ? same : groups.push(group) - 1);
+}
+
+function zoneOf(config: ZoneConfig, groups: ServerGroup[], view: string | undefined): Zone {
+  const { way, apex, zone } = config;
+  if (way.kind !== 'records') {
+    const { kind, servers } = way;
+    const group = groupOf(groups, { kind, servers, zone, ...(view !== undefined && { view }) });
+    return { config, group, soa: undefined, negativeTtl: 0 };
   }
   const record = way.records.find(({ owner, type }) => type === TYPE.SOA && owner.length === apex.length);
   if (!record) return { config, group: -1, soa: undefined, negativeTtl: 0 };

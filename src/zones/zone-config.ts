@@ -10,8 +10,8 @@ export interface ZoneConfig {
 }
 
 export type ZoneWay =
-  /** Asked of these servers. */
-  | { readonly kind: 'forward'; readonly servers: readonly UpstreamServer[] }
+  /** `forward`: asked of these resolvers. `stub`: of these authoritative servers, without recursion. */
+  | { readonly kind: 'forward' | 'stub'; readonly servers: readonly UpstreamServer[] }
   /** Answered by the server itself, from these records alone. */
   | {
       readonly kind: 'records';

@@ -26,6 +26,7 @@ const LABELS = [
   'trigger',
   'verdict',
   'version',
+  'view',
   'worker',
 ];
 

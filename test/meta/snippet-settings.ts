@@ -148,6 +148,13 @@ async function zones(keep: Keep): Promise<Setting> {
   return { server: await start(keep, { zones: [{ zone: 'printers.isp.example', records: file }] }) };
 }
 
+/** Clients in 127.0.1.0/24 with resolvers of their own, as docs/views.md shows it. */
+async function views(keep: Keep): Promise<Setting> {
+  const other = keep(await startScriptedUpstream(honest('192.0.2.8')));
+  const view = { name: 'wholesale', clients: ['127.0.1.0/24'], upstream: [`127.0.0.1:${other.port}`] };
+  return { server: await start(keep, { views: [view] }) };
+}
+
 /** Random names below one zone, from twenty clients, while a popular name is asked for as well. */
 async function overload(keep: Keep): Promise<Setting> {
   const upstream = keep(
@@ -176,5 +183,6 @@ export const SETTINGS: Readonly<Record<string, (keep: Keep) => Promise<Setting>>
   notice,
   texts,
   zones,
+  views,
   overload,
 };

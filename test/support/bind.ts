@@ -22,8 +22,19 @@ export interface BindOptions {
   /** Name and type whose answer shows that it is ready; default the first zone's SOA. */
   probeName?: string;
   core?: number;
+  /** Instead of all that: views in this order, each forwarding all it does not hold. */
+  views?: readonly BindView[];
   /** Further statements inside `options { }`. */
   options?: string;
+}
+
+export interface BindView {
+  readonly name: string;
+  /** Address match lists, e.g. `127.0.1.0/24;`. */
+  readonly clients: string;
+  readonly allow: string;
+  /** Port on 127.0.0.1 that it forwards to. */
+  readonly upstreamPort: number;
 }
 
 export async function startBind(options: BindOptions): Promise<DnsServer> {
@@ -51,11 +62,25 @@ export async function startBind(options: BindOptions): Promise<DnsServer> {
 
 function bindConfig(folder: string, port: number, options: BindOptions): string {
   const { iterate, upstreamPort } = options;
-  const recursion = iterate
-    ? `  recursion yes;\n  port ${iterate.port};\n`
-    : upstreamPort
-      ? `  recursion yes;\n  forward only;\n  forwarders { 127.0.0.1 port ${upstreamPort}; };\n`
-      : '  recursion no;\n';
+  const views = (options.views ?? []).map(
+    ({ name, clients, allow, upstreamPort: port }) =>
+      `view "${name}" {
+  match-clients { ${clients} };
+  recursion yes;
+  allow-query { ${allow} };
+  allow-query-cache { ${allow} };
+  forward only;
+  forwarders { 127.0.0.1 port ${port}; };
+};
+`,
+  );
+  const recursion = options.views
+    ? ''
+    : iterate
+      ? `  recursion yes;\n  port ${iterate.port};\n`
+      : upstreamPort
+        ? `  recursion yes;\n  forward only;\n  forwarders { 127.0.0.1 port ${upstreamPort}; };\n`
+        : '  recursion no;\n';
   const hints = iterate ? 'zone "." { type hint; file "root.hints"; };\n' : '';
   const policyZones = options.policyZones ?? [];
   const policy =
@@ -81,5 +106,5 @@ function bindConfig(folder: string, port: number, options: BindOptions): string 
 ${recursion}${policy}  ${options.options ?? ''}
 };
 controls { };
-${hints}${zones.join('')}${forwardZones.join('')}`;
+${hints}${zones.join('')}${forwardZones.join('')}${views.join('')}`;
 }

@@ -8,7 +8,7 @@ export const explainCommand: Command = {
 say, up to the one that decides. Nothing is sent or counted. Where subscribers are
 known, that somebody looked is in the audit log, with the name and with --reason, or
 that it was \`sekisho explain\`. TYPE is A unless given; HTTPS, TYPE65 and the like are
-understood.`,
+understood. The view that client and listener are in is named first.`,
   examples: [
     ['sekisho explain example.com --client 192.0.2.7', 'why does this subscriber get no answer?'],
     ['sekisho explain example.com AAAA --client 2001:db8::7 --json', 'the same for a program'],
@@ -18,6 +18,7 @@ understood.`,
       arguments: 'NAME [TYPE]',
       options: {
         client: { value: 'IP', meaning: 'address of the client that would ask', required: true },
+        listener: { value: 'ADDRESS', meaning: 'address of server.listen that would be asked; the first unless given' },
         ...pick('reason'),
       },
       trace: ['subscriber.explain'],

@@ -94,8 +94,8 @@ export interface ForwardParts {
   readonly random32: () => number;
   readonly metrics: Metrics;
   readonly limits?: Partial<ForwardLimits>;
-  /** The zone that these servers are for, as a label of metrics; without it they are those of `upstream`. */
-  readonly zone?: string;
+  /** The zone or view that these servers are for, as labels of metrics; without them they are those of `upstream`. */
+  readonly labels?: Readonly<Record<string, string>>;
   /** A policy looks at the name servers of zones: they are kept in answers. */
   readonly nameServers?: boolean;
   /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
@@ -150,7 +150,7 @@ export class ForwardSource implements Source, DatagramSink {
     this.#normalizer = new Normalizer({ nameServers: parts.nameServers ?? false });
     this.#parts = parts;
     this.#limits = { ...FORWARD_LIMITS, ...parts.limits };
-    const labels = parts.zone === undefined ? {} : { zone: parts.zone };
+    const labels = parts.labels ?? {};
     this.servers = new UpstreamServers(parts.servers, parts.metrics, labels);
     this.#counters = new ForwardCounters(parts.metrics, labels);
     this.#values = parts.metrics.values;

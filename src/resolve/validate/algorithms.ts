@@ -85,6 +85,11 @@ export function checkSignature(algorithm: number, key: KeyObject, data: Uint8Arr
   }
 }
 
+/** The digest that `algorithm` signs; null where the algorithm brings its own (RFC 8080). */
+export function checkHash(algorithm: number): string | null {
+  return ALGORITHMS.get(algorithm)?.hash ?? null;
+}
+
 function jwkOf(algorithm: number, publicKey: Uint8Array): JsonWebKey | undefined {
   const kind = ALGORITHMS.get(algorithm);
   if (kind === undefined) return undefined;

@@ -57,8 +57,11 @@ export class NsecDenial implements Denial {
     // RFC 4035 §3.1.3.4: the wildcard that matches has none of the type.
     const encloser = closestEncloser(name, covering);
     const wildcard = wildcardAt(encloser);
-    const source = wildcard === undefined ? undefined : this.#matching(wildcard);
-    return source !== undefined && lacks(source, type) ? proven(encloser) : UNPROVEN;
+    if (wildcard === undefined) return UNPROVEN;
+    const source = this.#matching(wildcard);
+    if (source !== undefined) return lacks(source, type) ? proven(encloser) : UNPROVEN;
+    const above = this.#covering(wildcard);
+    return above !== undefined && isBelow(above.next, wildcard) ? proven(encloser) : UNPROVEN;
   }
 
   unmatched(name: Name, encloserLabels: number): Proof {
