@@ -209,7 +209,7 @@ export class Chain implements Waiters {
   }
 
   /** Waiters: there is none. Something stale is better than nothing (RFC 8767 §4). */
-  failed(token: number, ede: number): void {
+  failed(token: number, ede: number, text?: Uint8Array): void {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
       // RFC 8767 is for answers that cannot be had, not for those that are false.
@@ -219,6 +219,7 @@ export class Chain implements Waiters {
       if (isBogus(ede) || !this.#serveStale(query)) {
         beginReply(query, RCODE.SERVFAIL);
         query.ede = ede;
+        if (text) query.edeText = text;
       }
       this.#sendResumed(query, ANSWER);
     }

@@ -7,6 +7,7 @@ import { DNSSEC } from '../dnssec/feature.ts';
 import type { DataHalves } from '../feature/data-halves.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { FAILED_TIMEOUT } from '../resolve/forward/forward.ts';
+import { VALIDATION_ALLOWANCE } from '../resolve/validate/budget.ts';
 import { VALIDATION_LIMITS } from '../resolve/validate/chain-of-trust.ts';
 import { ImportedKeys } from '../resolve/validate/dns-key.ts';
 import { ZoneTrustStore } from '../resolve/validate/zone-trust.ts';
@@ -30,6 +31,8 @@ export interface ValidatingWorkerParts {
   readonly cache: AnswerCache;
   readonly failures: FailureTable;
   readonly reports: SourceReports;
+  /** Microseconds of cryptography that one question may cost; undefined: as the validator thinks right. */
+  readonly cryptoMicroseconds?: number | undefined;
   /** How long one question may take; what is validated needs several. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -75,6 +78,10 @@ export function validatingSource(parts: ValidatingWorkerParts): ValidatingSource
     },
     cached: (question, nowMs) => cached.find(question, nowMs),
     dearChecks: new DearChecks(),
+    allowance: {
+      ...VALIDATION_ALLOWANCE,
+      ...(parts.cryptoMicroseconds !== undefined && { micros: parts.cryptoMicroseconds }),
+    },
     clock,
     metrics: parts.metrics,
     hashKey: parts.hashKey,

@@ -52,10 +52,10 @@ export class WaitingList {
     }
   }
 
-  failed(first: number, ede: number): void {
+  failed(first: number, ede: number, text?: Uint8Array): void {
     for (let token = first; token >= 0; ) {
       const next = this.#next[token]!;
-      this.#waiters.failed(token, ede);
+      this.#waiters.failed(token, ede, text);
       token = next;
     }
   }

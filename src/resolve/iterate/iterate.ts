@@ -11,7 +11,7 @@
  */
 import type { PrefixSet } from '../../address/prefix-set.ts';
 import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
-import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from '../../chain/source.ts';
+import { type Effort, NO_ROOM, RESOLVING, type Source, type SourceBudget, type Waiters } from '../../chain/source.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
 import { Answer, FAILURE, POSITIVE } from '../../wire/answer.ts';
@@ -29,7 +29,7 @@ import { IterateCounters } from './iterate-counters.ts';
 import { Job } from './job.ts';
 import { LameServers } from './lame-servers.ts';
 import { isAtOrBelow, putName, ROOT_NAME, type WireName } from './name-text.ts';
-import type { Reply } from './reply.ts';
+import { type Reply, readReply } from './reply.ts';
 import type { ServerTable } from './server-memory.ts';
 import { type End, Walk } from './walk.ts';
 
@@ -98,7 +98,7 @@ export class IterateSource implements Source {
   readonly #waiting: WaitingList;
   readonly #normalizer: Normalizer;
   readonly #answer = new Answer();
-  /** What referrals say of DS: apart, because a question for it is answered at once, while another answer is in others' hands. */
+  /** For what is known beforehand: apart, because it is answered at once, while another answer is in others' hands. */
   readonly #dsQuestion = new Question();
   readonly #dsAnswer = new Answer();
   /** In the order in which they began. */
@@ -163,7 +163,12 @@ export class IterateSource implements Source {
     return this.#jobs.size > 0 && this.#jobs.has(keyOf(question));
   }
 
-  resolve(question: Question, token: number, nowMs: number): number {
+  /** One budget for all that a client's question makes necessary, validation included. */
+  openBudget(_question: Question, nowMs: number): SourceBudget {
+    return new Budget(this.#budget, nowMs);
+  }
+
+  resolve(question: Question, token: number, nowMs: number, spending?: SourceBudget): number {
     const key = keyOf(question);
     const joined = this.#jobs.get(key);
     if (joined) return this.#join(joined, token);
@@ -172,7 +177,7 @@ export class IterateSource implements Source {
       return RESOLVING;
     }
     if (this.room === 0 && !this.#shedOldest(nowMs)) return NO_ROOM;
-    const job = this.#open(question, key, nowMs);
+    const job = this.#open(question, key, nowMs, spending);
     this.#waiting.append(job, token);
     this.#begin(job, nowMs);
     return RESOLVING;
@@ -192,7 +197,7 @@ export class IterateSource implements Source {
     for (const job of this.#jobs.values()) {
       if (nowMs >= job.budget.endsMs) {
         job.budget.takeQuery(nowMs);
-        this.#walk.abandon(job, 'budget', job.ede >= 0 ? job.ede : EDE.NO_REACHABLE_AUTHORITY, nowMs);
+        this.#walk.abandon(job, 'budget', EDE.NO_REACHABLE_AUTHORITY, nowMs);
       } else if (!job.slowTold && nowMs >= job.startedMs + this.#limits.slowMs) this.#waiting.tellSlow(job);
     }
     this.#counters.outstanding(this.#jobs.size);
@@ -206,8 +211,8 @@ export class IterateSource implements Source {
     this.#exchanges.close();
   }
 
-  #open(question: Question, key: string, nowMs: number): Job {
-    const budget = new Budget(this.#budget, nowMs);
+  #open(question: Question, key: string, nowMs: number, spending?: SourceBudget): Job {
+    const budget = spending instanceof Budget ? spending : new Budget(this.#budget, nowMs);
     const job = new Job('client', key, nameOfQuestion(question), question.type, budget, 0, nowMs, this.#walk);
     job.question.copyFrom(question);
     this.#jobs.set(key, job);
@@ -222,7 +227,24 @@ export class IterateSource implements Source {
       this.#deliver(job, this.#dsAnswer, nowMs);
       return;
     }
+    if (this.#cutShort(job, nowMs)) return;
     this.#walk.begin(job, nowMs);
+  }
+
+  /** RFC 8020 §2: below a name that does not exist there is nothing. */
+  #cutShort(job: Job, nowMs: number): boolean {
+    const { infra } = this.#parts;
+    const { question, name } = job;
+    const zone = infra.closest(name, nowMs)?.zone ?? ROOT_NAME;
+    const answer = this.#dsAnswer;
+    if (!infra.readAbsentAbove(name, zone, question.dnssecOk, nowMs, answer)) return false;
+    const reply = readReply(answer.bytes, 0, answer.length);
+    const parts = { rcode: RCODE.NXDOMAIN, answer: [], authority: reply?.authority ?? [] };
+    if (reply === undefined || !assemble(parts, question, this.#normalizer, answer)) return false;
+    this.#counters.cut();
+    this.#counters.outcome('nxdomain');
+    this.#deliver(job, answer, nowMs);
+    return true;
   }
 
   #prime(nowMs: number): void {
@@ -265,6 +287,8 @@ export class IterateSource implements Source {
       this.#fail(job, { ...end, outcome: 'servers-fail', ede: EDE.OTHER }, nowMs);
       return;
     }
+    if (end.outcome === 'nxdomain' && job.answer.length === 0)
+      this.#parts.infra.putAbsent(job.name, question.dnssecOk, answer, nowMs);
     // The chain goes on with the alias, which leads to a zone that goes another way.
     if (end.incomplete) answer.incomplete = true;
     this.#counters.outcome(end.outcome);
@@ -292,7 +316,7 @@ export class IterateSource implements Source {
     this.#jobs.delete(job.key);
     const first = this.#waiting.detach(job);
     job.generation++;
-    this.#waiting.failed(first, ede);
+    this.#waiting.failed(first, ede, outcome === 'budget' ? job.budget.text : undefined);
   }
 
   /**
