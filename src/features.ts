@@ -6,26 +6,29 @@
  */
 import { AUDIT } from './audit-desk/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
-import type { AnyFeature } from './feature/feature.ts';
+import type { AnyFeature, ConfigOf } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
 import { ROUTER_FILTERS } from './router-filters/feature.ts';
-import { MEASURES } from './rules/feature.ts';
+import { RULES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
 import { TIME } from './timekeeping/feature.ts';
 
-export const FEATURES: readonly AnyFeature[] = [
+export const FEATURES = [
   TIME,
   AUDIT,
-  MEASURES,
+  RULES,
   LISTS,
   SUBSCRIBERS,
   REPORT,
   NOTICE,
   ROUTER_FILTERS,
   DNSSEC,
-];
+] as const satisfies readonly AnyFeature[];
+
+/** What the configuration holds for them, besides what every feature is told. */
+export type FeatureConfig = ConfigOf<typeof FEATURES>;
 
 /** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */
 export async function featuresIn(list?: string): Promise<readonly AnyFeature[]> {

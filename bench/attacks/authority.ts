@@ -1,14 +1,17 @@
 /**
- * The authority of the random-subdomain bench, a process of its own: answers everything below `other.bench` at once and
- * what exists below `victim.bench` for as long as that is well. Told over IPC how the victim is; tells what it was asked.
+ * The upstream of the benches about what fails, a process of its own: answers everything at once, save for what exists below
+ * `victim.bench` while that is not well, `broken.customer.cdn.bench` and zones whose name begins with `quiet`, which never
+ * answer. Told over IPC how the victim is; tells what it was asked.
  */
 import { createSocket } from 'node:dgram';
 
 export type VictimState = 'well' | 'slow' | 'silent';
 export type ToAuthority = { state: VictimState } | 'counts';
 export interface Counts {
-  /** Datagrams that asked about the victim since the last time. */
+  /** Datagrams that asked about the victim, or what never answers, since the last time. */
   victim: number;
+  /** … and about everything else. */
+  others: number;
 }
 
 const SLOW_MS = 2000;
@@ -17,7 +20,9 @@ const KNOWN = 0x6b; // 'k'
 const TTL = { victim: 2, other: 60 };
 
 let state: VictimState = 'well';
-let counts: Counts = { victim: 0 };
+let counts: Counts = { victim: 0, others: 0 };
+const BROKEN = Buffer.from('\x06broken\x08customer\x03cdn\x05bench\x00', 'latin1');
+const QUIET = /quiet\d+\x05bench\x00$/;
 const socket = createSocket({ type: 'udp4', recvBufferSize: 8 << 20 });
 
 socket.on('message', (query, from) => {
@@ -25,11 +30,15 @@ socket.on('message', (query, from) => {
   while (query[end] !== 0) end += query[end]! + 1;
   const name = query.subarray(12, end + 1);
   const lower = Buffer.from(name.map((byte) => (byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte)));
+  if (lower.subarray(-BROKEN.length).equals(BROKEN) || QUIET.test(lower.toString('latin1'))) {
+    counts.victim++;
+    return;
+  }
   const victim = lower.subarray(-VICTIM.length).equals(VICTIM);
   if (victim) {
     counts.victim++;
     if (state === 'silent') return;
-  }
+  } else counts.others++;
   const exists = !victim || lower[1] === KNOWN;
   const reply = replyTo(query.subarray(0, end + 5), exists, victim ? TTL.victim : TTL.other);
   const send = () => socket.send(reply, from.port, from.address);
@@ -40,7 +49,7 @@ socket.bind(Number(process.argv[2]), '127.0.0.1', () => process.send?.('ready'))
 process.on('message', (message: ToAuthority) => {
   if (message === 'counts') {
     process.send?.(counts);
-    counts = { victim: 0 };
+    counts = { victim: 0, others: 0 };
   } else state = message.state;
 });
 

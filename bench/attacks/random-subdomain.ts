@@ -1,11 +1,9 @@
 /** Random-subdomain floods while the zone's authority is slow or silent: what other names and the zone's own names get. */
-import { type ChildProcess, fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { quantile, runDnsperf } from '../../test/support/dnsperf.ts';
 import { flood } from '../../test/support/flooder.ts';
-import { freePort } from '../../test/support/free-port.ts';
 import { queryFile } from '../load/queries.ts';
-import type { Counts, ToAuthority, VictimState } from './authority.ts';
+import type { VictimState } from './authority.ts';
+import { startAuthority } from './authority-process.ts';
 import { RANDOM_SUBDOMAIN } from './servers.ts';
 
 const FLOOD_RATE = 20_000;
@@ -48,9 +46,16 @@ export async function randomSubdomain(
         authority.tell({ state: 'well' });
         const { port } = target;
         const known = queryFile('known', KNOWN_NAMES, (i) => `k${i}.victim.bench A`);
-        // Everybody has seen the names that exist, more than once.
+        // Clients of three networks have seen the names that exist.
         for (let run = 0; run < 3; run++) {
-          await runDnsperf({ port, queryFile: known, runs: 1, outstanding: 20, core: LOAD_CORE });
+          await runDnsperf({
+            port,
+            queryFile: known,
+            runs: 1,
+            outstanding: 20,
+            core: LOAD_CORE,
+            from: `127.0.${run}.1`,
+          });
           await new Promise((resolve) => setTimeout(resolve, 2100));
         }
         let serial = 0;
@@ -132,27 +137,4 @@ async function besideAnother<Result>(
     await other.stop();
     authority.stop();
   }
-}
-
-async function startAuthority() {
-  const port = await freePort();
-  const child: ChildProcess = fork(fileURLToPath(new URL('./authority.js', import.meta.url)), [String(port)]);
-  const kill = () => void child.kill('SIGKILL');
-  process.on('exit', kill);
-  const next = () => new Promise<unknown>((resolve) => child.once('message', resolve));
-  await next();
-  const tell = (message: ToAuthority) => void child.send(message);
-  return {
-    port,
-    tell,
-    stop: () => {
-      process.off('exit', kill);
-      kill();
-    },
-    counts: async () => {
-      const answer = next();
-      tell('counts');
-      return (await answer) as Counts;
-    },
-  };
 }

@@ -1,7 +1,7 @@
 /**
  * Attacks on loopback, against Sekisho and its peers, each with the defence that its manual offers. bench/README.md says how.
  *
- *     node dist/bench/attacks/run.js [amplification|forged-networks|random-subdomain|shared-address|overload…]
+ *     node dist/bench/attacks/run.js [amplification|forged-networks|random-subdomain|failing|filling|shared-address|overload…]
  *                                    [--seconds 15] [--servers a,b] [--plots FOLDER]
  *     node dist/bench/attacks/run.js --rows FILE,… --plots FOLDER      plots of runs whose output was kept
  */
@@ -9,6 +9,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type AmplificationRow, amplification } from './amplification.ts';
+import { type FailingRow, failing } from './failing.ts';
+import { filling } from './filling.ts';
 import { forgedNetworks } from './forged-networks.ts';
 import { type OverloadRow, overload } from './overload.ts';
 import { barChart } from './plot.ts';
@@ -19,6 +21,8 @@ const SCENARIOS = {
   amplification,
   'forged-networks': forgedNetworks,
   'random-subdomain': randomSubdomain,
+  failing,
+  filling,
   'shared-address': sharedAddress,
   overload,
 } as const;
@@ -89,6 +93,29 @@ function plot(rows: readonly object[], folder: string): void {
     writeFileSync(
       join(folder, 'random-subdomain.svg'),
       barChart('Other names answered during the attack', bars, 1, 0.99),
+    );
+  }
+  const failed = rows.filter((row): row is FailingRow => 'vainPerSecond' in row);
+  if (failed.length > 0) {
+    const label = ({ server, attack, rate }: FailingRow) =>
+      `${server}: ${attack.startsWith('a ') ? 'delegation' : 'zones'}, ${rate}/s`;
+    const answered = failed.map((row) => ({
+      label: label(row),
+      value: row.ordinary,
+      text: `${(row.ordinary * 100).toFixed(1)} %`,
+    }));
+    const sent = failed.map((row) => ({
+      label: label(row),
+      value: row.vainPerSecond / row.rate,
+      text: `${Math.round(row.vainPerSecond)}/s`,
+    }));
+    writeFileSync(
+      join(folder, 'failing-others.svg'),
+      barChart('Other names answered while a delegation, or 20 000 zones, are silent', answered, 1, 0.99),
+    );
+    writeFileSync(
+      join(folder, 'failing-upstream.svg'),
+      barChart('Sent to the upstream in vain, per query of the attack', sent, 4, 1),
     );
   }
   const overloaded = rows.filter((row): row is OverloadRow => 'offered' in row);

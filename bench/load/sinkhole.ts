@@ -9,6 +9,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import Database from 'libsql';
+import type { Rule } from '../../src/rules/rule.ts';
 import { runDnsperf } from '../../test/support/dnsperf.ts';
 import { scrape } from '../../test/support/observe.ts';
 import { temporaryFolder } from '../../test/support/process.ts';
@@ -17,7 +18,7 @@ import { type SekishoServer, startSekisho } from '../../test/support/sekisho.ts'
 
 const [toggles = 200, rate = 10_000, others = 0] = process.argv.slice(2).map(Number);
 const ground = {
-  kind: 'self-defence',
+  kind: 'self-defence' as const,
   effect: 'floods the resolvers of the bench',
   approver: 'the bench',
   expires: '2h',
@@ -98,24 +99,33 @@ function line(what: string, times: number[]): void {
 
 /** Rules that are there already, written into the store while nothing runs. */
 function fill(count: number): void {
-  const db = new Database(join(data, 'sinkhole', 'desk.db'));
-  const insert = db.prepare('INSERT INTO rule (name, rule) VALUES (?, ?)');
+  const db = new Database(join(data, 'rules', 'rules.db'));
+  const insert = db.prepare('INSERT INTO rule (number, rule) VALUES (?, ?)');
   const endsAtMs = Date.now() + 86_400_000;
   db.transaction(() => {
     for (let i = 0; i < count; i++) {
       const name = `other${i}.example.test`;
       const stated = { ...ground, evidence: 'the bench', expires: new Date(endsAtMs).toISOString() };
-      const rule = {
-        name,
-        subtree: false,
+      const rule: Rule = {
+        id: `m${i + 1}`,
+        origin: 'operator',
+        plugin: 'sinkhole',
+        match: { name },
+        limitPerSecond: 0,
         dryRun: false,
         ground: stated,
         addedBy: 'bench',
         addedAtMs: 0,
         termFromMs: 0,
         renewals: 0,
+        endsAtMs,
+        reviewAtMs: undefined,
+        state: 'in-force',
+        endedAtMs: undefined,
+        endedWhy: '',
+        proposed: undefined,
       };
-      insert.run(name, JSON.stringify({ ...rule, endsAtMs }));
+      insert.run(i + 1, JSON.stringify(rule));
     }
   })();
   db.close();

@@ -15,7 +15,7 @@ import { HistoryReading } from '../../plugins/query-history/reading.ts';
 import { byKind, type Entry, type Slice } from '../../plugins/query-history/slice.ts';
 import { NO_TOTALS } from '../../plugins/query-history/totals.ts';
 import { systemClock } from '../../src/time/clock.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { rulesWithoutStore } from '../../test/support/desk-without-store.ts';
 
 const RATE = 100_000;
 const DAYS = 35;
@@ -93,7 +93,7 @@ for (let i = 0; i < 7; i++) {
     cores: 1,
     surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0, upstreams: {} }),
   });
-  const reading = new HistoryReading(desk, { record: () => {} }, systemClock, measuresWithoutStore());
+  const reading = new HistoryReading(desk, { record: () => {} }, systemClock, rulesWithoutStore());
   const begin = performance.now();
   const cpuBefore = process.cpuUsage();
   // Longer than the memory reaches: the window comes from disk too, as do baseline and day.

@@ -3,7 +3,7 @@
  * until when, and who takes the responsibility. The rest is the measures desk's (src/rules/desk.ts).
  */
 
-import type { ControlContext, Measure } from '../../src/contract/plugin.ts';
+import type { ControlContext } from '../../src/contract/plugin.ts';
 import type { CauseName } from './causes.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
 import { historyError } from './errors.ts';
@@ -27,7 +27,7 @@ export async function applyProposal(
   measures: ControlContext<unknown>['measures'],
   reader: Reader,
   application: Application,
-): Promise<Measure> {
+): ReturnType<ControlContext<unknown>['measures']['apply']> {
   const kept = diagnoses.find(reader.who, application.diagnosis);
   const { proposals, causes } = kept.diagnosis;
   const proposal = proposals[application.proposal - 1];

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { AuditEntry } from '../../src/contract/plugin.ts';
 import { ManualClock } from '../../src/testing/testing.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { rulesWithoutStore } from '../../test/support/desk-without-store.ts';
 import { observed, testRecorder } from '../../test/support/history-queries.ts';
 import { Archive, SPAN_MS } from './archive.ts';
 import { type HistoryArchive, inlineArchive } from './archive-thread.ts';
@@ -48,7 +48,7 @@ function begin(archive?: HistoryArchive | null) {
   });
   const { recorders, collector, teacher } = testRecorder();
   const detach = desk.attach(collector, teacher);
-  const reading = new HistoryReading(desk, audit, clock, measuresWithoutStore());
+  const reading = new HistoryReading(desk, audit, clock, rulesWithoutStore());
   /** `perSecond` queries in each of so many seconds. */
   const pass = async (
     seconds: number,

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { ManualClock } from '../../src/testing/testing.ts';
-import { measuresWithoutStore } from '../../test/support/desk-without-store.ts';
+import { rulesWithoutStore } from '../../test/support/desk-without-store.ts';
 import { observed, testRecorder } from '../../test/support/history-queries.ts';
 import { Archive, SPAN_MS } from './archive.ts';
 import { inlineArchive } from './archive-thread.ts';
@@ -55,7 +55,7 @@ function begin() {
   });
   const { recorders, collector, teacher } = testRecorder();
   desk.attach(collector, teacher);
-  const reading = new HistoryReading(desk, audit, clock, measuresWithoutStore());
+  const reading = new HistoryReading(desk, audit, clock, rulesWithoutStore());
   const pass = async (
     seconds: number,
     crowd: readonly Person[],

@@ -28,6 +28,10 @@ const secret = () => randomInt(2 ** 32) | 0;
 
 export default definePlugin({
   name: 'query-history',
+  commands: {
+    history: async () => (await import('./cli/history-command.ts')).historyCommand,
+    diagnose: async () => (await import('./cli/diagnose-command.ts')).diagnoseCommand,
+  },
   stage: 'observe',
   summary: 'keeps which names and which sources are queried how much, apart from each other; diagnoses overloads',
   options: z.strictObject({
@@ -58,7 +62,7 @@ export default definePlugin({
       .prefault({})
       .describe('What is older is deleted every hour, overwritten on disk, and the deletion recorded.'),
   }),
-  async control({ options, workers, clock, log, audit, samples, measures, dataFolder, routes, onClose }) {
+  async control({ options, workers, clock, log, audit, samples, measures, dataFolder, rules, routes, onClose }) {
     const { minutes, hours, sources } = options.retention;
     const retention = { minutes, hours, sources };
     const sum = (name: string) => samples(name).reduce((total, { value }) => total + value, 0);
@@ -79,7 +83,7 @@ export default definePlugin({
     const memories = Array.from({ length: workers }, createRecorderMemory);
     const detach = desk.attach(new Collector(memories, options['ipv4-prefix'], options['ipv6-prefix']), teacher);
     const reading = new HistoryReading(desk, audit, clock, measures);
-    routes((app) => historyRoutes(app, desk, reading));
+    routes((app) => historyRoutes(app, desk, reading, { clock, slots: rules.slots }));
     onClose(async () => {
       detach();
       await release();

@@ -9,7 +9,6 @@ import {
   type Clock,
   type ControlContext,
   generalError,
-  type Measure,
   nameProblem,
   statementProblem,
 } from '../../src/contract/plugin.ts';
@@ -107,7 +106,7 @@ export class HistoryReading {
   }
 
   /** Put a proposal in force; audited where that is done. Throws SekishoError. */
-  apply(reader: Reader, application: Application): Promise<Measure> {
+  apply(reader: Reader, application: Application): ReturnType<typeof applyProposal> {
     return applyProposal(this.#desk.diagnoses, this.#measures, reader, application);
   }
 

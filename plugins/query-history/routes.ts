@@ -70,7 +70,12 @@ const stateSchema = z.strictObject({
 /** Reports are described in docs; their shape is that of DiagnosisReport and HistoryReport (reading.ts). */
 const report = z.looseObject({ overload, window: z.looseObject({ from: z.string(), seconds: z.number() }) });
 
-export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: HistoryReading): void {
+export function historyRoutes(
+  app: FastifyInstance,
+  desk: HistoryDesk,
+  reading: HistoryReading,
+  parts: Parameters<typeof measureView>[2],
+): void {
   app.get(
     '/state',
     {
@@ -150,7 +155,10 @@ export function historyRoutes(app: FastifyInstance, desk: HistoryDesk, reading: 
         response: { 200: responseSchema(measureSchema) },
       },
     },
-    async (request) => measureView(await reading.apply(readerOf(request), request.body)),
+    async (request) => {
+      const { rule, entry } = await reading.apply(readerOf(request), request.body);
+      return measureView(rule, entry, parts);
+    },
   );
 
   app.post<{ Body: { reason?: string; windowSeconds: number; top: number; approver?: string; addresses?: boolean } }>(

@@ -1,20 +1,21 @@
 /**
- * Keeps the server and the authorities behind it up when a botnet asks for names that do not exist (ランダムサブドメイン攻撃,
- * guideline (エ)): only misses, only of the zone whose authority is in trouble, never what is known to exist. How:
- * README.md; when a zone is in trouble: zone-table.ts.
+ * Keeps the server, the upstream and the authorities behind it up when a botnet asks for names that do not exist
+ * (ランダムサブドメイン攻撃, guideline (エ)): only misses, only of the zone that is in trouble, never what is known to exist; and of
+ * what is sent in vain, all zones together, no more than a budget. How: README.md. When a zone is in trouble:
+ * zone-table.ts; who gets how much of the budget: failing-budget.ts; what becomes known: candidates.ts, wildcards.ts.
  */
 
 import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import {
+  CACHE_HIT,
   CACHE_STALE,
   CONTINUE,
   definePlugin,
-  durationMs,
-  durationSeconds,
   EDE,
   FAIL,
   faultOf,
+  type Hooks,
   NameError,
   nameToText,
   PURPOSE,
@@ -24,89 +25,53 @@ import {
   RESOLVED_FAILURE,
   RESOLVED_NODATA,
   RESOLVED_NOT_ASKED,
+  RESOLVED_NXDOMAIN,
   RESOLVED_UNREACHABLE,
   readOf,
-  sizeBytes,
   textToName,
   type Verdict,
-  z,
 } from '../../src/contract/plugin.ts';
-import { createKnownMemory, KnownNames, knownMemoryBytes } from './known-names.ts';
+import { Candidates, createCandidateMemory } from './candidates.ts';
+import { FailingBudget, KNOWN_SHARE, NEW_SHARE, REPEATED_SHARE, SUSPECT_SHARE } from './failing-budget.ts';
+import { InFlight } from './in-flight.ts';
+import { createKnownMemory, createShareMemory, KnownNames, knownMemoryBytes, ZoneShares } from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';
+import { NameLearning } from './name-learning.ts';
+import { ClientNetworks } from './networks.ts';
+import { type Options, options } from './options.ts';
+import { Wildcards } from './wildcards.ts';
 import { ZoneFinder } from './zone-finder.ts';
 import {
   copyZoneMemory,
   createZoneMemory,
+  FAILING,
   KNOWN,
   OVER_LIMIT,
   PASS,
   SPARED,
   sameSize,
   UNKNOWN,
+  WELL,
   type ZoneLimits,
   type ZoneMemory,
   ZoneTable,
 } from './zone-table.ts';
 
-const options = z.strictObject({
-  limit: z
-    .int()
-    .min(1)
-    .max(100_000)
-    .default(50)
-    .describe(
-      'Queries a second that are sent to a zone in trouble, repeated ones included; half of it is left to names known to exist. They also find out when it is well again.',
-    ),
-  outstanding: z
-    .int()
-    .min(16)
-    .max(4096)
-    .default(400)
-    .describe(
-      'Questions of one zone that may wait for an upstream at once; when it is reached the zone is in trouble.',
-    ),
-  'slow-after': durationMs({ min: '50ms', max: '30s' })
-    .prefault('1s')
-    .describe('An answer that takes longer counts as a failure of its zone.'),
-  least: z
-    .int()
-    .min(1)
-    .max(10_000)
-    .default(20)
-    .describe(
-      'Questions within about 10 s before a zone can be found to be in trouble; half of them must have failed.',
-    ),
-  exempt: z.array(z.string()).max(10_000).default([]).describe('Registered domains that are never limited.'),
-  zones: z
-    .int()
-    .min(64)
-    .max(1 << 20)
-    .default(4096)
-    .describe('Registered domains that each worker watches; those asked longest ago are forgotten first.'),
-  'known-names': z
-    .strictObject({
-      size: sizeBytes({ min: '64KiB', max: '1GiB' })
-        .prefault('8MiB')
-        .describe('Memory for names seen to exist; 8 MiB tell about 7 million from strangers.'),
-      keep: durationSeconds({ min: '1h', max: '30d' })
-        .prefault('7d')
-        .describe('A name is forgotten after half of this at the earliest and all of it at the latest.'),
-    })
-    .prefault({})
-    .describe('The filter of names that exist, kept over restarts.'),
-  'dry-run': z.boolean().default(false).describe('Only count what would be refused.'),
-});
-
-type Options = z.infer<typeof options>;
-
 /** What the main thread hands to the workers: one table each, and the filter for all. */
 interface Shared {
   readonly zones: readonly ZoneMemory[];
   readonly known: SharedArrayBuffer;
+  readonly candidates: SharedArrayBuffer;
+  /** How many names each zone has put into the filter's newer generation. */
+  readonly shares: SharedArrayBuffer;
 }
 
 const SAVE_MS = 10 * 60_000;
 const ROTATE_MS = 60_000;
+/** So many seconds of the budget may be under way at once, and a few at least. */
+const UNDER_WAY_SECONDS = 2.5;
+const MIN_UNDER_WAY = 32;
+
 /** Filters of this process by file: a reload goes on with what it has. */
 const held = new Map<string, SharedArrayBuffer>();
 
@@ -128,7 +93,7 @@ export default definePlugin({
       }
     });
   },
-  control({ options, server, dataFolder, clock, log, audit, routes, onClose }) {
+  control({ options, server, dataFolder, clock, every, log, audit, routes, onClose }) {
     const { size, keep } = options['known-names'];
     const file = join(dataFolder(), 'known-names.bin');
     const seconds = () => Math.floor(clock.wallMs() / 1000);
@@ -141,6 +106,7 @@ export default definePlugin({
     }
     const known = new KnownNames(memory);
     const kept = memory;
+    const shares = createShareMemory();
     // One at a time, and the last one is of the end.
     let saving = Promise.resolve();
     const save = () => {
@@ -149,13 +115,14 @@ export default definePlugin({
         .catch((error: unknown) => log.error({ fault: faultOf(error) }, 'the known names could not be saved'));
       return saving;
     };
-    const timers = [
-      setInterval(() => void save(), SAVE_MS),
-      setInterval(() => known.rotate(seconds(), keep), ROTATE_MS),
+    const stops = [
+      every(SAVE_MS, () => void save()),
+      every(ROTATE_MS, () => {
+        if (known.rotate(seconds(), keep)) new ZoneShares(shares, size).clear();
+      }),
     ];
-    for (const timer of timers) timer.unref();
     onClose(() => {
-      for (const timer of timers) clearInterval(timer);
+      for (const stop of stops) stop();
       return save();
     });
 
@@ -166,7 +133,7 @@ export default definePlugin({
         {
           config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['random-subdomain.zones'] } },
           schema: {
-            summary: 'Registered domains in trouble now, as each worker sees them; kept in memory only. Audited',
+            summary: 'Zones in trouble now, as each worker sees them; kept in memory only. Audited',
             querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
           },
         },
@@ -187,17 +154,20 @@ export default definePlugin({
         },
       );
     });
-    return { shared: { zones, known: memory } satisfies Shared };
+    return { shared: { zones, known: memory, candidates: createCandidateMemory(), shares } satisfies Shared };
   },
-  data({ options, server, shared, worker, hashKey, clock, random32, counter, counters, refresh, measures }) {
+  data({ options, server, shared, worker, hashKey, clock, random32, counter, counters, refresh, measures }): Hooks {
     const parts = (shared as Shared | undefined) ?? alone(options, random32);
     // A rehearsal spends of a copy, made anew for each: zones as the first worker sees them.
     const seen = parts.zones[Math.max(0, worker)] ?? createZoneMemory(options.zones);
     const memory = worker < 0 ? sameSize(seen) : seen;
     const zones = tableOf(options, memory, server.workers, hashKey);
     if (worker >= 0) zones.forgetOutstanding();
-    const known = new KnownNames(parts.known);
     const finder = new ZoneFinder(zones, () => clock.nowMs(), setImmediate);
+    const inFlight = new InFlight();
+    const networks = new ClientNetworks(hashKey);
+    const rate = options['failing-budget'] / server.workers;
+    const budget = new FailingBudget(rate, Math.max(MIN_UNDER_WAY, rate * UNDER_WAY_SECONDS));
     // A table of the same kind, so that an exempt domain costs what any other does.
     const exempt = exemptZones(options, hashKey);
     const dryRun = options['dry-run'];
@@ -205,6 +175,7 @@ export default definePlugin({
       counter('refused', 'Misses that were not asked upstream.', { reason, dry_run: String(dryRun) });
     const overLimit = refused('limit');
     const tooMuch = refused('outstanding');
+    const overBudget = refused('budget');
     const overMeasure = counter('refused', 'Misses that were not asked upstream.', {
       reason: 'measure',
       dry_run: 'false',
@@ -216,48 +187,52 @@ export default definePlugin({
     );
     const unrepeated = counter(
       'unrepeated',
-      'Questions not sent again, or not fetched ahead, because their zone is in trouble.',
+      'Questions not sent again, or not fetched ahead, because their zone is in trouble or much else fails.',
     );
     const learnt = counter('names_learnt', 'Names that became known.');
+    const probed = counter(
+      'wildcard_questions',
+      'Names drawn at random that were asked for, to find out about wildcards.',
+    );
     const troubles = counter('zones_troubled', 'Times that a zone was found to be in trouble.');
+    const known = new KnownNames(parts.known);
+    const { networks: wanted, over: overSeconds, size } = options['known-names'];
+    const learning = new NameLearning({
+      zones,
+      known,
+      candidates: new Candidates(parts.candidates, { networks: wanted, overSeconds }),
+      shares: new ZoneShares(parts.shares, size),
+      wildcards: new Wildcards(hashKey, random32),
+      networkHash: (network) => networks.hashOf(network),
+      learnt: () => {
+        counters[learnt]! += 1;
+      },
+      probe: (question) => {
+        counters[probed]! += 1;
+        refresh(question);
+      },
+      later: setImmediate,
+    });
     let inTrouble = zones.inTrouble;
 
     return {
       miss: worker < 0 ? rehearsedMiss : miss,
-      again(question) {
-        const zone = finder.peek(question);
-        if (zone < 0 || !zones.isInTrouble(zone) || isExempt(question)) return true;
-        if (zones.spend(zone, known.has(question) ? SPARED : UNKNOWN, clock.nowMs()) || dryRun) return true;
-        counters[unrepeated]! += 1;
-        return false;
-      },
-      resolved(question, outcome, elapsedMs, _sent, background) {
-        const zone = finder.find(question);
-        if (zone < 0) return;
-        if (outcome === RESOLVED_NOT_ASKED) {
-          zones.withdraw(zone);
-          return;
-        }
-        if (!background) zones.release(zone);
-        // That no server answers anything is not the zone's doing.
-        if (outcome === RESOLVED_UNREACHABLE) return;
-        const nowMs = clock.nowMs();
-        zones.judge(zone, outcome >= RESOLVED_FAILURE, elapsedMs, nowMs);
-        noteTrouble();
-        if (outcome !== RESOLVED_ANSWER && outcome !== RESOLVED_NODATA) return;
-        // What stands in the older generation alone is put into the newer one at no cost to its zone.
-        if (!known.has(question) && !zones.mayLearn(zone, nowMs)) return;
-        if (known.add(question)) counters[learnt]! += 1;
+      again,
+      resolved,
+      observe(query) {
+        // Who is answered from the cache has asked as well.
+        if (query.cacheResult !== CACHE_HIT || !learning.isCandidate(query.question)) return;
+        learning.consider(query.question, networks.of(query), query.nowMs);
       },
       explain(query) {
         const measure = measures.explain(query);
         if (measure !== undefined) return { reason: `the cache missing: ${measure}` };
-        const zone = finder.peek(query.question);
-        const troubled = zone >= 0 && zones.isInTrouble(zone);
-        if (!troubled) return { reason: 'its zone is not in trouble as the first worker sees it' };
-        if (isExempt(query.question)) return { reason: 'its zone is in trouble, but exempt' };
+        const { question } = query;
+        zones.locate(question);
+        if (!zones.isInTrouble()) return { reason: 'its zone is not in trouble as the first worker sees it' };
+        if (isExempt(question)) return { reason: 'its zone is in trouble, but exempt' };
         const limits = `the cache missing, ${options.limit} queries a second are sent${dryRun ? ' (dry run: all)' : ''}`;
-        const reason = known.has(query.question)
+        const reason = known.has(question)
           ? 'its zone is in trouble; the name is known to exist: something stale, else asked for ahead of others'
           : `its zone is in trouble and the name is not known: ${limits}`;
         return { reason };
@@ -265,41 +240,156 @@ export default definePlugin({
     };
 
     function miss(query: Query): Verdict {
+      const { question, nowMs } = query;
       // A measure of the operator comes before what the plugin finds out by itself; what is known to exist passes.
-      if (measures.count > 0 && measures.overLimit(query, known.has(query.question)) >= 0) {
+      if (measures.count > 0 && measures.overLimit(query, known.has(question)) >= 0) {
         counters[overMeasure]! += 1;
-        // RFC 8914 §4.24: Network Error.
-        query.ede = EDE.NETWORK_ERROR;
-        return FAIL;
+        return refuse(query);
       }
-      const zone = finder.find(query.question);
-      if (zone < 0) return CONTINUE;
-      if (exempt !== undefined && zones.isInTrouble(zone) && isExempt(query.question)) {
-        zones.passAnyway(zone);
-        return CONTINUE;
+      const located = zones.locate(question);
+      const standing = zones.standing(nowMs);
+      const network = networks.of(query);
+      const troubled = standing === FAILING && zones.isInTrouble();
+      if (standing !== WELL && exempt !== undefined && isExempt(question)) {
+        zones.passAnyway();
+        return pass(question, located, 0, network, false, true);
       }
-      const isKnown = zones.isInTrouble(zone) && known.has(query.question);
+      const isKnown = troubled && known.has(question);
       // RFC 8767 §4, §5: what is stale serves at once where the authority is known not to.
       if (isKnown && !dryRun && query.cacheResult === CACHE_STALE) {
         counters[stale]! += 1;
-        if (zones.spend(zone, SPARED, query.nowMs)) refresh(query.question);
-        query.ede = EDE.NETWORK_ERROR;
-        return FAIL;
+        if (budget.may(SUSPECT_SHARE, nowMs) && zones.spend(SPARED, nowMs)) refresh(question);
+        return refuse(query);
       }
-      const said = zones.ask(zone, isKnown ? KNOWN : UNKNOWN, query.nowMs);
+      const clean = standing === WELL || networks.isClean(network, nowMs);
+      let because = -1;
+      if (standing !== WELL && !budget.may(shareOf(question, standing, isKnown, clean), nowMs)) because = overBudget;
+      else {
+        const said = zones.ask(question, isKnown ? KNOWN : UNKNOWN, nowMs);
+        if (said !== PASS) because = said === OVER_LIMIT ? overLimit : tooMuch;
+      }
       noteTrouble();
-      if (said === PASS) {
-        if (isKnown) counters[knownPassed]! += 1;
+      if (because >= 0) {
+        counters[because]! += 1;
+        if (!dryRun) return refuse(query);
+        zones.passAnyway();
+      } else if (isKnown) counters[knownPassed]! += 1;
+      return pass(question, located, standing === WELL ? 0 : 1, network, isKnown, clean);
+    }
+
+    /** What part of the budget is open to a question of a zone that is not well. */
+    function shareOf(question: Question, standing: number, isKnown: boolean, clean: boolean): number {
+      if (isKnown) return KNOWN_SHARE;
+      if (standing === FAILING) return SUSPECT_SHARE;
+      if (learning.isZoneKnown(question)) return KNOWN_SHARE;
+      return clean ? NEW_SHARE : SUSPECT_SHARE;
+    }
+
+    function pass(
+      question: Question,
+      located: boolean,
+      charged: number,
+      network: number,
+      isKnown: boolean,
+      clean: boolean,
+    ): Verdict {
+      if (worker < 0) return CONTINUE;
+      finder.passed(question, located);
+      const zone = zones.onlyZone;
+      const tag = zone < 0 ? 0 : zones.tagOf(zone);
+      if (!inFlight.put(question, zones.passedAt, charged, network, isKnown, clean, zone, tag)) {
+        zones.release(zones.passedAt);
         return CONTINUE;
       }
-      counters[said === OVER_LIMIT ? overLimit : tooMuch]! += 1;
-      if (dryRun) {
-        zones.passAnyway(zone);
-        return CONTINUE;
+      if (charged > 0) {
+        budget.charge(charged);
+        networks.add(network, charged);
       }
-      // RFC 8914 §4.24: Network Error.
+      return CONTINUE;
+    }
+
+    /** RFC 8914 §4.24: Network Error. */
+    function refuse(query: Query): Verdict {
       query.ede = EDE.NETWORK_ERROR;
       return FAIL;
+    }
+
+    function again(question: Question): boolean {
+      const nowMs = clock.nowMs();
+      zones.locate(question);
+      const waits = inFlight.has(question);
+      if (waits) {
+        zones.late(nowMs);
+        noteTrouble();
+      }
+      if (isExempt(question)) return true;
+      const standing = zones.standing(nowMs);
+      // One that has answered all along may have lost a packet, unless so much fails that everybody is short of it.
+      if (standing === WELL && budget.used < 1) return true;
+      const mayFail = budget.may(waits && inFlight.isClean(question) ? SUSPECT_SHARE : REPEATED_SHARE, nowMs);
+      const worth = zones.isInTrouble() && known.has(question) ? SPARED : UNKNOWN;
+      if (!(mayFail && zones.spend(worth, nowMs)) && !dryRun) {
+        counters[unrepeated]! += 1;
+        return false;
+      }
+      if (waits) {
+        budget.charge(1);
+        inFlight.chargeMore(question, 1);
+      }
+      return true;
+    }
+
+    function resolved(
+      question: Question,
+      outcome: number,
+      elapsedMs: number,
+      sent: number,
+      background: boolean,
+      zoneAt: number,
+    ): void {
+      const nowMs = clock.nowMs();
+      const announced = !background && inFlight.take(question);
+      const { levels, charged, network } = inFlight;
+      // Of what is answered and is well, as most is, one zone has to know.
+      const resumed =
+        announced && outcome === RESOLVED_ANSWER && zoneAt < 0 && zones.resume(inFlight.zone, inFlight.tag);
+      const located = resumed || zones.locate(question);
+      if (announced && outcome === RESOLVED_NOT_ASKED) zones.withdraw(levels);
+      else if (announced) zones.release(levels);
+      // That no server answers anything is not the zone's doing.
+      if (outcome === RESOLVED_NOT_ASKED || outcome === RESOLVED_UNREACHABLE) {
+        if (announced) settle(charged, network);
+        return;
+      }
+      const failed = outcome >= RESOLVED_FAILURE;
+      if (failed) budget.charge(Math.max(0, sent - (announced ? charged : 0)));
+      else {
+        budget.answered(nowMs);
+        if (announced) settle(charged, network);
+        if (zoneAt >= 0 && located) learnCut(question, zoneAt, nowMs);
+      }
+      zones.judge(failed, elapsedMs, nowMs);
+      if (announced && inFlight.known) zones.judgeKnown(failed);
+      noteTrouble();
+      const exists = outcome === RESOLVED_ANSWER || outcome === RESOLVED_NODATA;
+      if (background) learning.backgroundResolved(question, exists, failed, nowMs);
+      else if (exists && announced) learning.exists(question, network, nowMs);
+      else if (outcome === RESOLVED_NXDOMAIN) learning.doesNotExist(question, nowMs);
+    }
+
+    /** What was charged was not in vain. */
+    function settle(charged: number, network: number): void {
+      if (charged === 0) return;
+      budget.giveBack(charged);
+      networks.add(network, -charged);
+    }
+
+    function learnCut(question: Question, zoneAt: number, nowMs: number): void {
+      for (let i = 0; i < question.labelCount; i++) {
+        if (question.labelStarts[i] !== zoneAt) continue;
+        zones.learnCut(question, question.labelCount - i, nowMs);
+        return;
+      }
     }
 
     function rehearsedMiss(query: Query): Verdict {
@@ -313,10 +403,7 @@ export default definePlugin({
     }
 
     function isExempt(question: Question): boolean {
-      const { name, nameLength, labelCount, labelStarts } = question;
-      for (let i = 0; i < labelCount; i++)
-        if ((exempt?.find(name, labelStarts[i]!, nameLength) ?? -1) >= 0) return true;
-      return false;
+      return exempt?.locate(question, 0) ?? false;
     }
   },
 });
@@ -336,6 +423,8 @@ function alone(options: Options, random32: () => number): Shared {
   return {
     zones: [createZoneMemory(options.zones)],
     known: createKnownMemory(options['known-names'].size, 0, random32),
+    candidates: createCandidateMemory(),
+    shares: createShareMemory(),
   };
 }
 
@@ -343,6 +432,9 @@ function exemptZones(options: Options, key: readonly [number, number]): ZoneTabl
   if (options.exempt.length === 0) return undefined;
   // Twice the room, so that none is pushed out of its set.
   const table = tableOf(options, createZoneMemory(16 * options.exempt.length), 1, key);
-  for (const text of options.exempt) table.add(textToName(text), 1, 0);
+  for (const text of options.exempt) {
+    const name = textToName(text);
+    table.addRegistered(name, text.split('.').length, 0);
+  }
   return table;
 }

@@ -5,7 +5,14 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { type Question, textToName } from '../../src/contract/plugin.ts';
 import { Question as QuestionClass } from '../../src/wire/question.ts';
-import { createKnownMemory, KnownNames, knownMemoryBytes } from './known-names.ts';
+import {
+  AGEING,
+  createKnownMemory,
+  createShareMemory,
+  KnownNames,
+  knownMemoryBytes,
+  ZoneShares,
+} from './known-names.ts';
 import { loadKnownNames, saveKnownNames } from './known-names-file.ts';
 
 const DAY = 86_400;
@@ -16,6 +23,7 @@ function asked(text: string): Question {
   const wire = textToName(text);
   question.name.set(wire);
   question.nameLength = wire.length;
+  for (let at = 0; wire[at] !== 0; at += wire[at]! + 1) question.labelStarts[question.labelCount++] = at;
   return question;
 }
 
@@ -36,8 +44,9 @@ test('what was put in is there, always', () => {
 
 test('few strangers are taken for known when it is as full as it may get', () => {
   const known = filterOf(1 << 16);
-  // Half of the 256 Ki bits of a generation, by 6 bits a name.
+  // New names may take half of what sets half of the 256 Ki bits of a generation, by 6 bits a name.
   for (let i = 0; i < 30_000; i++) known.add(asked(`known-${i}.example`));
+  expect(known.taken).toBe(1);
   expect(known.rotate(NOW, 7 * DAY)).toBe(false);
   let taken = 0;
   for (let i = 0; i < 10_000; i++) if (known.has(asked(`stranger-${i}.example`))) taken++;
@@ -57,11 +66,39 @@ test('a name is known for half the time at least, and no longer than all of it',
   expect(known.has(asked('again.example'))).toBe(true);
 });
 
-test('half full it moves on before its time', () => {
+test('who fills it keeps new names out, and drives none out', () => {
   const known = filterOf(1 << 16);
-  for (let i = 0; i < 40_000; i++) known.add(asked(`known-${i}.example`));
-  expect(known.rotate(NOW, 7 * DAY)).toBe(true);
-  expect(known.entered).toBe(0);
+  for (let i = 0; i < 1000; i++) known.add(asked(`honest-${i}.example`));
+  expect(known.rotate(NOW + 3.5 * DAY, 7 * DAY)).toBe(true);
+  for (let i = 0; i < 100_000; i++) known.add(asked(`filled-${i}.attack.example`));
+  expect(known.rotate(NOW + 4 * DAY, 7 * DAY)).toBe(false);
+  expect(known.taken).toBe(1);
+  expect(known.add(asked('late.example'))).toBe(false);
+  // What was known is known, and stays so when it is asked for again.
+  for (let i = 0; i < 1000; i++) {
+    expect(known.has(asked(`honest-${i}.example`))).toBe(true);
+    expect(known.ageOf(asked(`honest-${i}.example`))).toBe(AGEING);
+    expect(known.add(asked(`honest-${i}.example`))).toBe(true);
+  }
+  expect(known.rotate(NOW + 7 * DAY, 7 * DAY)).toBe(true);
+  for (let i = 0; i < 1000; i++) expect(known.has(asked(`honest-${i}.example`))).toBe(true);
+});
+
+test('a zone is known apart from the name of the same labels', () => {
+  const known = filterOf(1 << 16);
+  known.addZone(asked('www.example.com'), 2);
+  expect(known.hasZone(asked('other.example.com'), 2)).toBe(true);
+  expect(known.hasZone(asked('www.example.com'), 3)).toBe(false);
+  expect(known.has(asked('example.com'))).toBe(false);
+});
+
+test('one zone has its share of what is new, and leaves the rest to others', () => {
+  const shares = new ZoneShares(createShareMemory(), 1 << 16);
+  const taken = (low: number) => Array.from({ length: 5000 }, () => shares.take(low, low * 7)).filter(Boolean).length;
+  expect(taken(1)).toBeLessThan(1000);
+  expect(taken(2)).toBe(taken(3));
+  shares.clear();
+  expect(taken(1)).toBe(taken(4));
 });
 
 test('it survives a restart, hash key and all', async () => {

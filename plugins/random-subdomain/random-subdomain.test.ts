@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { FAIL } from '../../src/contract/plugin.ts';
 import { type Mounted, mount, type UpstreamSays } from '../../src/testing/testing.ts';
+import { createCandidateMemory } from './candidates.ts';
 import plugin from './index.ts';
-import { createKnownMemory } from './known-names.ts';
+import { createKnownMemory, createShareMemory } from './known-names.ts';
 import { createZoneMemory } from './zone-table.ts';
 
 const NETWORK_ERROR = 23;
@@ -21,19 +22,28 @@ function world() {
 
 let serial = 0;
 const randomName = (zone = 'victim.example') => ({ name: `x${serial++}k.${zone}` });
+const NAMES = ['www.victim.example', 'shop.victim.example', 'www.other.example'];
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** The zone is known to the plugin, then fails: 30 random names are enough to see it. */
 async function attacked(options: Parameters<typeof plugin.options.parse>[0] = {}) {
   const { state, upstream } = world();
   // As `control` would share it.
-  const shared = { zones: [createZoneMemory(4096)], known: createKnownMemory(100_000, 0, () => 7) };
+  const shared = {
+    zones: [createZoneMemory(4096)],
+    known: createKnownMemory(100_000, 0, () => 7),
+    candidates: createCandidateMemory(),
+    shares: createShareMemory(),
+  };
   const mounted: Mounted = mount(plugin, { limit: 5, ...(options as object) }, { upstream, shared });
-  for (const name of ['www.victim.example', 'shop.victim.example', 'www.other.example']) {
-    await mounted.ask({ name });
-    await turn();
-    // The zone was not known when its first name came.
-    await mounted.ask({ name, type: 'AAAA' });
+  // There is no wildcard, and two networks ask for the names.
+  await mounted.ask(randomName());
+  for (const client of ['127.0.0.1', '127.0.7.1']) {
+    for (const name of NAMES) {
+      await mounted.ask({ name, client });
+      await turn();
+    }
+    mounted.advance(3000);
   }
   state.down = true;
   for (let i = 0; i < 30; i++) await mounted.ask(randomName());

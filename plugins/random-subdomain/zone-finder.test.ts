@@ -25,10 +25,11 @@ function rig() {
     () => 0,
     (work) => turns.push(work),
   );
-  const names = new Uint8Array(memory.names);
   const zoneOf = (text: string): string | undefined => {
-    const zone = finder.find(asked(text));
-    return zone < 0 ? undefined : nameToText(names.subarray(zone * 256, zone * 256 + 256));
+    const question = asked(text);
+    const located = zones.locate(question);
+    finder.passed(question, located);
+    return located ? text.split('.').slice(-zones.registeredLabels).join('.') : undefined;
   };
   return {
     finder,
@@ -74,9 +75,22 @@ test('domains below a domain come apart: a public suffix may lie below what some
   expect(zoneOf('www.amazonaws.com')).toBe('amazonaws.com');
 });
 
+test('reverse zones are a network’s own: an IPv4 /16, an IPv6 /32', () => {
+  const { zoneOf, turn } = rig();
+  const v6 = (text: string) => `${[...text].join('.')}.ip6.arpa`;
+  const one = v6('1000000000000000000000008bd01002');
+  for (const name of ['7.2.0.192.in-addr.arpa', one, '192.in-addr.arpa', 'in-addr.arpa', '8.bd0.ip6.arpa'])
+    zoneOf(name);
+  turn();
+  expect(zoneOf('9.3.0.192.in-addr.arpa')).toBe('0.192.in-addr.arpa');
+  expect(zoneOf('9.3.1.192.in-addr.arpa')).toBeUndefined();
+  expect(zoneOf(one)).toBe(v6('8bd01002'));
+  expect(zoneOf(v6('1000000000000000000000009bd01002'))).toBeUndefined();
+});
+
 test('few names wait, however many come', () => {
   const { turns, finder } = rig();
-  for (let i = 0; i < 10_000; i++) finder.find(asked(`www.domain-${i}.example`));
+  for (let i = 0; i < 10_000; i++) finder.passed(asked(`www.domain-${i}.example`), false);
   expect(turns).toHaveLength(1);
 });
 

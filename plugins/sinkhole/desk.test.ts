@@ -1,5 +1,5 @@
-/** The desk with a clock that is turned by hand, a real store, and workers that are only counted. */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** The rules desk as this plugin uses it, with a clock that is turned by hand, a real store, and workers that are only counted. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
@@ -7,13 +7,17 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { auditError } from '../../src/audit/errors.ts';
 import { type AuditEntry, type Auditor, nameToText, textToName } from '../../src/contract/plugin.ts';
 import { SekishoError } from '../../src/errors/errors.ts';
+import { RulesDesk } from '../../src/rules/desk.ts';
+import { stateOf } from '../../src/rules/entry.ts';
+import type { Rule } from '../../src/rules/rule.ts';
+import { openSqliteRuleStore, RULES_FILE } from '../../src/rules/sqlite-rule-store.ts';
 import { ManualClock } from '../../src/time/clock.ts';
-import { Desk } from './desk.ts';
-import { type ConfigurationRule, stateOf } from './entry.ts';
+import { carrierFor } from './carrier.ts';
 import { preview } from './preview.ts';
-import { Store } from './store.ts';
+import { PLUGIN, readDraft } from './request.ts';
+import type { ConfigurationRule } from './rule-name.ts';
 import { MAX_RULES, RuleTable, type TableMemory } from './table.ts';
-import { ruleView } from './views.ts';
+import { changeView, nameOf, ruleView } from './views.ts';
 
 const KEY = [1, 2] as const;
 const MINUTE = 60_000;
@@ -22,7 +26,8 @@ const DAY = 24 * HOUR;
 
 let folder = '';
 let clock: ManualClock;
-let desk: Desk;
+let desk: SinkholeDesk;
+type SinkholeDesk = Awaited<ReturnType<typeof open>>;
 /** `level: text` of what was logged, with the rule's name. */
 let logged: string[];
 let audited: AuditEntry[];
@@ -43,14 +48,48 @@ const audit: Auditor = {
   },
 };
 
-function open(): Desk {
-  return new Desk({ store: new Store(folder, clock.wallMs()), clock, hashKey: KEY, audit });
+function openStore(dataFolder: string) {
+  return openSqliteRuleStore(join(dataFolder, 'rules', RULES_FILE), dataFolder, clock.wallMs());
 }
 
-async function attach(to: Desk, rules: readonly ConfigurationRule[] = []): Promise<() => void> {
+/** The desk, asked as the routes of this plugin ask it. */
+async function open() {
+  mkdirSync(join(folder, 'rules'), { recursive: true });
+  const { store } = await openStore(folder);
+  const rules = new RulesDesk({ store, rules: await store.rules(), clock, audit, log });
+  const by = (who: string, role: string, verb: string) => ({ who, role, action: `sinkhole.${verb}` });
+  const which = ({ text }: { readonly text: string }) => ({ plugin: PLUGIN, name: text });
+  return {
+    rules,
+    slots: rules.slots,
+    entries: () => rules.entries(PLUGIN),
+    changes: async (limit: number) => (await rules.changes(limit, { plugin: PLUGIN })).map(changeView),
+    add: async (body: unknown, who: string, role = '') =>
+      rules.add(readDraft(body, clock.wallMs()), by(who, role, 'add')),
+    renew: (name: typeof victim, body: unknown, who: string, role = '') =>
+      rules.renew(which(name), body, by(who, role, 'renew')),
+    remove: (name: typeof victim, who: string, reason: string, role = '') =>
+      rules.lift(which(name), reason, by(who, role, 'remove')),
+    tick: () => rules.tick(),
+    close: () => rules.close(),
+    attach: ({
+      rules: configured,
+      publish,
+    }: {
+      rules: readonly ConfigurationRule[];
+      publish(table: TableMemory): Promise<void>;
+    }) =>
+      rules.attach({
+        plugins: new Set([PLUGIN]),
+        carriers: new Map([[PLUGIN, carrierFor(configured, KEY, publish)]]),
+        publish: async () => {},
+      }),
+  };
+}
+
+async function attach(to: SinkholeDesk, rules: readonly ConfigurationRule[] = []): Promise<() => void> {
   return to.attach({
     rules,
-    log,
     publish: async (table) => {
       published = table;
     },
@@ -63,11 +102,11 @@ beforeEach(async () => {
   logged = [];
   audited = [];
   refuseAudit = false;
-  desk = open();
+  desk = await open();
   await attach(desk);
 });
-afterEach(() => {
-  desk.close();
+afterEach(async () => {
+  await desk.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -95,13 +134,13 @@ const again = { evidence: 'graph of 14:10', approver: 'shift lead', expires: '2h
 const victim = { text: 'victim.example', wire: textToName('victim.example') };
 
 /** Let time pass in steps of a second, as the server does; hits come at `rate` a second for the only rule. */
-function pass(ms: number, rate = 0): void {
+async function pass(ms: number, rate = 0): Promise<void> {
   const counters = new Int32Array(desk.slots.buffer);
   for (let done = 0; done < ms; done += 5_000) {
     clock.advance(Math.min(5_000, ms - done));
     const [entry] = desk.entries();
-    if (entry) Atomics.add(counters, entry.slot, rate * 5);
-    desk.tick();
+    if (entry) Atomics.add(counters, 2 * entry.slot, rate * 5);
+    await desk.tick();
   }
 }
 
@@ -172,7 +211,7 @@ describe('what is missing', () => {
     expect(problems.map((problem, i) => (expected[i]?.test(problem) ? 'as expected' : problem))).toEqual(
       expected.map(() => 'as expected'),
     );
-    expect([desk.entries(), desk.changes(10)]).toEqual([[], []]);
+    expect([desk.entries(), await desk.changes(10)]).toEqual([[], []]);
   });
 
   test.each([
@@ -200,16 +239,16 @@ describe('what is missing', () => {
     ],
   ])('no rule on everything below %s, but one on the name alone', async (name, message) => {
     expect((await problemsOf(desk.add(draft({ name, subtree: true }), 'somebody'))).join()).toMatch(message);
-    expect((await desk.add(draft({ name }), 'somebody')).entry.name.text).toBe(name);
+    expect((await desk.add(draft({ name }), 'somebody')).entry.rule.match.name).toBe(name);
   });
 
   test('a subtree beside public suffixes is taken', async () => {
     for (const name of ['mazonaws.com', 'victim.example', 'shop.victim.co.jp'])
-      expect((await desk.add(draft({ name, subtree: true }), 'somebody')).entry.subtree).toBe(true);
+      expect((await desk.add(draft({ name, subtree: true }), 'somebody')).entry.rule.match.domain).toBe(name);
   });
 
   test('names beyond ASCII are brought to the form that is asked for', async () => {
-    expect((await desk.add(draft({ name: 'Bücher.example.' }), 'somebody')).entry.name.text).toBe(
+    expect((await desk.add(draft({ name: 'Bücher.example.' }), 'somebody')).entry.rule.match.name).toBe(
       'xn--bcher-kva.example',
     );
   });
@@ -223,7 +262,7 @@ describe('a rule', () => {
     const view = ruleView(entry, clock);
     expect(view).toMatchObject({ state: 'in-force', subtree: true, addedBy: 'token of the NOC', secondsLeft: 7200 });
     expect(view.ground['approver']).toBe(approver);
-    expect(desk.changes(10)).toMatchObject([{ action: 'add', who: 'token of the NOC', name: 'victim.example' }]);
+    expect(await desk.changes(10)).toMatchObject([{ action: 'add', who: 'token of the NOC', name: 'victim.example' }]);
     expect(logged).toEqual(['info: sinkhole rule added: victim.example']);
   });
 
@@ -231,44 +270,44 @@ describe('a rule', () => {
     await desk.add(draft(), 'somebody');
     logged = [];
     // Somebody asks now and then, so that nothing else is worth a line.
-    pass(108 * MINUTE - 5_000, 5);
+    await pass(108 * MINUTE - 5_000, 5);
     expect(logged).toEqual([]);
     expect(ruleView(desk.entries()[0]!, clock).warning).toBeNull();
-    pass(5_000, 5);
+    await pass(5_000, 5);
     expect(logged).toEqual(['warn: a sinkhole rule ends soon: victim.example']);
     expect(ruleView(desk.entries()[0]!, clock).warning).toBe('ends soon');
-    pass(12 * MINUTE, 5);
+    await pass(12 * MINUTE, 5);
     expect(stateOf(desk.entries()[0]!, clock.nowMs())).toBe('expired');
-    expect(desk.changes(1)).toMatchObject([{ action: 'expire', who: 'sekisho' }]);
+    expect(await desk.changes(1)).toMatchObject([{ action: 'expire', who: 'sekisho' }]);
     expect(logged.slice(1)).toEqual(['warn: a sinkhole rule has ended by itself: victim.example']);
     clock.advance(DAY - 1);
-    desk.tick();
+    await desk.tick();
     expect(desk.entries()).toHaveLength(1);
     clock.advance(1);
-    desk.tick();
+    await desk.tick();
     expect([desk.entries(), inWorkers()]).toEqual([[], []]);
-    expect(desk.changes(10)).toHaveLength(2);
+    expect(await desk.changes(10)).toHaveLength(2);
   });
 
   test('of a standing measure does not end, and warns before its review', async () => {
     await desk.add(draft({ ground: standing }), 'somebody');
     logged = [];
     clock.advance(81 * DAY - MINUTE);
-    desk.tick();
+    await desk.tick();
     expect(logged).toEqual([]);
     clock.advance(2 * MINUTE);
-    desk.tick();
+    await desk.tick();
     expect(logged).toEqual(['warn: a sinkhole rule is to be reviewed soon: victim.example']);
     clock.advance(100 * DAY);
-    desk.tick();
+    await desk.tick();
     expect(stateOf(desk.entries()[0]!, clock.nowMs())).toBe('in-force');
   });
 
   test('is proposed for lifting when its attack is over, once', async () => {
     await desk.add(draft(), 'somebody');
     logged = [];
-    pass(5 * MINUTE, 1000);
-    pass(40 * MINUTE, 10);
+    await pass(5 * MINUTE, 1000);
+    await pass(40 * MINUTE, 10);
     expect(ruleView(desk.entries()[0]!, clock)).toMatchObject({
       proposal: expect.stringContaining('back at its baseline'),
       peakPerSecond: 1000,
@@ -280,9 +319,9 @@ describe('a rule', () => {
 
   test('follows from a dry run on the same evidence, and goes on with its rates', async () => {
     await desk.add(draft({ 'dry-run': true }), 'somebody');
-    pass(2 * MINUTE, 300);
+    await pass(2 * MINUTE, 300);
     const { entry } = await desk.add(draft(), 'somebody');
-    expect([entry.dryRun, entry.monitor.start, entry.monitor.total]).toEqual([false, 300, 36_000]);
+    expect([entry.rule.dryRun, entry.monitor.start, entry.monitor.total]).toEqual([false, 300, 36_000]);
     expect(desk.entries()).toHaveLength(1);
   });
 
@@ -290,7 +329,7 @@ describe('a rule', () => {
     await desk.add(draft(), 'somebody');
     await desk.remove(victim, 'somebody else', 'attack over');
     expect([desk.entries(), inWorkers()]).toEqual([[], []]);
-    expect(desk.changes(1)).toMatchObject([{ action: 'remove', who: 'somebody else', reason: 'attack over' }]);
+    expect(await desk.changes(1)).toMatchObject([{ action: 'remove', who: 'somebody else', reason: 'attack over' }]);
     expect(await problemsOf(desk.remove(victim, 'somebody', ''))).toEqual(["the desk has no rule on 'victim.example'"]);
   });
 });
@@ -314,10 +353,10 @@ describe('no silent renewal', () => {
       /^approver: missing/,
       /^expires: missing/,
     ]);
-    pass(HOUR);
+    await pass(HOUR);
     const { entry } = await desk.renew(victim, again, 'x');
     expect(ruleView(entry, clock)).toMatchObject({ secondsLeft: 7200, renewals: 1, state: 'in-force' });
-    expect(entry.ground).toMatchObject({ evidence: 'graph of 14:10', effect: 'floods the resolvers' });
+    expect(entry.rule.ground).toMatchObject({ evidence: 'graph of 14:10', effect: 'floods the resolvers' });
   });
 
   test.each(['ticket 4711', '  Ticket  4711. ', 'TICKET: 4711!'])(
@@ -332,7 +371,7 @@ describe('no silent renewal', () => {
       await desk.remove(victim, 'x', '');
       expect((await problemsOf(desk.add(draft({}, { evidence }), 'x'))).join()).toMatch(stale);
       await desk.add(draft({}, { evidence: 'it began again' }), 'x');
-      pass(3 * HOUR);
+      await pass(3 * HOUR);
       expect((await problemsOf(desk.add(draft({}, { evidence }), 'x'))).join()).toMatch(stale);
       expect(stateOf((await desk.renew(victim, { ...again, evidence: 'night graph' }, 'x')).entry, clock.nowMs())).toBe(
         'in-force',
@@ -354,25 +393,25 @@ describe('what was acknowledged', () => {
   test('is there after the desk opens again, and ends when it was to end', async () => {
     await desk.add(draft(), 'somebody');
     await desk.add(draft({ name: 'other.example', subtree: true, ground: standing }), 'somebody');
-    desk.close();
+    await desk.close();
     clock.advance(HOUR);
-    desk = open();
+    desk = await open();
     await attach(desk);
     expect(desk.entries().map((entry) => ruleView(entry, clock))).toMatchObject([
       { name: 'other.example', subtree: true, secondsLeft: null },
       { name: 'victim.example', subtree: false, secondsLeft: 3600 },
     ]);
     expect(inWorkers().sort()).toEqual(['other.example', 'victim.example']);
-    desk.close();
+    await desk.close();
     // It ended while nothing ran; that is written down once, however often the server starts.
     clock.advance(2 * HOUR);
     for (let i = 0; i < 2; i++) {
-      desk = open();
+      desk = await open();
       await attach(desk);
-      desk.tick();
-      if (i === 0) desk.close();
+      await desk.tick();
+      if (i === 0) await desk.close();
     }
-    expect(desk.changes(10).map(({ action }) => action)).toEqual(['expire', 'add', 'add']);
+    expect((await desk.changes(10)).map(({ action }) => action)).toEqual(['expire', 'add', 'add']);
   });
 
   test('is in the audit log, with who, why and what, before it acts; so is its end', async () => {
@@ -380,7 +419,7 @@ describe('what was acknowledged', () => {
     await desk.remove(victim, 'other', 'attack over', 'operator');
     await desk.add(draft({ name: 'other.example' }), 'somebody', 'security');
     clock.advance(3 * HOUR);
-    desk.tick();
+    await desk.tick();
     expect(audited.map(({ action, who, role }) => [action, who, role])).toEqual([
       ['sinkhole.add', 'somebody', 'security'],
       ['sinkhole.remove', 'other', 'operator'],
@@ -394,12 +433,12 @@ describe('what was acknowledged', () => {
   test('is not made where the audit log refuses it', async () => {
     refuseAudit = true;
     await expect(desk.add(draft(), 'somebody')).rejects.toThrow(/audit/);
-    expect([desk.entries(), desk.changes(10)]).toEqual([[], []]);
+    expect([desk.entries(), await desk.changes(10)]).toEqual([[], []]);
   });
 
   test('cannot be altered in the history', async () => {
     await desk.add(draft(), 'somebody');
-    const db = new Database(join(folder, 'desk.db'));
+    const db = new Database(join(folder, 'rules', RULES_FILE));
     for (const sql of ["UPDATE change SET who = 'nobody'", 'DELETE FROM change'])
       expect(() => db.exec(sql)).toThrow(/append-only/);
     db.close();
@@ -407,38 +446,41 @@ describe('what was acknowledged', () => {
 
   test('is not, where the disk did not take it: nothing acts', async () => {
     const before = published;
-    const db = new Database(join(folder, 'desk.db'));
+    const db = new Database(join(folder, 'rules', RULES_FILE));
     db.exec("CREATE TRIGGER full BEFORE INSERT ON rule BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END");
     db.close();
     expect((await problemsOf(desk.add(draft(), 'somebody'))).join()).toMatch(/could not be kept: .*disk is full/);
-    expect([desk.entries(), published, desk.changes(10)]).toEqual([[], before, []]);
+    expect([desk.entries(), published, await desk.changes(10)]).toEqual([[], before, []]);
   });
 });
 
 test.each([
   ['is no database', Buffer.from('this is no database, '.repeat(1000))],
   ['is cut off', Buffer.from('SQLite format 3\0')],
-])('a store that %s is moved aside, never deleted, and the desk begins empty', (_, content) => {
+])('a store that %s is moved aside, never deleted, and the desk begins empty', async (_, content) => {
   const elsewhere = mkdtempSync(join(tmpdir(), 'sekisho-damaged-'));
-  writeFileSync(join(elsewhere, 'desk.db'), content);
-  const store = new Store(elsewhere, clock.wallMs());
-  expect([store.rules, store.changes(10)]).toEqual([[], []]);
-  const [aside, ...others] = readdirSync(elsewhere).filter((file) => file.includes('.damaged-'));
+  const rulesFolder = join(elsewhere, 'rules');
+  mkdirSync(rulesFolder);
+  writeFileSync(join(rulesFolder, RULES_FILE), content);
+  const { store, movedAside } = await openStore(elsewhere);
+  expect([await store.rules(), await store.changes(10)]).toEqual([[], []]);
+  const [aside, ...others] = readdirSync(rulesFolder).filter((file) => file.includes('.damaged-'));
   expect(others).toEqual([]);
-  expect(store.movedAside).toBe(join(elsewhere, aside ?? ''));
-  expect(readFileSync(join(elsewhere, aside ?? ''))).toEqual(content);
-  store.close();
+  expect(movedAside).toBe(join(rulesFolder, aside ?? ''));
+  expect(readFileSync(join(rulesFolder, aside ?? ''))).toEqual(content);
+  await store.close();
   rmSync(elsewhere, { recursive: true });
 });
 
-test('a store that somebody else holds locked is left where it is, and the start fails', { timeout: 30_000 }, () => {
+test('a store that somebody else holds locked is left where it is', { timeout: 30_000 }, async () => {
   const elsewhere = mkdtempSync(join(tmpdir(), 'sekisho-locked-'));
-  const other = new Database(join(elsewhere, 'desk.db'));
+  mkdirSync(join(elsewhere, 'rules'));
+  const other = new Database(join(elsewhere, 'rules', RULES_FILE));
   other.exec('CREATE TABLE t (n INTEGER); BEGIN EXCLUSIVE');
-  expect(() => new Store(elsewhere, clock.wallMs())).toThrow(/locked/);
+  await expect(openStore(elsewhere)).rejects.toThrow(/locked/);
   other.exec('ROLLBACK');
   other.close();
-  expect(readdirSync(elsewhere).filter((file) => file.includes('.damaged-'))).toEqual([]);
+  expect(readdirSync(join(elsewhere, 'rules')).filter((file) => file.includes('.damaged-'))).toEqual([]);
   rmSync(elsewhere, { recursive: true });
 });
 
@@ -453,12 +495,12 @@ describe('a reload', () => {
   test('has old and new workers hold every change, and the old ones let go', async () => {
     const tables: Record<string, number> = {};
     const attachTo = (who: string, rules: readonly ConfigurationRule[]) =>
-      desk.attach({ rules, log, publish: async (table) => void Object.assign(tables, { [who]: table.rules }) });
+      desk.attach({ rules, publish: async (table) => void Object.assign(tables, { [who]: table.rules }) });
     const detachOld = await attachTo('old', [configured('old.example')]);
     await attachTo('new', [configured('old.example'), configured('new.example')]);
     await desk.add(draft(), 'somebody');
     expect(tables).toEqual({ old: 2, new: 3 });
-    expect(desk.entries().map(({ name }) => name.text)).toEqual(['old.example', 'new.example', 'victim.example']);
+    expect(desk.entries().map(nameOf)).toEqual(['old.example', 'new.example', 'victim.example']);
     detachOld();
     await desk.remove(victim, 'somebody', '');
     expect(tables).toEqual({ old: 2, new: 2 });
@@ -466,7 +508,7 @@ describe('a reload', () => {
 
   test('keeps what is known of the rate of a rule of the configuration', async () => {
     const detach = await attach(desk, [configured('old.example')]);
-    pass(2 * MINUTE, 50);
+    await pass(2 * MINUTE, 50);
     await attach(desk, [configured('old.example')]);
     detach();
     expect(desk.entries()[0]?.monitor.peak).toBe(50);
@@ -483,7 +525,6 @@ describe('a reload', () => {
   test('a worker that cannot take a rule is told of; the rule is kept', async () => {
     await desk.attach({
       rules: [],
-      log,
       publish: async ({ rules }) => (rules > 0 ? Promise.reject(new Error('worker 1')) : undefined),
     });
     expect(await problemsOf(desk.add(draft(), 'x'))).toMatchObject([/kept, but worker 1/]);
@@ -492,39 +533,45 @@ describe('a reload', () => {
 });
 
 test('there are at most so many rules, and an ended one makes room', async () => {
-  desk.close();
-  const db = new Database(join(folder, 'desk.db'));
-  const insert = db.prepare('INSERT INTO rule (name, rule) VALUES (?, ?)');
-  const rule = {
-    subtree: false,
+  await desk.close();
+  const db = new Database(join(folder, 'rules', RULES_FILE));
+  const insert = db.prepare('INSERT INTO rule (number, rule) VALUES (?, ?)');
+  const until = clock.wallMs() + HOUR;
+  const rule = (i: number): Rule => ({
+    id: `m${i + 1}`,
+    origin: 'operator',
+    plugin: PLUGIN,
+    match: { name: `n${i}.example` },
+    limitPerSecond: 0,
     dryRun: false,
-    ground: { ...ground, expires: '2099-01-01' },
+    ground: { ...ground, kind: 'self-defence', expires: '2099-01-01' },
+    endsAtMs: i === 0 ? until : until + DAY,
+    reviewAtMs: undefined,
     addedBy: 'x',
     addedAtMs: 0,
     termFromMs: 0,
     renewals: 0,
-  };
-  const until = clock.wallMs() + HOUR;
+    state: 'in-force',
+    endedAtMs: undefined,
+    endedWhy: '',
+    proposed: undefined,
+  });
   db.transaction(() => {
-    for (let i = 0; i < MAX_RULES; i++)
-      insert.run(
-        `n${i}.example`,
-        JSON.stringify({ ...rule, name: `n${i}.example`, endsAtMs: i === 0 ? until : until + DAY }),
-      );
+    for (let i = 0; i < MAX_RULES; i++) insert.run(i + 1, JSON.stringify(rule(i)));
   })();
   db.close();
-  desk = open();
+  desk = await open();
   await attach(desk);
   expect(await problemsOf(desk.add(draft(), 'x'))).toMatchObject([/10000 rules already, which is the limit/]);
   clock.advance(HOUR);
-  desk.tick();
-  expect((await desk.add(draft(), 'x')).entry.name.text).toBe('victim.example');
+  await desk.tick();
+  expect((await desk.add(draft(), 'x')).entry.rule.match.name).toBe('victim.example');
   expect(desk.entries()).toHaveLength(MAX_RULES);
 }, 60_000);
 
 describe('a preview', () => {
   test('claims no rate that nobody counted', async () => {
-    expect(preview(desk, { name: 'Victim.example' }, clock)).toMatchObject({
+    expect(await preview(desk.rules, { name: 'Victim.example' }, clock)).toMatchObject({
       name: 'victim.example',
       problems: [],
       counted: [],
@@ -534,24 +581,27 @@ describe('a preview', () => {
 
   test('shows what a dry run, or a subtree above, has counted; and what lies below', async () => {
     await desk.add(draft({ 'dry-run': true, subtree: true }), 'x');
-    pass(2 * MINUTE, 40);
-    expect(preview(desk, { name: 'www.victim.example' }, clock)).toMatchObject({
+    await pass(2 * MINUTE, 40);
+    expect(await preview(desk.rules, { name: 'www.victim.example' }, clock)).toMatchObject({
       counted: [{ name: 'victim.example', state: 'dry-run', ratePerSecond: 40 }],
       below: [],
     });
-    expect(preview(desk, draft({ name: 'new.victim.example' }), clock).problems).toEqual([]);
+    expect((await preview(desk.rules, draft({ name: 'new.victim.example' }), clock)).problems).toEqual([]);
     await desk.add(draft({ name: 'a.b.example' }), 'x');
-    expect(preview(desk, { name: 'b.example', subtree: true }, clock)).toMatchObject({
+    expect(await preview(desk.rules, { name: 'b.example', subtree: true }, clock)).toMatchObject({
       below: ['a.b.example'],
       counted: [],
     });
   });
 
   test('names every reason for a refusal, and changes nothing', async () => {
-    expect(preview(desk, { name: 'com' }, clock)).toMatchObject({ name: null, problems: [/public suffix/] });
-    expect(preview(desk, draft({ ground: { kind: 'self-defence' } }), clock).problems).toHaveLength(4);
+    expect(await preview(desk.rules, { name: 'com' }, clock)).toMatchObject({
+      name: null,
+      problems: [/public suffix/],
+    });
+    expect((await preview(desk.rules, draft({ ground: { kind: 'self-defence' } }), clock)).problems).toHaveLength(4);
     await desk.add(draft(), 'x');
-    expect(preview(desk, draft(), clock).problems).toMatchObject([/in force; renew it/]);
-    expect(desk.changes(10)).toHaveLength(1);
+    expect((await preview(desk.rules, draft(), clock)).problems).toMatchObject([/in force; renew it/]);
+    expect(await desk.changes(10)).toHaveLength(1);
   });
 });

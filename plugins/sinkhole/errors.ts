@@ -1,4 +1,4 @@
-/** What the sinkhole desk refuses. */
+/** What the desk refuses of the sinkhole's rules. */
 import { type Catalogue, errorsOf } from '../../src/contract/plugin.ts';
 
 export const SINKHOLE_ERRORS = {
@@ -19,19 +19,6 @@ export const SINKHOLE_ERRORS = {
     exitCode: 1,
     meaning: 'The sinkhole desk has no rule on that name.',
     remedy: '`sekisho sinkhole list` shows the rules; those of the configuration are changed there.',
-  },
-  SEKISHO_SINKHOLE_STORE: {
-    status: 503,
-    exitCode: 1,
-    meaning: 'The sinkhole desk could not write its rules to the disk; nothing was changed.',
-    remedy: "Look at the space and the permissions of `<data>/sinkhole/`; the message carries the store's own words.",
-  },
-  SEKISHO_SINKHOLE_WORKERS: {
-    status: 500,
-    exitCode: 1,
-    meaning: 'A sinkhole rule was kept, but at least one worker could not take it.',
-    remedy:
-      'The log says which worker and why; `sekisho sinkhole list` shows what is kept. A reload brings it to new workers.',
   },
 } as const satisfies Catalogue;
 

@@ -7,6 +7,7 @@ import {
   AddressError,
   ANSWER,
   ANSWER_SECTION,
+  aboutGround,
   addRecord,
   addressWords,
   addSoa,
@@ -15,6 +16,7 @@ import {
   definePlugin,
   EDE,
   type Explanation,
+  expiryMs,
   ground,
   isMapped,
   nameToText,
@@ -25,8 +27,7 @@ import {
   TYPE,
   z,
 } from '../../src/contract/plugin.ts';
-import { type ConfigurationRule, configurationEntry, tableRule } from './entry.ts';
-import { RuleNameError, ruleName } from './rule-name.ts';
+import { type ConfigurationRule, RuleNameError, ruleName } from './rule-name.ts';
 import { compileTable, MAX_RULES, RuleTable, type SharedHits, type TableMemory } from './table.ts';
 
 const options = z.strictObject({
@@ -53,6 +54,9 @@ const options = z.strictObject({
 
 export default definePlugin({
   name: 'sinkhole',
+  commands: {
+    sinkhole: async () => (await import('./cli/sinkhole-command.ts')).sinkholeCommand,
+  },
   stage: 'policy',
   carriesMeasures: true,
   summary: 'answers a discard address for names under attack',
@@ -75,7 +79,7 @@ export default definePlugin({
     });
     return problems;
   },
-  // Loaded only where it runs: SQLite has no business in the packet threads.
+  // Loaded only where it runs: routes have no business in the packet threads.
   control: async (context) => (await import('./control.ts')).control(context, configuredRules(context.options.rules)),
   data({ options, clock, hashKey, shared, worker, counter, counters }) {
     const v4 = options.ipv4 === undefined ? undefined : addressBytes(options.ipv4).subarray(12);
@@ -95,9 +99,14 @@ export default definePlugin({
       hits.push(index, index);
     });
     // Until the control half hands over all rules: those of the configuration alone.
-    const configured = configuredRules(options.rules).map((rule) =>
-      tableRule(configurationEntry(rule, -1, clock), rule.place),
-    );
+    const configured = configuredRules(options.rules).map(({ name, ground: stated, dryRun, place }) => {
+      const endsAtMs = expiryMs(stated) ?? Number.POSITIVE_INFINITY;
+      // What has an end rests while nobody knows how late it is.
+      const known = Number.isFinite(clock.termMs()) || endsAtMs === Number.POSITIVE_INFINITY;
+      const endsMs = known ? clock.nowMs() + endsAtMs - clock.wallMs() : Number.NEGATIVE_INFINITY;
+      const about = new TextEncoder().encode(aboutGround(stated));
+      return { name: name.wire, subtree: false, dryRun, endsMs, slot: -1, place, about };
+    });
     let table = new RuleTable(compileTable(configured, hashKey), hashKey);
 
     return {
@@ -110,7 +119,8 @@ export default definePlugin({
           const dryRun = table.isDryRun(rule);
           counters[hits[2 * table.place(rule) + (dryRun ? 1 : 0)]!]! += 1;
           const slot = table.slot(rule);
-          if (slots !== undefined && slot >= 0) Atomics.add(slots, slot, 1);
+          // The first of two counters: queries that it matched.
+          if (slots !== undefined && slot >= 0) Atomics.add(slots, 2 * slot, 1);
           if (dryRun) continue;
           discard(query);
           return ANSWER;

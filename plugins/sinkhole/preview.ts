@@ -4,26 +4,31 @@
  * reaches the name, has counted is shown; clients are not counted at all (that would be a record of who asks for what).
  */
 
-import { type Clock, errorText, SekishoError } from '../../src/contract/plugin.ts';
-import type { Desk } from './desk.ts';
-import { type Entry, stateOf } from './entry.ts';
-import { readDraft } from './request.ts';
+import {
+  type Clock,
+  type DeskRules,
+  errorText,
+  type RuleEntry,
+  ruleStateOf,
+  SekishoError,
+} from '../../src/contract/plugin.ts';
+import { PLUGIN, readDraft } from './request.ts';
 import { ruleName } from './rule-name.ts';
-import { type PreviewView, ruleView } from './views.ts';
+import { nameOf, type PreviewView, ruleView } from './views.ts';
 
-export function preview(desk: Desk, body: unknown, clock: Clock): PreviewView {
+export async function preview(desk: DeskRules, body: unknown, clock: Clock): Promise<PreviewView> {
   const given = (body ?? {}) as { name?: unknown; subtree?: unknown; ground?: unknown };
   const name = nameText(given.name);
-  const problems = problemsOf(desk, body, given.ground === undefined, clock);
+  const problems = await problemsOf(desk, body, given.ground === undefined, clock);
   const nowMs = clock.nowMs();
-  const running = desk.entries().filter((entry) => stateOf(entry, nowMs) !== 'expired');
+  const running = desk.entries(PLUGIN).filter((entry) => ruleStateOf(entry, nowMs) !== 'expired');
   const counting = running.filter((entry) => name !== null && reaches(entry, name));
-  const below = running.filter((entry) => name !== null && isBelow(entry.name.text, name));
+  const below = running.filter((entry) => name !== null && isBelow(nameOf(entry), name));
   return {
     name,
     problems,
     counted: counting.map((entry) => ruleView(entry, clock)),
-    below: below.map((entry) => entry.name.text),
+    below: below.map(nameOf),
     note:
       counting.length > 0
         ? 'Counted by the rules shown, since they began; the lowest quarter of an hour stands in for the baseline. Clients are not counted.'
@@ -32,9 +37,9 @@ export function preview(desk: Desk, body: unknown, clock: Clock): PreviewView {
 }
 
 /** Why the rule would be refused. With no ground stated at all, only the name is looked at. */
-function problemsOf(desk: Desk, body: unknown, nameOnly: boolean, clock: Clock): string[] {
+async function problemsOf(desk: DeskRules, body: unknown, nameOnly: boolean, clock: Clock): Promise<string[]> {
   try {
-    const conflict = desk.conflictOf(readDraft(body, clock.wallMs()));
+    const conflict = await desk.conflictOf(readDraft(body, clock.wallMs()));
     return conflict ? [conflict.message] : [];
   } catch (error) {
     if (!(error instanceof SekishoError)) throw error;
@@ -51,8 +56,8 @@ function nameText(given: unknown): string | null {
   }
 }
 
-function reaches(entry: Entry, name: string): boolean {
-  return entry.name.text === name || (entry.subtree && isBelow(name, entry.name.text));
+function reaches(entry: RuleEntry, name: string): boolean {
+  return nameOf(entry) === name || (entry.rule.match.domain !== undefined && isBelow(name, nameOf(entry)));
 }
 
 function isBelow(name: string, above: string): boolean {

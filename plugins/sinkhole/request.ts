@@ -3,16 +3,11 @@
  * wants to learn of five missing statements one after the other.
  */
 
-import { issueText, missing, readGround, type SekishoError, type StatedGround, z } from '../../src/contract/plugin.ts';
+import { issueText, type RuleDraft, readGround, type SekishoError, z } from '../../src/contract/plugin.ts';
 import { sinkholeError } from './errors.ts';
-import type { DeskRule } from './rule.ts';
 import { type RuleName, RuleNameError, ruleName, suffixBelow } from './rule-name.ts';
 
-/** What has been asked for and is complete. */
-export type Draft = Pick<DeskRule, 'name' | 'subtree' | 'dryRun' | 'ground' | 'endsAtMs' | 'reviewAtMs'>;
-
-/** What a renewal states anew. */
-export type Renewal = StatedGround;
+export const PLUGIN = 'sinkhole';
 
 const draftSchema = z.strictObject({
   name: z.string(),
@@ -22,7 +17,7 @@ const draftSchema = z.strictObject({
 });
 
 /** The rule that `body` asks for. Throws SekishoError SEKISHO_SINKHOLE_REFUSED with every problem. */
-export function readDraft(body: unknown, wallMs: number): Draft {
+export function readDraft(body: unknown, wallMs: number): RuleDraft {
   const problems: string[] = [];
   const parsed = draftSchema.safeParse(body);
   if (!parsed.success) for (const issue of parsed.error.issues) problems.push(issueText(issue, undefined));
@@ -33,24 +28,8 @@ export function readDraft(body: unknown, wallMs: number): Draft {
     problems.push(`subtree: public suffixes lie below '${name?.text}', such as '${suffix}': names of many owners`);
   const stated = readGround(given['ground'], wallMs, problems);
   if (problems.length > 0 || !parsed.success || !name || !stated) throw refused('no rule was added', problems);
-  return { name, subtree: parsed.data.subtree, dryRun: parsed.data['dry-run'], ...stated };
-}
-
-/**
- * The ground of `rule` for another term: what `body` states replaces what was stated. Throws SekishoError with every
- * problem; whether the evidence is fresh is the desk's to say, who knows what was said before.
- */
-export function readRenewal(body: unknown, rule: DeskRule, wallMs: number): Renewal {
-  const problems: string[] = [];
-  const given = (body ?? {}) as Record<string, unknown>;
-  const emergency = rule.ground.kind !== 'legitimate-business';
-  // Renewing an emergency measure needs fresh evidence; a standing one needs to be argued for again.
-  const anew = emergency ? ['evidence', 'approver', 'expires'] : ['necessity', 'approver', 'review'];
-  for (const key of anew) if (given[key] === undefined) problems.push(missing(key, rule.ground.kind));
-  // What is missing was named; the rest is looked at as if it were there.
-  const stated = readGround({ ...rule.ground, [emergency ? 'expires' : 'review']: '1h', ...given }, wallMs, problems);
-  if (problems.length > 0 || !stated) throw refused(`'${rule.name.text}' was not renewed`, problems);
-  return stated;
+  const match = parsed.data.subtree ? { domain: name.text } : { name: name.text };
+  return { plugin: PLUGIN, match, dryRun: parsed.data['dry-run'], ...stated };
 }
 
 export function refused(what: string, found: readonly string[]): SekishoError {

@@ -6,36 +6,22 @@
 import type { FastifyInstance } from 'fastify';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/audit/personal-read.ts';
 import type { RouteAudit } from '../../src/audit/route-declaration.ts';
-import { errorSchema, type Role, responseSchema } from '../../src/contract/admin.ts';
-import { type Auditor, type Clock, errorText, generalError } from '../../src/contract/plugin.ts';
-import type { Desk } from './desk.ts';
+import { errorSchema, groundProperties, type Role, renewalBody, responseSchema } from '../../src/contract/admin.ts';
+import { type Auditor, type Clock, type DeskRules, errorText, generalError } from '../../src/contract/plugin.ts';
 import { preview } from './preview.ts';
-import { refused } from './request.ts';
-import { type RuleName, RuleNameError, ruleName } from './rule-name.ts';
+import { PLUGIN, readDraft, refused } from './request.ts';
+import { RuleNameError, ruleName } from './rule-name.ts';
 import { MAX_RULES } from './table.ts';
-import { appliedSchema, changesSchema, changeView, previewSchema, rulesSchema, ruleView } from './views.ts';
+import { appliedSchema, CHANGES, changesSchema, changeView, previewSchema, rulesSchema, ruleView } from './views.ts';
 
 const KEEP: readonly Role[] = ['operator', 'security'];
 const LOOK: readonly Role[] = ['operator', 'security', 'privacy'];
 /** Changes shown at most. */
 const MAX_CHANGES = 1000;
+/** That a dry run gave way is told by the rule that followed. */
+const SHOWN = Object.keys(CHANGES) as (keyof typeof CHANGES)[];
 
 const text = (description: string) => ({ type: 'string', maxLength: 4096, description });
-const groundProperties = {
-  effect: text('self-defence, necessity: what the attack does, to which of the operator’s own facilities.'),
-  evidence: text('self-defence, necessity: what shows it: ticket, graph, log.'),
-  'nothing-milder': text('necessity: why nothing milder works (補充性).'),
-  purpose: text('legitimate-business: the purpose (目的の正当性).'),
-  necessity: text('legitimate-business: why the act is necessary (行為の必要性).'),
-  proportionality: text('legitimate-business: why the means are proportionate (手段の相当性).'),
-  approver: text('Who approved the measure.'),
-  expires: text(
-    'self-defence, necessity: when it ends by itself: a duration (2h), a date or an instant with its zone.',
-  ),
-  review: text(
-    'legitimate-business: when it has to be reviewed: a duration (90d), a date or an instant with its zone.',
-  ),
-};
 /** What is missing is not said here, one by one, but by request.ts, all at once. */
 const draftBody = {
   type: 'object',
@@ -51,7 +37,6 @@ const draftBody = {
     },
   },
 };
-const renewalBody = { type: 'object', additionalProperties: false, properties: groundProperties };
 const reasonBody = {
   type: ['object', 'null'],
   additionalProperties: false,
@@ -65,10 +50,13 @@ type NameParams = { Params: { name: string } };
 const READ: RouteAudit = { of: 'read', actions: ['sinkhole.read'], unless: NO_ADDRESS };
 const changed = (action: string): RouteAudit => ({ of: 'change', actions: [`sinkhole.${action}`] });
 
-export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock, audit: Auditor): void {
+export function registerRoutes(app: FastifyInstance, desk: DeskRules, clock: Clock, audit: Auditor): void {
   const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
-  const who = (identity: { readonly name: string } | null) => identity?.name ?? 'unknown';
-  const role = (identity: { readonly roles: readonly string[] } | null) => identity?.roles.join(' ') ?? '';
+  const by = (identity: { readonly name: string; readonly roles: readonly string[] } | null, verb: string) => ({
+    who: identity?.name ?? 'unknown',
+    role: identity?.roles.join(' ') ?? '',
+    action: `${PLUGIN}.${verb}`,
+  });
   const route = (
     roles: readonly Role[],
     trace: RouteAudit,
@@ -92,12 +80,9 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock, a
     ),
     async ({ query, identity }) =>
       readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, {
-        rules: desk.entries().map((entry) => ruleView(entry, clock)),
+        rules: desk.entries(PLUGIN).map((entry) => ruleView(entry, clock)),
         limit: MAX_RULES,
-        warnings:
-          desk.store.movedAside === undefined
-            ? []
-            : [`the store was damaged and moved aside at the start: ${desk.store.movedAside}`],
+        warnings: desk.warnings(),
       }),
   );
 
@@ -105,7 +90,7 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock, a
     '/rules',
     route(KEEP, changed('add'), 'Add a rule; answered when every worker holds it', applied, { body: draftBody }),
     async ({ body, identity }) => {
-      const { entry, appliedInMs } = await desk.add(body, who(identity), role(identity));
+      const { entry, appliedInMs } = await desk.add(readDraft(body, clock.wallMs()), by(identity, 'add'));
       return { rule: ruleView(entry, clock), appliedInMs };
     },
   );
@@ -117,7 +102,7 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock, a
       body: renewalBody,
     }),
     async ({ params, body, identity }) => {
-      const { entry, appliedInMs } = await desk.renew(named(params.name), body, who(identity), role(identity));
+      const { entry, appliedInMs } = await desk.renew(named(params.name), body, by(identity, 'renew'));
       return { rule: ruleView(entry, clock), appliedInMs };
     },
   );
@@ -129,12 +114,7 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock, a
       body: reasonBody,
     }),
     async ({ params, body, identity }) => {
-      const { entry, appliedInMs } = await desk.remove(
-        named(params.name),
-        who(identity),
-        body?.reason ?? '',
-        role(identity),
-      );
+      const { entry, appliedInMs } = await desk.lift(named(params.name), body?.reason ?? '', by(identity, 'remove'));
       return { rule: ruleView(entry, clock), appliedInMs };
     },
   );
@@ -152,7 +132,7 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock, a
       },
     ),
     async ({ body, query, identity }) =>
-      readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, preview(desk, body, clock)),
+      readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, await preview(desk, body, clock)),
   );
 
   app.get<{ Querystring: { limit?: number; reason?: string } }>(
@@ -169,14 +149,14 @@ export function registerRoutes(app: FastifyInstance, desk: Desk, clock: Clock, a
     }),
     async ({ query, identity }) =>
       readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, {
-        changes: desk.changes(query.limit ?? 100).map(changeView),
+        changes: (await desk.changes(query.limit ?? 100, { plugin: PLUGIN, actions: SHOWN })).map(changeView),
       }),
   );
 }
 
-function named(given: string): RuleName {
+function named(given: string): { readonly plugin: string; readonly name: string } {
   try {
-    return ruleName(given);
+    return { plugin: PLUGIN, name: ruleName(given).text };
   } catch (error) {
     if (!(error instanceof RuleNameError)) throw generalError('SEKISHO_REQUEST_INVALID', errorText(error));
     throw refused('nothing was changed', [`name: '${given.slice(0, 80)}' ${error.message}`]);

@@ -5,13 +5,22 @@
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { getPublicSuffix } from 'tldts';
-import { NameError, nameToText, publicSuffixRules, textToName } from '../../src/contract/plugin.ts';
+import { type Ground, NameError, nameToText, publicSuffixRules, textToName } from '../../src/contract/plugin.ts';
 
 export interface RuleName {
   /** Lower case, A-labels, without the final dot. */
   readonly text: string;
   /** Wire form, lower case. */
   readonly wire: Uint8Array;
+}
+
+/** A rule that stands in the configuration. */
+export interface ConfigurationRule {
+  readonly name: RuleName;
+  readonly ground: Ground;
+  readonly dryRun: boolean;
+  /** From 1. */
+  readonly place: number;
 }
 
 /** Thrown by `ruleName`; the message goes on after the name: "'com' is a public suffix: …". */

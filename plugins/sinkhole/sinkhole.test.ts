@@ -145,18 +145,20 @@ describe('rules handed over while packets flow', () => {
     const mounted = mount(sinkhole, { ipv4: '192.0.2.1' }, { shared: { hits } });
     // The key of the test harness.
     mounted.publish(compileTable(rules, [0x01234567, 0x09abcdef]));
-    return { ...mounted, hits: new Int32Array(hits) };
+    // Two counters a slot; the first is of queries that it matched.
+    const counters = new Int32Array(hits);
+    return { ...mounted, counters, hitsOf: (...slots: number[]) => slots.map((slot) => counters[2 * slot]) };
   }
   const discarded = [{ data: '192.0.2.1' }];
   const truth = [{ data: '192.0.2.99' }];
 
   test('a subtree rule discards the name and all below it, and nothing else', async () => {
-    const { ask, hits } = withRules(rule('victim.example', { subtree: true, slot: 3 }));
+    const { ask, hitsOf } = withRules(rule('victim.example', { subtree: true, slot: 3 }));
     for (const name of ['victim.example', 'www.victim.example', 'a.b.c.VICTIM.example'])
       expect((await ask({ name })).answers, name).toMatchObject(discarded);
     for (const name of ['xvictim.example', 'example', 'victim.example.net'])
       expect((await ask({ name })).answers, name).toMatchObject(truth);
-    expect([...hits.slice(0, 4)]).toEqual([0, 0, 0, 3]);
+    expect(hitsOf(0, 1, 2, 3)).toEqual([0, 0, 0, 3]);
   });
 
   test('a new table replaces the one before, whole', async () => {
@@ -167,18 +169,18 @@ describe('rules handed over while packets flow', () => {
   });
 
   test('a dry run counts in its slot and leaves the decision to the next rule', async () => {
-    const { ask, hits, counter } = withRules(
+    const { ask, hitsOf, counter } = withRules(
       rule('www.victim.example', { dryRun: true, slot: 1 }),
       rule('victim.example', { subtree: true, slot: 2 }),
     );
     expect((await ask({ name: 'www.victim.example' })).answers).toMatchObject(discarded);
-    expect([hits[1], hits[2]]).toEqual([1, 1]);
+    expect(hitsOf(1, 2)).toEqual([1, 1]);
     expect(counter('sekisho_sinkhole_hits_total', { rule: 'desk', dry_run: 'true' })).toBe(1);
     expect(counter('sekisho_sinkhole_hits_total', { rule: 'desk', dry_run: 'false' })).toBe(1);
   });
 
   test('a rule that has ended counts nothing and leaves the decision to the next one', async () => {
-    const { ask, hits, advance, clock } = withRules(
+    const { ask, hitsOf, advance, clock } = withRules(
       rule('victim.example', { slot: 1, endsMs: new ManualClock().nowMs() + 1000 }),
       rule('victim.example', { subtree: true, slot: 2, dryRun: true }),
     );
@@ -186,7 +188,7 @@ describe('rules handed over while packets flow', () => {
     advance(1000);
     expect(clock.nowMs()).toBe(new ManualClock().nowMs() + 1000);
     expect((await ask({ name: 'victim.example' })).answers).toMatchObject(truth);
-    expect([hits[1], hits[2]]).toEqual([1, 1]);
+    expect(hitsOf(1, 2)).toEqual([1, 1]);
   });
 
   test.each([
@@ -223,8 +225,8 @@ describe('rules handed over while packets flow', () => {
       /is a dry run; .*discards this name/,
     ],
   ] as const)('explain says why: %s', (_, rules, verdict, reason) => {
-    const { explain, hits } = withRules(...rules);
+    const { explain, counters } = withRules(...rules);
     expect(explain({ name: 'a.victim.example' })).toMatchObject({ verdict, reason: expect.stringMatching(reason) });
-    expect(Math.max(...hits)).toBe(0);
+    expect(Math.max(...counters)).toBe(0);
   });
 });

@@ -2,10 +2,18 @@
  * What the desk's API answers, declared once: types, OpenAPI and the filter on the way out.
  */
 
-import { type Clock, GROUND_TERMS, z } from '../../src/contract/plugin.ts';
-import { type Entry, stateOf } from './entry.ts';
-import { RULE_STATES } from './rule.ts';
-import { ACTIONS, type Change } from './store.ts';
+import {
+  type Clock,
+  GROUND_TERMS,
+  type KeptRuleChange,
+  RULE_STATES,
+  type RuleEntry,
+  ruleStateOf,
+  z,
+} from '../../src/contract/plugin.ts';
+
+/** What the desk calls a change, and what this plugin has called it from the first. */
+export const CHANGES = { add: 'add', renew: 'renew', lift: 'remove', expire: 'expire' } as const;
 
 const rate = z.number().min(0).nullable();
 const instant = z.string().nullable();
@@ -61,7 +69,7 @@ export const changesSchema = z.strictObject({
       number: z.number(),
       at: z.string(),
       who: z.string(),
-      action: z.enum(ACTIONS),
+      action: z.enum(Object.values(CHANGES)),
       name: z.string(),
       reason: z.string(),
       subtree: z.boolean(),
@@ -72,22 +80,24 @@ export const changesSchema = z.strictObject({
 });
 export type ChangesView = z.infer<typeof changesSchema>;
 
-export function ruleView(entry: Entry, clock: Clock): RuleView {
+export function ruleView(entry: RuleEntry, clock: Clock): RuleView {
   const nowMs = clock.nowMs();
-  const { rule, ground, monitor } = entry;
+  const { rule, monitor } = entry;
+  const { ground } = rule;
+  const ofDesk = entry.place === 0;
   const left = Number.isFinite(entry.endsMs) ? (entry.endsMs - nowMs) / 1000 : null;
-  const state = stateOf(entry, nowMs);
+  const state = ruleStateOf(entry, nowMs);
   return {
-    name: entry.name.text,
-    source: rule ? 'desk' : 'configuration',
+    name: nameOf(entry),
+    source: ofDesk ? 'desk' : 'configuration',
     state,
-    subtree: entry.subtree,
+    subtree: rule.match.domain !== undefined,
     ground: { ...ground },
     groundTerm: GROUND_TERMS[ground.kind],
-    addedBy: rule?.addedBy ?? null,
-    addedAt: rule ? isoText(rule.addedAtMs) : null,
-    renewals: rule?.renewals ?? 0,
-    endsAt: left === null ? null : isoText(rule?.endsAtMs ?? clock.wallMs() + left * 1000),
+    addedBy: ofDesk ? rule.addedBy : null,
+    addedAt: ofDesk ? isoText(rule.addedAtMs) : null,
+    renewals: rule.renewals,
+    endsAt: left === null ? null : isoText(rule.endsAtMs ?? clock.wallMs() + left * 1000),
     reviewAt: ground.kind === 'legitimate-business' ? ground.review : null,
     secondsLeft: left,
     warning: state === 'expired' || nowMs < entry.warnMs ? null : left === null ? 'review is due' : 'ends soon',
@@ -100,9 +110,23 @@ export function ruleView(entry: Entry, clock: Clock): RuleView {
   };
 }
 
-export function changeView({ id, atMs, who, action, name, reason, rule }: Change): ChangesView['changes'][number] {
-  const { subtree, dryRun, ground } = rule;
-  return { number: id, at: isoText(atMs), who, action, name, reason, subtree, dryRun, ground: { ...ground } };
+export function changeView({ id, atMs, who, action, reason, rule }: KeptRuleChange): ChangesView['changes'][number] {
+  const { dryRun, ground, match } = rule;
+  return {
+    number: id,
+    at: isoText(atMs),
+    who,
+    action: action === 'follow' ? 'remove' : CHANGES[action],
+    name: nameOf({ rule }),
+    reason,
+    subtree: match.domain !== undefined,
+    dryRun,
+    ground: { ...ground },
+  };
+}
+
+export function nameOf({ rule: { match } }: Pick<RuleEntry, 'rule'>): string {
+  return match.name ?? match.domain ?? '';
 }
 
 function isoText(wallMs: number): string {

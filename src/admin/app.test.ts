@@ -41,6 +41,7 @@ const status: Status = {
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
   cache: { entries: 1, usedBytes: 200, sizeBytes: 2 ** 28, hits: 3, misses: 4, stale: 0 },
   leases: null,
+  ranges: null,
   queries: { total: 7, udp: 6, tcp: 1, dropped: 0, shed: 0, rcodes: { NOERROR: 7 } },
 };
 
@@ -393,8 +394,13 @@ describe('/openapi.json', () => {
       '/v1/measures',
       '/v1/measures/changes',
       '/v1/measures/{id}',
+      '/v1/measures/{id}/renew',
       '/v1/reload',
       '/v1/report',
+      '/v1/rules',
+      '/v1/rules/changes',
+      '/v1/rules/{id}',
+      '/v1/rules/{id}/renew',
       '/v1/status',
       '/v1/time',
       '/v1/time/accept',

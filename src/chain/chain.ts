@@ -26,6 +26,7 @@ import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
 import type { ViewTable } from '../views/view-table.ts';
 import type { Answer } from '../wire/answer.ts';
+import { zoneShown } from '../wire/answer-zone.ts';
 import { EDE, FLAG_AD, FLAG_TC, isBogus, RCODE, TYPE } from '../wire/constants.ts';
 import { cutTtls } from '../wire/cut-ttls.ts';
 import {
@@ -60,6 +61,7 @@ import { TRANSPORT_TABLE } from '../wire/transports.ts';
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
 import type { Partitions } from '../zones/partitions.ts';
 import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
+import { setFailure } from './failure-reasons.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import { minimalAny, type OwnNames } from './own-names.ts';
@@ -150,11 +152,13 @@ export class Chain implements Waiters {
     }
   }
 
-  /** The source is done with a question (RESOLVED_…): plugins hear of it before those who wait. */
-  resolved(question: Question, outcome: number, effort: Effort, nowMs: number): void {
+  /** The source is done with a question (RESOLVED_…): plugins hear of it before those who wait. `answer`: where there is one. */
+  resolved(question: Question, outcome: number, effort: Effort, nowMs: number, answer?: Answer): void {
+    if (!this.#hooks.hearsResolved) return;
     try {
       const elapsedMs = effort.tryCount === 0 ? 0 : nowMs - effort.startedMs;
-      this.#hooks.resolved(question, outcome, elapsedMs, effort.tryCount, effort.background);
+      const zoneAt = answer === undefined ? -1 : zoneShown(answer, question);
+      this.#hooks.resolved(question, outcome, elapsedMs, effort.tryCount, effort.background, zoneAt);
     } catch (error) {
       this.#hooks.fault(error, this.#clockMs());
     }
@@ -218,8 +222,8 @@ export class Chain implements Waiters {
     } else if (query) {
       if (isBogus(ede) || !this.#serveStale(query)) {
         beginReply(query, RCODE.SERVFAIL);
-        query.ede = ede;
-        if (text) query.edeText = text;
+          setFailure(query, ede);
+          if (text) query.edeText = text;
       }
       this.#sendResumed(query, ANSWER);
     }

@@ -206,7 +206,7 @@ export class PluginHooks {
       const verdict = this.#run(this.#miss.hooks[i]!, owner, query);
       if (verdict === CONTINUE) continue;
       if (verdict === DEFER) this.#complain(owner, 'a miss hook cannot defer');
-      this.#tellResolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false, owner);
+      this.#tellResolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false, -1, owner);
       return verdict;
     }
     return CONTINUE;
@@ -225,8 +225,20 @@ export class PluginHooks {
   }
 
   /** The source is done with a question: tell everyone. Throws what a hook throws. */
-  resolved(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void {
-    this.#tellResolved(question, outcome, elapsedMs, sent, background, Number.POSITIVE_INFINITY);
+  resolved(
+    question: Question,
+    outcome: number,
+    elapsedMs: number,
+    sent: number,
+    background: boolean,
+    zoneAt = -1,
+  ): void {
+    this.#tellResolved(question, outcome, elapsedMs, sent, background, zoneAt, Number.POSITIVE_INFINITY);
+  }
+
+  /** Some plugin wants to hear what became of questions. */
+  get hearsResolved(): boolean {
+    return this.#resolved.hooks.length > 0;
   }
 
   #tellResolved(
@@ -235,12 +247,13 @@ export class PluginHooks {
     elapsedMs: number,
     sent: number,
     background: boolean,
+    zoneAt: number,
     beforeOwner: number,
   ): void {
     const { hooks, owners } = this.#resolved;
     for (let i = 0; i < hooks.length && owners[i]! < beforeOwner; i++) {
       this.#running = owners[i]!;
-      hooks[i]!(question, outcome, elapsedMs, sent, background);
+      hooks[i]!(question, outcome, elapsedMs, sent, background, zoneAt);
       this.#running = -1;
     }
   }

@@ -1,6 +1,7 @@
 /**
  * The configuration as the program sees it: every value checked, every default filled in, units in the names. Plain data
- * that can be sent to a worker. Made by load.ts; what each key means to the operator stands in schema.ts.
+ * that can be sent to a worker. Made by load.ts; what each key means to the operator stands in schema.ts, and with the features that
+ * bring it. Their part (`FeatureConfig`) comes from the list of features.
  */
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
@@ -9,14 +10,11 @@ import type { Endpoint } from '../address/address.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
-import type { DnssecConfig } from '../dnssec/dnssec-config.ts';
+import type { FeatureConfig } from '../features.ts';
 import type { Approval } from '../grounds/approval.ts';
-import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { PluginConfig } from '../loading/plugin-config.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
 import type { ResolveConfig } from '../resolve/iterate/resolve-config.ts';
-import type { Ip53bConfig } from '../router-filters/ip53b.ts';
-import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { ViewConfig } from '../views/view-config.ts';
 import type { PartitionConfig } from '../zones/partitions.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
@@ -29,7 +27,7 @@ export const BUILT_IN_DEFAULTS = 'built-in defaults';
 /** More threads than this bring nothing (schema.ts bounds the number that may be written). */
 const MAX_WORKERS = 64;
 
-export interface Config {
+export interface Config extends FeatureConfig {
   /** The file as it was named, or BUILT_IN_DEFAULTS. */
   readonly source: string;
   /** Absolute folder that relative paths of the configuration start from. */
@@ -46,24 +44,12 @@ export interface Config {
   readonly views: readonly ViewConfig[];
   /** What views ask instead of `upstream` and `zones`. */
   readonly partitions: readonly PartitionConfig[];
-  readonly dnssec: DnssecConfig;
   readonly cache: CacheConfig;
-  /** In the order of the configuration; list `i` is bit `i` of every mask. */
-  readonly lists: readonly ListConfig[];
-  readonly transfer: TransferConfig;
-  /** Absent: nobody is known, and nobody inspected. */
-  readonly subscribers?: SubscribersConfig;
-  /** Absolute path of the names that no list update may take. */
-  readonly popularNamesFile: string;
   /** There is no section `plugins`. */
   readonly pluginsAreDefault: boolean;
   /** In the order of the configuration; `access` first. */
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;
-  readonly notice: NoticeConfig;
-  /** How long changes of measures are kept. */
-  readonly measures: { readonly keepMs: number };
-  readonly ip53b: Ip53bConfig;
 }
 
 export interface ServerConfig {

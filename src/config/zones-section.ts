@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Endpoint } from '../address/address.ts';
 import { errorText } from '../errors/errors.ts';
+import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import type { Found } from '../settings/found.ts';
 import { check } from '../settings/problems.ts';
@@ -13,7 +14,8 @@ import { SPECIAL_USE, specialUseZones } from '../zones/special-use.ts';
 import { type ServerGroup, Ways } from '../zones/ways.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
 import { readZoneFile } from '../zones/zone-file.ts';
-import { chosenServers, groupSchema, loops, type ServerGroups, serversOf, serversSchema } from './server-groups.ts';
+import { chosenServers, groupSchema, loops, type ServerGroups, serversOf } from './server-groups.ts';
+import { endpoint } from './texts.ts';
 
 /** Zones of the configuration; each group of servers costs sockets in every worker. */
 const MAX_ZONES = 1000;
@@ -35,7 +37,10 @@ export const zonesSchema = z
         .describe(
           'Resolvers that are asked instead of `upstream.servers`: a list, or one of `upstream.groups`. Zones with the same ones share them.',
         ),
-      stub: serversSchema
+      stub: z
+        .array(endpoint({ defaultPort: 53 }))
+        .min(1)
+        .max(MAX_SERVERS)
         .optional()
         .describe(
           'Authoritative servers of the zone, asked without recursion. What they say of names outside the zone is not believed, and where they refer elsewhere the client gets SERVFAIL.',
@@ -135,7 +140,6 @@ export async function readZones(
       for (const { path, message } of findings) complain([i, 'forward', ...path], message);
       zones.push({ zone, apex, way: { kind: 'forward', servers } });
     } else if (entry.stub !== undefined) {
-      complain([i, 'stub'], 'is not supported yet');
       const servers = serversOf(entry.stub);
       for (const { path, message } of loops(servers, listen)) complain([i, 'stub', ...path], message);
       zones.push({ zone, apex, way: { kind: 'stub', servers } });

@@ -62,11 +62,13 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
+import type { CommandLoader } from '../commands/command.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
 import type { MetricSample } from '../metrics/prometheus.ts';
-import type { MeasureCarrier, MeasureDesk } from '../rules/desk.ts';
+import type { RuleCarrier } from '../rules/carriers.ts';
+import type { RulesDesk } from '../rules/desk.ts';
 import type { PluginMeasures } from '../rules/in-force.ts';
 import type { NoticeDesk } from '../subscribers/consent/notice-desk.ts';
 import type { SubscriberFacts } from '../subscribers/describe.ts';
@@ -89,7 +91,7 @@ export { networkAround } from '../address/network-around.ts';
 export { PrefixSet } from '../address/prefix-set.ts';
 export type { AuditEntry, Auditor } from '../audit/entry.ts';
 /** A route that reads personal data: the schema of its `reason`, and the entry of the audit log, refused without a purpose. */
-export { NO_ADDRESS, PURPOSE, readOf, readWhereAddresses } from '../audit/personal-read.ts';
+export { changeBy, NO_ADDRESS, PURPOSE, readOf, readWhereAddresses } from '../audit/personal-read.ts';
 export type { RouteAudit } from '../audit/route-declaration.ts';
 /** Coded errors of a plugin's own (`errorsOf`), and those that every room has: HTTP status, exit code and remedy travel with each. */
 export { type Catalogue, type ErrorEntry, errorsOf, errorText, generalError, SekishoError } from '../errors/errors.ts';
@@ -119,9 +121,18 @@ export {
 } from '../lists/index/rules.ts';
 export { SuffixHash, type SuffixKey } from '../lists/index/suffix-hash.ts';
 export type { MetricSample } from '../metrics/prometheus.ts';
-export type { MeasureCarrier } from '../rules/desk.ts';
+export type { CarriedRule, Refusal, RuleCarrier } from '../rules/carriers.ts';
+export type { RuleDraft } from '../rules/desk.ts';
+export { type ConfiguredRule, type Entry as RuleEntry, stateOf as ruleStateOf } from '../rules/entry.ts';
 export type { PluginMeasures } from '../rules/in-force.ts';
-export type { Measure, MeasureMatch, MeasureProposal } from '../rules/measure.ts';
+export {
+  aboutText as aboutGround,
+  type MeasureProposal,
+  RULE_STATES,
+  type Rule,
+  type RuleMatch as MeasureMatch,
+} from '../rules/rule.ts';
+export type { KeptChange as KeptRuleChange } from '../rules/rule-store.ts';
 export { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 export type { NoticeDesk, NoticeRecord } from '../subscribers/consent/notice-desk.ts';
 export { categoryBit, PURPOSE_MASKS } from '../subscribers/consent/purposes.ts';
@@ -149,7 +160,7 @@ export {
   TRANSPORTS,
   UDP,
 } from '../wire/query.ts';
-export type { Question } from '../wire/question.ts';
+export { Question } from '../wire/question.ts';
 export { RecordCursor } from '../wire/records.ts';
 export { type Transport, transportOf } from '../wire/transports.ts';
 export {
@@ -225,9 +236,17 @@ export interface Hooks {
   /**
    * The source is done with a question, RESOLVED_…: an answer is there, or there is none. `question` is borrowed;
    * `elapsedMs` since it was first sent, `sent` times it was sent. Also for popular names fetched again in the background,
-   * to which no `miss` belongs. A popular name's answer may serve many who waited; this is called once.
+   * to which no `miss` belongs. A popular name's answer may serve many who waited; this is called once. `zoneAt`: where in
+   * `question.name` the name of the zone begins that the answer shows to be one (owner of an SOA or NS record), or -1.
    */
-  resolved?(question: Question, outcome: number, elapsedMs: number, sent: number, background: boolean): void;
+  resolved?(
+    question: Question,
+    outcome: number,
+    elapsedMs: number,
+    sent: number,
+    background: boolean,
+    zoneAt: number,
+  ): void;
   /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
   answer?(query: Query): Verdict;
   /**
@@ -366,6 +385,11 @@ export interface ControlContext<Options> {
   readonly lists: readonly ListFacts[];
   readonly log: Logger;
   readonly clock: Clock;
+  /**
+   * `work` runs each `ms`, until what is returned is called or the plugin is closed: what a test drives with its clock. It keeps no
+   * process alive. What it throws ends the process: catch what may fail.
+   */
+  every(ms: number, work: () => void): () => void;
   /** Where notices to subscribers are kept; undefined where the configuration knows no subscribers. */
   readonly notices: NoticeDesk | undefined;
   /** The same as in `DataContext`: tables that workers look into can be built here. */
@@ -381,13 +405,15 @@ export interface ControlContext<Options> {
   /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
   readonly audit: Auditor;
   /** Puts proposals of a diagnosis in force: for plugins that propose. */
-  readonly measures: Pick<MeasureDesk, 'apply' | 'carries'>;
+  readonly measures: Pick<RulesDesk, 'apply' | 'carries' | 'preview'>;
+  /** Temporary rules: previewed, in force, renewed, lifted; kept, watched and ended by the desk, whatever becomes of this process. */
+  readonly rules: DeskRules;
   /** Whether one person may ask for a measure and approve it (grounds/approval.ts). */
   readonly approval: Approval;
   /** Runs before an operator sets the server's time back: what has ended by then has to be on record, or it returns. */
   beforeTimeIsSetBack(record: () => void | Promise<void>): void;
-  /** This plugin keeps rules of its own: measures go there. */
-  carryMeasures(carrier: MeasureCarrier): void;
+  /** This plugin matches rules in a table of its own, which it builds from what the desk publishes. Once, in `control`. */
+  carryRules(carrier: RuleCarrier): void;
   /** What `/metrics` shows under a name at this moment, all workers together: one sample per set of labels. */
   samples(name: string): readonly MetricSample[];
   /** Folder of this plugin's own files, below `server.data`; made on first use. */
@@ -413,6 +439,12 @@ export interface ControlContext<Options> {
   /** Runs when the plugin is replaced by a reload or the server stops. */
   onClose(close: () => void | Promise<void>): void;
 }
+
+/** The rules desk as a plugin sees it. */
+export type DeskRules = Pick<
+  RulesDesk,
+  'entries' | 'add' | 'conflictOf' | 'renew' | 'lift' | 'changes' | 'takeUncounted' | 'warnings' | 'slots'
+>;
 
 /** What the control half hands over. */
 export interface Control {
@@ -441,9 +473,14 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   readonly listCategories?: readonly ListCategory[];
   /**
    * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes
-   * them with `carryMeasures`.
+   * rules with `carryRules`.
    */
   readonly carriesMeasures?: boolean;
+  /**
+   * Commands of the command line, by name, each brought in when it is used (`sekisho/plugin/commands`). They ask the plugin's routes. A name
+   * that Sekisho has already is not taken.
+   */
+  readonly commands?: { readonly [name: string]: CommandLoader };
   /**
    * Why no view can switch it off or make it a dry run, as the end of a sentence that begins with its name. Without it a view can:
    * then its `packet`, `query`, `answer` and `observe` hooks do not run for the view's clients, or their verdicts are counted and what

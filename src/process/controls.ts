@@ -10,7 +10,7 @@ import { type Publications, pluginTopic } from '../feature/publications.ts';
 import { listFacts } from '../lists/list-config.ts';
 import { pluginError } from '../loading/errors.ts';
 import { type Metrics, metricPrefix } from '../metrics/registry.ts';
-import { MEASURES } from '../rules/feature.ts';
+import { RULES } from '../rules/feature.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { ProcessParts } from './process-parts.ts';
@@ -18,7 +18,7 @@ import type { ProcessParts } from './process-parts.ts';
 /** What the plugins of one configuration share in the main thread. */
 export interface ControlParts {
   readonly config: Config;
-  readonly process: ProcessParts;
+  readonly process: Pick<ProcessParts, 'log' | 'time' | 'timers' | 'hashKey' | 'lasting' | 'audit' | 'samples'>;
   readonly features: OpenFeatures;
   readonly publications: Publications;
   readonly metrics: Metrics;
@@ -35,13 +35,18 @@ export async function startControl(
   { config, process, features, publications, metrics, routes, closers }: ControlParts,
 ): Promise<Control | undefined> {
   const { name } = plugin;
-  const measures = features.desk(MEASURES);
+  const rules = features.desk(RULES);
   const context: ControlContext<never> = {
     options: options as never,
     server: serverFacts(config.server, config.notice, config.views),
     lists: config.lists.map(listFacts),
     log: process.log.child({ plugin: name }),
     clock: process.time,
+    every: (ms, work) => {
+      const stop = process.timers.every(ms, work);
+      closers.push(stop);
+      return stop;
+    },
     get notices() {
       return features.desk(SUBSCRIBERS).takeNotices();
     },
@@ -53,10 +58,11 @@ export async function startControl(
     },
     workers: config.server.workers,
     audit: process.audit,
-    measures: measures.desk,
+    measures: rules.desk,
+    rules: rules.desk,
     approval: approvalOf(config),
     beforeTimeIsSetBack: (record) => void closers.push(process.time.onAccept(record)),
-    carryMeasures: (carrier) => measures.carry(name, carrier),
+    carryRules: (carrier) => rules.carry(name, carrier),
     samples: process.samples,
     dataFolder: () => {
       const folder = join(config.server.dataFolder, name);

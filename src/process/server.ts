@@ -39,6 +39,7 @@ import { version } from '../system/version.ts';
 import { atMost } from '../time/at-most.ts';
 import { systemClock } from '../time/clock.ts';
 import { LatestTime, NOTABLE_MS } from '../time/latest-time.ts';
+import { systemTimers } from '../time/timers.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
 import { nameToText } from '../wire/name.ts';
 import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
@@ -177,6 +178,7 @@ class Server {
       log,
       clock: time,
       time,
+      timers: systemTimers,
       timeStore,
       hashKey: [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0],
       cookieSecret: Uint8Array.from(randomBytes(COOKIE_SECRET_BYTES)),

@@ -55,6 +55,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
   const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
   const { desk: subscribers } = generation.features.desk(SUBSCRIBERS);
+  const ranges = subscribers?.ranges;
   return {
     version: parts.version,
     node: process.versions.node,
@@ -69,6 +70,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       ...(programHasChanged()
         ? ['the program on disk has changed since this process began: restart the server (SEKISHO_RESTART_DUE)']
         : []),
+      ...(ranges && ranges.unreadable > 0 ? [unreadableRows(ranges.unreadable, config)] : []),
       ...config.warnings,
     ],
     workers: workers.states.map(({ place, state, replaced, sinceMs }) => ({
@@ -143,8 +145,10 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
           addresses: subscribers.state.leases.table.count,
           conflicts: sum('sekisho_subscribers_lease_conflicts_total'),
           refused: sum('sekisho_subscribers_lease_prefixes_refused_total'),
+          sessionsRefused: sum('sekisho_subscribers_sessions_refused_total'),
         }
       : null,
+    ranges: ranges ? { rows: ranges.rows, rejected: ranges.rejected, unreadable: ranges.unreadable } : null,
     queries: {
       total: total('sekisho_queries_total'),
       udp: total('sekisho_queries_total', { transport: 'udp' }),
@@ -158,6 +162,10 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       ),
     },
   };
+}
+
+function unreadableRows(count: number, { subscribers }: Config): string {
+  return `${count} row(s) of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is known behind these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }
 
 /** The sum of a metric over all workers, ended ones included. */

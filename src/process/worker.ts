@@ -32,6 +32,7 @@ import { SharedTime } from '../time/shared-time.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
 import { ViewTable } from '../views/view-table.ts';
+import { textToName } from '../wire/name.ts';
 import { TCP, UDP } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
@@ -149,7 +150,7 @@ async function serve(): Promise<void> {
       cache.insert(question, answer, nowMs);
       failures.forget(question, nowMs);
       // POSITIVE, NXDOMAIN, NODATA are RESOLVED_ANSWER, …_NXDOMAIN, …_NODATA.
-      chain?.resolved(question, answer.kind, effort, nowMs);
+      chain?.resolved(question, answer.kind, effort, nowMs, answer);
     },
     onFailure: (question, ede, nowMs, kind, effort) => {
       chain?.resolved(question, OUTCOME_OF_FAILURE[kind]!, effort, nowMs);
@@ -171,6 +172,7 @@ async function serve(): Promise<void> {
     metrics,
     hashKey: setup.hashKey,
     nudge: io.nudge,
+    tell: (feature, value) => tell({ type: 'told', feature, value }),
   });
   const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
   const wiring = {
@@ -194,6 +196,7 @@ async function serve(): Promise<void> {
       ...wiring,
       servers,
       ...(group && { labels: labelsOf(group) }),
+      ...(group?.kind === 'stub' && { stub: textToName(group.zone ?? '.') }),
       limits: { ...limits, deadlineMs: config.upstream.timeoutMs },
       lowerCaseZones: config.upstream.lowerCaseZones,
     });

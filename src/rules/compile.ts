@@ -5,10 +5,7 @@ import { typeFromName } from '../wire/constants.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
 import { discreetMatch } from './discreet.ts';
 import { ANY_NAME, BELOW, EXACT, type PublishedMeasure, SUBTREE } from './in-force.ts';
-import { type Measure, type MeasureMatch, matchText } from './measure.ts';
-
-/** Every query of a plugin is compared with each of its measures. */
-export const MAX_MEASURES = 64;
+import { matchText, type Rule, type RuleMatch } from './rule.ts';
 
 type Compiled = Pick<PublishedMeasure, 'name' | 'reach' | 'type' | 'source' | 'mask' | 'onSource'>;
 
@@ -16,7 +13,7 @@ type Compiled = Pick<PublishedMeasure, 'name' | 'reach' | 'type' | 'source' | 'm
 export class MatchError extends Error {}
 
 /** Throws MatchError for what no measure may be on. */
-export function compileMatch(match: MeasureMatch): Compiled {
+export function compileMatch(match: RuleMatch): Compiled {
   const { name, pattern, domain, type, source } = match;
   const text = name ?? pattern?.replace(/^\*\./, '') ?? domain;
   const wire = text === undefined ? new Uint8Array(0) : wireName(text);
@@ -34,12 +31,20 @@ export function compileMatch(match: MeasureMatch): Compiled {
   };
 }
 
+/** What of a rule concerns packet threads. */
+export type ListedRule = Pick<
+  Rule,
+  'id' | 'plugin' | 'match' | 'limitPerSecond' | 'dryRun' | 'ground' | 'endsAtMs' | 'reviewAtMs'
+>;
+
 /** `endsMs`: monotonic milliseconds. */
-export function published(measure: Measure, endsMs: number, slot: number): PublishedMeasure {
-  const { id, plugin, limitPerSecond, dryRun, ground } = measure;
-  const what = `measure ${id}${dryRun ? ' (dry run)' : ''} on ${matchText(discreetMatch(measure.match))}`;
-  const about = `${what}: ${limitPerSecond} a second pass; ground ${ground.kind}, approved by ${ground.approver}, until ${new Date(measure.endsAtMs).toISOString()}`;
-  return { plugin, ...compileMatch(measure.match), limitPerSecond, dryRun, endsMs, slot, about };
+export function published(rule: ListedRule, endsMs: number, slot: number): PublishedMeasure {
+  const { id, plugin, limitPerSecond, dryRun, ground, match } = rule;
+  const untilMs = rule.endsAtMs ?? rule.reviewAtMs ?? Number.POSITIVE_INFINITY;
+  const until = Number.isFinite(untilMs) ? `, until ${new Date(untilMs).toISOString()}` : '';
+  const what = `measure ${id}${dryRun ? ' (dry run)' : ''} on ${matchText(discreetMatch(match))}`;
+  const about = `${what}: ${limitPerSecond} a second pass; ground ${ground.kind}, approved by ${ground.approver}${until}`;
+  return { plugin, ...compileMatch(match), limitPerSecond, dryRun, endsMs, slot, about };
 }
 
 function wireName(text: string): Uint8Array {

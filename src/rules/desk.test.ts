@@ -1,15 +1,16 @@
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { AuditEntry } from '../audit/entry.ts';
 import { openDatabase } from '../store/database.ts';
 import { ManualClock } from '../time/clock.ts';
-import { MeasureDesk } from './desk.ts';
-import { MATCHED, type PublishedMeasures } from './in-force.ts';
-import type { MeasureProposal } from './measure.ts';
+import { RulesDesk } from './desk.ts';
+import type { PublishedMeasures } from './in-force.ts';
 import { QUIET_MINUTES } from './recovery.ts';
-import { MEASURES_FILE, MeasureStore } from './store.ts';
+import type { MeasureProposal } from './rule.ts';
+import { MATCHED } from './slots.ts';
+import { openSqliteRuleStore, RULES_FILE, RULES_FOLDER } from './sqlite-rule-store.ts';
 
 const HOUR = 3_600_000;
 const proposal: MeasureProposal = {
@@ -32,9 +33,10 @@ const ground = {
   approver: 'shift lead',
   expires: '2h',
 };
+const BY = { who: 'sato', role: 'operator', action: 'measure.lift' };
 const statement = { ground, dryRun: false, escalate: '' };
 
-function begin(folder = mkdtempSync(join(tmpdir(), 'measures-')), clock = new ManualClock()) {
+async function begin(folder = mkdtempSync(join(tmpdir(), 'measures-')), clock = new ManualClock()) {
   const audited: AuditEntry[] = [];
   const lines: string[] = [];
   const write = (_: object, text: string) => void lines.push(text);
@@ -45,8 +47,9 @@ function begin(folder = mkdtempSync(join(tmpdir(), 'measures-')), clock = new Ma
       audited.push(entry);
     },
   };
-  const store = new MeasureStore(folder, clock.wallMs());
-  const desk = new MeasureDesk({ store, clock, audit, log: { info: write, warn: write, error: write } });
+  const { store } = await opened(folder, clock.wallMs());
+  const log = { info: write, warn: write, error: write };
+  const desk = new RulesDesk({ store, rules: await store.rules(), clock, audit, log });
   let held: PublishedMeasures | undefined;
   const attach = (plugins = ['random-subdomain', 'amp-shaper']) =>
     desk.attach({
@@ -57,7 +60,7 @@ function begin(folder = mkdtempSync(join(tmpdir(), 'measures-')), clock = new Ma
       },
     });
   const apply = (changes: Partial<MeasureProposal> = {}, stated: object = {}) =>
-    desk.apply({ ...proposal, ...changes }, { ...statement, ...stated }, 'sato', 'operator');
+    desk.apply({ ...proposal, ...changes }, { ...statement, ...stated }, 'sato', 'operator').then(({ rule }) => rule);
   /** Minutes in which workers count so many queries a second for the first measure. */
   const pass = async (minutes: number, perSecond: number) => {
     for (let i = 0; i < minutes * 12; i++) {
@@ -73,12 +76,18 @@ function begin(folder = mkdtempSync(join(tmpdir(), 'measures-')), clock = new Ma
   return { desk, clock, folder, audited, lines, attach, apply, pass, failAudit, published: () => held?.measures ?? [] };
 }
 
-const states = (desk: MeasureDesk) => desk.list().map(({ measure: { id, state } }) => [id, state]);
+const states = (desk: RulesDesk) => desk.list().map(({ rule: { id, state } }) => [id, state]);
+
+function opened(folder: string, wallMs: number) {
+  mkdirSync(join(folder, RULES_FOLDER), { recursive: true });
+  return openSqliteRuleStore(fileIn(folder), folder, wallMs);
+}
+const fileIn = (folder: string) => join(folder, RULES_FOLDER, RULES_FILE);
 
 test('applied: in the audit log, on the disk, with the workers; a restart brings it back', async () => {
-  const { desk, attach, apply, audited, published, folder, clock } = begin();
+  const { desk, attach, apply, audited, published, folder, clock } = await begin();
   await attach();
-  expect(await apply()).toMatchObject({ id: 'm1', state: 'in-force', appliedBy: 'sato' });
+  expect(await apply()).toMatchObject({ id: 'm1', state: 'in-force', addedBy: 'sato' });
   expect(audited).toMatchObject(
     [{ who: 'sato', action: 'measure.apply', detail: { diagnosis: 'd1', ground } }].map((entry) => ({
       ...entry,
@@ -86,15 +95,15 @@ test('applied: in the audit log, on the disk, with the workers; a restart brings
     })),
   );
   expect(published()).toMatchObject([{ plugin: 'random-subdomain', limitPerSecond: 50, dryRun: false }]);
-  desk.close();
-  const again = begin(folder, clock);
+  await desk.close();
+  const again = await begin(folder, clock);
   await again.attach();
   expect(again.published()).toMatchObject([{ plugin: 'random-subdomain', limitPerSecond: 50 }]);
   expect(states(again.desk)).toEqual([['m1', 'in-force']]);
 });
 
 test('it lifts itself when the rate has been back for ten minutes, and says so', async () => {
-  const { desk, attach, apply, pass, audited, lines, published } = begin();
+  const { desk, attach, apply, pass, audited, lines, published } = await begin();
   await attach();
   await apply({}, { ground: { ...ground, expires: '6h' } });
   await pass(20, 900);
@@ -112,12 +121,12 @@ test('it lifts itself when the rate has been back for ten minutes, and says so',
 });
 
 test('a rate a little above the normal is normal; one at a fifth of the rise is not', async () => {
-  const near = begin();
+  const near = await begin();
   await near.attach();
   await near.apply();
   await near.pass(15, 100);
   expect(states(near.desk)).toEqual([['m1', 'lifted']]);
-  const far = begin();
+  const far = await begin();
   await far.attach();
   await far.apply();
   await far.pass(15, 220);
@@ -125,17 +134,17 @@ test('a rate a little above the normal is normal; one at a fifth of the rise is 
 });
 
 test('it ends by itself at the latest when its term is over', async () => {
-  const { desk, attach, apply, pass, audited } = begin();
+  const { desk, attach, apply, pass, audited } = await begin();
   await attach();
   await apply();
   await pass(121, 900);
   expect(states(desk)).toEqual([['m1', 'expired']]);
   expect(audited.at(-1)).toMatchObject({ action: 'measure.expire' });
-  expect(desk.changes(10).map(({ action }) => action)).toEqual(['expire', 'apply']);
+  expect((await desk.changes(10)).map(({ action }) => action)).toEqual(['expire', 'add']);
 });
 
 test('where its plugin is in no configuration, nothing counts, and that is not taken for quiet', async () => {
-  const { desk, attach, apply, pass } = begin();
+  const { desk, attach, apply, pass } = await begin();
   const detach = await attach();
   await apply();
   detach();
@@ -145,7 +154,7 @@ test('where its plugin is in no configuration, nothing counts, and that is not t
 });
 
 test('a dry run gives way to the measure that follows from it', async () => {
-  const { desk, attach, apply, published, pass } = begin();
+  const { desk, attach, apply, published, pass } = await begin();
   await attach();
   await apply({}, { dryRun: true });
   await pass(12, 5);
@@ -159,16 +168,16 @@ test('a dry run gives way to the measure that follows from it', async () => {
 });
 
 test('lifting acts at once, and is audited with its reason; the same diagnosis does not carry a second term', async () => {
-  const { desk, attach, apply, audited, published } = begin();
+  const { desk, attach, apply, audited, published } = await begin();
   await attach();
   await apply();
-  await desk.lift('m1', 'sato', 'operator', 'hits a customer');
+  await desk.lift({ id: 'm1' }, 'hits a customer', BY);
   expect(published()).toEqual([]);
   expect(audited.at(-1)).toMatchObject({ action: 'measure.lift', purpose: 'hits a customer' });
   await expect(apply()).rejects.toThrow(/d1 has carried m1 already; diagnose again/);
   expect(await apply({ diagnosis: 'd2' })).toMatchObject({ id: 'm2' });
   await expect(apply({ diagnosis: 'd3' })).rejects.toThrow(/m2 is on the very same already/);
-  await expect(desk.lift('m9', 'sato', 'operator', '')).rejects.toThrow(
+  await expect(desk.lift({ id: 'm9' }, '', BY)).rejects.toThrow(
     expect.objectContaining({ code: 'SEKISHO_MEASURE_UNKNOWN' }),
   );
 });
@@ -183,7 +192,7 @@ test.each([
   ['a network of half the world', { match: { source: '10.0.0.0/7' } }, {}, /too wide/],
   ['a plugin that is not configured', { plugin: 'sinkhole' }, {}, /add `sinkhole: \{\}` below plugins/],
 ])('%s is refused, and nothing is in force', async (_, changes, stated, problem) => {
-  const { desk, attach, apply, audited } = begin();
+  const { desk, attach, apply, audited } = await begin();
   await attach();
   await expect(apply(changes as Partial<MeasureProposal>, stated)).rejects.toThrow(problem);
   expect(desk.list()).toEqual([]);
@@ -191,21 +200,21 @@ test.each([
 });
 
 test('a whole zone that was escalated keeps why', async () => {
-  const { attach, apply, published } = begin();
+  const { attach, apply, published } = await begin();
   await attach();
   const escalate = 'the apex itself is asked for, with new types each minute';
   const measure = await apply({ match: { domain: 'victim.example' }, escalation: true }, { escalate });
-  expect(measure.escalated).toBe(escalate);
+  expect(measure.proposed?.escalated).toBe(escalate);
   expect(published()).toHaveLength(1);
 });
 
 test('what cannot be audited is not put in force; what lifts itself is lifted all the same', async () => {
-  const one = begin();
+  const one = await begin();
   await one.attach();
   one.failAudit();
   await expect(one.apply()).rejects.toThrow(/no space/);
   expect(one.desk.list()).toEqual([]);
-  const other = begin();
+  const other = await begin();
   await other.attach();
   await other.apply();
   other.failAudit();
@@ -215,35 +224,36 @@ test('what cannot be audited is not put in force; what lifts itself is lifted al
 });
 
 test('two at once get two numbers', async () => {
-  const { attach, apply } = begin();
+  const { attach, apply } = await begin();
   await attach();
   const both = await Promise.all([apply(), apply({ match: { name: 'www.victim.example' } })]);
   expect(both.map(({ id }) => id)).toEqual(['m1', 'm2']);
 });
 
 test('what ended a day ago is shown no more; its changes stay', async () => {
-  const { desk, attach, apply, clock } = begin();
+  const { desk, attach, apply, clock } = await begin();
   await attach();
   await apply();
-  await desk.lift('m1', 'sato', 'operator', 'over');
+  await desk.lift({ id: 'm1' }, 'over', BY);
   clock.advance(25 * HOUR);
   await desk.tick();
   expect(desk.list()).toEqual([]);
-  expect(desk.changes(10)).toHaveLength(2);
+  expect(await desk.changes(10)).toHaveLength(2);
 });
 
-test('a damaged store is moved aside and a new one begun', () => {
+test('a damaged store is moved aside and a new one begun', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'measures-'));
-  writeFileSync(join(folder, MEASURES_FILE), 'no database at all '.repeat(1000));
-  const store = new MeasureStore(folder, 0);
-  expect(store.movedAside).toMatch(/damaged/);
-  expect(store.measures).toEqual([]);
-  store.close();
-  expect(readdirSync(folder).some((file) => file.includes('damaged'))).toBe(true);
+  mkdirSync(join(folder, RULES_FOLDER));
+  writeFileSync(fileIn(folder), 'no database at all '.repeat(1000));
+  const { store, movedAside } = await opened(folder, 0);
+  expect(movedAside).toMatch(/damaged/);
+  expect(await store.rules()).toEqual([]);
+  await store.close();
+  expect(readdirSync(join(folder, RULES_FOLDER)).some((file) => file.includes('damaged'))).toBe(true);
 });
 
 test('a measure on one client acts on it, and is kept and told by the network around it', async () => {
-  const { desk, apply, attach, audited, published, folder } = begin();
+  const { desk, apply, attach, audited, published, folder } = await begin();
   await attach();
   const evidence = 'graph of 14:10: 192.0.2.77 asks without end';
   const measure = await apply(
@@ -253,13 +263,13 @@ test('a measure on one client acts on it, and is kept and told by the network ar
   expect(published()).toMatchObject([{ onSource: true }]);
   expect([...published()[0]!.mask]).toEqual([-1, -1, -1, -1]);
   expect(measure.ground).toMatchObject({ evidence: 'graph of 14:10: 192.0.2.0/24 asks without end' });
-  expect(JSON.stringify([audited, desk.changes(10)])).not.toContain('192.0.2.77');
-  await desk.lift('m1', 'sato', 'operator', 'the box at 192.0.2.77 was unplugged');
-  expect(JSON.stringify([audited, desk.changes(10), desk.list()])).not.toContain('192.0.2.77');
-  desk.close();
-  expect(readFileSync(join(folder, MEASURES_FILE), 'latin1')).not.toContain('192.0.2.77');
+  expect(JSON.stringify([audited, await desk.changes(10)])).not.toContain('192.0.2.77');
+  await desk.lift({ id: 'm1' }, 'the box at 192.0.2.77 was unplugged', BY);
+  expect(JSON.stringify([audited, await desk.changes(10), desk.list()])).not.toContain('192.0.2.77');
+  await desk.close();
+  expect(readFileSync(fileIn(folder), 'latin1')).not.toContain('192.0.2.77');
   // The same diagnosis does not carry a second term of it.
-  const again = begin(folder);
+  const again = await begin(folder);
   await again.attach();
   await expect(
     again.apply({ plugin: 'amp-shaper', match: { source: '192.0.2.77' }, cause: 'broken-client' }),
@@ -267,40 +277,40 @@ test('a measure on one client acts on it, and is kept and told by the network ar
 });
 
 test('changes are deleted when their retention is over, and the deletion is on record; numbers are not used again', async () => {
-  const { desk, apply, attach, audited, pass, clock, folder } = begin();
+  const { desk, apply, attach, audited, pass, clock, folder } = await begin();
   desk.keepMs = 86_400_000;
   await attach();
   await apply();
-  await desk.lift('m1', 'sato', 'operator', 'hits a customer');
+  await desk.lift({ id: 'm1' }, 'hits a customer', BY);
   clock.advance(23 * HOUR);
   await pass(1, 0);
-  expect(desk.changes(10)).toHaveLength(2);
+  expect(await desk.changes(10)).toHaveLength(2);
   clock.advance(2 * HOUR);
   await pass(1, 0);
-  expect(desk.changes(10)).toEqual([]);
+  expect(await desk.changes(10)).toEqual([]);
   expect(audited.at(-1)).toMatchObject({
     action: 'measures.delete',
     purpose: 'retention',
     detail: { deletions: [{ dataset: 'measures/changes', rows: 2 }] },
   });
   expect(await apply({ diagnosis: 'd9' })).toMatchObject({ id: 'm2' });
-  desk.close();
-  expect(readFileSync(join(folder, MEASURES_FILE), 'latin1')).not.toContain('hits a customer');
+  await desk.close();
+  expect(readFileSync(fileIn(folder), 'latin1')).not.toContain('hits a customer');
 });
 
 test('what is within its retention cannot be deleted', async () => {
-  const { desk, apply, attach, folder, clock } = begin();
+  const { desk, apply, attach, folder, clock } = await begin();
   await attach();
   await apply();
-  desk.close();
-  const { database } = openDatabase(join(folder, MEASURES_FILE), { durability: 'full', schema: '' }, clock.wallMs());
+  await desk.close();
+  const { database } = openDatabase(fileIn(folder), { durability: 'full', schema: '' }, clock.wallMs());
   expect(() => database.prepare('DELETE FROM change').run()).toThrow(/append-only/);
   expect(() => database.prepare("UPDATE change SET who = 'x'").run()).toThrow(/append-only/);
   database.close();
 });
 
 test('who asks does not approve', async () => {
-  const { desk, apply, attach } = begin();
+  const { desk, apply, attach } = await begin();
   await attach();
   await expect(apply({}, { ground: { ...ground, approver: 'ＳＡＴＯ' } })).rejects.toThrow(
     /somebody else has to approve/,
@@ -322,7 +332,7 @@ test('the clock jumps: a measure ends by it; in doubt it rests, and none is put 
     }
   }
   const clock = new Jumping();
-  const { desk, apply, attach, published, pass } = begin(undefined, clock);
+  const { desk, apply, attach, published, pass } = await begin(undefined, clock);
   await attach();
   await apply();
   clock.doubt = true;

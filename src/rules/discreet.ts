@@ -6,34 +6,34 @@
 
 import { networkAround, replaceAddresses } from '../address/network-around.ts';
 import type { Ground } from '../grounds/ground.ts';
-import type { Measure, MeasureMatch } from './measure.ts';
+import type { Rule, RuleMatch } from './rule.ts';
 
-export function discreetMatch<Match extends MeasureMatch>(match: Match): Match {
+export function discreetMatch<Match extends RuleMatch>(match: Match): Match {
   return match.source === undefined ? match : { ...match, source: networkAround(match.source) };
 }
 
 /** A measure on names says nothing of sources: then even networks are left out of what people wrote. */
-export function discreetText(text: string, { source }: MeasureMatch): string {
+export function discreetText(text: string, { source }: RuleMatch): string {
   return source === undefined
     ? replaceAddresses(text, () => '(a source)', true)
     : replaceAddresses(text, (address) => networkAround(address));
 }
 
 /** Statements without addresses; who approved and when it ends stay. */
-export function discreetGround(ground: Ground, match: MeasureMatch): Ground {
+export function discreetGround(ground: Ground, match: RuleMatch): Ground {
   const kept = ['kind', 'approver', 'expires', 'review', 'ended'];
   return Object.fromEntries(
     Object.entries(ground).map(([key, text]) => [key, kept.includes(key) ? text : discreetText(text, match)]),
   ) as Ground;
 }
 
-export function discreet(measure: Measure): Measure {
-  const { match } = measure;
+export function discreet(rule: Rule): Rule {
+  const { match, proposed } = rule;
   return {
-    ...measure,
+    ...rule,
     match: discreetMatch(match),
-    ground: discreetGround(measure.ground, match),
-    escalated: discreetText(measure.escalated, match),
-    endedWhy: discreetText(measure.endedWhy, match),
+    ground: discreetGround(rule.ground, match),
+    endedWhy: discreetText(rule.endedWhy, match),
+    proposed: proposed && { ...proposed, escalated: discreetText(proposed.escalated, match) },
   };
 }

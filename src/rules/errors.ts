@@ -17,14 +17,20 @@ export const RULES_ERRORS = {
   SEKISHO_MEASURE_UNKNOWN: {
     status: 404,
     exitCode: 1,
-    meaning: 'No measure of that number is in force.',
-    remedy: '`sekisho measures` shows those that are, and those that ended within the last day.',
+    meaning: 'No rule of that number is in force.',
+    remedy: '`sekisho rules` shows those that are, and those that ended within the last day.',
   },
-  SEKISHO_MEASURE_STORE: {
+  SEKISHO_RULE_STORE: {
     status: 503,
     exitCode: 1,
-    meaning: 'A measure could not be written to the disk, so it was not put in force.',
-    remedy: 'Look at the space and the permissions of `<data>/measures/`; the log names the reason.',
+    meaning: 'A temporary rule could not be written to the disk; nothing was changed.',
+    remedy: "Look at the space and the permissions of `<data>/rules/`; the message carries the store's own words.",
+  },
+  SEKISHO_RULE_WORKERS: {
+    status: 500,
+    exitCode: 1,
+    meaning: 'A temporary rule was kept, but at least one worker could not take it.',
+    remedy: 'The log says which worker and why; `sekisho rules` shows what is kept. A reload brings it to new workers.',
   },
 } as const satisfies Catalogue;
 

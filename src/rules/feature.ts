@@ -1,11 +1,16 @@
-/** Rules that end (`sekisho measures`), as a feature of the control plane. */
+/** Temporary rules (`sekisho rules`), as a feature of the control plane. */
 import { declareFeature } from '../feature/feature.ts';
 import { MeasuresInForce, type PublishedMeasures } from './in-force.ts';
-import type { LentMeasures, MeasuresSection } from './open.ts';
+import type { LentRules, RulesSection } from './open.ts';
 
-export const MEASURES = declareFeature<MeasuresSection, LentMeasures, MeasuresInForce>({
-  name: 'measures',
-  open: async (context) => (await import('./open.ts')).openMeasures(context),
+export const RULES = declareFeature<RulesSection, LentRules, MeasuresInForce>({
+  name: 'rules',
+  sections: async () => (await import('./section.ts')).MEASURES_SECTION,
+  commands: {
+    measures: async () => (await import('./cli/measures-command.ts')).measuresCommand,
+    rules: async () => (await import('./cli/rules-command.ts')).rulesCommand,
+  },
+  open: async (context) => (await import('./open.ts')).openRules(context),
   data: ({ workers, worker }) => {
     const measures = new MeasuresInForce(workers, worker < 0);
     return { data: measures, take: (published) => measures.take(published as PublishedMeasures) };

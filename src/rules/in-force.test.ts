@@ -3,37 +3,24 @@ import { expect, test } from 'vitest';
 import ampShaper from '../../plugins/amp-shaper/index.ts';
 import randomSubdomain from '../../plugins/random-subdomain/index.ts';
 import { mount } from '../testing/testing.ts';
-import { compileMatch } from './compile.ts';
-import type { Measure, MeasureMatch } from './measure.ts';
+import { compileMatch, type ListedRule } from './compile.ts';
+import type { RuleMatch } from './rule.ts';
 
-function measure(plugin: string, match: MeasureMatch, changes: Partial<Measure> = {}): Measure {
+function measure(plugin: string, match: RuleMatch, changes: Partial<ListedRule> = {}): ListedRule {
   return {
     id: 'm1',
     plugin,
     match,
     limitPerSecond: 2,
-    limitRationale: '',
-    escalation: false,
-    normalPerSecond: 0,
-    startPerSecond: 0,
-    removes: 1,
-    hits: 0,
-    diagnosis: 'd1',
-    cause: 'random-subdomain',
     ground: { kind: 'self-defence', effect: '', evidence: '', approver: 'shift lead', expires: '2027-01-01' },
-    escalated: '',
     dryRun: false,
-    appliedBy: 'sato',
-    appliedAtMs: 0,
     endsAtMs: Date.UTC(2100, 0),
-    state: 'in-force',
-    endedAtMs: undefined,
-    endedWhy: '',
+    reviewAtMs: undefined,
     ...changes,
   };
 }
 
-const MATCHES: [MeasureMatch, string, string, string, boolean][] = [
+const MATCHES: [RuleMatch, string, string, string, boolean][] = [
   [{ pattern: '*.victim.example' }, 'a.victim.example', 'A', '127.0.0.1', true],
   [{ pattern: '*.victim.example' }, 'a.B.Victim.example', 'A', '127.0.0.1', true],
   [{ pattern: '*.victim.example' }, 'victim.example', 'A', '127.0.0.1', false],

@@ -7,6 +7,7 @@
  * Nothing is allocated per query. A measure ends by its own clock, whether or not the main thread still works.
  */
 import type { Query } from '../wire/query.ts';
+import { LIMITED, MATCHED } from './slots.ts';
 
 /** How far a measure on a name reaches. */
 export const ANY_NAME = 0;
@@ -44,10 +45,6 @@ export interface PublishedMeasures {
   /** Two 32-bit counters a slot, for `Atomics`; they wrap. */
   readonly counters: SharedArrayBuffer;
 }
-
-export const MATCHED = 0;
-/** Over the limit; of a dry run, what would have been. */
-export const LIMITED = 1;
 
 /** More queries a second than a server can be asked. */
 const NO_LIMIT = 1e12;

@@ -1,87 +1,107 @@
-/** The measures desk of a process, with its store and the clock hand that drives it; every configuration is attached to it. */
+/** The rules desk of a process, with its store and the clock hand that drives it; every configuration is attached to it. */
 import { join } from 'node:path';
 import { errorText } from '../errors/errors.ts';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
-import { type MeasureCarrier, MeasureDesk, type MeasuresLog } from './desk.ts';
-import { measureRoutes } from './routes.ts';
-import { MeasureStore } from './store.ts';
+import type { RuleCarrier } from './carriers.ts';
+import { RulesDesk } from './desk.ts';
+import { measureRoutes } from './measure-routes.ts';
+import type { Rule } from './rule.ts';
+import { ruleRoutes } from './rule-routes.ts';
+import type { OpenedRuleStore } from './rule-store.ts';
+import { openSqliteRuleStore, RULES_FILE, RULES_FOLDER } from './sqlite-rule-store.ts';
+import type { RulesLog } from './watch.ts';
 
 /** Ends and rates are looked at this often. */
 const TICK_MS = 1_000;
 
-export interface MeasuresSection {
+export interface RulesSection {
   /** How long changes of measures are kept. */
   readonly measures: { readonly keepMs: number };
 }
 
-export interface LentMeasures {
-  readonly desk: MeasureDesk;
-  /** A plugin of this configuration keeps rules of its own: measures go there. */
-  carry(plugin: string, carrier: MeasureCarrier): void;
+export interface LentRules {
+  readonly desk: RulesDesk;
+  /** A plugin of this configuration matches rules in a table of its own. */
+  carry(plugin: string, carrier: RuleCarrier): void;
 }
 
 /** One desk a process. */
 interface KeptDesk extends KeptPart {
-  readonly desk: MeasureDesk;
+  readonly desk: RulesDesk;
 }
 
-export function openMeasures(context: FeatureContext<MeasuresSection>): Opened<LentMeasures> {
+export async function openRules(context: FeatureContext<RulesSection>): Promise<Opened<LentRules>> {
   const { config, plugins, metrics, approval } = context;
-  const { desk } = context.keep(() => keptDesk(context));
-  const carriers = new Map<string, MeasureCarrier>();
+  const made = context.kept<KeptDesk>() ?? (await keptDesk(context));
+  const { desk } = context.keep(() => made);
+  const carriers = new Map<string, RuleCarrier>();
   const gauge = (state: string) =>
     metrics.gauge('sekisho_measures', 'Measures that operators have put in force.', { state });
-  const [inForce, dryRuns] = [gauge('in-force'), gauge('dry-run')];
+  const gauges = { 'in-force': gauge('in-force'), 'dry-run': gauge('dry-run') } as const;
   return {
     desk: { desk, carry: (plugin, carrier) => void carriers.set(plugin, carrier) },
-    routes: (app) => measureRoutes(app, desk, context.audit),
+    routes: (app) => {
+      measureRoutes(app, desk, context.audit);
+      ruleRoutes(app, desk, context.audit);
+    },
     afterPlugins: () =>
       desk.attach({
         plugins: new Set(plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name)),
         carriers,
-        publish: (published) => {
-          const running = published.measures.filter(({ dryRun }) => !dryRun).length;
-          metrics.values[inForce] = running;
-          metrics.values[dryRuns] = published.measures.length - running;
-          return context.publish(published);
-        },
+        publish: (published) => context.publish(published),
       }),
     activate: () => {
       desk.approval = approval;
       desk.keepMs = config.measures.keepMs;
     },
+    measure: () => {
+      const measures = desk.list(({ origin }) => origin === 'diagnosis');
+      for (const state of ['in-force', 'dry-run'] as const)
+        metrics.values[gauges[state]] = measures.filter(({ rule }) => rule.state === state).length;
+    },
+    warnings: () =>
+      desk.store ? [] : ['the store of the rules cannot be used: no temporary rule acts, and none can be put in force'],
   };
 }
 
 /** A store that cannot be opened says so; then nothing can be put in force, and serving goes on. */
-function keptDesk({ server, time, audit, log }: FeatureContext<MeasuresSection>): KeptDesk {
-  const desk = new MeasureDesk({ store: openStore(server.dataFolder, time, log), clock: time, audit, log });
+async function keptDesk({ server, time, audit, log }: FeatureContext<RulesSection>): Promise<KeptDesk> {
+  const opened = await openStore(server.dataFolder, time, log);
+  const desk = new RulesDesk({ store: undefined, rules: [], ...opened, clock: time, audit, log });
   time.onAccept(() => desk.recordEnds());
   const timer = setInterval(() => void desk.tick(), TICK_MS).unref();
   return {
     desk,
     close: () => {
       clearInterval(timer);
-      desk.close();
+      return desk.close();
     },
   };
 }
 
-function openStore(dataFolder: string, clock: Clock, log: MeasuresLog): MeasureStore | undefined {
+async function openStore(
+  dataFolder: string,
+  clock: Clock,
+  log: RulesLog,
+): Promise<(Omit<OpenedRuleStore, 'takenOver'> & { readonly rules: readonly Rule[] }) | undefined> {
   try {
-    const folder = join(dataFolder, 'measures');
-    makeDataFolder(folder);
-    const store = new MeasureStore(folder, clock.wallMs());
-    if (store.movedAside !== undefined)
+    makeDataFolder(join(dataFolder, RULES_FOLDER));
+    const file = join(dataFolder, RULES_FOLDER, RULES_FILE);
+    const { store, movedAside, takenOver } = await openSqliteRuleStore(file, dataFolder, clock.wallMs());
+    if (movedAside !== undefined)
       log.error(
-        { movedAside: store.movedAside },
-        'THE STORE OF THE MEASURES WAS DAMAGED. It was moved aside; measures that were in force are NOT any more',
+        { movedAside },
+        'THE STORE OF THE RULES WAS DAMAGED. It was moved aside and the desk begins EMPTY; rules that were in force are NOT any more and have to be added again',
       );
-    return store;
+    if (takenOver) log.info(takenOver, 'rules of a former version were taken over into one store');
+    return { store, movedAside, rules: await store.rules() };
   } catch (error) {
-    log.error({ reason: errorText(error) }, 'the measures cannot be kept: none can be put in force');
+    log.error(
+      { reason: errorText(error) },
+      'THE RULES CANNOT BE READ OR KEPT: rules that were in force do not act, and none can be put in force',
+    );
     return undefined;
   }
 }

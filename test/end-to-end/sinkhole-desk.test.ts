@@ -315,10 +315,11 @@ describe('rules outlive', () => {
     expect(await answers(first, 'ends.example.test')).toEqual(DISCARDED);
     expect(await first.stop()).toBe(0);
     // People cannot ask for less than a minute; the store can.
-    const db = new Database(join(data, 'sinkhole', 'desk.db'));
-    const row = db.prepare("SELECT rule FROM rule WHERE name = 'ends.example.test'").get() as { rule: string };
+    const db = new Database(join(data, 'rules', 'rules.db'));
+    const named = "rule LIKE '%ends.example.test%'";
+    const row = db.prepare(`SELECT rule FROM rule WHERE ${named}`).get() as { rule: string };
     const rule = { ...(JSON.parse(row.rule) as object), endsAtMs: Date.now() + 6_000 };
-    db.prepare("UPDATE rule SET rule = ? WHERE name = 'ends.example.test'").run(JSON.stringify(rule));
+    db.prepare(`UPDATE rule SET rule = ? WHERE ${named}`).run(JSON.stringify(rule));
     db.close();
     const second = await start({ server: { data } });
     expect(await answers(second, 'www.stays.example.test')).toEqual(DISCARDED);
@@ -412,7 +413,7 @@ describe('rules outlive', () => {
     const first = await start({ server: { data } });
     await add(first, 'lost.example.test');
     await first.stop();
-    const folder = join(data, 'sinkhole');
+    const folder = join(data, 'rules');
     for (const file of readdirSync(folder)) writeFileSync(join(folder, file), 'no database at all');
     const second = await start({ server: { data } });
     expect(await answers(second, 'www.example.test')).toEqual(TRUTH);

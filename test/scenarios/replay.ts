@@ -14,7 +14,7 @@ import { Query, TCP, textToName, UDP } from '../../src/contract/plugin.ts';
 import { halfSipHash, hashHigh, hashLow } from '../../src/hash/siphash.ts';
 import { ManualClock } from '../../src/time/clock.ts';
 import { typeFromName } from '../../src/wire/constants.ts';
-import { measuresWithoutStore } from '../support/desk-without-store.ts';
+import { rulesWithoutStore } from '../support/desk-without-store.ts';
 import { HASH_KEY, type TestRecorder, testRecorder } from '../support/history-queries.ts';
 import { Random } from './random.ts';
 import { diurnal, type Event, World } from './traffic.ts';
@@ -64,7 +64,7 @@ export class Replay {
       cores: 2,
       surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0, upstreams: {} }),
     });
-    this.reading = new HistoryReading(this.desk, audit, this.clock, measuresWithoutStore());
+    this.reading = new HistoryReading(this.desk, audit, this.clock, rulesWithoutStore());
     this.#recorder = testRecorder();
     this.desk.attach(this.#recorder.collector, this.#recorder.teacher);
     this.#query.reply = new Uint8Array(16);

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { joined, tracksOf } from '../../plugins/query-history/joiner.ts';
 import type { DiagnosisReport, HistoryReport } from '../../plugins/query-history/report-shapes.ts';
-import type { MeasuresView, MeasureView } from '../../src/rules/measure-view.ts';
+import type { MeasuresView, MeasureView } from '../../src/rules/rule-view.ts';
 import { askUdp } from '../support/dns-client.ts';
 import { waitFor } from '../support/observe.ts';
 import { startWorld, type World } from './world.ts';
@@ -165,12 +165,12 @@ describe('a measure on one client', () => {
 
   it('and so do the files, once it has ended', async () => {
     await world.server.stop();
-    for (const folder of ['measures', 'audit.db', 'query-history']) {
+    for (const folder of ['rules', 'audit.db', 'query-history']) {
       const path = join(world.dataFolder, folder);
       const bytes = statSync(path).isDirectory() ? bytesOf(path) : readFileSync(path, 'latin1');
       expect(bytes.includes(LOOP.client), `${folder} holds the address`).toBe(false);
     }
-    expect(bytesOf(join(world.dataFolder, 'measures'))).not.toContain('loop.example');
+    expect(bytesOf(join(world.dataFolder, 'rules'))).not.toContain('loop.example');
     expect(world.log()).not.toMatch(/127\.70\.|private\d|loop\.example/);
   });
 });

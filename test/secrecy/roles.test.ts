@@ -80,6 +80,11 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /v1/measures': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
   'GET /v1/measures/changes': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
   'DELETE /v1/measures/{id}': row(DESK, ['queries.limit', 'names.answer'], 'whoever may limit may lift'),
+  'POST /v1/measures/{id}/renew': row(DESK, ['queries.limit', 'names.answer'], 'on fresh evidence'),
+  'GET /v1/rules': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
+  'GET /v1/rules/changes': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
+  'POST /v1/rules/{id}/renew': row(DESK, ['queries.limit', 'names.answer'], 'on fresh evidence'),
+  'DELETE /v1/rules/{id}': row(DESK, ['queries.limit', 'names.answer'], 'whoever may put one in force may lift it'),
   'GET /v1/consent/subscribers/{subscriber}': row(
     ['portal', 'privacy'],
     ['subscriber.read'],

@@ -23,6 +23,7 @@ export const PACKAGES = {
   fstrm_capture: 'fstrm-bin',
   faketime: 'faketime',
   ip: 'iproute2',
+  strace: 'strace',
   curl: 'curl',
   nft: 'nftables',
   iptables: 'iptables',

@@ -1,10 +1,10 @@
-/** A measures desk that holds nothing and takes nothing: for tests of what stands around it. */
+/** A rules desk that holds nothing and takes nothing: for tests of what stands around it. */
 
-import { MeasureDesk } from '../../src/rules/desk.ts';
+import { RulesDesk } from '../../src/rules/desk.ts';
 import { systemClock } from '../../src/time/clock.ts';
 
-export function measuresWithoutStore(): MeasureDesk {
+export function rulesWithoutStore(): RulesDesk {
   const silent = () => {};
   const log = { info: silent, warn: silent, error: silent };
-  return new MeasureDesk({ store: undefined, clock: systemClock, audit: { record: silent }, log });
+  return new RulesDesk({ store: undefined, rules: [], clock: systemClock, audit: { record: silent }, log });
 }

@@ -8,14 +8,15 @@ import { listRoutes } from '../../src/lists/routes.ts';
 import { emptyReport } from '../../src/report/empty-report.ts';
 import { reportRoutes } from '../../src/report/routes.ts';
 import { filterRoutes } from '../../src/router-filters/routes.ts';
-import { measureRoutes } from '../../src/rules/routes.ts';
+import { measureRoutes } from '../../src/rules/measure-routes.ts';
+import { ruleRoutes } from '../../src/rules/rule-routes.ts';
 import { consentRoutes } from '../../src/subscribers/consent/routes.ts';
 import { leaseRoutes } from '../../src/subscribers/leases/routes.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { LatestTime } from '../../src/time/latest-time.ts';
 import { timeRoutes } from '../../src/timekeeping/routes.ts';
 import { deskWithoutLists } from './desk-without-lists.ts';
-import { measuresWithoutStore } from './desk-without-store.ts';
+import { rulesWithoutStore } from './desk-without-store.ts';
 
 const SOUND = { ok: true, entries: 0, head: null, problem: null };
 
@@ -30,12 +31,13 @@ export async function featureRoutes(
   const log = pino({ level: 'silent' });
   return [
     (app) => listRoutes(app, { desk, hits: () => 0, audit, approval }),
-    (app) => measureRoutes(app, measuresWithoutStore(), audit),
+    (app) => measureRoutes(app, rulesWithoutStore(), audit),
+    (app) => ruleRoutes(app, rulesWithoutStore(), audit),
     (app) => consentRoutes(app, { desk: undefined, audit, log }),
     (app) => leaseRoutes(app, { desk: undefined, audit }),
     (app) => reportRoutes(app, { audit, report: emptyReport }),
     (app) => timeRoutes(app, { time, audit }),
-    (app) => auditRoutes(app, { verify: () => SOUND, acknowledge: () => SOUND }),
+    (app) => auditRoutes(app, { verify: async () => SOUND, acknowledge: async () => SOUND }),
     (app) => filterRoutes(app, config),
   ];
 }
