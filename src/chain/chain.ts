@@ -213,7 +213,7 @@ export class Chain implements Waiters {
   }
 
   /** Waiters: there is none. Something stale is better than nothing (RFC 8767 §4). */
-  failed(token: number, ede: number, text?: Uint8Array): void {
+  failed(token: number, ede: number): void {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
       // RFC 8767 is for answers that cannot be had, not for those that are false.
@@ -222,8 +222,7 @@ export class Chain implements Waiters {
     } else if (query) {
       if (isBogus(ede) || !this.#serveStale(query)) {
         beginReply(query, RCODE.SERVFAIL);
-          setFailure(query, ede);
-          if (text) query.edeText = text;
+        setFailure(query, ede);
       }
       this.#sendResumed(query, ANSWER);
     }

@@ -60,6 +60,7 @@ export class Generation {
     cache: CacheMemory,
     partitionKeys: readonly number[],
     iterate: IterateMemory | undefined,
+    iterateDesk: IterateDesk | undefined,
     shared: readonly unknown[],
     workers: Workers,
   ) {
@@ -69,7 +70,7 @@ export class Generation {
     this.cache = cache;
     this.partitionKeys = partitionKeys;
     this.iterate = iterate;
-    this.iterateDesk = iterate && config.resolve && new IterateDesk(iterate, config.resolve.hints, process.hashKey);
+    this.iterateDesk = iterateDesk;
     this.shared = shared;
     this.publications = publications;
     this.metrics = metrics;
@@ -141,6 +142,7 @@ export class Generation {
         cache,
         partitionKeys,
         iterate,
+        iterate && config.resolve && new IterateDesk(iterate, config.resolve.hints, process.hashKey),
         shared,
         workers,
       );

@@ -52,10 +52,10 @@ export class WaitingList {
     }
   }
 
-  failed(first: number, ede: number, text?: Uint8Array): void {
+  failed(first: number, ede: number): void {
     for (let token = first; token >= 0; ) {
       const next = this.#next[token]!;
-      this.#waiters.failed(token, ede, text);
+      this.#waiters.failed(token, ede);
       token = next;
     }
   }

@@ -6,6 +6,14 @@
  * The caps come from what the wild needs at the worst (a cold start, a chain of aliases over strangers' zones) and from what
  * attacks need at the least; docs/resolve.md says which attack each one bounds.
  */
+import {
+  BUDGET_BYTES,
+  BUDGET_FAILED_LOOKUPS,
+  BUDGET_LOOKUPS,
+  BUDGET_QUERIES,
+  BUDGET_REFERRALS,
+  BUDGET_TIME,
+} from '../../chain/failure-reasons.ts';
 import type { SourceBudget } from '../../chain/source.ts';
 
 export interface BudgetLimits {
@@ -84,9 +92,9 @@ export class Budget implements SourceBudget {
     return this.bytes >= 0 || this.#spent('bytes');
   }
 
-  /** For people, in the extended error: what ran out. */
-  get text(): Uint8Array | undefined {
-    return this.exhausted === undefined ? undefined : TEXTS[this.exhausted];
+  /** The extended error that says what ran out; undefined while nothing has. */
+  get ede(): number | undefined {
+    return this.exhausted === undefined ? undefined : REASONS[this.exhausted];
   }
 
   #spent(part: BudgetPart): false {
@@ -95,15 +103,11 @@ export class Budget implements SourceBudget {
   }
 }
 
-const TEXTS: Readonly<Record<BudgetPart, Uint8Array>> = {
-  queries: text('queries to authorities'),
-  time: text('time'),
-  questions: text('addresses of name servers looked for'),
-  'failed-questions': text('name servers without an address'),
-  referrals: text('referrals'),
-  bytes: text('bytes received'),
+const REASONS: Readonly<Record<BudgetPart, number>> = {
+  queries: BUDGET_QUERIES,
+  time: BUDGET_TIME,
+  questions: BUDGET_LOOKUPS,
+  'failed-questions': BUDGET_FAILED_LOOKUPS,
+  referrals: BUDGET_REFERRALS,
+  bytes: BUDGET_BYTES,
 };
-
-function text(what: string): Uint8Array {
-  return new TextEncoder().encode(`the budget of one question is used up: ${what}`);
-}

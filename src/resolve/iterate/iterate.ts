@@ -316,7 +316,7 @@ export class IterateSource implements Source {
     this.#jobs.delete(job.key);
     const first = this.#waiting.detach(job);
     job.generation++;
-    this.#waiting.failed(first, ede, outcome === 'budget' ? job.budget.text : undefined);
+    this.#waiting.failed(first, outcome === 'budget' ? (job.budget.ede ?? ede) : ede);
   }
 
   /**

@@ -296,7 +296,7 @@ export class ValidatingSource implements Source, Waiters {
     this.#go(job, job.validation.start(), answer, nowMs);
   }
 
-  failed(token: number, ede: number, text?: Uint8Array): void {
+  failed(token: number, ede: number): void {
     const job = this.tokens.give(token);
     if (job === undefined) return;
     const nowMs = this.#parts.clock.nowMs();
@@ -306,7 +306,7 @@ export class ValidatingSource implements Source, Waiters {
     }
     job.tryCount = this.#effort.tryCount;
     this.#parts.onFailure(job.question, ede, nowMs, this.#failureKind, job);
-    this.#fail(job, ede, text);
+    this.#fail(job, ede);
   }
 
   /** The clock of a job is looked at in `tick`: a token that waits goes on waiting. */
@@ -428,10 +428,10 @@ export class ValidatingSource implements Source, Waiters {
     }
   }
 
-  #fail(job: Job, ede: number, text?: Uint8Array): void {
+  #fail(job: Job, ede: number): void {
     for (let token = this.#end(job); token >= 0; ) {
       const next = this.#parts.suspendedNext[token]!;
-      this.#parts.waiters.failed(token, ede, text);
+      this.#parts.waiters.failed(token, ede);
       token = next;
     }
   }
