@@ -399,7 +399,7 @@ export interface ControlContext<Options> {
   /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
   readonly audit: Auditor;
   /** Puts proposals of a diagnosis in force: for plugins that propose. */
-  readonly measures: Pick<RulesDesk, 'apply' | 'carries' | 'preview'>;
+  readonly measures: Pick<RulesDesk, 'apply' | 'carries' | 'preview' | 'sees' | 'list' | 'watchIncidents'>;
   /** Temporary rules: previewed, in force, renewed, lifted; kept, watched and ended by the desk, whatever becomes of this process. */
   readonly rules: DeskRules;
   /** Whether one person may ask for a measure and approve it (grounds/approval.ts). */
@@ -467,9 +467,9 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   readonly listCategories?: readonly ListCategory[];
   /**
    * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes
-   * rules with `carryRules`.
+   * rules with `carryRules`. 'misses': it looks in its `miss` hook, and so sees nothing of queries that the cache answers.
    */
-  readonly carriesMeasures?: boolean;
+  readonly carriesMeasures?: boolean | 'misses';
   /**
    * Why no view can switch it off or make it a dry run, as the end of a sentence that begins with its name. Without it a view can:
    * then its `packet`, `query`, `answer` and `observe` hooks do not run for the view's clients, or their verdicts are counted and what

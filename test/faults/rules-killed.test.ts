@@ -55,7 +55,7 @@ interface Rule {
 let upstream: ScriptedUpstream;
 let server: SekishoServer;
 let armed: string;
-const HOOKED = () => ({ nodeArgs: ['--import', HOOK], env: { KILL_AT_STEP: armed } });
+const HOOKED = () => ({ readyTimeoutMs: 60_000, nodeArgs: ['--import', HOOK], env: { KILL_AT_STEP: armed } });
 
 beforeAll(async () => {
   upstream = keep(await startScriptedUpstream(honest()));
