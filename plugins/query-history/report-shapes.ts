@@ -12,6 +12,8 @@ export interface Series {
 
 /** As it is shown: with what it takes to put it in force. */
 export interface ShownProposal extends Proposal {
+  /** For `--apply`: some may not be shown. */
+  readonly number: number;
   /** The command line for it; NAME and WHY are for a person to say. */
   readonly command: string;
   /** Why it cannot be put in force as things are; empty where it can. */
@@ -32,6 +34,12 @@ export interface ShownOverload {
   readonly reason: string;
   readonly who: string;
   readonly signals: Overload['signals'];
+}
+
+/** What `DELETE overload` answers. */
+export interface ClosedReport {
+  readonly closed: number;
+  readonly overloads: readonly ShownOverload[];
 }
 
 export interface HistoryReport {

@@ -7,7 +7,7 @@
  * sums must overlap by (Fréchet): what is promised is there.
  */
 import type { MeasureMatch } from '../../src/contract/plugin.ts';
-import { TYPE_CLASSES } from './layout.ts';
+import type { TYPE_CLASSES } from './layout.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
 
 /** What the plugin compares its rules with: every query, or those that the cache does not answer. */
@@ -74,4 +74,17 @@ function seenOf(entry: Entry, match: MeasureMatch, sees: Sees): number {
 
 function typedOf(entry: Entry, { type }: MeasureMatch): number {
   return type === undefined ? entry.count : attribute(entry, type as (typeof TYPE_CLASSES)[number]);
+}
+
+/** Everything that `narrow` matches, `wide` matches too, as far as their words tell. */
+export function covers(wide: MeasureMatch, narrow: MeasureMatch): boolean {
+  if (wide.type !== undefined && wide.type !== narrow.type) return false;
+  if (wide.source !== undefined && wide.source !== narrow.source) return false;
+  if (wide.name !== undefined) return wide.name === narrow.name;
+  const zone = wide.domain ?? wide.pattern?.slice(2);
+  if (zone === undefined) return true;
+  const inner = narrow.name ?? narrow.domain ?? narrow.pattern?.slice(2);
+  if (inner === undefined) return false;
+  if (inner.endsWith(`.${zone}`)) return true;
+  return inner === zone && (wide.domain !== undefined || narrow.pattern !== undefined);
 }
