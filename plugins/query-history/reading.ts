@@ -9,6 +9,7 @@ import {
   type Clock,
   type ControlContext,
   generalError,
+  measureText,
   nameProblem,
   statementProblem,
 } from '../../src/contract/plugin.ts';
@@ -108,6 +109,10 @@ export class HistoryReading {
           ? ''
           : `${proposal.plugin} is not in the configuration: add \`${proposal.plugin}: {}\` below plugins, and reload`,
       })),
+      // Without a single address, whoever looks.
+      inForce: this.#measures
+        .list(({ state }) => state === 'in-force')
+        .map(({ rule: { id, plugin, match } }) => ({ id, plugin, text: measureText(match) })),
       overload: shown(overload),
       series: await this.#series(IN_MEMORY_SECONDS),
     };

@@ -24,6 +24,8 @@ export interface DiagnosisReport extends Omit<Diagnosis, 'proposals'> {
   /** For `--diagnosis`, within half an hour. */
   readonly id: string;
   readonly proposals: readonly ShownProposal[];
+  /** Rules that act already: they are not proposed again. */
+  readonly inForce: readonly { readonly id: string; readonly plugin: string; readonly text: string }[];
   readonly overload: ShownOverload;
   readonly series: Series;
 }

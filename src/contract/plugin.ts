@@ -122,6 +122,7 @@ export { SuffixHash, type SuffixKey } from '../lists/index/suffix-hash.ts';
 export type { MetricSample } from '../metrics/prometheus.ts';
 export type { CarriedRule, Refusal, RuleCarrier } from '../rules/carriers.ts';
 export type { RuleDraft } from '../rules/desk.ts';
+export { discreetMatchText as measureText } from '../rules/discreet.ts';
 export { type ConfiguredRule, type Entry as RuleEntry, stateOf as ruleStateOf } from '../rules/entry.ts';
 export type { PluginMeasures } from '../rules/in-force.ts';
 export {
