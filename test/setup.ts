@@ -17,6 +17,7 @@ const PROGRAMS: Program[] = [
   'dnsperf',
   'faketime',
   'ip',
+  'strace',
   'nft',
   'iptables',
   'ip6tables',

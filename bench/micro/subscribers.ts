@@ -249,7 +249,7 @@ await timed('consents imported', imported.length, async () => {
   for (let i = 0; i < imported.length; i += 1000) await desk.import('crm', i, imported.slice(i, i + 1000), actor);
 });
 await timed('entries of the ledger verified', state.ledger.entries, () => {
-  const problem = state.ledger.verify();
+  const problem = state.ledger.verifyNow();
   if (problem !== undefined) throw new Error(problem);
 });
 const secret = Buffer.from('xyzzy5461');
@@ -262,7 +262,7 @@ const config = {
 } as const;
 const bounds = leaseBounds({ shortestIpv4: 32, shortestIpv6: 48 }, ['0.0.0.0/1', '128.0.0.0/1']);
 const nothing = () => {};
-const ears = { count: nothing, refused: nothing, contested: nothing, nameForgotten: nothing };
+const ears = { count: nothing, refused: nothing, contested: nothing, nameForgotten: nothing, full: nothing };
 const accounting = new Accounting(state, config, bounds, secret, ears);
 const packets = Array.from({ length: 100_000 }, (_, i) => {
   const text = (type: number, value: string) =>

@@ -74,7 +74,7 @@ export default definePlugin({
       problems.push({ path: [], message: 'name either a `socket` or a `file`' });
     return problems;
   },
-  async control({ options, workers, clock, log, dataFolder, audit, gauge, counter, numbers, onClose }) {
+  async control({ options, workers, clock, every, log, dataFolder, audit, gauge, counter, numbers, onClose }) {
     // Loaded only where it runs, and not in the packet threads.
     const [{ WriterThread }, { currentKey }, { DROPS }, { refuseWrongPlace }] = await Promise.all([
       import('./writer-thread.ts'),
@@ -132,7 +132,7 @@ export default definePlugin({
       (error) =>
         log.error({ fault: faultOf(error) }, 'the writer of dnstap messages failed; nothing is written any more'),
     );
-    const rotation = setInterval(() => {
+    const stopRotation = every(60_000, () => {
       if (!key || clock.wallMs() - key.madeAtMs < options['key-rotation']) return;
       try {
         key = currentKey(keyFile, options['key-rotation'], clock.wallMs());
@@ -143,10 +143,9 @@ export default definePlugin({
           'the key of the pseudonyms could not be renewed; the old one stays in use',
         );
       }
-    }, 60_000);
-    rotation.unref();
+    });
     onClose(async () => {
-      clearInterval(rotation);
+      stopRotation();
       await writer.close();
     });
     return { shared: { rings, endsAtMs } satisfies Shared };

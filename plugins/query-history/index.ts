@@ -28,6 +28,10 @@ const secret = () => randomInt(2 ** 32) | 0;
 
 export default definePlugin({
   name: 'query-history',
+  commands: {
+    history: async () => (await import('./cli/history-command.ts')).historyCommand,
+    diagnose: async () => (await import('./cli/diagnose-command.ts')).diagnoseCommand,
+  },
   stage: 'observe',
   summary: 'keeps which names and which sources are queried how much, apart from each other; diagnoses overloads',
   options: z.strictObject({

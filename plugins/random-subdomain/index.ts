@@ -93,7 +93,7 @@ export default definePlugin({
       }
     });
   },
-  control({ options, server, dataFolder, clock, log, audit, routes, onClose }) {
+  control({ options, server, dataFolder, clock, every, log, audit, routes, onClose }) {
     const { size, keep } = options['known-names'];
     const file = join(dataFolder(), 'known-names.bin');
     const seconds = () => Math.floor(clock.wallMs() / 1000);
@@ -115,15 +115,14 @@ export default definePlugin({
         .catch((error: unknown) => log.error({ fault: faultOf(error) }, 'the known names could not be saved'));
       return saving;
     };
-    const timers = [
-      setInterval(() => void save(), SAVE_MS),
-      setInterval(() => {
+    const stops = [
+      every(SAVE_MS, () => void save()),
+      every(ROTATE_MS, () => {
         if (known.rotate(seconds(), keep)) new ZoneShares(shares, size).clear();
-      }, ROTATE_MS),
+      }),
     ];
-    for (const timer of timers) timer.unref();
     onClose(() => {
-      for (const timer of timers) clearInterval(timer);
+      for (const stop of stops) stop();
       return save();
     });
 

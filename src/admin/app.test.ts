@@ -40,6 +40,7 @@ const status: Status = {
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
   cache: { entries: 1, usedBytes: 200, sizeBytes: 2 ** 28, hits: 3, misses: 4, stale: 0 },
   leases: null,
+  ranges: null,
   queries: { total: 7, udp: 6, tcp: 1, dropped: 0, shed: 0, rcodes: { NOERROR: 7 } },
 };
 

@@ -28,7 +28,7 @@ export const statusSchema = z.strictObject({
   listeners: z.array(
     z.strictObject({
       address: z.string().describe('address:port'),
-      transports: z.array(z.enum(['udp', 'tcp'])),
+      transports: z.array(z.enum(['udp', 'tcp', 'tls', 'https'])),
       packets: z.enum(['batched', 'dgram']).describe('How UDP is handled: batches of system calls, or node:dgram.'),
     }),
   ),
@@ -77,9 +77,22 @@ export const statusSchema = z.strictObject({
         'Reports that left an address to nobody, because another subscriber is named for it too.',
       ),
       refused: count.describe('Addresses and prefixes in reports that were refused: out of bounds, or unreadable.'),
+      sessionsRefused: count.describe(
+        'Reports of sessions for which there was no room: their RADIUS client has taken its share, or all is taken.',
+      ),
     })
     .nullable()
     .describe('Null where the configuration knows no subscribers.'),
+  ranges: z
+    .strictObject({
+      rows: count.describe('Rows of the file of static ranges that are in force.'),
+      rejected: count.describe('Rows of it that were left out.'),
+      unreadable: count.describe(
+        'Of those left out: rows that cannot be read although an address in them can; nobody is known behind it. A warning says what to do.',
+      ),
+    })
+    .nullable()
+    .describe('Null where there is no file of static ranges, or it cannot be read.'),
   queries: z.strictObject({
     total: count,
     udp: count,

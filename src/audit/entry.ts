@@ -14,6 +14,14 @@ export interface AuditEntry {
   readonly personal?: boolean;
 }
 
+/** Entries that are written and on their way to the disk. Whoever takes it waits for both, or says what happens where one rejects. */
+export interface Recording {
+  /** They are on the disk. Rejects with SekishoError SEKISHO_AUDIT_FAILED, and then nobody knows whether they are. */
+  readonly flushed: Promise<void>;
+  /** So is the anchor that shows that they are there: as if `record` had returned. */
+  readonly recorded: Promise<void>;
+}
+
 export interface Auditor {
   /**
    * Write an entry, on disk when this returns. Throws SekishoError SEKISHO_AUDIT_FAILED where that cannot be, and
@@ -22,4 +30,9 @@ export interface Auditor {
   record(entry: AuditEntry): void;
   /** The same for several at once: all of them, or none. */
   recordAll?(entries: readonly AuditEntry[]): void;
+  /**
+   * The same, without waiting for the disk. Throws where they cannot be written, and then none is; what comes after is told by
+   * the promises.
+   */
+  begin?(entries: readonly AuditEntry[]): Recording;
 }

@@ -34,41 +34,41 @@ const personal = { ...entry(9), action: 'consent.show', personal: true };
 const refused = expect.objectContaining({ code: 'SEKISHO_AUDIT_DAMAGED' });
 const privacy = { who: 'officer', role: 'privacy', reason: 'ticket 4711' };
 
-test('entries are chained, across restarts, and the server log carries their hashes', () => {
+test('entries are chained, across restarts, and the server log carries their hashes', async () => {
   const { log, folder, lines } = open();
   log.record(entry(1));
   log.record({ ...entry(2), detail: { window: '5m' } });
   log.close();
   const again = open(folder);
   again.log.record(entry(3));
-  const verdict = again.log.verify();
+  const verdict = await again.log.verify();
   expect(verdict).toMatchObject({ ok: true, entries: 3, problem: null });
   expect(again.lines.at(-1)?.fields['audit']).toBe(verdict.head);
-  expect(again.log.verify(String(lines[0]?.fields['audit']))).toMatchObject({ ok: true });
+  expect(await again.log.verify(String(lines[0]?.fields['audit']))).toMatchObject({ ok: true });
 });
 
 test.each([
   ['changed', "UPDATE audit SET purpose = 'curiosity' WHERE sequence = 2", /entry 2 was changed/],
   ['taken out', 'DELETE FROM audit WHERE sequence = 2', /entry 2 is missing/],
   ['put in', "INSERT INTO audit VALUES (5, '', 'x', 'x', 'x', 'x', '{}', 'x')", /entry 5 was changed/],
-])('an entry that was %s breaks the chain', (_, sql, problem) => {
+])('an entry that was %s breaks the chain', async (_, sql, problem) => {
   const { log, folder } = open();
   for (let n = 1; n <= 4; n++) log.record(entry(n));
   tamper(folder, sql);
-  expect(log.verify()).toMatchObject({ ok: false, problem: expect.stringMatching(problem) });
+  expect(await log.verify()).toMatchObject({ ok: false, problem: expect.stringMatching(problem) });
 });
 
-test('an end that was cut off shows, also against a head that was noted elsewhere', () => {
+test('an end that was cut off shows, also against a head that was noted elsewhere', async () => {
   const { log, folder } = open();
   for (let n = 1; n <= 3; n++) log.record(entry(n));
-  const { head } = log.verify();
+  const { head } = await log.verify();
   tamper(folder, 'DELETE FROM audit WHERE sequence = 3');
   const cut = { ok: false, entries: 2, problem: expect.stringMatching(/ends at entry 2, but 3 were recorded/) };
-  expect(log.verify()).toMatchObject(cut);
-  log.acknowledge(privacy);
-  expect(log.verify()).toMatchObject({ ok: true, entries: 3 });
-  expect(log.verify(head!)).toMatchObject({ ok: false, problem: expect.stringMatching(/does not lead through/) });
-  expect(() => log.verify('yesterday')).toThrow(/SEQUENCE:HASH/);
+  expect(await log.verify()).toMatchObject(cut);
+  await log.acknowledge(privacy);
+  expect(await log.verify()).toMatchObject({ ok: true, entries: 3 });
+  expect(await log.verify(head!)).toMatchObject({ ok: false, problem: expect.stringMatching(/does not lead through/) });
+  await expect(log.verify('yesterday')).rejects.toThrow(/SEQUENCE:HASH/);
 });
 
 test('entries cannot be altered or taken out through SQL', () => {
@@ -127,7 +127,7 @@ function meddledWith() {
 }
 
 describe.each(MEDDLING)('a log that is %s', (_, meddle) => {
-  test('while the server runs: error, no personal reads, verify says so, changes go on', () => {
+  test('while the server runs: error, no personal reads, verify says so, changes go on', async () => {
     const { log, lines, file, copy } = meddledWith();
     expect(log.damage).toBeUndefined();
     meddle(file, copy);
@@ -135,29 +135,29 @@ describe.each(MEDDLING)('a log that is %s', (_, meddle) => {
     expect(log.damage).toBeDefined();
     expect(lines.some(({ level, text }) => level === 'error' && text.includes('DAMAGED'))).toBe(true);
     expect(() => log.record(personal)).toThrow(refused);
-    expect(log.verify()).toMatchObject({ ok: false });
+    expect(await log.verify()).toMatchObject({ ok: false });
   });
 
-  test('while the server is down: noticed at the start, over restarts, until it is acknowledged', () => {
+  test('while the server is down: noticed at the start, over restarts, until it is acknowledged', async () => {
     const before = meddledWith();
     before.log.close();
     meddle(before.file, before.copy);
     for (let restarts = 0; restarts < 2; restarts++) {
       const { log } = open(before.folder);
       expect(log.damage).toBeDefined();
-      expect(log.verify()).toMatchObject({ ok: false });
+      expect(await log.verify()).toMatchObject({ ok: false });
       expect(() => log.record(personal)).toThrow(refused);
       log.record(entry(5));
       log.close();
     }
     const { log } = open(before.folder);
-    expect(() => log.acknowledge({ ...privacy, reason: ' ' })).toThrow(/needs a reason/);
-    expect(log.acknowledge(privacy)).toMatchObject({ ok: true });
-    expect(() => log.acknowledge(privacy)).toThrow(/not damaged/);
+    await expect(log.acknowledge({ ...privacy, reason: ' ' })).rejects.toThrow(/needs a reason/);
+    expect(await log.acknowledge(privacy)).toMatchObject({ ok: true });
+    await expect(log.acknowledge(privacy)).rejects.toThrow(/not damaged/);
     log.record(personal);
     log.close();
     const after = open(before.folder).log;
-    expect([after.damage, after.verify().ok]).toEqual([undefined, true]);
+    expect([after.damage, (await after.verify()).ok]).toEqual([undefined, true]);
     const [acknowledged] = after.details('audit.acknowledge', '2000', '2100');
     expect(acknowledged?.detail).toMatchObject({ damage: expect.any(String) });
   });
@@ -172,6 +172,37 @@ test('a chain that is ahead of its anchor, as after a kill between the two, is s
   log.close();
   copyFileSync(`${anchor}.before`, anchor);
   expect(open(folder).log.damage).toBeUndefined();
+});
+
+test('entries that are begun go to the disk together, and one that is recorded at once takes them along', async () => {
+  const { log, lines, folder } = open();
+  const begun = [log.begin([entry(1)]), log.begin([entry(2), entry(3)])];
+  // Not told before they are on the disk.
+  expect(lines).toEqual([]);
+  log.record(entry(4));
+  await Promise.all(begun.map(({ recorded }) => recorded));
+  expect(lines.map(({ fields }) => String(fields['audit']).split(':')[0])).toEqual(['4', '1', '2', '3']);
+  const last = log.begin([entry(5)]);
+  log.close();
+  await Promise.all([last.flushed, last.recorded]);
+  expect(await open(folder).log.verify()).toMatchObject({ ok: true, entries: 5 });
+});
+
+test('is verified in steps, and what is recorded meanwhile is not missing', async () => {
+  const { log } = open();
+  log.recordAll(Array.from({ length: 1500 }, (_, n) => entry(n)));
+  const done = { yet: false };
+  const verifying = log.verify().finally(() => {
+    done.yet = true;
+  });
+  log.record(entry(1500));
+  let turns = 0;
+  for (; !done.yet; turns++) {
+    log.record(entry(1501 + turns));
+    await new Promise(setImmediate);
+  }
+  expect((await verifying).ok).toBe(true);
+  expect(turns).toBeGreaterThan(4);
 });
 
 test.each([
@@ -208,14 +239,14 @@ test('where an entry cannot be written, what was to be audited is refused', () =
   expect(() => log.record(entry(2))).toThrow(expect.objectContaining({ code: 'SEKISHO_AUDIT_FAILED' }));
 });
 
-test('a damaged file is moved aside, loudly, and the new chain says so', () => {
+test('a damaged file is moved aside, loudly, and the new chain says so', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'audit-'));
   writeFileSync(join(folder, AUDIT_FILE), 'this is no database, whatever its name says '.repeat(100));
   const { log, lines } = open(folder);
   expect(lines[0]).toMatchObject({ level: 'error', text: expect.stringMatching(/DAMAGED/) });
   expect(readdirSync(folder).some((name) => name.startsWith(`${AUDIT_FILE}.damaged-`))).toBe(true);
-  expect(log.verify()).toMatchObject({ ok: false, entries: 1 });
-  expect(log.acknowledge(privacy)).toMatchObject({ ok: true, entries: 2 });
+  expect(await log.verify()).toMatchObject({ ok: false, entries: 1 });
+  expect(await log.acknowledge(privacy)).toMatchObject({ ok: true, entries: 2 });
 });
 
 test('a folder that cannot be written to refuses entries and stops nothing', () => {

@@ -1,6 +1,6 @@
 /**
  * The audit log: who read or changed what concerns communications, and why. Append-only, one SQLite file, each entry
- * on disk before `record` returns, each with the hash of the one before:
+ * on disk before `record` returns (or `begin` says so), each with the hash of the one before:
  *
  *     hash(n) = SHA-256( hash(n-1) · sequence · at · who · role · action · purpose · detail )
  *
@@ -14,6 +14,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';
 import { AnchorFile, type AnchorPlace } from '../store/anchor.ts';
 import { ChainGuard } from '../store/chain-guard.ts';
@@ -22,15 +23,17 @@ import {
   closeDatabase,
   type Database,
   inTransaction,
+  isEmpty,
   moveAside,
   openDatabase,
   schemaFault,
 } from '../store/database.ts';
 import { storeError } from '../store/errors.ts';
+import { flushedLog, type LogFlush } from '../store/log-flush.ts';
 import { tableAnchor } from '../store/table-anchor.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
-import type { AuditEntry, Auditor } from './entry.ts';
+import type { AuditEntry, Auditor, Recording } from './entry.ts';
 import { auditError } from './errors.ts';
 import { noteAudited } from './scope.ts';
 
@@ -52,8 +55,8 @@ const LOOK_MS = 1000;
 /** The hash before the first entry. */
 const NOTHING = '0'.repeat(64);
 const LONGEST_TEXT = 2000;
-/** Entries that `verify` reads at a time. */
-const PAGE = 1000;
+/** Entries that `verify` reads at a time: some two milliseconds. */
+const PAGE = 250;
 
 interface Row {
   readonly sequence: number;
@@ -104,9 +107,13 @@ export class AuditLog implements Auditor {
   readonly #guard: ChainGuard;
   readonly #looking: NodeJS.Timeout;
   #database: Database | undefined;
+  #flush: LogFlush | undefined;
   /** The last entry, as this process knows it. */
   #sequence = 0;
   #hash = NOTHING;
+  /** The last one that is on the disk with its anchor. */
+  #recorded = 0;
+  #verifying: Promise<AuditVerdict> | undefined;
   #closed = false;
 
   /**
@@ -160,65 +167,98 @@ export class AuditLog implements Auditor {
   recordAll(entries: readonly AuditEntry[]): void {
     let rows: Row[];
     try {
-      // What is written into a file that is no longer at its place is lost: then a new one is begun, and the damage stands.
-      if (this.#guard.look() !== undefined && this.#guard.isElsewhere) this.#reopen();
-      this.#open();
-      if (this.damage !== undefined && entries.some(({ personal }) => personal === true))
-        throw auditError(
-          'SEKISHO_AUDIT_DAMAGED',
-          `personal data is not shown while the audit log is damaged (${this.damage}); a person of the role privacy has to run sekisho audit acknowledge --reason …`,
-        );
-      rows = this.#append(entries);
+      rows = this.#write(entries);
+      this.#flushNow();
     } catch (error) {
-      if (error instanceof SekishoError && error.code === 'SEKISHO_AUDIT_DAMAGED') throw error;
-      const message = `the audit log cannot be written, so this is refused: ${errorText(error)}`;
-      throw auditError('SEKISHO_AUDIT_FAILED', message, { cause: error });
+      throw refusal(error);
     }
-    for (const row of rows) {
-      this.#log.info({ audit: `${row.sequence}:${row.hash}`, who: row.who, action: row.action }, 'audited');
-      noteAudited(row.action);
+    this.#tell(rows);
+    for (const { action } of entries) noteAudited(action);
+  }
+
+  begin(entries: readonly AuditEntry[]): Recording {
+    let rows: Row[];
+    try {
+      rows = this.#write(entries);
+    } catch (error) {
+      throw refusal(error);
     }
+    const flush = this.#flush!;
+    const flushed = flush.flush().catch((error: unknown) => {
+      // At the end of the server the last of them went to the disk in another way.
+      if (this.#closed && (rows.at(-1)?.sequence ?? 0) <= this.#recorded) return;
+      this.#notFlushed(flush, error);
+      throw refusal(error);
+    });
+    const recorded = flushed.then(async () => {
+      await this.#anchorSoon(flush, rows);
+      this.#tell(rows);
+    });
+    // Seen to by whoever takes them, or by nobody: the log has said it.
+    flushed.catch(() => {});
+    recorded.catch(() => {});
+    return { flushed, recorded };
   }
 
   /**
    * Recompute the chain and compare it with its anchors; with `anchor`, `SEQUENCE:HASH` as noted earlier, see that it leads
-   * through that entry. What is wrong is damage from then on.
+   * through that entry. What is wrong is damage from then on. In small steps: a long log takes seconds, in which the main thread
+   * has other things to do. Rejects with SekishoError where `anchor` is of another form.
    */
-  verify(anchor?: string): AuditVerdict {
+  async verify(anchor?: string): Promise<AuditVerdict> {
     const [, anchorSequence, anchorHash] = /^(\d+):([0-9a-f]{64})$/.exec(anchor ?? '') ?? [];
     if (anchor !== undefined && anchorHash === undefined)
       throw generalError('SEKISHO_REQUEST_INVALID', `'${anchor}' is not of the form SEQUENCE:HASH`);
+    this.#verifying ??= this.#verify().finally(() => {
+      this.#verifying = undefined;
+    });
+    const verdict = await this.#verifying;
+    if (!verdict.ok || anchor === undefined || this.#hashAt(Number(anchorSequence)) === anchorHash) return verdict;
+    const elsewhere = `the chain does not lead through ${anchor}: entries were taken away, or all were written anew`;
+    return { ...verdict, ok: false, problem: elsewhere };
+  }
+
+  async #verify(): Promise<AuditVerdict> {
     const database = this.#open();
     const meddled = this.#guard.look();
-    const { sequence, hash, fault } = chainOf(database);
+    const steps = chainSteps(database);
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) {
+      await nextTurn();
+      // What was begun with a file that is not open any more says nothing.
+      if (database !== this.#database) return this.#verify();
+    }
+    // In the turn in which the last entry was read: later ones are not missing.
+    const { sequence, hash, fault } = step.value;
     const head = headOf(sequence, hash);
     const cut =
       fault === undefined && (sequence !== this.#sequence || hash !== this.#hash)
         ? `it ends at entry ${sequence}, but ${this.#sequence} were recorded: it was cut or replaced`
         : undefined;
     const problem = fault ?? cut ?? meddled ?? this.damage;
-    if (problem !== undefined) {
-      this.#guard.declare(problem);
-      return { ok: false, entries: sequence, head, problem };
-    }
-    if (anchor === undefined || this.#hashAt(Number(anchorSequence)) === anchorHash)
-      return { ok: true, entries: sequence, head, problem: null };
-    const elsewhere = `the chain does not lead through ${anchor}: entries were taken away, or all were written anew`;
-    return { ok: false, entries: sequence, head, problem: elsewhere };
+    if (problem === undefined) return { ok: true, entries: sequence, head, problem: null };
+    this.#guard.declare(problem);
+    return { ok: false, entries: sequence, head, problem };
   }
 
   /**
    * A person has looked into the damage and lets the log go on. A chain that does not hold is moved aside, and a new one begins;
-   * either way the acknowledgement, with what was found, is its next entry. Throws SekishoError where nothing is damaged.
+   * either way the acknowledgement, with what was found, is its next entry. Rejects with SekishoError where nothing is damaged.
    */
-  acknowledge({ who, role, reason }: Acknowledgement): AuditVerdict {
-    const { damage } = this.#guard;
-    if (damage === undefined) throw storeError('SEKISHO_LEDGER_SOUND', 'the audit log is not damaged');
+  async acknowledge({ who, role, reason }: Acknowledgement): Promise<AuditVerdict> {
+    if (this.#guard.damage === undefined) throw storeError('SEKISHO_LEDGER_SOUND', 'the audit log is not damaged');
     if (reason.trim() === '') throw generalError('SEKISHO_REQUEST_INVALID', 'acknowledging damage needs a reason');
-    let movedAside: string | undefined;
     // With what lies at the place now: entries that hold stay.
     if (this.#guard.look() !== undefined) this.#reopen();
-    if (chainOf(this.#open()).fault !== undefined) {
+    const database = this.#open();
+    const steps = chainSteps(database);
+    let step = steps.next();
+    for (; !step.done; step = steps.next()) await nextTurn();
+    const { damage } = this.#guard;
+    if (damage === undefined || database !== this.#database)
+      throw storeError('SEKISHO_LEDGER_SOUND', 'the audit log was acknowledged or opened anew meanwhile');
+    let movedAside: string | undefined;
+    if (step.value.fault !== undefined) {
       this.#close();
       movedAside = moveAside(this.#file, this.#clock.wallMs());
     }
@@ -253,6 +293,12 @@ export class AuditLog implements Auditor {
 
   close(): void {
     if (this.#closed) return;
+    try {
+      // What `begin` has written and nobody waited for.
+      if (this.#recorded !== this.#sequence) this.#flushNow();
+    } catch (error) {
+      this.#log.error({ reason: errorText(error) }, 'the last entries of the audit log could not be flushed');
+    }
     this.#closed = true;
     clearInterval(this.#looking);
     this.#guard.close();
@@ -260,8 +306,66 @@ export class AuditLog implements Auditor {
   }
 
   #close(): void {
+    this.#flush?.close();
+    this.#flush = undefined;
     if (this.#database) closeDatabase(this.#database);
     this.#database = undefined;
+  }
+
+  /** Write them, unflushed. Throws whatever stands in the way. */
+  #write(entries: readonly AuditEntry[]): Row[] {
+    // What is written into a file that is no longer at its place is lost: then a new one is begun, and the damage stands.
+    if (this.#guard.look() !== undefined && this.#guard.isElsewhere) this.#reopen();
+    this.#open();
+    if (this.damage !== undefined && entries.some(({ personal }) => personal === true))
+      throw auditError(
+        'SEKISHO_AUDIT_DAMAGED',
+        `personal data is not shown while the audit log is damaged (${this.damage}); a person of the role privacy has to run sekisho audit acknowledge --reason …`,
+      );
+    return this.#append(entries);
+  }
+
+  /** Before the audited thing happens its entry is on the disk, and noted elsewhere too; where that fails it does not happen. */
+  #flushNow(): void {
+    const flush = this.#flush!;
+    try {
+      flush.flushNow();
+    } catch (error) {
+      this.#notFlushed(flush, error);
+      throw error;
+    }
+    this.#guard.grown(this.#sequence, this.#hash);
+    this.#recorded = this.#sequence;
+  }
+
+  /** The same for what `begin` wrote through `flush`, off the main thread. Rejects with SekishoError. */
+  async #anchorSoon(flush: LogFlush, rows: readonly Row[]): Promise<void> {
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    if (flush === this.#flush) {
+      // An entry that was recorded at once took those before it along.
+      if (last.sequence <= this.#recorded) return;
+      try {
+        await this.#guard.grownSoon(last.sequence, last.hash);
+      } catch (error) {
+        throw refusal(error);
+      }
+      if (flush === this.#flush) this.#recorded = Math.max(this.#recorded, last.sequence);
+      return;
+    }
+    // Meanwhile the file was closed: soundly at the end of the server, or because somebody worked on it.
+    if (this.#closed && last.sequence <= this.#recorded) return;
+    throw refusal(new Error('the log was opened anew meanwhile'));
+  }
+
+  /** Whatever the disk says later, it may have lost some of it. */
+  #notFlushed(flush: LogFlush, error: unknown): void {
+    if (flush === this.#flush) this.#guard.declare(`entries could not be brought to the disk: ${errorText(error)}`);
+  }
+
+  #tell(rows: readonly Row[]): void {
+    for (const { sequence, hash, who, action } of rows)
+      this.#log.info({ audit: `${sequence}:${hash}`, who, action }, 'audited');
   }
 
   #append(entries: readonly AuditEntry[]): Row[] {
@@ -297,35 +401,34 @@ export class AuditLog implements Auditor {
         return row;
       });
     });
-    for (const { sequence, hash } of written.slice(-1)) {
-      [this.#sequence, this.#hash] = [sequence, hash];
-      // Before the audited thing happens its entry is noted elsewhere too; where that fails it does not happen.
-      this.#guard.grown(sequence, hash);
-    }
+    for (const { sequence, hash } of written.slice(-1)) [this.#sequence, this.#hash] = [sequence, hash];
     return written;
   }
 
   #open(): Database {
     if (this.#database) return this.#database;
-    if (this.#closed) throw new Error('the audit log is closed: the server is stopping');
-    const existed = existsSync(this.#file);
+    if (this.#closed) throw generalError('SEKISHO_NOT_READY', 'the audit log is closed: the server is stopping');
+    let existed = existsSync(this.#file);
     let altered: string | undefined;
     const { database, movedAside } = openDatabase(
       this.#file,
       {
-        durability: 'full',
+        durability: 'flushed',
         schema: SCHEMA,
         before: (found) => {
+          existed &&= !isEmpty(found);
           if (existed) altered ??= schemaFault(found, SCHEMA, 'audit');
         },
         check: (found) => found.prepare('SELECT * FROM audit LIMIT 1').all(),
       },
       this.#clock.wallMs(),
     );
+    this.#flush = flushedLog(this.#file, database);
     this.#database = database;
     const { sequence, hash, fault } = chainOf(database);
     const last = fault === undefined ? { sequence, hash } : lastOf(database);
     [this.#sequence, this.#hash] = [last.sequence, last.hash];
+    this.#recorded = last.sequence;
     const unreadable = movedAside && `it was no sound database, and was moved aside to ${movedAside}`;
     const found = unreadable ?? altered ?? fault;
     const damage = this.#guard.start(this.#opened(existed && unreadable === undefined, found));
@@ -373,8 +476,14 @@ export class AuditLog implements Auditor {
   }
 }
 
-/** Recompute the chain up to the first entry that does not fit. */
-function chainOf(database: Database): { sequence: number; hash: string; fault: string | undefined } {
+interface ChainEnd {
+  readonly sequence: number;
+  readonly hash: string;
+  readonly fault: string | undefined;
+}
+
+/** Recompute the chain up to the first entry that does not fit, some entries a step. */
+function* chainSteps(database: Database): Generator<void, ChainEnd> {
   let hash = NOTHING;
   let sequence = 0;
   try {
@@ -388,10 +497,27 @@ function chainOf(database: Database): { sequence: number; hash: string; fault: s
         hash = row.hash;
       }
       if (page.length < PAGE) return { sequence, hash, fault: undefined };
+      yield;
     }
   } catch (error) {
     return { sequence, hash, fault: `what comes behind entry ${sequence} cannot be read: ${errorText(error)}` };
   }
+}
+
+/** All of it at once: at the start, when nobody waits yet. */
+function chainOf(database: Database): ChainEnd {
+  const steps = chainSteps(database);
+  for (;;) {
+    const step = steps.next();
+    if (step.done) return step.value;
+  }
+}
+
+/** What is thrown instead of `error`: what was to be audited must not happen. */
+function refusal(error: unknown): SekishoError {
+  if (error instanceof SekishoError && /^SEKISHO_AUDIT_/.test(error.code)) return error;
+  const message = `the audit log cannot be written, so this is refused: ${errorText(error)}`;
+  return auditError('SEKISHO_AUDIT_FAILED', message, { cause: error });
 }
 
 function lastOf(database: Database): Pick<Row, 'sequence' | 'hash'> {

@@ -1,41 +1,58 @@
 /**
- * Entries that are written many at a time: changes of consent and leases come by the hundred a second, and a transaction on
- * the disk for each would hold the main thread up. What is asked for in one turn of the event loop goes into one transaction.
+ * Entries that are written many at a time: changes of consent and leases come by the hundred a second, and a transaction for
+ * each would hold the main thread up. What is asked for in one turn of the event loop goes into one transaction, and what is
+ * written while the disk is busy is flushed together.
  */
-import type { AuditEntry, Auditor } from './entry.ts';
+import type { AuditEntry, Auditor, Recording } from './entry.ts';
 import { noteAudited } from './scope.ts';
 
 interface Waiting {
   readonly entry: AuditEntry;
-  readonly resolve: () => void;
+  readonly resolve: (recording: Recording) => void;
   readonly reject: (error: unknown) => void;
 }
 
 const waiting = new WeakMap<Auditor, Waiting[]>();
 
-/** Resolves when the entry is on the disk. Rejects with SekishoError SEKISHO_AUDIT_FAILED, and then it is not. */
+/** Resolves when the entry is on the disk. Rejects with SekishoError SEKISHO_AUDIT_FAILED: then it must not be relied upon. */
 export async function recordTogether(audit: Auditor, entry: AuditEntry): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
+  await (await beginTogether(audit, entry)).recorded;
+}
+
+/**
+ * Resolves when the entry is written, on its way to the disk: for what goes to the disk beside it. Rejects with SekishoError
+ * SEKISHO_AUDIT_FAILED where it is not written.
+ */
+export async function beginTogether(audit: Auditor, entry: AuditEntry): Promise<Recording> {
+  const { flushed, recorded } = await new Promise<Recording>((resolve, reject) => {
     const already = waiting.get(audit);
     if (already) {
       already.push({ entry, resolve, reject });
       return;
     }
     waiting.set(audit, [{ entry, resolve, reject }]);
-    setImmediate(() => flush(audit));
+    setImmediate(() => begin(audit));
   });
-  noteAudited(entry.action);
+  // In the scope of whoever asks, which is not that of whoever asked first in this turn.
+  const noted = recorded.then(() => noteAudited(entry.action));
+  noted.catch(() => {});
+  return { flushed, recorded: noted };
 }
 
-function flush(audit: Auditor): void {
+const DONE: Recording = { flushed: Promise.resolve(), recorded: Promise.resolve() };
+
+function begin(audit: Auditor): void {
   const batch = waiting.get(audit) ?? [];
   waiting.delete(audit);
+  const entries = batch.map(({ entry }) => entry);
+  let recording = DONE;
   try {
-    if (audit.recordAll) audit.recordAll(batch.map(({ entry }) => entry));
-    else for (const { entry } of batch) audit.record(entry);
+    if (audit.begin) recording = audit.begin(entries);
+    else if (audit.recordAll) audit.recordAll(entries);
+    else for (const entry of entries) audit.record(entry);
   } catch (error) {
     for (const { reject } of batch) reject(error);
     return;
   }
-  for (const { resolve } of batch) resolve();
+  for (const { resolve } of batch) resolve(recording);
 }

@@ -27,6 +27,7 @@ export function statusText(state: Status, terminal: Terminal): string {
       `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
     ...leasesText(state.leases),
+    ...rangesText(state.ranges),
     ...state.warnings.map((warning) => ['warning', warning] as const),
   ] as const;
   const head = `Sekisho ${state.version} · ${state.ready ? 'ready' : 'NOT READY'} · up ${durationWords(state.uptimeSeconds)} · process ${state.pid} · Node.js ${state.node.replace(/^v/, '')}`;
@@ -96,10 +97,23 @@ function countsText(counts: Readonly<Record<string, number>>): string {
 
 function leasesText(leases: Status['leases']): (readonly [string, string])[] {
   if (leases === null) return [];
-  const { addresses, conflicts, refused } = leases;
+  const { addresses, conflicts, refused, sessionsRefused } = leases;
   const doubts = [
     conflicts > 0 ? `, ${numberText(conflicts)} reports contradicted others: nobody holds these addresses` : '',
     refused > 0 ? `, ${numberText(refused)} prefixes refused` : '',
+    sessionsRefused > 0 ? `, ${numberText(sessionsRefused)} reports refused because there is no room for sessions` : '',
   ];
   return [['leases', `${numberText(addresses)} addresses${doubts.join('')}`]];
+}
+
+function rangesText(ranges: Status['ranges']): (readonly [string, string])[] {
+  if (ranges === null) return [];
+  const { rows, rejected, unreadable } = ranges;
+  const leftOut = rejected > 0 ? `, ${numberText(rejected)} left out` : '';
+  return [
+    [
+      'ranges',
+      `${numberText(rows)} rows${leftOut}${unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : ''}`,
+    ],
+  ];
 }

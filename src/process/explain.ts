@@ -86,7 +86,7 @@ export class Explainer {
     const plugins = await mountPlugins(config.plugins, {
       server: serverFacts(config.server, config.notice, config.views),
       ...lent,
-      describeSubscriber: (query) => describeSubscriber(query, lent.subscribers, desk?.state.register),
+      describeSubscriber: (query) => describeSubscriber(query, lent.subscribers, desk?.state),
       shared: generation.shared,
       worker: -1,
       clock: process.clock,

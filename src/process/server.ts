@@ -39,6 +39,7 @@ import { version } from '../system/version.ts';
 import { atMost } from '../time/at-most.ts';
 import { systemClock } from '../time/clock.ts';
 import { LatestTime, NOTABLE_MS } from '../time/latest-time.ts';
+import { systemTimers } from '../time/timers.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
 import { nameToText } from '../wire/name.ts';
 import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
@@ -147,6 +148,8 @@ class Server {
     const log = pino({ level: config.server.logLevel, serializers: { err: faultOf } });
     for (const warning of config.warnings) log.warn(warning);
     const reason = config.server.udp.io === 'dgram' ? 'server.udp.io: dgram' : batchedIoFault();
+    if (reason !== undefined && config.server.udp.io === 'mmsg')
+      throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg cannot be had here: ${reason}`);
     if (reason !== undefined)
       log.warn({ reason }, 'packets are taken one by one through node:dgram, at several times the cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
@@ -177,6 +180,7 @@ class Server {
       log,
       clock: time,
       time,
+      timers: systemTimers,
       timeStore,
       hashKey: [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0],
       cookieSecret: Uint8Array.from(randomBytes(COOKIE_SECRET_BYTES)),

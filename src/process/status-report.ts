@@ -3,6 +3,7 @@
  */
 
 import { endpointText } from '../address/address.ts';
+import { spokenAt } from '../address/listen-entry.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
@@ -22,7 +23,7 @@ import { type MetricCell, metricPrefix } from '../metrics/registry.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
-import { CACHE_RESULTS, TRANSPORTS } from '../wire/query.ts';
+import { CACHE_RESULTS } from '../wire/query.ts';
 import { Partitions } from '../zones/partitions.ts';
 import type { Generation } from './generation.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -54,6 +55,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
   const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
   const { desk: subscribers } = generation.features.desk(SUBSCRIBERS);
+  const ranges = subscribers?.ranges;
   return {
     version: parts.version,
     node: process.versions.node,
@@ -68,6 +70,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       ...(programHasChanged()
         ? ['the program on disk has changed since this process began: restart the server (SEKISHO_RESTART_DUE)']
         : []),
+      ...(ranges && ranges.unreadable > 0 ? [unreadableRows(ranges.unreadable, config)] : []),
       ...config.warnings,
     ],
     workers: workers.states.map(({ place, state, replaced, sinceMs }) => ({
@@ -81,7 +84,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     })),
     listeners: (generation.listeners?.bound ?? config.server.listen).map((endpoint) => ({
       address: endpointText(endpoint),
-      transports: [...TRANSPORTS],
+      transports: spokenAt(endpoint),
       packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
     })),
     upstreams: upstreamsOf(config).map(({ server, zone, view }) => {
@@ -141,8 +144,10 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
           addresses: subscribers.state.leases.table.count,
           conflicts: sum('sekisho_subscribers_lease_conflicts_total'),
           refused: sum('sekisho_subscribers_lease_prefixes_refused_total'),
+          sessionsRefused: sum('sekisho_subscribers_sessions_refused_total'),
         }
       : null,
+    ranges: ranges ? { rows: ranges.rows, rejected: ranges.rejected, unreadable: ranges.unreadable } : null,
     queries: {
       total: total('sekisho_queries_total'),
       udp: total('sekisho_queries_total', { transport: 'udp' }),
@@ -156,6 +161,10 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       ),
     },
   };
+}
+
+function unreadableRows(count: number, { subscribers }: Config): string {
+  return `${count} row(s) of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is known behind these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }
 
 /** The sum of a metric over all workers, ended ones included. */

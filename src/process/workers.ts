@@ -69,6 +69,8 @@ export interface WorkersParts {
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
+  /** What a worker says to a feature of the main thread. */
+  told(feature: string, value: unknown, worker: number): void;
   readonly retired: RetiredMetrics;
   readonly log: Logger;
   /** How often the worker at each place was replaced, since the process began. */
@@ -316,6 +318,9 @@ export class Workers {
         break;
       case 'holds':
         member.awaited.get(message.serial)?.(message.problem);
+        break;
+      case 'told':
+        this.#parts.told(message.feature, message.value, member.place);
         break;
       case 'stopped':
         member.saidStopped();

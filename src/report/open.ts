@@ -46,7 +46,7 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
         audit.details(action, begin, end),
       ),
       consent: subscribers.state?.ledger.tally(Date.parse(begin), endMs) ?? [],
-      audit: audit.verify(),
+      audit: await audit.verify(),
     });
   };
   return { desk: undefined, routes: (app) => reportRoutes(app, { audit, report }) };

@@ -3,14 +3,28 @@
  * cannot show that its end was cut off or that an older copy lies in its place. Against that each change is followed by a note
  * in another store, on the disk before the change is acknowledged.
  *
- *     entry n ─▶ COMMIT (on the disk) ─▶ anchor "n, its hash, which file" (on the disk) ─▶ acknowledged
+ *     entry n ─▶ COMMIT ─▶ flush (on the disk) ─▶ anchor "n, its hash, which file" (on the disk) ─▶ acknowledged
  *
  * A kill in between leaves a chain that is ahead of its anchor, and leads through it: that is sound. One that is behind its
  * anchor has lost something that was acknowledged.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, fdatasyncSync, fsyncSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
+import { JoinedFlush } from './joined-flush.ts';
+
+const fdatasyncSoon = promisify(fdatasync);
 
 export interface Anchor {
   /** Grows with every note: of several places the one with the highest is the latest. */
@@ -59,6 +73,12 @@ export class AnchorFile implements AnchorPlace {
   #fd: number | undefined;
   #ino = 0;
   #serial = 0;
+  #latest: Anchor | undefined;
+  /** A slot was written and not flushed: the other one is the whole one. */
+  #unflushed = false;
+  /** Descriptors that are let go when the flush under way has ended. */
+  readonly #outdated: number[] = [];
+  readonly #joined = new JoinedFlush(() => this.#flushLatest());
 
   constructor(path: string) {
     this.name = path;
@@ -80,28 +100,80 @@ export class AnchorFile implements AnchorPlace {
   }
 
   write(anchor: Anchor): void {
-    // Whoever takes the file away while we write to it must not take the anchor away.
-    if (this.#fd !== undefined && statSync(this.name, { throwIfNoEntry: false })?.ino !== this.#ino) this.close();
-    const isNew = this.#fd === undefined && this.#open();
-    this.#serial++;
-    const bytes = slotBytes({ serial: this.#serial, anchor });
-    const slots = isNew ? [0, 1] : [this.#serial % SLOTS];
-    for (const slot of slots) writeSync(this.#fd!, bytes, 0, SLOT_BYTES, slot * SLOT_BYTES);
+    this.#latest = anchor;
+    if (this.#put(anchor)) return;
     fdatasyncSync(this.#fd!);
-    if (isNew) syncFolder(dirname(this.name));
+    this.#unflushed = false;
+  }
+
+  /**
+   * Resolves when `anchor`, or one that was given later, is on the disk; flushed off the main thread, and together with others that
+   * come meanwhile. Rejects where that cannot be.
+   */
+  writeSoon(anchor: Anchor): Promise<void> {
+    this.#latest = anchor;
+    return this.#joined.flush();
   }
 
   close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
+    if (this.#fd !== undefined) {
+      if (this.#joined.isUnderWay) this.#outdated.push(this.#fd);
+      else closeSync(this.#fd);
+    }
     this.#fd = undefined;
+    this.#unflushed = false;
   }
 
-  /** True where there was none before. */
-  #open(): boolean {
-    const isNew = statSync(this.name, { throwIfNoEntry: false }) === undefined;
-    this.#fd = openSync(this.name, isNew ? 'wx+' : 'r+', 0o600);
+  async #flushLatest(): Promise<void> {
+    if (this.#put(this.#latest!)) return;
+    const serial = this.#serial;
+    try {
+      await fdatasyncSoon(this.#fd!);
+    } finally {
+      for (const outdated of this.#outdated.splice(0)) closeSync(outdated);
+    }
+    // Else `write` has put a later one meanwhile.
+    if (serial === this.#serial) this.#unflushed = false;
+  }
+
+  /** Write `anchor` into the slot whose turn it is. True where it is on the disk already, in a new file. */
+  #put(anchor: Anchor): boolean {
+    // Whoever takes the file away while we write to it must not take the anchor away.
+    if (this.#fd !== undefined && statSync(this.name, { throwIfNoEntry: false })?.ino !== this.#ino) this.close();
+    const bytes = slotBytes({ serial: this.#serial + 1, anchor });
+    if (statSync(this.name, { throwIfNoEntry: false }) === undefined) {
+      this.#make(bytes);
+      return true;
+    }
+    if (this.#fd === undefined) this.#open();
+    // One slot is touched only while the other one is whole on the disk.
+    if (this.#unflushed) fdatasyncSync(this.#fd!);
+    this.#serial++;
+    this.#unflushed = true;
+    writeSync(this.#fd!, bytes, 0, SLOT_BYTES, (this.#serial % SLOTS) * SLOT_BYTES);
+    return false;
+  }
+
+  /** Under another name first: an anchor at its place is a whole one, whenever the power goes. */
+  #make(slot: Buffer): void {
+    const fresh = `${this.name}.new`;
+    const fd = openSync(fresh, 'w', 0o600);
+    try {
+      for (let at = 0; at < SLOTS; at++) writeSync(fd, slot, 0, SLOT_BYTES, at * SLOT_BYTES);
+      fdatasyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(fresh, this.name);
+    syncFolder(dirname(this.name));
+    this.#serial++;
+  }
+
+  #open(): void {
+    this.#fd = openSync(this.name, 'r+');
     this.#ino = statSync(this.name).ino;
-    return isNew;
+    // A process that was killed may have left a slot so.
+    this.#unflushed = true;
   }
 }
 

@@ -2,14 +2,14 @@
  * Guards one hash chain in one SQLite file: compares it with its anchors at the start, sees while it runs that the file is
  * still the one that was opened, and keeps what was found wrong until a person accepts it.
  *
- *   primary anchor   with every change, before it is acknowledged      (a file of its own)
- *   other anchors    a moment later                                    (the other chain's database; `server.anchors`)
+ *   primary anchor   with every change, when that is on the disk and before it is acknowledged   (a file of its own)
+ *   other anchors    a moment later   (the other chain's database; `server.anchors`)
  *
  * So whoever puts an older copy in a file's place must replace every one of them with copies of the same moment. Of a whole
  * data folder that comes back older, only an anchor outside the folder, or the file's identity, tells.
  */
 import { errorText } from '../errors/errors.ts';
-import { type Anchor, type AnchorPlace, fileIdentity, isSameFile, LONGEST_DAMAGE } from './anchor.ts';
+import { type Anchor, type AnchorFile, type AnchorPlace, fileIdentity, isSameFile, LONGEST_DAMAGE } from './anchor.ts';
 import type { Database } from './guarded.ts';
 import { WatchedFiles } from './watched-files.ts';
 
@@ -32,7 +32,7 @@ interface GuardLog {
 }
 
 export class ChainGuard {
-  readonly #primary: AnchorPlace;
+  readonly #primary: AnchorFile;
   readonly #others: AnchorPlace[];
   readonly #log: GuardLog;
   readonly #onDamage: (damage: string) => void;
@@ -45,7 +45,7 @@ export class ChainGuard {
 
   /** `onDamage` hears of what is found while it runs. */
   constructor(
-    primary: AnchorPlace,
+    primary: AnchorFile,
     others: readonly AnchorPlace[],
     log: GuardLog,
     onDamage: (damage: string) => void = () => {},
@@ -65,10 +65,21 @@ export class ChainGuard {
     return this.#current.owed;
   }
 
-  /** Compare a chain that was just opened with every anchor, and follow it from now on. Returns the damage. */
-  start(opened: OpenedChain): string | undefined {
+  /** Entries that are anchored. */
+  get count(): number {
+    return this.#current.count;
+  }
+
+  /**
+   * Compare a chain that was just opened, and flushed, with every anchor, and follow it from now on. Returns the damage.
+   * `tail: 'left'`: a sound chain that is ahead of its anchors is anchored to where they are, and its owner says with `grown`
+   * when it is to be to its end.
+   */
+  start(opened: OpenedChain, tail: 'anchored' | 'left' = 'anchored'): string | undefined {
     const damage = this.#judge(opened);
-    this.follow(opened, damage ?? null);
+    const { chain, count, head } = this.#current;
+    const isAhead = damage === undefined && chain === opened.chain && count < opened.count;
+    this.follow(isAhead && tail === 'left' ? { ...opened, count, head } : opened, damage ?? null);
     return damage;
   }
 
@@ -103,10 +114,16 @@ export class ChainGuard {
     return this.#files?.isElsewhere ?? false;
   }
 
-  /** The chain has grown. On the disk when it returns; throws where it cannot be noted. */
+  /** The chain has grown, on the disk. So is this when it returns; throws where it cannot be noted. */
   grown(count: number, head: string): void {
     this.#note({ count, head });
     this.#primary.write(this.#current);
+  }
+
+  /** The same off the main thread, and together with what comes meanwhile. */
+  grownSoon(count: number, head: string): Promise<void> {
+    if (count > this.#current.count) this.#note({ count, head });
+    return this.#primary.writeSoon(this.#current);
   }
 
   /** Note again what is noted; throws where that cannot be. */

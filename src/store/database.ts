@@ -19,10 +19,10 @@ export function appendOnly(table: string, what: string): string {
 
 export interface OpenOptions {
   /**
-   * `full`: a committed transaction survives a power cut (consent, audit). `normal`: the last transactions may be lost,
-   * the file stays sound (history).
+   * `full`: a committed transaction survives a power cut. `flushed`: it does once its owner has flushed it (log-flush.ts), which
+   * several owners do side by side (consent, audit). `normal`: the last transactions may be lost, the file stays sound (history).
    */
-  readonly durability: 'full' | 'normal';
+  readonly durability: 'full' | 'flushed' | 'normal';
   /** Statements that make the tables, run at every start: CREATE TABLE IF NOT EXISTS … */
   readonly schema: string;
   /** Looks at the file as it was found, before the schema is brought up to date. What it throws means damage. */
@@ -69,9 +69,9 @@ function openSound(file: string, { durability, schema, before, check }: OpenOpti
   const database = new Database(file);
   try {
     // A reload opens the file for the new configuration while the old one may still write its last minute.
-    // What is written at full durability is written by the main thread, which must not stand still because another process
+    // What has to be durable is written by the main thread, which must not stand still because another process
     // holds the file; it has one writer. The others are written in threads of their own, during a reload by two.
-    database.pragma(`busy_timeout = ${durability === 'full' ? 250 : 5000}`);
+    database.pragma(`busy_timeout = ${durability === 'normal' ? 5000 : 250}`);
     database.pragma('journal_mode = WAL');
     // Folding the log back holds up whoever commits at that moment: seldom, 32 MiB at a time.
     database.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
@@ -81,7 +81,8 @@ function openSound(file: string, { durability, schema, before, check }: OpenOpti
     // What is sorted on the way does not go through a file of its own.
     database.pragma('temp_store = MEMORY');
     if (before) orDamage(() => before(database));
-    database.exec(schema);
+    // All of it or nothing: a first start that is broken off leaves no file that looks altered.
+    whole(database, schema);
     const [verdict] = database.prepare('PRAGMA quick_check(1)').raw().all() as string[][];
     if (verdict?.[0] !== 'ok') throw new DamageError(verdict?.[0] ?? 'quick_check said nothing');
     if (check) orDamage(() => check(database));
@@ -90,6 +91,23 @@ function openSound(file: string, { durability, schema, before, check }: OpenOpti
     database.close();
     throw error;
   }
+}
+
+/** Takes no write lock where everything is there already. */
+function whole(database: Database, schema: string): void {
+  database.exec('BEGIN');
+  try {
+    database.exec(schema);
+    database.exec('COMMIT');
+  } catch (error) {
+    if (database.inTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
+
+/** There is nothing in it: a start that was broken off before its first transaction was on the disk leaves such a file. */
+export function isEmpty(database: Database): boolean {
+  return database.prepare('SELECT 1 FROM sqlite_master LIMIT 1').get() === undefined;
 }
 
 /**

@@ -36,9 +36,9 @@ export interface Source extends Pick<Query, 'family' | 'port' | 'listener' | 'no
 export class SubscribersInForce {
   /** Set by `holderOf` where it returns none: KNOWN, NOT_KNOWN, … */
   reason: 0 | 1 | 2 | 3 = NO_SUBSCRIBERS;
-  /** Set by `holderOf` where it returns a holder: bits of the prefix that says so; above 128 a block of ports. */
+  /** Set by `holderOf` unless nothing speaks of the address: bits of the prefix that decides; above 128 a block of ports. */
   matchedBits = 0;
-  /** Set likewise: a lease says so, and not a static range. */
+  /** Set by `holderOf`: a lease decides, and not a static range; also where nobody holds it. */
   byLease = false;
   #leases: AddressReader | undefined;
   #ranges: AddressReader | undefined;
@@ -82,10 +82,10 @@ export class SubscribersInForce {
     // below it: the range may speak of a whole group, and whoever comes next may have opted out.
     const leased = lease !== UNKNOWN && (range === UNKNOWN || leases.length >= ranges.length);
     const holder = leased ? lease : range;
-    if (holder < 0) return this.#none(NOT_KNOWN);
-    this.reason = KNOWN;
     this.matchedBits = leased ? leases.length : ranges.length;
     this.byLease = leased;
+    if (holder < 0) return this.#none(NOT_KNOWN);
+    this.reason = KNOWN;
     return holder;
   }
 

@@ -3,6 +3,7 @@
  * notice and is not recognised by the portal, at no moment. All over the wire, as NAS and provisioning systems send it.
  */
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import type { ExplainResult } from '../../src/admin/status.ts';
 import type { ConsentExport } from '../../src/subscribers/consent/routes.ts';
 import { scrape, stoppedAfterwards } from '../support/observe.ts';
 import { ownAddress } from '../support/own-network.ts';
@@ -233,6 +234,17 @@ describe.skipIf(cannotRun)('nobody looks at who', () => {
     for (const { at } of DOUBTS) expect(world.log()).not.toContain(at.ipv4);
     const { body } = await world.json<{ leases: { conflicts: number } }>('GET', '/v1/status');
     expect(body.leases.conflicts).toBe((await scrape(world.server)).total('sekisho_subscribers_lease_conflicts_total'));
+  });
+
+  it.each(CLAIMED)('and explain says that it is contested: $doubt', async ({ doubt }) => {
+    const { at } = DOUBTS.find((each) => each.doubt === doubt)!;
+    for (const client of [at.ipv4, at.ipv6]) {
+      const asked = `/v1/explain?name=c2.example&client=${client}&reason=a+test`;
+      const { body } = await world.json<ExplainResult>('GET', asked);
+      expect(JSON.stringify(body.steps)).toContain(
+        'the address is contested: sessions of several subscribers claim it',
+      );
+    }
   });
 
   it('until one of the two has ended, and the other was heard since both were there', async () => {

@@ -4,6 +4,7 @@
  */
 import { rmSync } from 'node:fs';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import type { Status } from '../../src/admin/status.ts';
 import { sekisho } from '../support/field.ts';
 import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import { cannotRun, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients.ts';
@@ -62,6 +63,14 @@ describe.skipIf(cannotRun)('an address whose row is written', () => {
       expect([rejected, unreadable]).toEqual([2 * FORMS.length, 2 * FORMS.length]);
       expect((first as object[])[0]).toEqual({ line: 3, problem: 'not of the form address,subscriber', hides: true });
       expect((await scrape(world.server)).total('sekisho_subscribers_range_rows_unreadable')).toBe(2 * FORMS.length);
+      const { body } = await world.json<Status>('GET', '/v1/status');
+      expect(body.ranges).toMatchObject({ rejected: 2 * FORMS.length, unreadable: 2 * FORMS.length });
+      expect(body.warnings.join()).toMatch(
+        new RegExp(`^${2 * FORMS.length} row.*'sekisho check' names the lines; correct`),
+      );
+      const { stdout } = await world.cli('status');
+      expect(stdout).toMatch(new RegExp(`ranges .* ${2 * FORMS.length} of them unreadable`));
+      expect(stdout).toMatch(/warning .* cannot be read although an address in them can/);
       expect(world.log()).not.toMatch(/127\.70|2001:db8:70|C-47/);
     });
   });

@@ -9,14 +9,23 @@ import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { parse, stringify } from 'yaml';
-import { EMERGENCY_END } from '../support/dates.ts';
 import { askUdp } from '../support/dns-client.ts';
 import { type Ran, run } from '../support/field.ts';
 import { freePort } from '../support/free-port.ts';
 import { stoppedAfterwards } from '../support/observe.ts';
-import { temporaryFolder } from '../support/process.ts';
 import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { sekishoMain, startSekisho } from '../support/sekisho.ts';
+import {
+  ALL,
+  configurationOf,
+  folderWithFiles,
+  GROUND,
+  into,
+  LISTENERS,
+  SECTIONS,
+  type Section,
+  thief,
+} from '../support/start-sections.ts';
 import { type Transport, takePort } from '../support/taken-address.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 
@@ -25,126 +34,13 @@ const keep = stoppedAfterwards();
 /** Five seconds, and as many again for a machine that has much else to do. What never ends is killed then: code SIGKILL. */
 const LIMIT_MS = 10_000;
 
-type Section = Record<string, unknown>;
-
 let upstream: ScriptedUpstream;
 beforeAll(async () => {
   upstream = keep(await startScriptedUpstream(honest()));
 });
 
-/** Everything a server can listen on. `add` puts the address into a configuration that may not have that section otherwise. */
-const LISTENERS: readonly { setting: string; transport: Transport; add(config: Section, address: string): void }[] = [
-  {
-    setting: 'server.listen',
-    transport: 'udp',
-    add: (config, address) => into(config, 'server', { listen: [address] }),
-  },
-  {
-    setting: 'server.listen',
-    transport: 'tcp',
-    add: (config, address) => into(config, 'server', { listen: [address] }),
-  },
-  { setting: 'admin.listen', transport: 'tcp', add: (config, address) => into(config, 'admin', { listen: address }) },
-  {
-    setting: 'subscribers.radius.listen',
-    transport: 'udp',
-    add: (config, address) =>
-      into(config, 'subscribers', { terms: '2026-04', radius: { listen: address, 'secret-file': './radius.secret' } }),
-  },
-  {
-    setting: 'transfer.notify',
-    transport: 'udp',
-    add: (config, address) => into(config, 'transfer', { notify: address }),
-  },
-  { setting: 'notice.listen', transport: 'tcp', add: (config, address) => into(config, 'notice', { listen: address }) },
-];
-
-/** The optional sections, each with what it can have; and all of them together. */
-const SECTIONS: Record<string, () => Promise<Section>> = {
-  nothing: async () => ({}),
-  subscribers: async () => ({
-    subscribers: {
-      ranges: './subscribers.csv',
-      terms: '2026-04',
-      radius: { listen: `127.0.0.1:${await freePort()}`, 'secret-file': './radius.secret' },
-    },
-  }),
-  lists: async () => ({
-    lists: [
-      { name: 'file', category: 'c2', tier: 'confirmed', format: 'domains', file: './c2.txt' },
-      { name: 'fetched', category: 'malware', tier: 'confirmed', format: 'domains', url: 'http://127.0.0.1:9/list' },
-      {
-        name: 'transferred',
-        category: 'c2',
-        tier: 'suspected',
-        format: 'rpz',
-        url: 'axfr://127.0.0.1:9/rpz.test?key=k',
-      },
-    ],
-    transfer: { notify: `127.0.0.1:${await freePort()}`, 'keys-file': './keys' },
-  }),
-  plugins: async () => ({
-    plugins: {
-      access: {},
-      'amp-shaper': {},
-      'random-subdomain': {},
-      sinkhole: { ipv4: '198.51.100.1' },
-      'c2-block': {},
-      'query-history': {},
-      dnstap: { file: 'queries.dnstap', ground: GROUND },
-    },
-  }),
-  notice: async () => ({
-    notice: {
-      listen: `127.0.0.1:${await freePort()}`,
-      portal: { url: 'https://portal.isp.example/', link: { 'secret-file': './link.secret', issuer: 'member-site' } },
-    },
-    admin: { listen: '127.0.0.1:0', 'tokens-file': './tokens.yaml' },
-    ip53b: {},
-  }),
-};
-const ALL = 'everything';
 /** Runs a command as a user without any rights. */
 const NOBODY = ['setpriv', '--reuid=65534', '--regid=65534', '--clear-groups'];
-
-const GROUND = {
-  kind: 'self-defence',
-  effect: 'resolver 2 is overloaded',
-  evidence: 'ticket 4711',
-  approver: 'shift lead',
-  expires: EMERGENCY_END,
-};
-
-function into(config: Section, section: string, values: Section): void {
-  config[section] = { ...(config[section] as Section | undefined), ...values };
-}
-
-async function configurationOf(sections: string): Promise<Section> {
-  const parts = await Promise.all(Object.entries(SECTIONS).map(async ([name, make]) => [name, await make()] as const));
-  return {
-    server: { listen: [`127.0.0.1:${await freePort()}`], workers: 2, data: './data' },
-    admin: { listen: '127.0.0.1:0' },
-    upstream: { servers: [`127.0.0.1:${upstream.port}`] },
-    cache: { size: '1MiB' },
-    notice: { listen: `127.0.0.1:${await freePort()}` },
-    ...Object.assign({}, ...parts.filter(([name]) => name === sections || sections === ALL).map(([, part]) => part)),
-  };
-}
-
-/** A folder with all the files that the sections name. */
-function folderWithFiles(parent?: string): string {
-  const folder = temporaryFolder('start', parent);
-  const files = {
-    'subscribers.csv': '127.0.0.21,S-21\n',
-    'radius.secret': 'xyzzy5461\n',
-    'link.secret': `${'k'.repeat(40)}\n`,
-    'c2.txt': 'c2.example\n',
-    keys: `k:hmac-sha256:${Buffer.alloc(32, 7).toString('base64')}\n`,
-    'tokens.yaml': '[]\n',
-  };
-  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text, { mode: 0o600 });
-  return folder;
-}
 
 async function startOf(config: Section, folder = folderWithFiles(), wrap: string[] = []): Promise<Ran> {
   const file = join(folder, 'sekisho.yaml');
@@ -171,7 +67,7 @@ describe('an address that somebody else has', () => {
     const port = await freePort();
     const letGo = await takePort(transport, port);
     try {
-      const config = await configurationOf(sections);
+      const config = await configurationOf(sections, upstream.port);
       add(config, `127.0.0.1:${port}`);
       const reason = new RegExp(`${escaped(`127.0.0.1:${port} (${setting}`).replace('(', '\\(')}.*in use`);
       expectFailure(await startOf(config), reason, 'SEKISHO_PORT_IN_USE');
@@ -185,15 +81,15 @@ describe('an address that somebody else has', () => {
   const late = table.filter(({ setting, sections }) => setting !== 'server.listen' && begun.includes(sections));
   it.each(late)('$setting ($transport) with $sections, taken during the start', async (row) => {
     const port = await freePort();
-    const config = await configurationOf(row.sections);
+    const config = await configurationOf(row.sections, upstream.port);
     row.add(config, `127.0.0.1:${port}`);
-    into(config, 'plugins', { thief: { module: THIEF(), text: `${row.transport}:${port}` } });
+    into(config, 'plugins', { thief: { module: thief(), text: `${row.transport}:${port}` } });
     const reason = new RegExp(`127\\.0\\.0\\.1:${port} .*${escaped(row.setting)}.*in use`);
     expectFailure(await startOf(config), reason, 'SEKISHO_PORT_IN_USE');
   });
 
   it('all of them are said at once', async () => {
-    const config = await configurationOf(ALL);
+    const config = await configurationOf(ALL, upstream.port);
     const ports = await Promise.all(LISTENERS.map(() => freePort()));
     const letGo = await Promise.all(LISTENERS.map(({ transport }, i) => takePort(transport, ports[i]!)));
     for (const [i, { add }] of LISTENERS.entries()) add(config, `127.0.0.1:${ports[i]}`);
@@ -204,25 +100,9 @@ describe('an address that somebody else has', () => {
   });
 });
 
-/** A plugin whose half in the main thread takes a port, and lets go of nothing. */
-const THIEF = () =>
-  writePlugin('thief', '', {
-    parts: `async control({ options }) {
-      const [transport, port] = options.text.split(':');
-      const { createSocket } = await import('node:dgram');
-      const { createServer } = await import('node:net');
-      await new Promise((resolve, reject) => {
-        const socket = transport === 'udp' ? createSocket('udp4') : createServer();
-        socket.once('error', reject);
-        if (transport === 'udp') socket.bind(Number(port), '127.0.0.1', resolve);
-        else socket.listen(Number(port), '127.0.0.1', resolve);
-      });
-    },`,
-  });
-
 describe('an address that cannot be had', () => {
   it.each(LISTENERS)('$setting ($transport) is not on this machine', async ({ setting, add }) => {
-    const config = await configurationOf(ALL);
+    const config = await configurationOf(ALL, upstream.port);
     add(config, '192.0.2.77:5399');
     expectFailure(await startOf(config), `192.0.2.77:5399 (${setting}`, 'SEKISHO_ADDRESS_UNAVAILABLE');
   });
@@ -231,7 +111,7 @@ describe('an address that cannot be had', () => {
   const APART = ['unshare', '-n', 'sh', '-c', 'ip link set lo up && exec "$@"', 'sh', ...NOBODY];
   const mayUnshare = spawnSync(APART[0]!, [...APART.slice(1), 'test', '-r', sekishoMain()]).status === 0;
   it.skipIf(!mayUnshare).each(LISTENERS)('$setting ($transport) is a port for root alone', async ({ setting, add }) => {
-    const config = await configurationOf(ALL);
+    const config = await configurationOf(ALL, upstream.port);
     add(config, '127.0.0.1:853');
     const folder = folderWithFiles('/tmp');
     spawnSync('chown', ['-R', '65534:65534', folder]);
@@ -347,7 +227,7 @@ describe('what belongs to a section and cannot be used', () => {
     into(config, 'plugins', { guest: { module: writeGuest(parts, hooks) } });
 
   it.each(WRONG)('%s', async (_, change, ...words) => {
-    const config = await configurationOf(ALL);
+    const config = await configurationOf(ALL, upstream.port);
     const folder = folderWithFiles();
     change(config, folder);
     expectFailure(await startOf(config, folder), ...words);
@@ -358,7 +238,7 @@ describe('what belongs to a section and cannot be used', () => {
     const folder = folderWithFiles('/tmp');
     mkdirSync(join(folder, 'data'));
     chmodSync(folder, 0o755);
-    const ran = await startOf(await configurationOf('nothing'), folder, NOBODY);
+    const ran = await startOf(await configurationOf('nothing', upstream.port), folder, NOBODY);
     expectFailure(ran, 'SEKISHO_DATA_UNWRITABLE', 'permission');
   });
 });
@@ -370,7 +250,7 @@ const writeGuest = (parts: string, hooks: string) => writePlugin('guest', hooks,
 describe('a reload that fails', () => {
   it.each(LISTENERS)('for $setting ($transport) leaves everything as it was', async ({ setting, transport, add }) => {
     const folder = folderWithFiles();
-    const { server: _, ...sections } = await configurationOf(ALL);
+    const { server: _, ...sections } = await configurationOf(ALL, upstream.port);
     const inFolder = (config: Section) =>
       JSON.parse(JSON.stringify(config).replaceAll('"./', `"${folder}/`)) as Record<string, Section>;
     const config = inFolder(sections);

@@ -23,6 +23,7 @@ export const PACKAGES = {
   fstrm_capture: 'fstrm-bin',
   faketime: 'faketime',
   ip: 'iproute2',
+  strace: 'strace',
   curl: 'curl',
   nft: 'nftables',
   iptables: 'iptables',
@@ -32,6 +33,8 @@ export const PACKAGES = {
   'ldns-signzone': 'ldnsutils',
   'ldns-keygen': 'ldnsutils',
   kresd: 'knot-resolver',
+  openssl: 'openssl',
+  h2load: 'nghttp2-client',
 } as const;
 /** The Python that Debian's packages belong to; another one may come first in PATH. */
 export const SYSTEM_PYTHON = '/usr/bin/python3';

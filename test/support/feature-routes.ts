@@ -37,7 +37,7 @@ export async function featureRoutes(
     (app) => leaseRoutes(app, { desk: undefined, audit }),
     (app) => reportRoutes(app, { audit, report: emptyReport }),
     (app) => timeRoutes(app, { time, audit }),
-    (app) => auditRoutes(app, { verify: () => SOUND, acknowledge: () => SOUND }),
+    (app) => auditRoutes(app, { verify: async () => SOUND, acknowledge: async () => SOUND }),
     (app) => filterRoutes(app, config),
   ];
 }

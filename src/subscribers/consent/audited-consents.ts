@@ -5,7 +5,7 @@
  */
 import { outcomeOf } from '../../audit/as-it-went.ts';
 import type { AuditEntry, Auditor } from '../../audit/entry.ts';
-import { recordTogether } from '../../audit/together.ts';
+import { beginTogether, recordTogether } from '../../audit/together.ts';
 import { errorText, SekishoError } from '../../errors/errors.ts';
 import type { SubscriberState } from '../state.ts';
 import { type Actor, ConsentDesk, type ImportRow, type SubscriberConsent } from './consent-desk.ts';
@@ -43,13 +43,22 @@ export class AuditedConsents {
       purpose: actor.reason.trim() || `the subscriber asked for it (${actor.channel})`,
       detail: { subscriber, purpose, channel: actor.channel },
     };
-    const recorded = recordTogether(this.#audit, entry);
-    if (action === 'opt-in') await recorded;
+    const begun = beginTogether(this.#audit, entry);
+    const [flushed, recorded] = [begun.then((entries) => entries.flushed), begun.then((entries) => entries.recorded)];
     // Seen to below: until then nobody waits for it.
-    recorded.catch(() => {});
+    for (const each of [flushed, recorded]) each.catch(() => {});
+    // Both go to the disk side by side. Of an opt-out nothing waits for the log, but that the ledger shows itself only with it.
+    const optOut = { flushed: flushed.catch(() => {}), recorded: Promise.resolve() };
+    if (action === 'opt-in') await begun;
     let changed: SubscriberConsent;
     try {
-      changed = await this.#desk.change(subscriber, purpose, action, actor);
+      changed = await this.#desk.change(
+        subscriber,
+        purpose,
+        action,
+        actor,
+        action === 'opt-in' ? { flushed, recorded } : optOut,
+      );
     } catch (error) {
       await this.#wentWrong(entry, error);
       throw error;

@@ -7,7 +7,7 @@ import { NO_TERMS, subscribersError } from '../errors.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup, isSubscriberNumber } from '../table/directory.ts';
 import type { ConsentState } from './consent.ts';
-import type { LedgerEntry, LedgerRecord } from './ledger.ts';
+import type { Beside, LedgerEntry, LedgerRecord } from './ledger.ts';
 import type { Notice, NoticeName } from './notices.ts';
 import { isPurpose, PURPOSES, type Purpose } from './purposes.ts';
 
@@ -52,7 +52,7 @@ export class ConsentDesk {
   }
 
   /**
-   * Resolves when the change is on the disk and acts in every worker. A withdrawal that cannot be written acts all the same, says
+   * Resolves when the change is on the disk and acts in every worker. `beside`: what goes to the disk with it. A withdrawal that cannot be written acts all the same, says
    * so (`durable`) and is tried again; any other change throws SekishoError then, and does not act.
    */
   async change(
@@ -60,6 +60,7 @@ export class ConsentDesk {
     purpose: Purpose,
     action: 'opt-out' | 'opt-in',
     actor: Actor,
+    beside?: Beside,
   ): Promise<SubscriberConsent> {
     const { register, ledger } = this.#state;
     individual(subscriber);
@@ -71,7 +72,7 @@ export class ConsentDesk {
     if (action === 'opt-in' && this.#state.consent.owed.has(subscriber) && !(await this.#state.consent.owed.settle()))
       throw subscribersError('SEKISHO_LEDGER_FAILED', 'not recorded: an earlier withdrawal is not on the disk yet');
     try {
-      for (const entry of await ledger.append([record])) this.#state.consent.apply(entry);
+      await ledger.append([record], beside && { beside });
     } catch (error) {
       if (action !== 'opt-out' || !this.#state.consent.owe([record], error)) throw error;
     }
@@ -140,7 +141,7 @@ export class ConsentDesk {
     const withdrawals = records.filter(({ action }) => action === 'opt-out');
     for (const { subscriber, purpose } of withdrawals) register.withdrawAtOnce(subscriber, purpose as Purpose);
     try {
-      for (const entry of await ledger.append(records, { id, rows: reached })) this.#state.consent.apply(entry);
+      await ledger.append(records, { progress: { id, rows: reached } });
     } catch (error) {
       // The rows are asked for again, and the withdrawals among them act meanwhile.
       this.#state.consent.owe(withdrawals, error);

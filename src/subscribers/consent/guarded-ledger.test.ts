@@ -17,6 +17,7 @@ import { Database } from '../../store/guarded.ts';
 import { ManualClock } from '../../time/clock.ts';
 import { LEDGER_FILE, SubscriberState } from '../state.ts';
 import { ConsentDesk } from './consent-desk.ts';
+import { Ledger } from './ledger.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -155,7 +156,7 @@ describe.each(MEDDLING)('a ledger that was %s', (_, known, meddle) => {
     expect(inspected('8')).toBe('inspected');
     await stop();
     const after = start(before.data);
-    expect([after.state.damage, after.state.ledger.verify()]).toEqual([undefined, undefined]);
+    expect([after.state.damage, await after.state.ledger.verify()]).toEqual([undefined, undefined]);
     expect(after.inspected('while-damaged-1')).toBe('left alone');
     expect([...after.state.ledger.read('')].map(({ action, reason }) => [action, reason])).toEqual([
       ['damage-accepted', 'ticket 4711'],
@@ -199,15 +200,42 @@ describe('what is no damage', () => {
     expect(inspected('1')).toBe('inspected');
   });
 
-  it('is a kill between the ledger and its anchor: the ledger is ahead', async () => {
-    const { data, optOut, stop } = start();
+  /** As a kill between the ledger and its anchor leaves it: opt-out of 2 in the ledger, and noted nowhere else. */
+  async function withTail(): Promise<string> {
+    const { data, file, optOut, stop } = start();
     await optOut('1');
-    const anchor = join(data, ANCHORS_FOLDER, 'consent');
-    copyFileSync(anchor, `${anchor}.before`);
-    await optOut('2');
     await stop();
-    copyFileSync(`${anchor}.before`, anchor);
-    expect(start(data).state.damage).toBeUndefined();
+    const ledger = new Ledger(file, () => 0);
+    await ledger.append([{ ...ACTOR, subscriber: '2', purpose: 'c2', action: 'opt-out', terms: 't' }]);
+    await ledger.close();
+    return data;
+  }
+  const recovered = (audit: AuditLog) => audit.details('consent.recovered', '2000', '2100').map(({ detail }) => detail);
+  const TAIL = { from: 2, to: 2, optOuts: 1, optIns: 0 };
+
+  it('is a kill between the ledger and its anchor: the ledger is ahead', async () => {
+    const data = await withTail();
+    const { state, audit, inspected, stop } = start(data);
+    expect([state.damage, inspected('2')]).toEqual([undefined, 'left alone']);
+    // Whether the audit log had its entry on the disk by then is not known: it gets one.
+    expect(recovered(audit)).toEqual([TAIL]);
+    await stop();
+    expect(recovered(start(data).audit)).toEqual([TAIL]);
+  });
+
+  it('is such a ledger while the audit log cannot be written: nobody is inspected until that can be told', async () => {
+    const data = await withTail();
+    // A folder in the place of its anchor: root may write to whatever else there is.
+    const anchor = join(data, ANCHORS_FOLDER, 'audit');
+    renameSync(anchor, `${anchor}.aside`);
+    mkdirSync(anchor);
+    const { state, audit, inspected } = start(data);
+    expect([state.damage, inspected('9')]).toEqual([expect.stringContaining('cannot be noted'), 'left alone']);
+    rmSync(anchor, { recursive: true });
+    renameSync(`${anchor}.aside`, anchor);
+    state.consent.look();
+    expect([state.damage, inspected('9'), inspected('2')]).toEqual([undefined, 'inspected', 'left alone']);
+    expect(recovered(audit).at(-1)).toEqual(TAIL);
   });
 
   it('is a folder that was renamed', async () => {

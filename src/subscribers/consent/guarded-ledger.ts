@@ -95,7 +95,6 @@ export class GuardedLedger {
     this.#guard = new ChainGuard(primary, others, log, (damage) => this.#damaged(damage));
     this.owed = new OwedWithdrawals({
       append: (records) => this.ledger.append(records),
-      written: (entries) => this.#applyAll(entries),
       note: (count) => this.#guard.owe(count),
       log,
     });
@@ -127,30 +126,24 @@ export class GuardedLedger {
     if (this.#closed) return;
     this.#guard.look();
     this.#guard.spread();
-    if (this.#suspended === undefined) return;
-    try {
-      this.#guard.write();
-    } catch {
-      return;
-    }
-    this.#suspended = undefined;
-    this.#around.log.info('the anchor of the consent ledger can be written again');
+    if (this.#suspended === undefined || !this.#anchorTail()) return;
+    this.#around.log.info('the consent ledger can be relied upon again');
     if (this.damage === undefined) this.#around.sound();
   }
 
-  /** Why the ledger does not hold; undefined where it does. What is found is damage from then on. */
-  verify(): string | undefined {
+  /** Why the ledger does not hold; undefined where it does. What is found is damage from then on. In small steps. */
+  async verify(): Promise<string | undefined> {
     this.#guard.look();
-    const problem = this.damage ?? this.ledger.verify();
+    if (this.damage !== undefined) return this.damage;
+    const { ledger } = this;
+    const problem = await ledger.verify().catch((error: unknown) => {
+      // What was begun with a file that another one has replaced says nothing.
+      if (ledger === this.ledger) throw error;
+      return undefined;
+    });
+    if (ledger !== this.ledger) return this.verify();
     if (problem !== undefined && this.damage === undefined) this.#guard.declare(problem);
-    return problem;
-  }
-
-  /** An entry is on the disk. */
-  apply(entry: LedgerEntry): void {
-    const { register } = this.#around;
-    register.apply(entry);
-    if (entry.action === 'opt-out' && isPurpose(entry.purpose)) register.release(entry.subscriber, entry.purpose);
+    return this.damage ?? problem;
   }
 
   /**
@@ -172,8 +165,10 @@ export class GuardedLedger {
     const { damage } = this.#guard;
     if (damage === undefined) throw storeError('SEKISHO_LEDGER_SOUND', 'the consent ledger is not damaged');
     if (reason.trim() === '') throw generalError('SEKISHO_REQUEST_INVALID', 'accepting damage needs a reason');
-    if (this.ledger.isVolatile || this.#guard.look() !== undefined || this.ledger.verify() !== undefined)
-      this.#rescue();
+    const { ledger } = this;
+    const broken = ledger.isVolatile || (await ledger.verify()) !== undefined;
+    // Somebody else's look may have put another file in its place meanwhile.
+    if (ledger === this.ledger && (broken || this.#guard.look() !== undefined)) this.#rescue();
     if (this.ledger.isVolatile)
       throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; the log says why');
     this.#around.anchors.audit?.record({
@@ -202,33 +197,74 @@ export class GuardedLedger {
     await this.owed.settle();
     this.owed.stop();
     this.#closed = true;
-    this.ledger.close();
+    await this.ledger.close();
     this.#guard.close();
   }
 
-  #applyAll(entries: readonly LedgerEntry[]): void {
-    for (const entry of entries) this.apply(entry);
+  /** Entries are on the disk. */
+  #apply(entries: readonly LedgerEntry[]): void {
+    const { register } = this.#around;
+    for (const entry of entries) {
+      register.apply(entry);
+      if (entry.action === 'opt-out' && isPurpose(entry.purpose)) register.release(entry.subscriber, entry.purpose);
+    }
+  }
+
+  /**
+   * Entries behind the anchor were written by a process that ended before anybody was told, or could not be anchored. They are
+   * in force from now on; whether the audit log has theirs is not known, since both go to the disk side by side, so it is told
+   * now. False where that cannot be recorded: then nobody is inspected.
+   */
+  #anchorTail(): boolean {
+    try {
+      const entries = this.ledger.unrecorded();
+      const count = (what: LedgerEntry['action']) => entries.filter(({ action }) => action === what).length;
+      const [first, last] = [entries[0], entries.at(-1)];
+      if (first && last)
+        this.#around.anchors.audit?.record({
+          who: 'server',
+          role: 'server',
+          action: 'consent.recovered',
+          purpose: 'entries of the consent ledger that nobody was told of come into force',
+          detail: { from: first.seq, to: last.seq, optOuts: count('opt-out'), optIns: count('opt-in') },
+        });
+      this.ledger.anchorEnd();
+      this.#suspended = undefined;
+      return true;
+    } catch (error) {
+      this.#suspend(errorText(error));
+      return false;
+    }
+  }
+
+  #suspend(reason: string): void {
+    const { log, register } = this.#around;
+    register.withdrawAll();
+    if (this.#suspended === undefined)
+      log.error(
+        { reason },
+        'the end of the consent ledger cannot be noted outside its file: nobody is inspected until it can',
+      );
+    this.#suspended = `its end cannot be noted outside its file: ${reason}`;
   }
 
   #guarded(ledger: Ledger): Ledger {
     ledger.guard = this.#guard;
-    ledger.onUnanchored = (reason) => {
-      const { log, register } = this.#around;
-      register.withdrawAll();
-      if (this.#suspended === undefined)
-        log.error({ reason }, 'the anchor of the consent ledger cannot be written: nobody is inspected until it can');
-      this.#suspended = `its anchor cannot be written: ${reason}`;
-    };
+    ledger.onUnanchored = (reason) => this.#suspend(reason);
+    ledger.onRecorded = (entries) => this.#apply(entries);
     return ledger;
   }
 
   /** Compare with the anchors what was opened at the start. */
   #compare(): void {
-    const damage = this.#guard.start(this.ledger.opened());
-    if (damage === undefined) return;
+    const damage = this.#guard.start(this.ledger.opened(), 'left');
+    if (damage === undefined) {
+      if (this.#guard.count < this.ledger.entries) this.#anchorTail();
+      return;
+    }
     this.#damaged(damage);
     // What does not hold cannot be added to.
-    if (this.ledger.verify() !== undefined) this.#rescue();
+    if (this.ledger.verifyNow() !== undefined) this.#rescue();
   }
 
   #damaged(damage: string): void {
@@ -246,14 +282,14 @@ export class GuardedLedger {
     const old = this.ledger;
     const fresh = `${this.#file}.new`;
     try {
-      const holds = !old.isVolatile && old.verify() === undefined;
+      const holds = !old.isVolatile && old.verifyNow() === undefined;
       const withdrawn = holds ? [] : withdrawalsOf(old, register);
       removeDatabase(fresh);
       const copy = new Ledger(fresh, () => clock.wallMs());
       if (holds) copy.copyFrom(old);
-      copy.close();
+      copy.abandon();
       // SQLite takes away the log beside the old name when it closes: nothing new may lie there before.
-      const waiting = old.abandon();
+      const abandoned = old.abandon();
       const aside = existsSync(this.#file) ? moveAside(this.#file, clock.wallMs()) : undefined;
       renameSync(fresh, this.#file);
       this.ledger = this.#guarded(new Ledger(this.#file, () => clock.wallMs()));
@@ -265,7 +301,7 @@ export class GuardedLedger {
         );
       }
       this.#carryOver(withdrawn);
-      this.ledger.take(waiting);
+      this.ledger.take(abandoned, holds);
     } catch (error) {
       log.error(
         { reason: errorText(error) },
@@ -280,10 +316,7 @@ export class GuardedLedger {
     const reason = 'carried over from a ledger that was damaged';
     const records = withdrawn.map((each): LedgerRecord => ({ ...each, ...common, reason }));
     for (const { subscriber, purpose } of withdrawn) this.#around.register.withdrawAtOnce(subscriber, purpose);
-    this.ledger.append(records).then(
-      (entries) => this.#applyAll(entries),
-      (error: unknown) => this.owe(records, error),
-    );
+    this.ledger.append(records).catch((error: unknown) => this.owe(records, error));
   }
 }
 

@@ -1,5 +1,6 @@
 /** Opens the SQLite file of the consent ledger. */
-import { appendOnly, type Database, type Opened, openDatabase, schemaFault } from '../../store/database.ts';
+import { existsSync } from 'node:fs';
+import { appendOnly, type Database, isEmpty, type Opened, openDatabase, schemaFault } from '../../store/database.ts';
 
 export type LedgerDatabase = Database;
 
@@ -20,27 +21,31 @@ const SCHEMA = `
 export interface OpenedLedger extends Opened {
   /** What is wrong with the schema of the file that was found. */
   readonly fault: string | undefined;
+  /** There was a ledger: not no file, and not one that a first start was broken off at. */
+  readonly existed: boolean;
 }
 
 /**
- * What COMMIT has returned from is on the disk, also after a loss of power. A file that is no ledger is moved aside: whoever
+ * What was committed is on the disk once it was flushed (store/log-flush.ts). A file that is no ledger is moved aside: whoever
  * opens it takes that for damage, since in the new one nobody has opted out. Throws what SQLite throws.
  */
-export function openLedger(path: string, existed: boolean, wallMs: number): OpenedLedger {
+export function openLedger(path: string, wallMs: number): OpenedLedger {
+  let existed = existsSync(path);
   let fault: string | undefined;
   const opened = openDatabase(
     path,
     {
-      durability: 'full',
+      durability: 'flushed',
       schema: SCHEMA,
       before: (database) => {
+        existed &&= !isEmpty(database);
         if (existed) fault ??= schemaFault(database, SCHEMA, 'entry');
       },
       check: (database) => database.prepare('SELECT seq, subscriber, purpose, action, hash FROM entry LIMIT 1').all(),
     },
     wallMs,
   );
-  return { ...opened, fault };
+  return { ...opened, fault, existed };
 }
 
 /** The database alone, for whoever works on it without the chain. Throws what SQLite throws. */

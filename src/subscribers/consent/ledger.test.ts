@@ -33,14 +33,14 @@ describe('the consent ledger', () => {
       ['opt-out', 1234, '2026-04'],
       ['opt-in', 1234, '2026-04'],
     ]);
-    ledger.close();
+    await ledger.close();
     const again = new Ledger(file, () => 5678);
-    expect([again.entries, again.verify()]).toEqual([3, undefined]);
+    expect([again.entries, again.verifyNow()]).toEqual([3, undefined]);
     const [next] = await again.append([record('3')]);
     expect(next?.seq).toBe(4);
-    expect(again.verify()).toBeUndefined();
+    expect(await again.verify()).toBeUndefined();
     expect(new Set([...again.read()].map(({ hash }) => hash)).size).toBe(4);
-    again.close();
+    await again.close();
   });
 
   it('cannot be altered or thinned out through SQL', async () => {
@@ -48,7 +48,7 @@ describe('the consent ledger', () => {
     await ledger.append([record('1')]);
     expect(() => ledger.db.exec("UPDATE entry SET action = 'opt-in'")).toThrow('append-only');
     expect(() => ledger.db.exec('DELETE FROM entry')).toThrow('append-only');
-    ledger.close();
+    await ledger.close();
   });
 
   it.each([
@@ -60,14 +60,14 @@ describe('the consent ledger', () => {
     const file = newFile();
     const ledger = new Ledger(file, () => 0);
     await ledger.append([record('1'), record('2'), record('3')]);
-    ledger.close();
+    await ledger.close();
     const db = openLedgerFile(file);
     db.exec('DROP TRIGGER entry_is_not_altered; DROP TRIGGER entry_is_not_deleted;');
     db.exec(sql);
     db.close();
     const opened = new Ledger(file, () => 0);
-    expect(opened.verify()).toBe(problem);
-    opened.close();
+    expect(await opened.verify()).toBe(problem);
+    await opened.close();
   });
 
   it('records nothing of a batch that fails, and goes on afterwards', async () => {
@@ -76,39 +76,98 @@ describe('the consent ledger', () => {
     const impossible = { ...record('2'), who: undefined as unknown as string };
     const results = await Promise.allSettled([ledger.append([record('3')]), ledger.append([impossible])]);
     expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect([ledger.entries, ledger.verify()]).toEqual([1, undefined]);
+    expect([ledger.entries, await ledger.verify()]).toEqual([1, undefined]);
     await ledger.append([record('4')]);
     expect([...ledger.read()].map(({ subscriber, seq }) => [subscriber, seq])).toEqual([
       ['1', 1],
       ['4', 2],
     ]);
-    expect(ledger.verify()).toBeUndefined();
-    ledger.close();
+    expect(await ledger.verify()).toBeUndefined();
+    await ledger.close();
   });
 
   it('remembers how far an import came, together with its entries', async () => {
     const ledger = new Ledger(newFile(), () => 0);
     expect(ledger.importedRows('crm')).toBe(0);
-    await ledger.append([record('1')], { id: 'crm', rows: 1000 });
-    await ledger.append([record('2')], { id: 'crm', rows: 2000 });
+    await ledger.append([record('1')], { progress: { id: 'crm', rows: 1000 } });
+    await ledger.append([record('2')], { progress: { id: 'crm', rows: 2000 } });
     expect(ledger.importedRows('crm')).toBe(2000);
-    ledger.close();
+    await ledger.close();
+  });
+
+  it('lets a change act after those before it, however long what goes to the disk beside them takes', async () => {
+    const ledger = new Ledger(newFile(), () => 0);
+    const told: string[] = [];
+    ledger.onRecorded = (entries) => void told.push(...entries.map(({ subscriber }) => `acts ${subscriber}`));
+    let flushed = () => {};
+    const beside = new Promise<void>((resolve) => {
+      flushed = resolve;
+    });
+    const first = ledger.append([record('1')], { beside: { flushed: beside, recorded: beside } });
+    await new Promise(setImmediate);
+    const second = ledger.append([record('2')]);
+    for (const [i, each] of [first, second].entries()) void each.then(() => told.push(`told ${i + 1}`));
+    // Time enough for the second one to be on the disk.
+    for (let turns = 0; turns < 50; turns++) await new Promise(setImmediate);
+    expect(told).toEqual([]);
+    flushed();
+    await Promise.all([first, second]);
+    expect(told).toEqual(['acts 1', 'told 1', 'acts 2', 'told 2']);
+    await ledger.close();
+  });
+
+  it('shows nothing and lets nothing act that is not recorded elsewhere too', async () => {
+    const ledger = new Ledger(newFile(), () => 0);
+    const heard: string[] = [];
+    ledger.onRecorded = (entries) => void heard.push(...entries.map(({ subscriber }) => subscriber));
+    ledger.onUnanchored = (reason) => void heard.push(reason);
+    const failing = Promise.reject(new Error('the audit log is on fire'));
+    failing.catch(() => {});
+    const one = ledger.append([record('1')], { beside: { flushed: failing, recorded: failing } });
+    await expect(one).rejects.toThrow(/recorded, but its anchor cannot be written: the audit log is on fire/);
+    // Nor what comes behind it: the anchor would lead past it.
+    await expect(ledger.append([record('2')])).rejects.toThrow(/on fire/);
+    expect([...ledger.read()]).toEqual([]);
+    expect(heard).toEqual(['the audit log is on fire', 'the audit log is on fire']);
+    ledger.anchorEnd();
+    expect([...ledger.read()].map(({ subscriber }) => subscriber)).toEqual(['1', '2']);
+    await ledger.append([record('3')]);
+    expect(heard.at(-1)).toBe('3');
+    await ledger.close();
+  });
+
+  it('is verified in steps, and what is recorded meanwhile is not missing', async () => {
+    const ledger = new Ledger(newFile(), () => 0);
+    await ledger.append(Array.from({ length: 1500 }, (_, i) => record(`s${i}`)));
+    let turns = 0;
+    const verifying = ledger.verify().finally(() => {
+      turns = -turns;
+    });
+    const changes = [ledger.append([record('1')]), ledger.append([record('2')])];
+    while (turns >= 0) {
+      turns++;
+      await new Promise(setImmediate);
+    }
+    expect(await verifying).toBeUndefined();
+    expect(-turns).toBeGreaterThan(4);
+    await Promise.all(changes);
+    await ledger.close();
   });
 
   it('records what still waits when it is closed', async () => {
     const file = newFile();
     const ledger = new Ledger(file, () => 0);
     const waiting = ledger.append([record('1')]);
-    ledger.close();
+    await ledger.close();
     await waiting;
     const again = new Ledger(file, () => 0);
     expect(again.entries).toBe(1);
-    again.close();
+    await again.close();
   });
 
   it('refuses what comes after its end, and takes nobody along', async () => {
     const ledger = new Ledger(newFile(), () => 0);
-    ledger.close();
+    await ledger.close();
     await expect(ledger.append([record('1')])).rejects.toThrow('the server is stopping');
     expect(() => [...ledger.read('1')]).toThrow('the server is stopping');
   });

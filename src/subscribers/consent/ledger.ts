@@ -3,18 +3,20 @@
  * It is only ever added to, and each entry's hash covers the one before.
  *
  *   append ─┐
- *   append ─┼─▶ one transaction a turn of the event loop ─▶ on the disk ─▶ every append of it resolves
- *   append ─┘
+ *   append ─┼─▶ one transaction a turn of the event loop ─▶ flush ─▶ anchor ─▶ it acts ─▶ every append of it resolves
+ *   append ─┘                                                     off the main thread, in the order of the entries
  *
- * So a thousand changes a second cost some hundred syncs and not a thousand, and nobody is told that something was recorded
- * before it was.
+ * What comes while the disk is busy is flushed together. So a thousand changes a second cost some hundred flushes and not a
+ * thousand, and nobody is told that something was recorded before it was. A change that is in the audit log too goes to the
+ * disk beside it: two flushes one after the other in all, and not four.
  */
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errorText, generalError, type SekishoError } from '../../errors/errors.ts';
 import type { AnchorPlace } from '../../store/anchor.ts';
 import type { ChainGuard, OpenedChain } from '../../store/chain-guard.ts';
 import { closeDatabase, copyRows, inTransaction } from '../../store/database.ts';
+import { flushedLog, type LogFlush } from '../../store/log-flush.ts';
 import { tableAnchor } from '../../store/table-anchor.ts';
 import { subscribersError } from '../errors.ts';
 import { type LedgerDatabase, openLedger } from './ledger-file.ts';
@@ -62,16 +64,47 @@ export interface ImportProgress {
   readonly rows: number;
 }
 
+/** What goes to the disk beside an append. */
+export interface Beside {
+  /** The ledger's anchor waits for it: what is anchored there is recorded elsewhere too. */
+  readonly flushed: Promise<void>;
+  /** Nothing acts before. */
+  readonly recorded: Promise<void>;
+}
+
+export interface AppendOptions {
+  readonly progress?: ImportProgress;
+  /** Where it rejects, the entries stand in the ledger and must not be relied upon, as where the anchor cannot be written. */
+  readonly beside?: Beside;
+}
+
 /** An append that is not on the disk yet. */
-export interface Waiting {
+export interface Waiting extends AppendOptions {
   readonly records: readonly LedgerRecord[];
-  readonly progress: ImportProgress | undefined;
   readonly resolve: (entries: LedgerEntry[]) => void;
   readonly reject: (error: unknown) => void;
 }
 
+/** Appends of one transaction, on their way to the disk. */
+interface Batch {
+  readonly waiting: readonly Waiting[];
+  readonly written: readonly LedgerEntry[][];
+  /** The end of the chain with it. */
+  readonly seq: number;
+  readonly hash: string;
+  settled: Promise<void>;
+}
+
+/** What a file that was given up leaves undone. */
+export interface Abandoned {
+  readonly underWay: Batch[];
+  readonly waiting: Waiting[];
+}
+
 /** Entries of one transaction; more wait for the next. */
 const MAX_BATCH = 2000;
+/** Entries that `verify` reads at a time: some two milliseconds. */
+const PAGE = 250;
 /** Appends that may wait at all. */
 const MAX_WAITING = 20_000;
 const FIRST_HASH = '0'.repeat(64);
@@ -82,8 +115,10 @@ export class Ledger {
   readonly db: LedgerDatabase;
   /** Looked at and told with every change, once there is one. */
   guard: ChainGuard | undefined;
-  /** Called where entries are on the disk and their anchor is not. */
+  /** Called where entries are in the file, and their anchor, or what belongs beside them, is not on the disk. */
   onUnanchored: ((reason: string) => void) | undefined;
+  /** Called with entries in their order as soon as they may act, before whoever appended them hears of it. */
+  onRecorded: ((entries: readonly LedgerEntry[]) => void) | undefined;
   /** What was found wrong with the file when it was opened. */
   readonly fault: string | undefined;
   readonly #path: string;
@@ -91,21 +126,29 @@ export class Ledger {
   readonly #wallMs: () => number;
   readonly #insert;
   readonly #remember;
+  readonly #flush: LogFlush | undefined;
   #waiting: Waiting[] = [];
   #scheduled: NodeJS.Immediate | undefined;
   #seq = 0;
   #hash = FIRST_HASH;
+  /** The last entry that is on the disk with its anchor: what comes behind it does not act yet. */
+  #recorded = 0;
+  /** Batches that are written and not recorded, in their order. */
+  #underWay: Batch[] = [];
+  /** Resolves when the last of them, and what belongs beside it, is flushed; rejects where one of them could not be. */
+  #flushed: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   /** Throws SekishoError where the file cannot be opened; one that is no ledger is moved aside, and `fault` says so. */
   constructor(path: string, wallMs: () => number) {
     this.#wallMs = wallMs;
     this.#path = path;
-    this.#existed = existsSync(path);
     try {
-      const { database, movedAside, fault } = openLedger(path, this.#existed, wallMs());
+      const { database, movedAside, fault, existed } = openLedger(path, wallMs());
+      this.#existed = existed;
       this.db = database;
       this.fault = movedAside === undefined ? fault : `it cannot be read, and was moved aside to ${movedAside}`;
+      if (path !== IN_MEMORY) this.#flush = flushedLog(path, database);
     } catch (error) {
       throw subscribersError('SEKISHO_LEDGER_UNUSABLE', `the consent ledger ${path}: ${errorText(error)}`, {
         cause: error,
@@ -115,6 +158,7 @@ export class Ledger {
       | { seq: number; hash: string }
       | undefined;
     if (last) [this.#seq, this.#hash] = [last.seq, last.hash];
+    this.#recorded = this.#seq;
     this.#insert = this.db.prepare('INSERT INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#remember = this.db.prepare(
       'INSERT INTO import VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET rows = excluded.rows',
@@ -140,7 +184,7 @@ export class Ledger {
       chain: id,
       count: this.#seq,
       head: this.#hash,
-      fault: this.fault ?? this.verify(),
+      fault: this.fault ?? this.verifyNow(),
       leadsThrough: (count, head) => this.#hashAt(count) === head,
     };
   }
@@ -150,14 +194,17 @@ export class Ledger {
     return tableAnchor(this.db, chain, `in ${this.#path}`);
   }
 
-  /** Resolves with the entries once they are on the disk. Rejects with SekishoError; then none of them is. */
-  append(records: readonly LedgerRecord[], progress?: ImportProgress): Promise<LedgerEntry[]> {
+  /**
+   * Resolves with the entries once they are on the disk, and act. Rejects with SekishoError: SEKISHO_LEDGER_FAILED, and then none
+   * of them acts.
+   */
+  append(records: readonly LedgerRecord[], options: AppendOptions = {}): Promise<LedgerEntry[]> {
     if (this.#closed) return Promise.reject(stopping());
-    if (this.#waiting.length >= MAX_WAITING)
+    if (this.#waiting.length + this.#underWay.length >= MAX_WAITING)
       return Promise.reject(generalError('SEKISHO_NOT_READY', 'too many changes wait for the consent ledger'));
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ records, progress, resolve, reject });
-      this.#scheduled ??= setImmediate(() => this.#flush());
+      this.#waiting.push({ records, ...options, resolve, reject });
+      this.#scheduled ??= setImmediate(() => this.#write());
     });
   }
 
@@ -168,11 +215,12 @@ export class Ledger {
   copyFrom(other: Ledger): void {
     inTransaction(this.db, () => {
       for (const table of ['chain', 'import']) copyRows(other.db, this.db, table);
-      for (const entry of other.read()) {
+      for (const entry of other.#rows(Number.MAX_SAFE_INTEGER)) {
         const { seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash } = entry;
         this.#insert.run(seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash);
         [this.#seq, this.#hash] = [seq, hash];
       }
+      this.#recorded = this.#seq;
     });
   }
 
@@ -181,12 +229,9 @@ export class Ledger {
     return (this.db.prepare('SELECT rows FROM import WHERE id = ?').get(id) as { rows: number } | undefined)?.rows ?? 0;
   }
 
-  /** Every entry in its order, or those of one subscriber. */
+  /** Every entry that is recorded, in its order, or those of one subscriber. */
   *read(subscriber?: string): IterableIterator<LedgerEntry> {
-    if (this.#closed) throw stopping();
-    const where = subscriber === undefined ? '' : 'WHERE subscriber = ?';
-    const rows = this.db.prepare(`SELECT * FROM entry ${where} ORDER BY seq`);
-    for (const row of rows.iterate(...(subscriber === undefined ? [] : [subscriber]))) yield entryOf(row as Row);
+    yield* this.#rows(this.#recorded, subscriber);
   }
 
   /** Entries made from `fromMs` on and before `toMs`, by action and channel. */
@@ -199,15 +244,42 @@ export class Ledger {
       .all(fromMs, toMs) as LedgerTally[];
   }
 
-  /** Why the chain does not hold, as a sentence; undefined where it does. */
-  verify(): string | undefined {
+  /**
+   * Why the chain does not hold, as a sentence; undefined where it does. In small steps: a million entries take seconds, in which
+   * the main thread has other things to do. Rejects with SekishoError where the ledger is closed meanwhile.
+   */
+  async verify(): Promise<string | undefined> {
+    const steps = this.#verification();
+    for (let step = steps.next(); ; step = steps.next()) {
+      // In the turn in which the last entry was read: later ones are not missing.
+      if (step.done) return step.value;
+      await nextTurn();
+      if (this.#closed) throw stopping();
+    }
+  }
+
+  /** The same at once: where nothing may come in between. */
+  verifyNow(): string | undefined {
+    const steps = this.#verification();
+    for (let step = steps.next(); ; step = steps.next()) if (step.done) return step.value;
+  }
+
+  *#verification(): Generator<void, string | undefined> {
     let hash = FIRST_HASH;
     let seq = 0;
     try {
-      for (const entry of this.read()) {
-        if (entry.seq !== ++seq) return `entry ${seq} is missing`;
-        hash = hashOf(hash, entry);
-        if (hash !== entry.hash) return `entry ${seq} was altered`;
+      const rows = this.db.prepare('SELECT * FROM entry WHERE seq > ? ORDER BY seq LIMIT ?');
+      for (;;) {
+        const page = rows.all(seq, PAGE) as Row[];
+        for (const row of page) {
+          const entry = entryOf(row);
+          if (entry.seq !== seq + 1) return `entry ${seq + 1} is missing`;
+          seq++;
+          hash = hashOf(hash, entry);
+          if (hash !== entry.hash) return `entry ${seq} was altered`;
+        }
+        if (page.length < PAGE) break;
+        yield;
       }
     } catch (error) {
       return `what comes behind entry ${seq} cannot be read: ${errorText(error)}`;
@@ -215,78 +287,141 @@ export class Ledger {
     return seq === this.#seq && hash === this.#hash ? undefined : 'the last entries are missing';
   }
 
-  /** Close without recording what waits; returns it, for `take`. */
-  abandon(): Waiting[] {
-    this.#closed = true;
-    if (this.#scheduled) clearImmediate(this.#scheduled);
-    closeDatabase(this.db);
-    return this.#waiting.splice(0);
+  /** The end of the chain is on the disk with its anchor, whatever was known of it before. Throws where that cannot be. */
+  anchorEnd(): void {
+    this.#flush?.flushNow();
+    this.guard?.grown(this.#seq, this.#hash);
+    this.#recorded = this.#seq;
+    // Those under way are told what they were told before.
+    this.#flushed = Promise.resolve();
   }
 
-  /** Record what waited for another file. */
-  take(waiting: Waiting[]): void {
+  /** Entries behind the last one that is recorded. */
+  unrecorded(): LedgerEntry[] {
+    return [...this.#rows(this.#seq, undefined, this.guard?.count ?? this.#recorded)];
+  }
+
+  /** Close without recording what is under way or waits; returns it, for `take`. */
+  abandon(): Abandoned {
+    this.#closed = true;
+    if (this.#scheduled) clearImmediate(this.#scheduled);
+    const abandoned = { underWay: this.#underWay.splice(0), waiting: this.#waiting.splice(0) };
+    this.#close();
+    return abandoned;
+  }
+
+  /** Record what another file was to hold. `copied`: what was written there was taken over from it. */
+  take({ underWay, waiting }: Abandoned, copied: boolean): void {
+    for (const batch of underWay) {
+      if (!copied) {
+        this.#waiting.push(...batch.waiting);
+        continue;
+      }
+      this.#underWay.push(batch);
+      batch.settled = this.#settle(batch, this.#toDisk(batch.waiting));
+    }
     this.#waiting.push(...waiting);
-    if (this.#waiting.length > 0) this.#scheduled ??= setImmediate(() => this.#flush());
+    if (this.#waiting.length > 0) this.#scheduled ??= setImmediate(() => this.#write());
   }
 
   /** Whatever waits is recorded first. */
-  close(): void {
+  async close(): Promise<void> {
     this.#closed = true;
     while (this.#waiting.length > 0) {
       // What is scheduled must not find the file closed.
       if (this.#scheduled) clearImmediate(this.#scheduled);
-      this.#flush();
+      this.#write();
     }
+    while (this.#underWay.length > 0) await this.#underWay.at(-1)!.settled;
+    this.#close();
+  }
+
+  #close(): void {
+    this.#flush?.close();
     closeDatabase(this.db);
   }
 
-  #flush(): void {
+  #write(): void {
     this.#scheduled = undefined;
-    const batch: Waiting[] = [];
+    const waiting: Waiting[] = [];
     for (let size = 0; this.#waiting.length > 0 && size < MAX_BATCH; ) {
       const next = this.#waiting.shift()!;
-      batch.push(next);
+      waiting.push(next);
       size += next.records.length;
     }
-    if (this.#waiting.length > 0) this.#scheduled = setImmediate(() => this.#flush());
+    if (this.#waiting.length > 0) this.#scheduled = setImmediate(() => this.#write());
     const before = [this.#seq, this.#hash] as const;
     try {
       // What is written into a file that is no longer at its place is lost.
       const fault = this.guard?.look();
       if (fault !== undefined) throw new Error(fault);
       const written = inTransaction(this.db, () =>
-        batch.map(({ records, progress }) => {
+        waiting.map(({ records, progress }) => {
           if (progress) this.#remember.run(progress.id, progress.rows);
-          return records.map((record) => this.#write(record));
+          return records.map((record) => this.#insertNext(record));
         }),
       );
-      const unanchored = this.#anchor();
-      batch.forEach(({ resolve, reject }, i) => {
-        if (unanchored) reject(unanchored);
-        else resolve(written[i]!);
-      });
+      const batch: Batch = { waiting, written, seq: this.#seq, hash: this.#hash, settled: Promise.resolve() };
+      this.#underWay.push(batch);
+      const flushed = this.#toDisk(waiting);
+      batch.settled = this.#settle(batch, flushed);
     } catch (error) {
       [this.#seq, this.#hash] = before;
-      const failure = subscribersError('SEKISHO_LEDGER_FAILED', `not recorded: ${errorText(error)}`, { cause: error });
-      for (const { reject } of batch) reject(failure);
+      const failure = notRecorded(`not recorded: ${errorText(error)}`, error);
+      for (const { reject } of waiting) reject(failure);
     }
   }
 
-  /** Note the new end elsewhere. What it returns, everybody is told whose change was recorded: it must not be relied upon yet. */
-  #anchor(): SekishoError | undefined {
+  /** Flushed, with what belongs beside it and all that came before: the anchor must not lead past what is not. */
+  #toDisk(waiting: readonly Waiting[]): Promise<unknown> {
+    const flush = this.#flush?.flush().catch((error: unknown) => {
+      // Whatever the disk says later, it may have lost some of it.
+      if (this.#underWay.length > 0)
+        this.guard?.declare(`entries could not be brought to the disk: ${errorText(error)}`);
+      throw error;
+    });
+    const beside = waiting.map((each) => each.beside?.flushed);
+    const flushed = Promise.all([this.#flushed, flush, ...beside]);
+    this.#flushed = flushed;
+    // Whoever waits for the batch hears of it.
+    flushed.catch(() => {});
+    return flushed;
+  }
+
+  /** Batch by batch: a withdrawal must not act before the consent that it takes back. */
+  async #settle(batch: Batch, flushed: Promise<unknown>): Promise<void> {
+    const former = this.#underWay.at(-2)?.settled;
+    const { waiting, written, seq, hash } = batch;
+    let failure: SekishoError | undefined;
     try {
-      this.guard?.grown(this.#seq, this.#hash);
-      return undefined;
+      await flushed;
+      if (!this.#underWay.includes(batch)) return;
+      await Promise.all([this.guard?.grownSoon(seq, hash), ...waiting.map(({ beside }) => beside?.recorded)]);
     } catch (error) {
-      this.onUnanchored?.(errorText(error));
-      return subscribersError(
-        'SEKISHO_LEDGER_FAILED',
-        `recorded, but its anchor cannot be written: ${errorText(error)}`,
-        {
-          cause: error,
-        },
-      );
+      failure = notRecorded(`recorded, but its anchor cannot be written: ${errorText(error)}`, error);
     }
+    await former;
+    // Taken over by another file, which tells those who wait.
+    if (!this.#underWay.includes(batch)) return;
+    this.#underWay.shift();
+    if (failure) {
+      this.onUnanchored?.(errorText(failure.cause));
+      for (const { reject } of waiting) reject(failure);
+      return;
+    }
+    this.#recorded = Math.max(this.#recorded, seq);
+    this.onRecorded?.(written.flat());
+    waiting.forEach(({ resolve }, i) => {
+      resolve(written[i]!);
+    });
+  }
+
+  *#rows(upTo: number, subscriber?: string, after = 0): IterableIterator<LedgerEntry> {
+    if (this.#closed) throw stopping();
+    const where = subscriber === undefined ? '' : 'AND subscriber = ?';
+    const rows = this.db.prepare(`SELECT * FROM entry WHERE seq > ? AND seq <= ? ${where} ORDER BY seq`);
+    const values = subscriber === undefined ? [after, upTo] : [after, upTo, subscriber];
+    for (const row of rows.iterate(...values)) yield entryOf(row as Row);
   }
 
   #hashAt(seq: number): string | undefined {
@@ -294,7 +429,7 @@ export class Ledger {
     return (this.db.prepare('SELECT hash FROM entry WHERE seq = ?').get(seq) as { hash: string } | undefined)?.hash;
   }
 
-  #write(record: LedgerRecord): LedgerEntry {
+  #insertNext(record: LedgerRecord): LedgerEntry {
     const bare = { ...record, seq: this.#seq + 1, atMs: this.#wallMs() };
     const entry = { ...bare, hash: hashOf(this.#hash, bare) };
     const { seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash } = entry;
@@ -303,6 +438,10 @@ export class Ledger {
     this.#hash = hash;
     return entry;
   }
+}
+
+function notRecorded(message: string, cause: unknown): SekishoError {
+  return subscribersError('SEKISHO_LEDGER_FAILED', message, { cause });
 }
 
 /** A request that is still under way at the end: libsql takes the whole process along where a closed file is used. */

@@ -13,8 +13,6 @@ export const MOST_OWED = 100_000;
 
 export interface OwedParts {
   readonly append: (records: readonly LedgerRecord[]) => Promise<LedgerEntry[]>;
-  /** They are on the disk. */
-  readonly written: (entries: readonly LedgerEntry[]) => void;
   readonly note: (count: number) => void;
   readonly log: Pick<Logger, 'error' | 'info'>;
 }
@@ -68,7 +66,7 @@ export class OwedWithdrawals {
   async #try(): Promise<boolean> {
     const records = this.#records.slice();
     try {
-      this.#parts.written(await this.#parts.append(records));
+      await this.#parts.append(records);
     } catch (error) {
       this.#reason = errorText(error);
       return false;

@@ -262,7 +262,7 @@ export function consentRoutes(
     async (): Promise<LedgerView> => {
       const { state } = needed(desk);
       // What is found now is damage from now on.
-      const problem = state.consent.verify();
+      const problem = await state.consent.verify();
       return { entries: state.ledger.entries, holds: problem === undefined, problem: problem ?? null };
     },
   );

@@ -16,6 +16,7 @@ const DOUBTS = {
     'sessions of several subscribers claim one address: nobody holds it until all but one have ended or been silent for subscribers.lease',
   names:
     'a RADIUS client calls itself by more names than are remembered: the one that was silent longest was forgotten; its leases stay',
+  full: 'sessions were refused: their RADIUS client has taken its share of the room for sessions, or there is none left; addresses of those refused are known to nobody',
 } as const;
 type Doubt = keyof typeof DOUBTS;
 
@@ -26,6 +27,7 @@ export class LeaseDoubts {
   readonly #refused: number;
   readonly #contested: number;
   readonly #names: number;
+  readonly #full: number;
   readonly #since = new Map<Doubt, { count: number; saidMs: number }>();
 
   constructor(metrics: Metrics, log: Logger, clock: Clock) {
@@ -46,6 +48,10 @@ export class LeaseDoubts {
       'sekisho_radius_names_forgotten_total',
       'Names of RADIUS clients that gave way to newer ones of the same client.',
     );
+    this.#full = metrics.counter(
+      'sekisho_subscribers_sessions_refused_total',
+      'Reports of sessions that were refused because there is no room: their client has taken its share, or all is taken.',
+    );
   }
 
   refused(reason: LeaseRefusal): void {
@@ -62,6 +68,12 @@ export class LeaseDoubts {
   nameForgotten(client: string): void {
     this.#metrics.values[this.#names]! += 1;
     this.#say('names', { client });
+  }
+
+  /** `client`: as above, or who reported over the API. */
+  full(client: string): void {
+    this.#metrics.values[this.#full]! += 1;
+    this.#say('full', { client });
   }
 
   #say(doubt: Doubt, facts: object): void {

@@ -14,7 +14,7 @@ const C = sessionName('c', OTHER_NAS);
 const V4 = '192.0.2.7';
 const V6 = '2001:db8:77::/56';
 
-function setUp() {
+function setUp(room?: number) {
   const table = new AddressTable();
   const reader = new AddressReader(table.memory);
   let now = 10_000;
@@ -22,6 +22,7 @@ function setUp() {
     table,
     () => LIFETIME,
     () => now,
+    room,
   );
   type More = Partial<Omit<LeaseEvent, 'prefixes'>> & { prefixes?: readonly string[] };
   const report = (kind: LeaseEvent['kind'], holder: number, session: Int32Array, more: More = {}): LeaseResult =>
@@ -39,6 +40,61 @@ function setUp() {
   };
   return { leases, report, who, pass: (seconds: number) => (now += seconds), now: () => now };
 }
+
+describe('room for sessions', () => {
+  const START = 'start';
+  it('is shared: a client that takes its share is refused, others are not, and what has gone makes room', () => {
+    const { report, who, pass } = setUp(8);
+    const results = Array.from({ length: 8 }, (_, i) =>
+      report(START, 5, sessionName(`s${i}`, NAS), { prefixes: [`192.0.2.${i + 10}`] }),
+    );
+    expect(results).toEqual([...Array(6).fill('taken'), 'client-full', 'client-full']);
+    expect([who('192.0.2.15'), who('192.0.2.16')]).toEqual([5, UNKNOWN]);
+    // By whatever other name it calls itself.
+    const renamed = reporterOf({ source: addressWords('192.0.2.1'), identifier: 'bng77' });
+    expect(report(START, 6, sessionName('x', renamed), { prefixes: ['192.0.2.30'] })).toBe('client-full');
+    expect(report(START, 7, C, { prefixes: ['192.0.2.31'] })).toBe('taken');
+    expect(report(START, 7, sessionName('d', OTHER_NAS), { prefixes: ['192.0.2.32'] })).toBe('taken');
+    expect(report(START, 7, sessionName('e', OTHER_NAS), { prefixes: ['192.0.2.33'] })).toBe('full');
+    // What ended is remembered for a while, and what is silent goes by itself.
+    pass(LIFETIME + 1);
+    for (let i = 0; i < 8; i++) report('stop', 0, sessionName('none', OTHER_NAS), { prefixes: [] });
+    expect(report(START, 8, sessionName('y', renamed), { prefixes: ['192.0.2.34'] })).toBe('taken');
+  });
+
+  it('holds for the addresses of sessions too', () => {
+    const { report } = setUp(8);
+    const many = Array.from({ length: 20 }, (_, i) => `192.0.2.${i + 10}`);
+    expect(report(START, 5, A, { prefixes: many })).toBe('client-full');
+    expect(report(START, 6, C, { prefixes: ['192.0.2.60'] })).toBe('taken');
+  });
+});
+
+describe('why nobody holds an address', () => {
+  const source = { clientWords: addressWords(V4), port: 1 };
+  it('is told: two claim it, or a prefix around it; it was not confirmed; or it has ended', () => {
+    const { leases, report, who } = setUp();
+    report('start', 5, A);
+    report('start', 6, C);
+    expect([who(), leases.whyNobody(source, 128)]).toEqual([NOBODY, 'contested']);
+    report('stop', 6, C);
+    expect([who(), leases.whyNobody(source, 128)]).toEqual([NOBODY, 'unconfirmed']);
+    report('interim', 5, A);
+    expect(who()).toBe(5);
+    report('stop', 5, A);
+    expect([who(), leases.whyNobody(source, 128)]).toEqual([NOBODY, 'ended']);
+  });
+
+  it('is that it is contested where one session names two subscribers, or prefixes overlap', () => {
+    const { leases, report } = setUp();
+    report('start', 5, A);
+    report('interim', 6, A);
+    expect(leases.whyNobody(source, 128)).toBe('contested');
+    report('start', 5, B, { prefixes: [V6] });
+    report('start', 6, C, { prefixes: ['2001:db8:77::1'] });
+    expect(leases.whyNobody({ clientWords: addressWords('2001:db8:77::1'), port: 1 }, 128)).toBe('contested');
+  });
+});
 
 describe('a lease', () => {
   it('begins with a start, is prolonged by interims, ends with a stop', () => {

@@ -18,10 +18,11 @@ import type { Source } from '../in-force.ts';
 import type { AddressTable, PortPrefix } from '../table/address-table.ts';
 import { NOBODY, UNKNOWN } from '../table/prefix-table.ts';
 import { type ClaimKeeper, type ClaimRecord, prefixOfShape, shapeOf } from './claim-record.ts';
+import { ClientShares } from './client-shares.ts';
 import { IntRecords, NONE } from './int-records.ts';
 import { NestedPrefixes } from './nested-prefixes.ts';
 import { isNamed, isSameReporter, mayBeOne, type Reporter, type SessionName } from './session-name.ts';
-import { DOUBTED, SESSION, Sessions, UNNAMED, USED } from './sessions.ts';
+import { DOUBTED, MAX_SESSIONS, SESSION, Sessions, UNNAMED, USED } from './sessions.ts';
 
 /** What somebody reported. */
 export interface LeaseEvent {
@@ -43,9 +44,9 @@ export interface LeaseEvent {
  * - `late`: it changes nothing for the better, because something newer is known.
  * - `not-the-holder`: the end of a session that holds nothing, while another one holds the address.
  * - `conflict`: two subscribers are named; nobody holds it.
- * - `full`: no room; the address stays unknown.
+ * - `full`: no room; the address stays unknown. `client-full`: the reporter has taken its share of it.
  */
-export const LEASE_RESULTS = ['taken', 'ended', 'late', 'not-the-holder', 'conflict', 'full'] as const;
+export const LEASE_RESULTS = ['taken', 'ended', 'late', 'not-the-holder', 'conflict', 'full', 'client-full'] as const;
 export type LeaseResult = (typeof LEASE_RESULTS)[number];
 
 const ADDRESS_BITS = 128;
@@ -69,8 +70,12 @@ const NO_END = -0x8000_0000;
 const KEPT_IN_A_LIFETIME = 8;
 /** Sessions looked at with each message, for those of which nothing is heard any more. */
 const SWEPT = 2;
+/** A session has an IPv4 address and an IPv6 prefix, as a rule. */
+const CLAIMS_A_SESSION = 2;
 /** Stands for the addresses of a session that ended before anything was known of it. */
 const NOWHERE: PortPrefix = { words: new Int32Array(4), bits: 0, port: 0, portBits: 0 };
+
+export type WhyNobody = 'contested' | 'unconfirmed' | 'ended';
 
 /** What came of a claim: `held`, by its session's subscriber; `contested`; or `waiting` for another message. */
 type Standing = 'held' | 'contested' | 'waiting';
@@ -81,15 +86,19 @@ export class Leases {
   keeper: ClaimKeeper | undefined;
   readonly #lifetimeSeconds: () => number;
   readonly #nowSeconds: () => number;
-  readonly #sessions = new Sessions();
+  readonly #sessions: Sessions;
   readonly #claims = new IntRecords(CLAIM_WORDS);
+  readonly #claimShares: ClientShares;
   readonly #nested = new NestedPrefixes();
   /** IPv4 prefixes or blocks of ports were reported too, not single addresses alone. */
   #nestedIpv4 = false;
   #swept = 0;
 
-  constructor(table: AddressTable, lifetimeSeconds: () => number, nowSeconds: () => number) {
+  /** `room`: for sessions, and for claims twice as many. */
+  constructor(table: AddressTable, lifetimeSeconds: () => number, nowSeconds: () => number, room = MAX_SESSIONS) {
     this.table = table;
+    this.#sessions = new Sessions(room);
+    this.#claimShares = new ClientShares(room * CLAIMS_A_SESSION);
     this.#lifetimeSeconds = lifetimeSeconds;
     this.#nowSeconds = nowSeconds;
   }
@@ -109,16 +118,34 @@ export class Leases {
    * of the port. Yes also where there is no such lease any more: by what has just gone nobody is recognised.
    */
   isOfApi({ clientWords, port }: Pick<Source, 'clientWords' | 'port'>, bits: number): boolean {
-    const prefix = {
-      words: clientWords,
-      bits: Math.min(bits, ADDRESS_BITS),
-      port,
-      portBits: Math.max(0, bits - ADDRESS_BITS),
-    };
+    const prefix = prefixOfSource(clientWords, port, bits);
     return !this.#claimsOn(prefix).some((claim) => {
       const isSure = (this.#claims.get(claim, FLAGS) & UNSURE) === 0;
       return isSure && !isNamed(this.#sessions.reporterOf(this.#claims.get(claim, OF_SESSION)));
     });
+  }
+
+  /**
+   * Why nobody holds an address of which reports speak. `bits`: as for `isOfApi`. `contested`: sessions of several subscribers
+   * claim it, or a prefix around it; `unconfirmed`: its session has to say so again; `ended`: no session claims it any more.
+   */
+  whyNobody({ clientWords, port }: Pick<Source, 'clientWords' | 'port'>, bits: number): WhyNobody {
+    const prefix = prefixOfSource(clientWords, port, bits);
+    const oldest = this.#nowSeconds() - this.#lifetimeSeconds();
+    const holders = new Set<number>();
+    let claims = 0;
+    for (const each of [prefix, ...this.#around(prefix)]) {
+      if (this.table.holderOf(each) === UNKNOWN) continue;
+      for (let claim = this.table.session; claim !== 0; claim = this.#claims.get(claim - 1, NEXT_ON_PREFIX)) {
+        if (this.#claims.get(claim - 1, HEARD) <= oldest) continue;
+        claims++;
+        const session = this.#claims.get(claim - 1, OF_SESSION);
+        if ((this.#sessions.get(session, SESSION.FLAGS) & DOUBTED) !== 0) return 'contested';
+        holders.add(this.#holderOf(session));
+      }
+    }
+    if (holders.size > 1) return 'contested';
+    return claims > 0 ? 'unconfirmed' : 'ended';
   }
 
   /**
@@ -192,7 +219,7 @@ export class Leases {
     if (session === NONE) {
       if (prefixes.length === 0) return 'late';
       session = sessions.add(name);
-      if (session === NONE) return 'full';
+      if (session === NONE) return sessions.refusal(name) ?? 'full';
       sessions.set(session, SESSION.HOLDER, NOBODY);
       sessions.set(session, SESSION.AT, atSeconds);
     } else if (sessions.isEnded(session)) {
@@ -225,7 +252,7 @@ export class Leases {
         claim === NONE
           ? this.#claim(session, prefix, atSeconds)
           : this.#prolong(claim, session, prefix, atSeconds, sameHolder);
-      if (standing === 'full') return 'full';
+      if (standing === 'full' || standing === 'client-full') return standing;
       if (standing === 'contested') worst = 'conflict';
       else if (standing === 'waiting' && worst === 'taken') worst = 'late';
     }
@@ -266,8 +293,10 @@ export class Leases {
   }
 
   /** A new claim of the session. */
-  #claim(session: number, prefix: PortPrefix, atSeconds: number): Standing | 'full' {
+  #claim(session: number, prefix: PortPrefix, atSeconds: number): Standing | 'full' | 'client-full' {
     const claims = this.#claims;
+    const refusal = this.#claimShares.refusal(this.#sessions.clientOf(session));
+    if (refusal !== undefined) return refusal;
     const before = this.table.holderOf(prefix);
     const lastEnd = before === NOBODY ? this.table.expiresSeconds : NO_END;
     if (before === UNKNOWN && !this.table.set(prefix, NOBODY, NO_END, 0)) return 'full';
@@ -463,6 +492,7 @@ export class Leases {
   #link(claim: number, session: number, prefix: PortPrefix): void {
     const claims = this.#claims;
     const sessions = this.#sessions;
+    this.#claimShares.take(sessions.clientOf(session));
     claims.set(claim, OF_SESSION, session);
     claims.set(claim, NEXT_OF_SESSION, sessions.get(session, SESSION.FIRST_CLAIM));
     sessions.set(session, SESSION.FIRST_CLAIM, claim + 1);
@@ -491,6 +521,7 @@ export class Leases {
       claims.set(other - 1, NEXT_ON_PREFIX, next);
     }
     claims.set(claim, FLAGS, 0);
+    this.#claimShares.letGo(sessions.clientOf(session));
     claims.letGo(claim);
   }
 
@@ -652,4 +683,9 @@ export class Leases {
 
 function isSingleIpv4({ words, bits, portBits }: PortPrefix): boolean {
   return bits === 128 && portBits === 0 && isMapped(words);
+}
+
+/** `bits`: above 128 with those of the port. */
+function prefixOfSource(words: Int32Array, port: number, bits: number): PortPrefix {
+  return { words, bits: Math.min(bits, ADDRESS_BITS), port, portBits: Math.max(0, bits - ADDRESS_BITS) };
 }

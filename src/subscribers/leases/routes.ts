@@ -111,6 +111,7 @@ export function leaseRoutes(app: FastifyInstance, { desk, audit }: Pick<Subscrib
         inOrder: true,
       });
       if (result === 'conflict') doubts.contested();
+      if (result === 'full' || result === 'client-full') doubts.full(identity?.name ?? '');
       await state.recorded();
       return { result };
     },

@@ -5,6 +5,7 @@
  * A hash table that grows by one bucket at a time (Litwin's linear hashing), so that millions of sessions make no pause.
  * Sessions with the same number at different reporters stand in one chain.
  */
+import { ClientShares } from './client-shares.ts';
 import { IntRecords, NONE } from './int-records.ts';
 import { ID_WORDS, isSameReporter, NAME_WORDS, type Reporter, type SessionName } from './session-name.ts';
 
@@ -29,7 +30,8 @@ export const DOUBTED = 4;
 /** Its latest message names none. */
 export const UNNAMED = 8;
 
-const MAX_SESSIONS = 1 << 24;
+/** Those that have ended and are remembered among them. */
+export const MAX_SESSIONS = 1 << 24;
 /** Ended sessions that are remembered; of more, those that ended first are forgotten. */
 const MAX_ENDED = 1 << 20;
 const LEAST_ENDED = 1 << 10;
@@ -43,7 +45,10 @@ export class Sessions {
   #endedFrom = 0;
   #endedTo = 0;
 
-  constructor() {
+  readonly #shares: ClientShares;
+
+  constructor(room = MAX_SESSIONS) {
+    this.#shares = new ClientShares(room);
     this.#buckets.take();
   }
 
@@ -103,13 +108,24 @@ export class Sessions {
     return this.#reporter;
   }
 
+  /** Where its reporter's messages come from (client-shares.ts). */
+  clientOf(session: number): number {
+    return this.get(session, ID_WORDS);
+  }
+
   nameOf(session: number): SessionName {
     return Int32Array.from({ length: NAME_WORDS }, (_, i) => this.get(session, i));
   }
 
-  /** A new session; NONE where there are as many as there may be. */
+  /** Why there is no room for a new session of that name; undefined where there is. */
+  refusal(name: SessionName): 'full' | 'client-full' | undefined {
+    return this.#shares.refusal(name[ID_WORDS]!);
+  }
+
+  /** A new session; NONE where there is no room (`refusal`). */
   add(name: SessionName): number {
-    if (this.records.live >= MAX_SESSIONS) return NONE;
+    if (this.refusal(name) !== undefined) return NONE;
+    this.#shares.take(name[ID_WORDS]!);
     const session = this.records.take();
     for (let i = 0; i < NAME_WORDS; i++) this.set(session, i, name[i]!);
     this.set(session, SESSION.FLAGS, USED);
@@ -128,6 +144,7 @@ export class Sessions {
       this.set(before, SESSION.NEXT, next);
     }
     this.set(session, SESSION.FLAGS, 0);
+    this.#shares.letGo(this.get(session, ID_WORDS));
     this.records.letGo(session);
   }
 

@@ -81,6 +81,7 @@ function setUp() {
     refused: (reason) => refused.push(reason),
     contested: () => contested++,
     nameForgotten: () => forgotten++,
+    full: () => {},
   });
   const who = (address: string) => {
     const words = addressWords(address);

@@ -42,6 +42,8 @@ export interface AccountingEars {
   refused(reason: LeaseRefusal): void;
   contested(): void;
   nameForgotten(client: Int32Array): void;
+  /** There is no room for another session, of this client or at all. */
+  full(client: Int32Array): void;
 }
 
 export class Accounting {
@@ -84,7 +86,10 @@ export class Accounting {
     // RFC 2866 §2: an answer says that it was recorded. Of a duplicate, the first may still be on its way to the disk.
     this.mustWait = result === 'duplicate' || this.#state.leases.keeper?.noted !== noted;
     this.#ears.count(result);
-    if (result === 'full') return undefined;
+    if (result === 'full' || result === 'client-full') {
+      this.#ears.full(from);
+      return undefined;
+    }
     this.#remember(packet);
     return accountingResponse(request, packet, this.#secret);
   }
@@ -119,7 +124,7 @@ export class Accounting {
       stampSeconds,
     });
     if (result === 'conflict') this.#ears.contested();
-    if (kind === 'stop' || result === 'full') return result;
+    if (kind === 'stop' || result === 'full' || result === 'client-full') return result;
     if (!named) return 'no-address';
     if (prefixes.length === 0) return 'refused';
     return isNamed ? result : 'no-subscriber';

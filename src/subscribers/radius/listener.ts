@@ -45,6 +45,7 @@ export async function listenForAccounting(
     refused: (reason) => doubts.refused(reason),
     contested: () => doubts.contested(),
     nameForgotten: (client) => doubts.nameForgotten(addressText(client)),
+    full: (client) => doubts.full(addressText(client)),
   });
   const { address, port } = config.listen;
   const socket = createSocket({ type: address.includes(':') ? 'udp6' : 'udp4', recvBufferSize: RECEIVE_BUFFER_BYTES });
