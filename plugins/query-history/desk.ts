@@ -266,15 +266,12 @@ export class HistoryDesk {
         await archive.call('putMinute', next.slice, next.incident);
         this.#unsaved.shift();
       }
-      if (this.#saveFailed) log.info({}, 'the history is written again');
+      if (this.#saveFailed) log.info({}, 'history writes have recovered');
       this.#saveFailed = false;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (!this.#saveFailed)
-        log.error(
-          { reason, waiting: this.#unsaved.length },
-          'THE HISTORY CANNOT BE WRITTEN; queries are served as ever',
-        );
+        log.error({ reason, waiting: this.#unsaved.length }, 'THE HISTORY CANNOT BE WRITTEN; queries are still served');
       this.#saveFailed = true;
     }
   }
@@ -305,7 +302,7 @@ export class HistoryDesk {
           });
         }
       },
-      (error: unknown) => log.error({ reason: String(error) }, 'the baseline cannot be read'),
+      (error: unknown) => log.error({ reason: String(error) }, 'failed to read the baseline'),
     );
   }
 
@@ -341,7 +338,7 @@ export class HistoryDesk {
         log.info(detail, 'history deleted: its retention is over');
         this.#recordQuietly({ who: 'server', role: 'server', action: 'history.delete', purpose: 'retention', detail });
       },
-      (error: unknown) => log.error({ reason: String(error) }, 'history could not be deleted; tried again in an hour'),
+      (error: unknown) => log.error({ reason: String(error) }, 'failed to delete history, retrying in an hour'),
     );
   }
 

@@ -124,7 +124,7 @@ function refusedRanges({ source, subscribers }: Config, ranges: LoadedRanges, ar
 /** Rows that would be left out. A warning and no problem: the server starts, and whoever they speak of is not inspected. */
 function rejectedRowsText(file: string, { rejected, findings }: LoadedRanges): string {
   const lines = findings.map(({ line, problem }) => `warning: ${file}:${line}: ${problem}\n`);
-  if (rejected > findings.length) lines.push(`warning: ${file}: ${rejected} rows are left out in all\n`);
+  if (rejected > findings.length) lines.push(`warning: ${file}: ${rejected} rows were skipped in all\n`);
   return lines.join('');
 }
 

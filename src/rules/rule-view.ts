@@ -42,7 +42,10 @@ export const measureSchema = z.strictObject({
   normalPerSecond: z.number(),
   removes: z.number().describe('Share of the rise that it removes, as the diagnosis saw it.'),
   hits: z.number().describe('Share of the last day’s normal traffic that it would have hit.'),
-  backBelowPerSecond: z.number().nullable().describe('It lifts itself when every minute stays below for a while.'),
+  backBelowPerSecond: z
+    .number()
+    .nullable()
+    .describe('It is lifted automatically when every minute stays below for a while.'),
   quietMinutes: z.number().nullable(),
   quietMinutesNeeded: z.number(),
   note: z.string().nullable().describe('Why somebody should look at it.'),
