@@ -318,7 +318,7 @@ describe('check', () => {
       'warning: /ranges.csv:3: claimed for somebody else by another row',
       'warning: /ranges.csv:4: no address or network',
       'warning: /ranges.csv:5: contract group is not in subscribers.groups',
-      'warning: /ranges.csv: 4 rows are left out in all',
+      'warning: /ranges.csv: 4 rows were skipped in all',
       '',
     ]);
     const json = await sekisho('check --config ranges.yaml --json');
