@@ -79,7 +79,7 @@ export default definePlugin({
   name: 'random-subdomain',
   stage: 'policy',
   sameInAllViews: 'is about what is sent to the authorities of a zone, whoever asked for it',
-  carriesMeasures: true,
+  carriesMeasures: 'misses',
   summary: 'limits misses of zones whose authority is in trouble, save for names known to exist',
   options,
   check({ exempt }) {

@@ -48,6 +48,7 @@ export const measureSchema = z.strictObject({
     .describe('It is lifted automatically when every minute stays below for a while.'),
   quietMinutes: z.number().nullable(),
   quietMinutesNeeded: z.number(),
+  note: z.string().nullable().describe('Why somebody should look at it.'),
 });
 export type MeasureView = z.infer<typeof measureSchema>;
 
@@ -127,6 +128,7 @@ export function measureView(rule: Rule, entry: Entry | undefined, parts: ViewPar
     backBelowPerSecond: recovery?.threshold ?? null,
     quietMinutes: recovery?.quiet ?? null,
     quietMinutesNeeded: QUIET_MINUTES,
+    note: entry?.proposal ?? null,
   };
 }
 

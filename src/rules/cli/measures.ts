@@ -66,6 +66,7 @@ export function measuresText({ measures, warnings }: MeasuresView, terminal: Ter
       terminal,
     ),
   );
+  for (const { id, note } of measures) if (note !== null) blocks.push(`! ${id}: ${printable(note)}\n`);
   for (const { id, quietMinutes, quietMinutesNeeded } of measures)
     if (quietMinutes !== null && quietMinutes > 0)
       blocks.push(`→ ${id} has been back to normal for ${quietMinutes} of ${quietMinutesNeeded} minutes\n`);
