@@ -14,7 +14,7 @@ interface Waiting {
 
 const waiting = new WeakMap<Auditor, Waiting[]>();
 
-/** Resolves when the entry is on the disk. Rejects with SekishoError SEKISHO_AUDIT_FAILED: then it must not be relied upon. */
+/** Resolves when the entry is on the disk. Rejects with SekishoError SEKISHO_AUDIT_FAILED: then it must not be relied on. */
 export async function recordTogether(audit: Auditor, entry: AuditEntry): Promise<void> {
   await (await beginTogether(audit, entry)).recorded;
 }

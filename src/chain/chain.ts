@@ -384,7 +384,7 @@ export class Chain implements Waiters {
     }
     this.#counters.shed();
     if (announced) this.#hooks.resolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false);
-    // Answers to others may have gone out meanwhile: take a place for this one anew.
+    // Answers to others may have gone out meanwhile: take a place for this one again.
     this.routes[query.transport]?.prepare(query);
     if (this.#serveStale(query)) return ANSWER;
     beginReply(query, RCODE.SERVFAIL);
@@ -507,7 +507,7 @@ export class Chain implements Waiters {
     if (found === WHOLE) return true;
     if (found === FAILED) {
       this.#counters.shed();
-      // Answers to others may have gone out meanwhile: take a place for this one anew.
+      // Answers to others may have gone out meanwhile: take a place for this one again.
       this.routes[query.transport]?.prepare(query);
       beginReply(query, RCODE.SERVFAIL);
       query.ede = EDE.NOT_READY;
@@ -596,7 +596,7 @@ export class Chain implements Waiters {
     else if (query.dropReason >= 0) this.routes[query.transport]?.abandon?.(query);
   }
 
-  /** A reply that waited for a CNAME's target is whole, or the target is not to be had. */
+  /** A reply that waited for a CNAME's target is whole, or the target is not available. */
   #sendCompleted(query: Query, token: number, verdict: number): void {
     let ready: boolean;
     try {

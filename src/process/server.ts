@@ -475,7 +475,7 @@ class Server {
     };
   }
 
-  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found anew. */
+  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found again. */
   async #flush(order: FlushOrder): Promise<number> {
     const { cache, iterateDesk } = this.#generation;
     const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;

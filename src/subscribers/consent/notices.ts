@@ -1,7 +1,7 @@
 /**
  * Notices to send (2017 direction §3(1)): that a subscriber's terminals looked up listed names. Kept are subscriber,
  * category, list, first and last time and count; no name, unless the operator states a ground for it (c2-block, `record-names`).
- * In a file of their own, which is written anew when some are deleted: the ledger, which only grows, is too large for that.
+ * In a file of their own, which is rewritten when some are deleted: the ledger, which only grows, is too large for that.
  */
 import {
   closeDatabase,

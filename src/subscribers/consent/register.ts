@@ -58,7 +58,7 @@ export class Register {
   }
 
   /**
-   * Put other terms and groups into force, with everything that the ledger says. `holds`: it is to be relied upon; else what it says
+   * Put other terms and groups into force, with everything that the ledger says. `holds`: it is to be relied on; else what it says
    * is known, and nobody is inspected.
    */
   putInForce(terms: Terms, groups: readonly ContractGroup[], entries: Iterable<LedgerEntry>, holds = true): void {

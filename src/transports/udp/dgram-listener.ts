@@ -1,5 +1,5 @@
 /**
- * UDP on node:dgram, where batches of system calls are not to be had. It answers everything that the batches answer, at
+ * UDP on node:dgram, where batched system calls are not available. It answers everything that the batches answer, at
  * a multiple of the cost.
  *
  * node:dgram cannot say which address a packet was sent to, nor from which address an answer shall leave. So a wildcard
