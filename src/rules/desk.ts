@@ -222,8 +222,8 @@ export class RulesDesk {
       await life.recordEnds();
       if (!life.timeKnown) return;
       const { clock, slots } = this;
-      const incidentRate: IncidentRate = (match) => {
-        const rates = [...this.#incidents].map((rateOf) => rateOf(match)).filter((rate) => rate !== undefined);
+      const incidentRate: IncidentRate = (match, seconds) => {
+        const rates = [...this.#incidents].map((rateOf) => rateOf(match, seconds)).filter((rate) => rate !== undefined);
         return rates.length === 0 ? undefined : Math.max(...rates);
       };
       const parts = { clock, slots, carriers: this.#carriers, log: this.#log, incidentRate };
