@@ -75,3 +75,11 @@ function rateOf({ match }: Rule, seconds: number, { incidentRate, log }: WatchPa
     return undefined;
   }
 }
+
+/** The highest that anybody tells. */
+export function anyOf(tellers: Iterable<IncidentRate>): IncidentRate {
+  return (match, seconds) => {
+    const rates = [...tellers].map((rateOf) => rateOf(match, seconds)).filter((rate) => rate !== undefined);
+    return rates.length === 0 ? undefined : Math.max(...rates);
+  };
+}
