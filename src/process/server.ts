@@ -7,6 +7,7 @@
  * A reload goes the same way beside what runs, and only when its workers serve are the old ones drained: a configuration
  * that does not come up never takes anything away.
  */
+
 import { randomBytes, randomInt } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';
@@ -16,10 +17,11 @@ import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
-import { flushCache } from '../cache/desk.ts';
+import { type FlushOrder, flushCache } from '../cache/desk.ts';
 import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { counted } from '../errors/counted.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Prepared } from '../feature/feature.ts';
@@ -92,7 +94,7 @@ async function load({ configPath }: RunOptions): Promise<Config> {
   const result = await loadConfig({ path: configPath, resolvePlugin });
   if (result.ok) return result.config;
   const details = result.problems.map(problemText);
-  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${details.length} problem(s)`, { details });
+  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${counted(details.length, 'problem')}`, { details });
 }
 
 class Server {
@@ -466,11 +468,18 @@ class Server {
       pluginRoutes: generation.pluginRoutes,
       cache: {
         stats: () => cacheReport(this.#generation, this.#report),
-        flush: (order) => flushCache(this.#generation.cache, this.#process.failures, order),
+        flush: (order) => this.#flush(order),
         log: this.#log,
         audit: this.#process.audit,
       },
     };
+  }
+
+  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found anew. */
+  async #flush(order: FlushOrder): Promise<number> {
+    const { cache, iterateDesk } = this.#generation;
+    const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;
+    return known + (await flushCache(cache, this.#process.failures, order));
   }
 
   /** What somebody wants to see who has just started the server: where it listens, whom it asks, what decides. */
@@ -487,7 +496,9 @@ class Server {
         packets: this.#process.io === 'mmsg' ? 'batched system calls' : 'node:dgram',
         receiveBufferBytes: listeners?.receiveBufferBytes,
         workers: config.server.workers,
-        upstreams: config.upstream.servers.map(endpointText),
+        ...(config.resolve
+          ? { resolve: `from the root down, ${config.resolve.hints.length} root servers known` }
+          : { upstreams: config.upstream.servers.map(endpointText) }),
         chain: workers.chain.map(({ name, stage }) => `${stage}:${name}`),
         admin: endpointText({
           address: config.admin.listen.address,
