@@ -45,7 +45,7 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
       deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
         audit.details(action, begin, end),
       ),
-      consent: subscribers.state?.ledger.tally(Date.parse(begin), endMs) ?? [],
+      consent: (await subscribers.state?.ledger.tally(Date.parse(begin), endMs)) ?? [],
       audit: await audit.verify(),
     });
   };

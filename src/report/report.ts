@@ -5,7 +5,7 @@
  * are not told (a cell of one person is that person).
  */
 import type { ActionSummary, AuditVerdict } from '../audit/log.ts';
-import type { LedgerTally } from '../subscribers/consent/ledger.ts';
+import type { LedgerTally } from '../subscribers/consent/ledger-store.ts';
 import type { Tally } from './tally-store.ts';
 
 /** Counts of people below this are shown as "fewer than". */

@@ -9,9 +9,10 @@ import type { Database } from '../store/database.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './consent/guarded-ledger.ts';
-import { IN_MEMORY, type Ledger } from './consent/ledger.ts';
-import { NOTICES_FILE, Notices, openNotices } from './consent/notices.ts';
+import type { NoticeStore } from './consent/notice-store.ts';
 import { Register } from './consent/register.ts';
+import { IN_MEMORY, type SqliteLedger } from './consent/sqlite-ledger.ts';
+import { NOTICES_FILE, openSqliteNotices, type SqliteNotices } from './consent/sqlite-notice-store.ts';
 import { LEASES_FILE, LeaseArchive } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
 import { type LeaseWriter, threadWriter } from './leases/lease-writer.ts';
@@ -34,13 +35,14 @@ export class SubscriberState {
   readonly register = new Register();
   /** The ledger, what guards it, and its damage. */
   readonly consent: GuardedLedger;
-  readonly notices: Notices;
+  readonly notices: NoticeStore;
   readonly leases: Leases;
   readonly clock: Clock;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
   #leaseSeconds = 7200;
   #termsInForce = '';
+  #puttingInForce: Promise<void> = Promise.resolve();
   #config: SubscribersConfig | undefined;
 
   /**
@@ -49,14 +51,18 @@ export class SubscriberState {
    */
   constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping, anchors: LedgerAnchors = {}) {
     this.clock = clock;
-    const sound = () => {
+    const sound = async () => {
       this.#termsInForce = '';
-      if (this.#config) this.putInForce(this.#config);
+      if (!this.#config) return;
+      await this.putInForce(this.#config).catch((error: unknown) =>
+        log.error({ reason: errorText(error) }, 'the consent ledger could not be read: nobody is inspected'),
+      );
     };
     const folder = join(dataFolder, 'subscribers');
     makeDataFolder(folder);
-    this.notices = noticesIn(folder, clock, log);
-    const opened = (ledger: Database) => this.notices.takeOver(ledger);
+    const notices = noticesIn(folder, clock, log);
+    this.notices = notices;
+    const opened = (ledger: Database) => notices.takeOver(ledger);
     this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, opened, sound });
     const table = new AddressTable({
       replaced: async (memory) => {
@@ -72,7 +78,7 @@ export class SubscriberState {
     if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
   }
 
-  get ledger(): Ledger {
+  get ledger(): SqliteLedger {
     return this.consent.ledger;
   }
 
@@ -91,22 +97,42 @@ export class SubscriberState {
     return Math.floor(this.clock.nowMs() / 1000);
   }
 
-  /** From now on these terms, groups and times hold. */
-  putInForce(config: SubscribersConfig): void {
-    const { terms, groups, leaseMs } = config;
+  /**
+   * These terms, groups and times hold when it resolves; until then, those before. Rejects with SekishoError where the ledger is
+   * closed meanwhile.
+   */
+  putInForce(config: SubscribersConfig): Promise<void> {
     this.#config = config;
-    this.#leaseSeconds = Math.round(leaseMs / 1000);
-    const holds = this.damage === undefined;
+    this.#leaseSeconds = Math.round(config.leaseMs / 1000);
+    const done = this.#puttingInForce.then(() => this.#putInForce(config));
+    this.#puttingInForce = done.catch(() => {});
+    return done;
+  }
+
+  async #putInForce({ terms, groups }: SubscribersConfig): Promise<void> {
+    const text = () => JSON.stringify([terms, groups, this.damage === undefined]);
     // A million entries take seconds to read: only where they mean something else than before.
-    const text = JSON.stringify([terms, groups, holds]);
-    if (text === this.#termsInForce) return;
-    this.register.putInForce(terms, groups, this.ledger.read(), holds);
-    this.#termsInForce = text;
+    if (text() === this.#termsInForce) return;
+    for (;;) {
+      const { ledger } = this;
+      const reading = this.register.reading(terms, groups);
+      try {
+        for await (const page of ledger.pages()) reading.hear(page);
+      } catch (error) {
+        reading.cancel();
+        // Another file has taken the place of one that was found damaged.
+        if (ledger !== this.ledger) continue;
+        throw error;
+      }
+      reading.putInForce(this.damage === undefined);
+      this.#termsInForce = text();
+      return;
+    }
   }
 
   async close(): Promise<void> {
     await this.consent.close();
-    this.notices.close();
+    await this.notices.close();
     await this.leases.keeper?.close();
   }
 
@@ -127,11 +153,11 @@ export class SubscriberState {
 }
 
 /** What cannot be kept is told to nobody, and stops nothing. */
-function noticesIn(folder: string, clock: Clock, log: Logger): Notices {
+function noticesIn(folder: string, clock: Clock, log: Logger): SqliteNotices {
   try {
-    return new Notices(openNotices(join(folder, NOTICES_FILE), clock.wallMs()));
+    return openSqliteNotices(join(folder, NOTICES_FILE), clock.wallMs()).store;
   } catch (error) {
     log.error({ reason: errorText(error) }, 'notices cannot be kept: they are in memory alone');
-    return new Notices(openNotices(IN_MEMORY, clock.wallMs()));
+    return openSqliteNotices(IN_MEMORY, clock.wallMs()).store;
   }
 }

@@ -11,6 +11,7 @@ import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import { ANCHORS_FOLDER, AuditLog } from '../../src/audit/log.ts';
 import { fileIdentity } from '../../src/store/anchor.ts';
+import { entriesOf } from '../../src/subscribers/consent/ledger-store.ts';
 import { LEDGER_FILE, SubscriberState } from '../../src/subscribers/state.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { Random } from '../scenarios/random.ts';
@@ -85,7 +86,7 @@ async function whatIsWrong(data: string, told: readonly Told[]): Promise<string[
   if (state.damage !== undefined) wrong.push(`ledger: ${state.damage}`);
   const verdict = await audit.verify();
   if (!verdict.ok) wrong.push(`audit log, verified: ${verdict.problem}`);
-  const entries = [...state.ledger.read()];
+  const entries = await entriesOf(state.ledger, {});
   const last = new Map(entries.map(({ subscriber, seq }) => [subscriber, seq]));
   const audited = ['consent.opt-in', 'consent.opt-out'].flatMap((action) =>
     audit.details(action, '2000', '2100').map(({ detail }) => `${(detail as Told).subscriber} ${action.slice(8)}`),

@@ -2,9 +2,15 @@
 import { dirname } from 'node:path';
 import { openSqliteTallyStore, TALLY_FILE } from '../../src/report/sqlite-tally-store.ts';
 import { openSqliteRuleStore, RULES_FILE } from '../../src/rules/sqlite-rule-store.ts';
+import { openSqliteLedger } from '../../src/subscribers/consent/sqlite-ledger.ts';
+import { NOTICES_FILE, openSqliteNotices } from '../../src/subscribers/consent/sqlite-notice-store.ts';
+import { ledgerStoreSuite } from '../support/stores/ledger-suite.ts';
+import { noticeStoreSuite } from '../support/stores/notice-suite.ts';
 import { ruleStoreSuite } from '../support/stores/rule-suite.ts';
 import { sqliteEngine } from '../support/stores/sqlite.ts';
 import { tallyStoreSuite } from '../support/stores/tally-suite.ts';
 
 tallyStoreSuite(sqliteEngine(TALLY_FILE, (file) => openSqliteTallyStore(file, 0)));
 ruleStoreSuite(sqliteEngine(RULES_FILE, (file) => openSqliteRuleStore(file, dirname(file), 0)));
+noticeStoreSuite(sqliteEngine(NOTICES_FILE, async (file) => openSqliteNotices(file, 0)));
+ledgerStoreSuite(sqliteEngine('consent.db', async (file) => openSqliteLedger(file, () => 1234)));

@@ -25,7 +25,7 @@ function start(data: string, clock: ManualClock, believedMs = 15 * MINUTE, wrap 
   const writer = (file: string, run: number) => wrap(inlineWriter(new LeaseArchive(file, clock.wallMs(), run)));
   const state = new SubscriberState(data, clock, pino({ level: 'silent' }), { leaseMs: LIFETIME, believedMs, writer });
   const terms = { version: 't', covers: ['c2' as const] };
-  state.putInForce({
+  void state.putInForce({
     terms,
     groups: [],
     unfiltered: [],
