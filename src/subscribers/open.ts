@@ -94,6 +94,7 @@ async function openDesk(context: FeatureContext<SubscriberSections>): Promise<Su
   const state = context.keep(
     () => new SubscriberState(server.dataFolder, time, log, keep, { audit, outside: server.anchorsFolder }),
   );
+  await state.restored;
   return SubscriberDesk.open({
     audit,
     config: subscribers,

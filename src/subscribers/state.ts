@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { errorText } from '../errors/errors.ts';
 import type { Database } from '../store/database.ts';
+import type { OpenedStore } from '../store/store.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './consent/guarded-ledger.ts';
@@ -13,10 +14,11 @@ import type { NoticeStore } from './consent/notice-store.ts';
 import { Register } from './consent/register.ts';
 import { IN_MEMORY, type SqliteLedger } from './consent/sqlite-ledger.ts';
 import { NOTICES_FILE, openSqliteNotices, type SqliteNotices } from './consent/sqlite-notice-store.ts';
-import { LEASES_FILE, LeaseArchive } from './leases/lease-archive.ts';
+import { LEASES_FILE } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
-import { type LeaseWriter, threadWriter } from './leases/lease-writer.ts';
+import type { LeaseStore } from './leases/lease-store.ts';
 import { Leases } from './leases/leases.ts';
+import { openThreadLeases } from './leases/sqlite-lease-store.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 import { AddressTable, type AddressTableMemory } from './table/address-table.ts';
 
@@ -27,8 +29,8 @@ export interface LeaseKeeping {
   readonly leaseMs: number;
   /** After the last that was heard before a restart. */
   readonly believedMs: number;
-  /** Who writes; a thread of its own unless told otherwise. */
-  readonly writer?: (file: string, run: number) => LeaseWriter;
+  /** Opens the store; SQLite in a thread of its own unless told otherwise. */
+  readonly open?: (file: string, wallMs: number) => Promise<OpenedStore<LeaseStore>>;
 }
 
 export class SubscriberState {
@@ -38,6 +40,8 @@ export class SubscriberState {
   readonly notices: NoticeStore;
   readonly leases: Leases;
   readonly clock: Clock;
+  /** Leases from before the start are there, or cannot be; nothing is reported before. Never rejects. */
+  readonly restored: Promise<void>;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
   #leaseSeconds = 7200;
@@ -75,7 +79,7 @@ export class SubscriberState {
       () => this.#leaseSeconds,
       () => this.nowSeconds(),
     );
-    if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
+    this.restored = keep ? this.#keepLeases(join(folder, LEASES_FILE), keep, log) : Promise.resolve();
   }
 
   get ledger(): SqliteLedger {
@@ -133,21 +137,26 @@ export class SubscriberState {
   async close(): Promise<void> {
     await this.consent.close();
     await this.notices.close();
+    await this.restored;
     await this.leases.keeper?.close();
   }
 
   /** Serving does not depend on it: without the file addresses are unknown until their next message. */
-  #keepLeases(file: string, { believedMs, writer = threadWriter }: LeaseKeeping, log: Logger): void {
+  async #keepLeases(file: string, { believedMs, open = openThreadLeases }: LeaseKeeping, log: Logger): Promise<void> {
+    let opened: OpenedStore<LeaseStore> | undefined;
+    let keeper: LeaseKeeper | undefined;
     try {
-      const before = new LeaseArchive(file, this.clock.wallMs());
+      opened = await open(file, this.clock.wallMs());
+      if (opened.movedAside !== undefined)
+        log.error({ movedAside: opened.movedAside }, 'the leases were damaged: moved aside, and begun anew');
       const lifetimeMs = () => this.#leaseSeconds * 1000;
-      const keeper = new LeaseKeeper(writer(file, before.run), this.register, lifetimeMs, this.clock, log);
-      const restored = keeper.restore(before, this.leases, this.register, believedMs);
-      before.close();
+      keeper = new LeaseKeeper(opened.store, this.register, lifetimeMs, this.clock, log);
+      const restored = await keeper.restore(this.leases, this.register, believedMs);
       this.leases.keeper = keeper;
       log.info({ restored }, 'leases from before the start are believed for a while');
     } catch (error) {
       log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
+      await (keeper ?? opened?.store)?.close().catch(() => {});
     }
   }
 }
