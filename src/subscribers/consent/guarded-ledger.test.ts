@@ -211,7 +211,8 @@ describe('what is no damage', () => {
     await ledger.close();
     return data;
   }
-  const recovered = (audit: AuditLog) => audit.details('consent.recovered', '2000', '2100').map(({ detail }) => detail);
+  const recovered = async (audit: AuditLog) =>
+    (await audit.details('consent.recovered', '2000', '2100')).map(({ detail }) => detail);
   const TAIL = { from: 2, to: 2, optOuts: 1, optIns: 0 };
 
   it('is a kill between the ledger and its anchor: the ledger is ahead', async () => {
@@ -219,9 +220,9 @@ describe('what is no damage', () => {
     const { state, audit, inspected, stop } = await start(data);
     expect([state.damage, inspected('2')]).toEqual([undefined, 'left alone']);
     // Whether the audit log had its entry on the disk by then is not known: it gets one.
-    expect(recovered(audit)).toEqual([TAIL]);
+    expect(await recovered(audit)).toEqual([TAIL]);
     await stop();
-    expect(recovered((await start(data)).audit)).toEqual([TAIL]);
+    expect(await recovered((await start(data)).audit)).toEqual([TAIL]);
   });
 
   it('is such a ledger while the audit log cannot be written: nobody is inspected until that can be told', async () => {
@@ -236,7 +237,7 @@ describe('what is no damage', () => {
     renameSync(`${anchor}.aside`, anchor);
     await state.consent.look();
     expect([state.damage, inspected('9'), inspected('2')]).toEqual([undefined, 'inspected', 'left alone']);
-    expect(recovered(audit).at(-1)).toEqual(TAIL);
+    expect((await recovered(audit)).at(-1)).toEqual(TAIL);
   });
 
   it('is a folder that was renamed', async () => {
