@@ -39,7 +39,7 @@ export default definePlugin({
   listCategories: ['c2', 'malware'],
   check: checkOptions,
 
-  control({ notices, options: { keep, 'record-names': names }, counter, numbers, clock, log, onClose }) {
+  control({ notices, options: { keep, 'record-names': names }, counter, numbers, clock, log, every, onClose }) {
     // Without subscribers nobody is known, and nothing is recorded.
     if (!notices) return undefined;
     const rings = noticeRings(names !== undefined);
@@ -60,7 +60,7 @@ export default definePlugin({
         numbers[lost]! += count;
       },
     };
-    onClose(drainEvery(rings, desk, clock, log));
+    onClose(drainEvery(rings, desk, { clock, log, every }));
     return { shared: rings };
   },
 

@@ -6,7 +6,7 @@
  *
  * Names stand behind all rings, in a place for each entry, and only where the operator has a ground for it.
  */
-import { type Clock, faultOf, type NoticeDesk, nameToText } from '../../src/contract/plugin.ts';
+import { type ControlContext, faultOf, type NoticeDesk, nameToText } from '../../src/contract/plugin.ts';
 
 const HEADER = 4;
 /** Found names between two looks of the main thread, for each worker. A power of two. */
@@ -104,8 +104,7 @@ interface Desk {
 export function drainEvery(
   rings: SharedArrayBuffer,
   desk: Desk,
-  clock: Clock,
-  log: { error(fields: object, text: string): void },
+  { clock, log, every }: Pick<ControlContext<unknown>, 'clock' | 'log' | 'every'>,
 ): () => Promise<void> {
   let deletedMs = Number.NEGATIVE_INFINITY;
   let draining: Promise<void> = Promise.resolve();
@@ -119,16 +118,16 @@ export function drainEvery(
       deletedMs = clock.nowMs();
       await desk.deleteOld();
     } catch (error) {
-      log.error({ fault: faultOf(error) }, 'notices could not be recorded');
+      log.error({ fault: faultOf(error) }, 'failed to record notices');
     }
   };
   const drain = () => {
     draining = draining.then(drainOnce);
     return draining;
   };
-  const timer = setInterval(() => void drain(), DRAIN_MS);
+  const stop = every(DRAIN_MS, () => void drain());
   return () => {
-    clearInterval(timer);
+    stop();
     return drain();
   };
 }

@@ -54,6 +54,9 @@ const options = z.strictObject({
 
 export default definePlugin({
   name: 'sinkhole',
+  commands: {
+    sinkhole: async () => (await import('./cli/sinkhole-command.ts')).sinkholeCommand,
+  },
   stage: 'policy',
   carriesMeasures: true,
   summary: 'answers a discard address for names under attack',

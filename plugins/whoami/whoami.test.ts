@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { mount } from '../../src/testing/testing.ts';
+import { mount, mountBoth } from '../../src/testing/testing.ts';
 import whoami from './index.ts';
 
 test('an IPv4 client sees its address, port and transport', async () => {
@@ -36,4 +36,16 @@ test('every other name goes on', async () => {
 
 test('a name that is none is an error about that option', () => {
   expect(() => mount(whoami, { name: 'a..b' })).toThrow(/name: 'a..b' has an empty label/);
+});
+
+test('it has no control half: mounted with both, it answers the same and brings no route', async () => {
+  const both = await mountBoth(whoami, { name: 'who.example' });
+  try {
+    expect((await both.ask({ name: 'who.example', client: '192.0.2.7' })).answers).toMatchObject([
+      { data: '192.0.2.7' },
+    ]);
+    expect((await both.request('operator', 'GET', '/v1/whoami')).status).toBe(404);
+  } finally {
+    await both.close();
+  }
 });

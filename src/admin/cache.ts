@@ -102,7 +102,7 @@ export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: 
         }),
       );
       const removed = await flush({ name, subtree, type });
-      log.info({ by: identity?.name, subtree, type: typeText, removed }, 'cache flushed over the admin API');
+      log.info({ by: identity?.name, subtree, type: typeText, removed }, 'cache was flushed over the admin API');
       return { name: text, subtree, type: typeText ?? null, removed };
     },
   );

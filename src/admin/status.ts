@@ -28,7 +28,7 @@ export const statusSchema = z.strictObject({
   listeners: z.array(
     z.strictObject({
       address: z.string().describe('address:port'),
-      transports: z.array(z.enum(['udp', 'tcp'])),
+      transports: z.array(z.enum(['udp', 'tcp', 'tls', 'https'])),
       packets: z.enum(['batched', 'dgram']).describe('How UDP is handled: batches of system calls, or node:dgram.'),
     }),
   ),

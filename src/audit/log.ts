@@ -107,7 +107,7 @@ export class AuditLog implements AuditStore {
       makeDataFolder(join(dataFolder, ANCHORS_FOLDER));
       this.#open();
     } catch (error) {
-      log.error({ reason: errorText(error) }, 'the audit log cannot be opened: what has to be audited is refused');
+      log.error({ reason: errorText(error) }, 'failed to open the audit log: whatever has to be audited is refused');
     }
     this.#looking = setInterval(() => this.look(), LOOK_MS).unref();
   }
@@ -267,7 +267,7 @@ export class AuditLog implements AuditStore {
       // What `begin` has written and nobody waited for.
       if (this.#recorded !== this.#sequence) this.#flushNow();
     } catch (error) {
-      this.#log.error({ reason: errorText(error) }, 'the last entries of the audit log could not be flushed');
+      this.#log.error({ reason: errorText(error) }, 'failed to flush the last entries of the audit log');
     }
     this.#closed = true;
     clearInterval(this.#looking);

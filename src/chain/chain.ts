@@ -61,6 +61,7 @@ import { TRANSPORT_TABLE } from '../wire/transports.ts';
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
 import type { Partitions } from '../zones/partitions.ts';
 import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
+import { setFailure } from './failure-reasons.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import { minimalAny, type OwnNames } from './own-names.ts';
@@ -221,7 +222,7 @@ export class Chain implements Waiters {
     } else if (query) {
       if (isBogus(ede) || !this.#serveStale(query)) {
         beginReply(query, RCODE.SERVFAIL);
-        query.ede = ede;
+        setFailure(query, ede);
       }
       this.#sendResumed(query, ANSWER);
     }

@@ -33,6 +33,7 @@ import { RecordCursor } from '../wire/records.ts';
 import { transportOf } from '../wire/transports.ts';
 import { addOwnedRecord, addRecordRange, beginReply, put16, writeHeader } from '../wire/writer.ts';
 import type { Partitions } from '../zones/partitions.ts';
+import { setFailure } from './failure-reasons.ts';
 import { NO_ROOM, type Source } from './source.ts';
 import type { SuspendedQueries } from './suspended.ts';
 
@@ -264,8 +265,5 @@ export class CnameCompletion {
 
 function serverFailure(query: Query, ede: number): void {
   beginReply(query, RCODE.SERVFAIL);
-  query.ede = ede;
-  query.edeText = NO_TEXT;
+  setFailure(query, ede);
 }
-
-const NO_TEXT = new Uint8Array(0);

@@ -310,7 +310,7 @@ function recordedFailures(failures: FailureTable, { question: asked }: Query, no
       if (ede < 0) return ede;
       const left = failures.secondsLeft(question, nowMs);
       const why = ede === EDE.OTHER ? '' : ` (extended error ${ede})`;
-      const reason = `${otherName(question, asked)}no answer was to be had lately${why}; not asked again for ${left} s (RFC 9520)`;
+      const reason = `${otherName(question, asked)}no answer could be obtained recently${why}; not asked again for ${left} s (RFC 9520)`;
       notes.server('failures', 'failures', ANSWER, reason);
       return ede;
     },

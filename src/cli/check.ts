@@ -15,6 +15,7 @@ import { inChainOrder, loadPlugin, resolvePlugin } from '../loading/plugins.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { checkRanges } from '../subscribers/ranges/ranges-check.ts';
 import type { LoadedRanges } from '../subscribers/ranges/ranges-file.ts';
+import { listenFacts } from './check-listen.ts';
 
 export async function check(args: Args, terminal: Terminal): Promise<number> {
   const result = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
@@ -70,7 +71,7 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
   }
   terminal.err(warnings.map((warning) => `warning: ${warning}\n`).join(''));
   if (ranges) terminal.err(rejectedRowsText(config.subscribers!.rangesFile!, ranges));
-  terminal.out(summaryText(config, chain, ranges, terminal));
+  terminal.out(summaryText(config, chain, { ranges, listen: await listenFacts(config.server.listen) }, terminal));
   return 0;
 }
 
@@ -123,7 +124,7 @@ function refusedRanges({ source, subscribers }: Config, ranges: LoadedRanges, ar
 /** Rows that would be left out. A warning and no problem: the server starts, and whoever they speak of is not inspected. */
 function rejectedRowsText(file: string, { rejected, findings }: LoadedRanges): string {
   const lines = findings.map(({ line, problem }) => `warning: ${file}:${line}: ${problem}\n`);
-  if (rejected > findings.length) lines.push(`warning: ${file}: ${rejected} rows are left out in all\n`);
+  if (rejected > findings.length) lines.push(`warning: ${file}: ${rejected} rows were skipped in all\n`);
   return lines.join('');
 }
 
@@ -208,12 +209,12 @@ function viewFacts(config: Config): (readonly [string, string])[] {
 function summaryText(
   config: Config,
   chain: readonly ChainEntry[],
-  ranges: LoadedRanges | undefined,
+  { ranges, listen }: { ranges: LoadedRanges | undefined; listen: readonly (readonly [string, string])[] },
   terminal: Terminal,
 ): string {
   const { server, upstream, cache, admin } = config;
   const facts = [
-    ['listen', `${server.listen.map(endpointText).join(', ')} (UDP and TCP)`],
+    ...listen,
     ['access', server.access.join(', ')],
     ['workers', String(server.workers)],
     [

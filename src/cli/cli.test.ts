@@ -13,7 +13,9 @@ import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { main } from './cli.ts';
-import { allCommands, COMMANDS } from './commands.ts';
+import { allCommands } from './commands.ts';
+
+const COMMAND_NAMES = (await allCommands()).map(({ name }) => name);
 
 let folder = '';
 let admin: Admin;
@@ -143,11 +145,11 @@ describe('help', () => {
   it.each(['help', '--help', '-h', 'help --json'])('%s lists every command on standard output', async (line) => {
     const { exitCode, out, err } = await sekisho(line);
     expect([exitCode, err]).toEqual([0, '']);
-    for (const name of Object.keys(COMMANDS)) expect(out).toContain(`  ${name} `);
+    for (const name of COMMAND_NAMES) expect(out).toContain(`  ${name} `);
     expect(out.split('\n').every((each) => each.length <= 100)).toBe(true);
   });
 
-  it.each(Object.keys(COMMANDS))('of %s teaches, with either spelling', async (name) => {
+  it.each(COMMAND_NAMES)('of %s teaches, with either spelling', async (name) => {
     const [asked, help] = [await sekisho(`${name} --help`), await sekisho(`help ${name}`)];
     expect(asked).toEqual(help);
     expect([help.exitCode, help.err]).toEqual([0, '']);
@@ -171,7 +173,7 @@ describe('help', () => {
   });
 
   it('fits a terminal of 80 columns', async () => {
-    for (const name of ['help', ...Object.keys(COMMANDS).map((each) => `${each} --help`)]) {
+    for (const name of ['help', ...COMMAND_NAMES.map((each) => `${each} --help`)]) {
       const { out } = await sekisho(name, { columns: 80 });
       const examples = out.indexOf('Examples:');
       const prose = examples < 0 ? out : out.slice(0, examples);
@@ -315,7 +317,7 @@ describe('check', () => {
       'warning: /ranges.csv:3: claimed for somebody else by another row',
       'warning: /ranges.csv:4: no address or network',
       'warning: /ranges.csv:5: contract group is not in subscribers.groups',
-      'warning: /ranges.csv: 4 rows are left out in all',
+      'warning: /ranges.csv: 4 rows were skipped in all',
       '',
     ]);
     const json = await sekisho('check --config ranges.yaml --json');

@@ -26,6 +26,11 @@ Answers REFUSED for one name and everything below it. (Say here what the plugin 
 |---|---|
 | \`${metric}\` | queries refused |
 
+## API
+| route | role | audit | meaning |
+|---|---|---|---|
+| \`POST /v1/${name}/pause\` | operator | \`${name}.pause\` | refuse nothing for \`minutes\` (1–60); \`reason\` is recorded |
+
 ## Example
 \`\`\`yaml
 plugins:
@@ -44,7 +49,7 @@ $ sekisho plugin test ${name}
 
 function index(name: string): string {
   return `// The contract is explained in docs/plugins.md; everything that a plugin may use comes from 'sekisho/plugin'.
-import { CONTINUE, definePlugin, NameError, nameToText, REFUSE, textToName, z } from 'sekisho/plugin';
+import { CONTINUE, changeBy, definePlugin, NameError, nameToText, REFUSE, textToName, z } from 'sekisho/plugin';
 
 export default definePlugin({
   name: '${name}',
@@ -68,17 +73,60 @@ export default definePlugin({
     }
   },
 
+  // Runs once, in the main thread: it may wait, open files and use any library. What the hooks see of it, it publishes.
+  control({ every, clock, audit, publish, routes }) {
+    let pausedUntilMs = 0;
+    routes((app) => {
+      // POST /v1/${name}/pause: nothing is refused for some minutes. Whoever asks is in the audit log, with the reason.
+      app.post(
+        '/pause',
+        {
+          config: { roles: ['operator'], audit: { of: 'change', actions: ['${name}.pause'] } },
+          schema: {
+            summary: 'Refuse nothing for some minutes',
+            body: {
+              type: 'object',
+              required: ['minutes', 'reason'],
+              additionalProperties: false,
+              properties: {
+                minutes: { type: 'integer', minimum: 1, maximum: 60 },
+                reason: { type: 'string', minLength: 8, maxLength: 500 },
+              },
+            },
+          },
+        },
+        async ({ body: { minutes, reason }, identity }) => {
+          audit.record(changeBy(identity, '${name}.pause', reason, '', { minutes }));
+          pausedUntilMs = clock.nowMs() + 60_000 * minutes;
+          await publish({ paused: true });
+          return { minutes };
+        },
+      );
+    });
+    every(1000, () => {
+      if (pausedUntilMs === 0 || clock.nowMs() < pausedUntilMs) return;
+      pausedUntilMs = 0;
+      void publish({ paused: false });
+    });
+  },
+
   // Runs once in every worker. The hooks run for each query: no promise, no allocation, no string.
   data({ options, counter, counters }) {
     const zone = textToName(options.zone);
     const refused = counter('refused', 'Queries refused.');
+    let paused = false;
     return {
+      // Between two packets: what \`control\` has published last.
+      update(value) {
+        paused = value.paused;
+      },
       query(query) {
-        if (!isBelow(query.question, zone)) return CONTINUE;
+        if (paused || !isBelow(query.question, zone)) return CONTINUE;
         counters[refused] += 1;
         return REFUSE;
       },
       explain(query) {
+        if (paused) return { verdict: CONTINUE, reason: 'paused by an operator' };
         return isBelow(query.question, zone)
           ? { verdict: REFUSE, reason: \`\${options.zone} and all below it is refused\` }
           : { verdict: CONTINUE, reason: \`\${nameToText(query.question.name)} is not below \${options.zone}\` };
@@ -104,7 +152,7 @@ function test(name: string): string {
   const metric = `sekisho_${name.replaceAll('-', '_')}_refused_total`;
   return `import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mount } from 'sekisho/testing';
+import { mount, mountBoth } from 'sekisho/testing';
 import plugin from './index.js';
 
 test('the zone and what is below it is refused', async () => {
@@ -123,6 +171,18 @@ test('every other name goes on, also one that only ends in the same letters', as
 test('explain says the same', () => {
   const mounted = mount(plugin, { zone: 'internal.example' });
   assert.match(mounted.explain({ name: 'a.internal.example' }).reason, /refused/);
+});
+
+test('an operator pauses it for some minutes, which the audit log tells', async (t) => {
+  const both = await mountBoth(plugin, { zone: 'internal.example' });
+  t.after(() => both.close());
+  const pause = { minutes: 5, reason: 'moving the internal zone' };
+  assert.equal((await both.request('viewer', 'POST', '/v1/${name}/pause', pause)).status, 403);
+  assert.equal((await both.request('operator', 'POST', '/v1/${name}/pause', pause)).status, 200);
+  assert.equal(both.audited.at(-1).action, '${name}.pause');
+  assert.equal((await both.ask({ name: 'internal.example' })).rcode, 'NOERROR');
+  await both.advance(301_000);
+  assert.equal((await both.ask({ name: 'internal.example' })).rcode, 'REFUSED');
 });
 
 test('a zone that is no name is an error about that option', () => {

@@ -112,6 +112,7 @@ describe('a configuration without any key', () => {
           dataFolder: join(folder, 'data'),
           logLevel: 'info',
           identity: {},
+          tls: { handshakes: { perSecond: 400, perNetwork: 40 } },
           tcp: {
             idleTimeoutMs: 10_000,
             messageTimeoutMs: 5000,

@@ -4,16 +4,19 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import type { Endpoint } from '../address/address.ts';
 import { errorText } from '../errors/errors.ts';
+import { MAX_SERVERS } from '../resolve/forward/servers.ts';
 import { didYouMean } from '../settings/did-you-mean.ts';
 import type { Found } from '../settings/found.ts';
 import { check } from '../settings/problems.ts';
 import { type ConfigProblem, type ConfigSource, type Path, pathText } from '../settings/yaml-source.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
+import type { DesignatedResolver } from '../zones/designated.ts';
 import { SPECIAL_USE, specialUseZones } from '../zones/special-use.ts';
 import { type ServerGroup, Ways } from '../zones/ways.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
 import { readZoneFile } from '../zones/zone-file.ts';
-import { chosenServers, groupSchema, loops, type ServerGroups, serversOf, serversSchema } from './server-groups.ts';
+import { chosenServers, groupSchema, loops, type ServerGroups, serversOf } from './server-groups.ts';
+import { endpoint } from './texts.ts';
 
 /** Zones of the configuration; each group of servers costs sockets in every worker. */
 const MAX_ZONES = 1000;
@@ -35,7 +38,10 @@ export const zonesSchema = z
         .describe(
           'Resolvers that are asked instead of `upstream.servers`: a list, or one of `upstream.groups`. Zones with the same ones share them.',
         ),
-      stub: serversSchema
+      stub: z
+        .array(endpoint({ defaultPort: 53 }))
+        .min(1)
+        .max(MAX_SERVERS)
         .optional()
         .describe(
           'Authoritative servers of the zone, asked without recursion. What they say of names outside the zone is not believed, and where they refer elsewhere the client gets SERVFAIL.',
@@ -76,6 +82,8 @@ export interface LoadedZones {
 export interface ZonesContext {
   readonly groups: ServerGroups;
   readonly listen: readonly Endpoint[] | undefined;
+  /** Where this server may be asked encrypted; told in `resolver.arpa`. */
+  readonly designated?: readonly DesignatedResolver[];
   readonly found: Found;
   readonly source: ConfigSource;
 }
@@ -105,7 +113,7 @@ export async function loadZones(raw: Record<string, unknown>, context: ZonesCont
       source.problem(['zones'], `${groups.length} different groups of servers; ${MAX_GROUPS} is the limit`),
     );
   const taken = new Set(configured.zones.map(({ zone }) => zone));
-  return { zones: [...configured.zones, ...specialUseZones(switched, taken)], problems };
+  return { zones: [...configured.zones, ...specialUseZones(switched, taken, context.designated)], problems };
 }
 
 /** Entries of `zones` that stand at `base`. */
@@ -135,7 +143,6 @@ export async function readZones(
       for (const { path, message } of findings) complain([i, 'forward', ...path], message);
       zones.push({ zone, apex, way: { kind: 'forward', servers } });
     } else if (entry.stub !== undefined) {
-      complain([i, 'stub'], 'is not supported yet');
       const servers = serversOf(entry.stub);
       for (const { path, message } of loops(servers, listen)) complain([i, 'stub', ...path], message);
       zones.push({ zone, apex, way: { kind: 'stub', servers } });

@@ -18,7 +18,7 @@ import type { ProcessParts } from './process-parts.ts';
 /** What the plugins of one configuration share in the main thread. */
 export interface ControlParts {
   readonly config: Config;
-  readonly process: ProcessParts;
+  readonly process: Pick<ProcessParts, 'log' | 'time' | 'timers' | 'hashKey' | 'lasting' | 'audit' | 'samples'>;
   readonly features: OpenFeatures;
   readonly publications: Publications;
   readonly metrics: Metrics;
@@ -42,6 +42,11 @@ export async function startControl(
     lists: config.lists.map(listFacts),
     log: process.log.child({ plugin: name }),
     clock: process.time,
+    every: (ms, work) => {
+      const stop = process.timers.every(ms, work);
+      closers.push(stop);
+      return stop;
+    },
     get notices() {
       return features.desk(SUBSCRIBERS).takeNotices();
     },

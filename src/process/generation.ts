@@ -50,7 +50,8 @@ export class Generation {
   readonly #retired: RetiredMetrics;
 
   private constructor(
-    { config, process, features, publications, metrics, routes, closers }: ControlParts,
+    { config, features, publications, metrics, routes, closers }: ControlParts,
+    retired: RetiredMetrics,
     plugins: readonly Plugin[],
     listeners: Listeners | undefined,
     cache: CacheMemory,
@@ -72,7 +73,7 @@ export class Generation {
     this.features = features;
     this.pluginRoutes = routes;
     this.#closers = closers;
-    this.#retired = process.retired;
+    this.#retired = retired;
   }
 
   /** Bring `config` up beside `old`. Rejects with SekishoError, leaving nothing behind and `old` as it was. */
@@ -121,13 +122,24 @@ export class Generation {
         iterate,
         shared,
         publications,
+        told: (feature, value, worker) => features.heard(feature, value, worker),
       });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
           ? error
           : processError('SEKISHO_WORKERS_FAILED', errorText(error), { cause: error });
       });
-      return new Generation(controls, plugins, listeners, cache, partitionKeys, iterate, shared, workers);
+      return new Generation(
+        controls,
+        process.retired,
+        plugins,
+        listeners,
+        cache,
+        partitionKeys,
+        iterate,
+        shared,
+        workers,
+      );
     } catch (error) {
       await atMost(ABANDON_MS, closeAll(closers, process.log));
       listeners?.close();

@@ -7,6 +7,7 @@ import type { CounterSample, MetricSample, RetiredMetrics } from '../metrics/pro
 import type { TimeStore } from '../store/time-store.ts';
 import type { Clock } from '../time/clock.ts';
 import type { LatestTime } from '../time/latest-time.ts';
+import type { Timers } from '../time/timers.ts';
 import type { PartitionKeys } from '../zones/partitions.ts';
 import type { LastingParts } from './lasting.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -20,6 +21,8 @@ export interface ProcessParts {
   readonly clock: Clock;
   /** The same clock, as what it is. */
   readonly time: LatestTime;
+  /** Timers of the main thread. */
+  readonly timers: Timers;
   readonly timeStore: TimeStore;
   readonly hashKey: readonly [number, number];
   readonly cookieSecret: Uint8Array;

@@ -39,6 +39,7 @@ import { version } from '../system/version.ts';
 import { atMost } from '../time/at-most.ts';
 import { systemClock } from '../time/clock.ts';
 import { LatestTime, NOTABLE_MS } from '../time/latest-time.ts';
+import { systemTimers } from '../time/timers.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
 import { nameToText } from '../wire/name.ts';
 import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
@@ -147,20 +148,22 @@ class Server {
     const log = pino({ level: config.server.logLevel, serializers: { err: faultOf } });
     for (const warning of config.warnings) log.warn(warning);
     const reason = config.server.udp.io === 'dgram' ? 'server.udp.io: dgram' : batchedIoFault();
+    if (reason !== undefined && config.server.udp.io === 'mmsg')
+      throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg cannot be had here: ${reason}`);
     if (reason !== undefined)
-      log.warn({ reason }, 'packets are taken one by one through node:dgram, at several times the cost');
+      log.warn({ reason }, 'packets are received one at a time through node:dgram, at several times the CPU cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
     const scarce = scarceSourcePorts(config);
     if (scarce !== undefined)
       log.warn(
         scarce,
-        'the limit of open files leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
+        'the open-file limit leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
       );
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw settingsError('SEKISHO_CONFIG_INVALID', impossible);
     closeDataFolder(config.server.dataFolder, log);
     lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
-      log.warn({ reason }, 'the data folder cannot be locked: see that no other server uses it'),
+      log.warn({ reason }, 'failed to lock the data folder: make sure that no other server uses it'),
     );
     const { anchorsFolder } = config.server;
     if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
@@ -177,6 +180,7 @@ class Server {
       log,
       clock: time,
       time,
+      timers: systemTimers,
       timeStore,
       hashKey: [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0],
       cookieSecret: Uint8Array.from(randomBytes(COOKIE_SECRET_BYTES)),
@@ -194,7 +198,7 @@ class Server {
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
       counters: () => (server === undefined ? [] : measureCounters(server.#generation, server.#report)),
       giveUp: (why) => {
-        log.fatal({ reason: why }, 'nobody answers any more: this process ends, so that a supervisor begins anew');
+        log.fatal({ reason: why }, 'no worker is serving: this process exits so that a supervisor can restart it');
         if (server) server.#finish(1);
       },
     };
@@ -253,13 +257,13 @@ class Server {
 
   async #reload(by: Asker): Promise<ReloadResult> {
     const refused = (problems: readonly string[]): ReloadResult => {
-      this.#log.error({ problems }, 'reload refused; the configuration in force stays');
+      this.#log.error({ problems }, 'reload refused; the current configuration stays in force');
       return { ok: false, problems: [...problems] };
     };
     // What a plugin threw is told to whoever asked for the reload; the log gets its kind.
     const failed = (error: unknown): ReloadResult => {
       if (!saysPluginsWords(error)) return refused([errorText(error)]);
-      this.#log.error({ fault: faultOf(error) }, 'reload refused; the configuration in force stays');
+      this.#log.error({ fault: faultOf(error) }, 'reload refused; the current configuration stays in force');
       this.#log.debug({ message: faultText(error) }, 'reload refused: message');
       return { ok: false, problems: [errorText(error)] };
     };
@@ -327,7 +331,7 @@ class Server {
       const forgotten = await flushCache(cache, this.#process.failures, { name, subtree: true });
       this.#log.info(
         { zone: nameToText(name), forgotten },
-        'the zone goes another way: what was cached of it is forgotten',
+        'the zone is routed differently now: its cached answers were discarded',
       );
     }
   }
@@ -350,18 +354,15 @@ class Server {
 
   async #reactivateDesk(): Promise<void> {
     await this.#generation.activate().catch((error: unknown) => {
-      this.#log.error({ fault: faultOf(error) }, 'something of the former configuration could not be taken up again');
-      this.#log.debug(
-        { message: faultText(error) },
-        'something of the former configuration could not be taken up again: message',
-      );
+      this.#log.error({ fault: faultOf(error) }, 'failed to restore the previous configuration');
+      this.#log.debug({ message: faultText(error) }, 'failed to restore the previous configuration: message');
     });
   }
 
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#log.info('stopping: answering what waits');
+    this.#log.info('stopping: answering pending queries');
     await this.#reloading;
     await this.#generation.stopReceiving(DRAIN_MS);
     await this.#process.kept.stop();
@@ -406,7 +407,7 @@ class Server {
       recordEndedGrounds(this.#generation.config, timeStore, time, this.#log);
       this.#timeFailed = false;
     } catch (error) {
-      if (!this.#timeFailed) this.#log.error({ reason: errorText(error) }, 'the time could not be kept on the disk');
+      if (!this.#timeFailed) this.#log.error({ reason: errorText(error) }, 'failed to save the time on disk');
       this.#timeFailed = true;
     }
   }

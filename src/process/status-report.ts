@@ -3,6 +3,7 @@
  */
 
 import { endpointText } from '../address/address.ts';
+import { spokenAt } from '../address/listen-entry.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
@@ -22,7 +23,7 @@ import { type MetricCell, metricPrefix } from '../metrics/registry.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
-import { CACHE_RESULTS, TRANSPORTS } from '../wire/query.ts';
+import { CACHE_RESULTS } from '../wire/query.ts';
 import { Partitions } from '../zones/partitions.ts';
 import type { Generation } from './generation.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -83,7 +84,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     })),
     listeners: (generation.listeners?.bound ?? config.server.listen).map((endpoint) => ({
       address: endpointText(endpoint),
-      transports: [...TRANSPORTS],
+      transports: spokenAt(endpoint),
       packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
     })),
     upstreams: upstreamsOf(config).map(({ server, zone, view }) => {

@@ -4,6 +4,7 @@ import { type FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from '..
 import type { Effort, Waiters } from '../chain/source.ts';
 import type { SuspendedQueries } from '../chain/suspended.ts';
 import { DNSSEC } from '../dnssec/feature.ts';
+import type { ToldOfTrust } from '../dnssec/open.ts';
 import type { DataHalves } from '../feature/data-halves.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { FAILED_TIMEOUT } from '../resolve/forward/forward.ts';
@@ -36,6 +37,8 @@ export interface ValidatingWorkerParts {
   readonly metrics: Metrics;
   readonly hashKey: readonly [number, number];
   readonly nudge: () => void;
+  /** Tells the main thread's half of the feature something. */
+  tell(feature: string, value: ToldOfTrust): void;
 }
 
 /** Questions for DS and DNSKEY that one answer may need behind each other, in times of `upstream.timeout`. */
@@ -73,6 +76,9 @@ export function validatingSource(parts: ValidatingWorkerParts): ValidatingSource
       const seconds = kind === FAILED_TIMEOUT ? NETWORK_FAILURE_SECONDS : SERVFAIL_SECONDS;
       failures.record(question, ede, nowMs, seconds);
     },
+    onAnchorKeys: (_zone, answer) =>
+      parts.tell(DNSSEC.name, { type: 'keys', message: answer.bytes.slice(0, answer.length) }),
+    onAnchor: (zone, failed, why) => parts.tell(DNSSEC.name, { type: 'anchor', zone, failed, why }),
     cached: (question, nowMs) => cached.find(question, nowMs),
     dearChecks: new DearChecks(),
     clock,

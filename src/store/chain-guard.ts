@@ -159,7 +159,7 @@ export class ChainGuard {
       } catch (error) {
         this.#spread = true;
         if (this.#failing !== place.name)
-          this.#log.error({ anchor: place.name, reason: errorText(error) }, 'an anchor cannot be written; tried again');
+          this.#log.error({ anchor: place.name, reason: errorText(error) }, 'failed to write an anchor, retrying');
         this.#failing = place.name;
       }
     }
@@ -187,7 +187,7 @@ export class ChainGuard {
     try {
       this.#primary.write(this.#current);
     } catch (error) {
-      this.#log.error({ anchor: this.#primary.name, reason: errorText(error) }, 'an anchor cannot be written');
+      this.#log.error({ anchor: this.#primary.name, reason: errorText(error) }, 'failed to write an anchor');
     }
   }
 

@@ -56,7 +56,7 @@ export class TimeStore implements MarkStore {
     } catch (error) {
       log.error(
         { reason: errorText(error) },
-        'THE TIME CANNOT BE KEPT on disk: after a restart what has ended may return',
+        'THE TIME CANNOT BE STORED on disk: after a restart what has ended may return',
       );
     }
     this.mark = mark ?? newest;

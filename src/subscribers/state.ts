@@ -148,14 +148,17 @@ export class SubscriberState {
     try {
       opened = await open(file, this.clock.wallMs());
       if (opened.movedAside !== undefined)
-        log.error({ movedAside: opened.movedAside }, 'the leases were damaged: moved aside, and begun anew');
+        log.error(
+          { movedAside: opened.movedAside },
+          'the lease file was damaged: moved aside, and a new one was started',
+        );
       const lifetimeMs = () => this.#leaseSeconds * 1000;
       keeper = new LeaseKeeper(opened.store, this.register, lifetimeMs, this.clock, log);
       const restored = await keeper.restore(this.leases, this.register, believedMs);
       this.leases.keeper = keeper;
-      log.info({ restored }, 'leases from before the start are believed for a while');
+      log.info({ restored }, 'leases from before the start are trusted for a while');
     } catch (error) {
-      log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
+      log.error({ reason: errorText(error) }, 'leases cannot be stored: after a restart addresses are unknown');
       await (keeper ?? opened?.store)?.close().catch(() => {});
     }
   }
@@ -166,7 +169,7 @@ function noticesIn(folder: string, clock: Clock, log: Logger): SqliteNotices {
   try {
     return openSqliteNotices(join(folder, NOTICES_FILE), clock.wallMs()).store;
   } catch (error) {
-    log.error({ reason: errorText(error) }, 'notices cannot be kept: they are in memory alone');
+    log.error({ reason: errorText(error) }, 'notices cannot be stored: they are kept in memory only');
     return openSqliteNotices(IN_MEMORY, clock.wallMs()).store;
   }
 }

@@ -5,6 +5,12 @@
  *     const whoami = await mount(plugin, { name: 'who.example' });
  *     const reply = await whoami.ask({ name: 'who.example', type: 'A', client: '192.0.2.7' });
  *     expect(reply.rcode).toBe('NOERROR');
+ *
+ * `mountBoth` mounts the control half too: its admin routes behind the roles, the audit log, files, timers by the test's clock, and
+ * what it publishes reaches the hooks.
+ *
+ *     const sinkhole = await mountBoth(plugin, {});
+ *     const { status } = await sinkhole.request('security', 'POST', '/v1/sinkhole/rules', rule);
  */
 import { decode, encode, type Answer as PacketAnswer, type RecordType } from 'dns-packet';
 import type { z } from 'zod';
@@ -19,12 +25,9 @@ import { RESOLVING, type Source } from '../chain/source.ts';
 import { SuspendedQueries } from '../chain/suspended.ts';
 import {
   CONTINUE,
-  type DecidingHook,
-  type Explanation,
   type Plugin,
   RESOLVED_FAILURE,
   RESOLVED_TIMEOUT,
-  type ServerFacts,
   VERDICTS,
   type Verdict,
 } from '../contract/plugin.ts';
@@ -39,107 +42,26 @@ import { Answer } from '../wire/answer.ts';
 import { EDE, EDNS_OPTION, RCODE, rcodeName, TYPE, typeName } from '../wire/constants.ts';
 import { nameToText } from '../wire/name.ts';
 import { Normalizer } from '../wire/normalize.ts';
-import { Query, TCP, UDP } from '../wire/query.ts';
+import { Query, TRANSPORTS } from '../wire/query.ts';
 import { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
+import { transportOf } from '../wire/transports.ts';
+import type { BothOptions, MountedBoth } from './both.ts';
+import type { Ask, LentToHooks, Mounted, MountOptions, Reply, UpstreamReply } from './mounted.ts';
 
 export { ManualClock } from '../time/clock.ts';
+export type { ApiAnswer, BothOptions, MountedBoth } from './both.ts';
+export type { Ask, Mounted, MountOptions, Reply, UpstreamReply, UpstreamSays } from './mounted.ts';
 
-/** A query as a test writes it. */
-export interface Ask {
-  readonly name: string;
-  /** Default A. */
-  readonly type?: string;
-  /** Default 127.0.0.1. */
-  readonly client?: string;
-  readonly port?: number;
-  /** Default `udp`. */
-  readonly transport?: 'udp' | 'tcp';
-  /** Default 1232; 0 = no EDNS. */
-  readonly udpSize?: number;
-  /** Set the DO bit. */
-  readonly dnssecOk?: boolean;
-  /** Data of a COOKIE option (RFC 7873): 8 bytes of the client's, with those of `Reply.cookie` behind them. */
-  readonly cookie?: Uint8Array;
-  /** The whole message instead, for what no encoder would write. */
-  readonly bytes?: Uint8Array;
-}
-
-/** A reply as the client sees it; undefined fields of a query that got none are left out. */
-export interface Reply {
-  /** False where nothing was sent. */
-  readonly sent: boolean;
-  /** Why nothing was sent or who decided, for assertions on the inside. */
-  readonly dropReason: number;
-  readonly rcode: string;
-  readonly truncated: boolean;
-  readonly authenticData: boolean;
-  /** Info code of the extended error, or EDE.NONE. */
-  readonly ede: number;
-  /** Client and server cookie, 24 bytes; empty where the query had none. */
-  readonly cookie: Uint8Array;
-  readonly answers: readonly PacketAnswer[];
-  readonly authorities: readonly PacketAnswer[];
-  readonly additionals: readonly PacketAnswer[];
-  readonly bytes: Uint8Array;
-}
-
-/** Records of an answer, or that there is none. */
-export type UpstreamSays = readonly PacketAnswer[] | UpstreamReply | 'nxdomain' | 'servfail' | 'timeout';
-
-export interface MountOptions {
-  readonly clock?: ManualClock;
-  readonly server?: Partial<ServerFacts>;
-  /**
-   * What the upstream says to a question the cache does not hold: its answer section, or the sections one by one, or
-   * `undefined` for no answer at all, or a word for what went wrong. Default: an A record 192.0.2.99 with TTL 300.
-   */
-  readonly upstream?: (name: string, type: string) => UpstreamSays | undefined;
-  readonly shared?: unknown;
-  /** Default: none. */
-  readonly lists?: ListsInForce;
-  /** Default: nobody is known. */
-  readonly subscribers?: SubscribersInForce;
-}
-
-/** An upstream's reply. */
-export interface UpstreamReply {
-  readonly answers?: readonly PacketAnswer[];
-  readonly authorities?: readonly PacketAnswer[];
-  readonly additionals?: readonly PacketAnswer[];
-  /** Default 0. */
-  readonly rcode?: number;
-  /** The upstream is trusted and says that it has validated. */
-  readonly authenticData?: boolean;
-}
-
-export interface Mounted {
-  readonly clock: ManualClock;
-  /** Send a query; resolves when it was answered, dropped or, where it waits, once it was answered. */
-  ask(query: Ask): Promise<Reply>;
-  /**
-   * What `sekisho explain` would say about the query, by the same rehearsal: the plugin's step that decides, else its first;
-   * or that of `hook`. Undefined where it would not come to that. State in memory that `control` shares is seen where
-   * `MountOptions.shared` gives it.
-   */
-  explain(query: Ask, hook?: DecidingHook): (Explanation & { readonly verdict: Verdict }) | undefined;
-  /** Value of a counter, by its full name and some of its labels. */
-  counter(name: string, labels?: Record<string, string>): number;
-  /** Names that were to be fetched again because they are popular and about to expire. */
-  readonly refreshed: readonly string[];
-  /** Hand `value` to the `update` hook, as `ControlContext.publish` does. */
-  publish(value: unknown): void;
-  /** Put measures in force, as the desk does, instead of those before. Returns how often each matched, and limited. */
-  measures(measures: readonly ListedRule[]): () => readonly { matched: number; limited: number }[];
-  /** Let `ms` pass, deadlines of deferred queries included. */
-  advance(ms: number): void;
-}
-
-/** Set `plugin` up as a worker would. `options` are parsed by its schema; throws where they are wrong. */
+/**
+ * Set the data half of `plugin` up as a worker would; `mountBoth` also its control half. `options` are parsed by its schema;
+ * throws where they are wrong.
+ */
 export function mount<Schema extends z.ZodObject>(
   plugin: Plugin<Schema>,
   options: z.input<Schema>,
   settings: MountOptions = {},
+  lent: Partial<LentToHooks> = {},
 ): Mounted {
   const clock = settings.clock ?? new ManualClock();
   const metrics = new Metrics();
@@ -154,13 +76,13 @@ export function mount<Schema extends z.ZodObject>(
   const cache = new AnswerCache(cacheMemory, cacheSettings);
   const failures = new FailureTable(createFailureMemory());
   const suspended = new SuspendedQueries(64);
-  const measures = new MeasuresInForce(server.workers);
+  const measures = lent.measures ?? new MeasuresInForce(server.workers);
   let random = 1;
   let chain: Chain | undefined;
   const facts = {
     server,
-    lists: settings.lists ?? new ListsInForce([]),
-    subscribers: settings.subscribers ?? new SubscribersInForce(),
+    lists: lent.lists ?? settings.lists ?? new ListsInForce([]),
+    subscribers: lent.subscribers ?? settings.subscribers ?? new SubscribersInForce(),
     clock,
     hashKey,
   };
@@ -214,7 +136,7 @@ export function mount<Schema extends z.ZodObject>(
     query.reply = bytes;
     query.replyWords = words;
     query.replyStart = 0;
-    query.replyCapacity = query.transport === TCP ? 65535 : 1232;
+    query.replyCapacity = transportOf(query).largestReply;
     return true;
   };
   const route = {
@@ -222,8 +144,7 @@ export function mount<Schema extends z.ZodObject>(
     send: (query: Query) => late?.(query),
     abandon: () => late?.(undefined),
   };
-  chain.routes[UDP] = route;
-  chain.routes[TCP] = route;
+  for (const transport of TRANSPORTS.keys()) chain.routes[transport] = route;
 
   return {
     clock,
@@ -294,6 +215,20 @@ export function mount<Schema extends z.ZodObject>(
   };
 }
 
+/**
+ * Both halves of `plugin`, as in a server of which it is the only plugin; without a socket. Rejects with every problem of the
+ * configuration where the options are wrong. Close it at the end of the test.
+ */
+export async function mountBoth<Schema extends z.ZodObject>(
+  plugin: Plugin<Schema>,
+  options: z.input<Schema>,
+  settings: BothOptions = {},
+): Promise<MountedBoth> {
+  // Loaded only where it is used: a test of hooks alone needs no web server and no database.
+  const { openBoth } = await import('./both.ts');
+  return openBoth(plugin as unknown as Plugin, options, settings, mount);
+}
+
 /** A query message as a stub resolver writes it. */
 export function queryMessage(ask: Ask): Uint8Array {
   if (ask.bytes) return ask.bytes;
@@ -313,7 +248,7 @@ export function queryMessage(ask: Ask): Uint8Array {
 
 function queryOf(ask: Ask, clock: ManualClock): Query {
   const query = new Query();
-  query.transport = ask.transport === 'tcp' ? TCP : UDP;
+  query.transport = TRANSPORTS.indexOf(ask.transport ?? 'udp');
   query.clientWords.set(addressWords(ask.client ?? '127.0.0.1'));
   query.family = isMapped(query.clientWords) ? 4 : 6;
   query.port = ask.port ?? 53001;

@@ -1,3 +1,5 @@
+import type { Timers } from './timers.ts';
+
 /**
  * Time always comes from a clock that a test can turn.
  *
@@ -74,9 +76,10 @@ export class RoundClock implements Clock {
   }
 }
 
-/** A clock that stands still until it is told. */
-export class ManualClock implements Clock {
+/** A clock that stands still until it is told; work that comes back runs as it moves on. */
+export class ManualClock implements Clock, Timers {
   #nowMs: number;
+  readonly #work = new Set<{ dueMs: number; readonly everyMs: number; readonly run: () => void }>();
   constructor(startMs = 1_000_000) {
     this.#nowMs = startMs;
   }
@@ -89,8 +92,22 @@ export class ManualClock implements Clock {
   termMs(): number {
     return this.wallMs();
   }
-  /** Move time on by `ms` ≥ 0. */
+  every(ms: number, work: () => void): () => void {
+    if (!(ms > 0)) throw new RangeError(`work cannot come back every ${ms} ms`);
+    const entry = { dueMs: this.#nowMs + ms, everyMs: ms, run: work };
+    this.#work.add(entry);
+    return () => this.#work.delete(entry);
+  }
+  /** Move time on by `ms` ≥ 0. What falls due meanwhile runs at its own time, in order. */
   advance(ms: number): void {
-    this.#nowMs += ms;
+    const endMs = this.#nowMs + ms;
+    for (;;) {
+      const next = [...this.#work].sort((one, other) => one.dueMs - other.dueMs)[0];
+      if (next === undefined || next.dueMs > endMs) break;
+      this.#nowMs = Math.max(this.#nowMs, next.dueMs);
+      next.dueMs += next.everyMs;
+      next.run();
+    }
+    this.#nowMs = endMs;
   }
 }

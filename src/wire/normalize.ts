@@ -47,6 +47,11 @@ export interface NormalizerOptions {
    * Without it all are left out: whose they are, the zone's or a parent's, cannot be told, and a client has no use for them.
    */
   readonly nameServers?: boolean;
+  /**
+   * The server is an authority for this zone (wire form, lower case) and nothing else: a CNAME that leads out of it ends the
+   * answer, which is `incomplete` then. Questions are in the zone.
+   */
+  readonly within?: Uint8Array;
 }
 
 export class Normalizer {
@@ -73,6 +78,10 @@ export class Normalizer {
   /** When each record of the answer section is written: a DNAME before the CNAME made from it; -1 = it does not belong. */
   readonly #turn = new Int8Array(MAX_RECORDS);
   readonly #nameServers: boolean;
+  /** Labels of the zone that the server is believed about; -1 = about everything. */
+  readonly #zoneLabels: number;
+  /** The chain has left that zone. */
+  #outside = false;
   /** Index of the first record of the authority section, of the additional section, and behind the last. */
   #authorityFrom = 0;
   #additionalFrom = 0;
@@ -87,8 +96,9 @@ export class Normalizer {
     return this.#hasEdns;
   }
 
-  constructor({ nameServers = false }: NormalizerOptions = {}) {
+  constructor({ nameServers = false, within }: NormalizerOptions = {}) {
     this.#nameServers = nameServers;
+    this.#zoneLabels = within ? labelsOf(within) : -1;
   }
 
   /**
@@ -227,6 +237,8 @@ export class Normalizer {
   /** Follow the CNAMEs from `qname` and mark what lies on the way and above. Returns the last name, -1 for a loop. */
   #followChain(qname: number, qtype: number): number {
     const { alias, flags, parent } = this.#tree;
+    const apex = this.#zoneLabels < 0 ? -1 : this.#aboveBy(qname, this.#depth(qname) - this.#zoneLabels);
+    this.#outside = false;
     for (let node = qname, place = 0; place < MAX_CHAIN; place++) {
       flags[node]! |= ON_CHAIN;
       this.#place[node] = place;
@@ -235,6 +247,8 @@ export class Normalizer {
         flags[above]! |= ABOVE;
         this.#placeBelow[above] = place;
       }
+      this.#outside = apex >= 0 && this.#aboveBy(node, this.#depth(node) - this.#zoneLabels) !== apex;
+      if (this.#outside) return node;
       const cname = alias[node]!;
       // RFC 1034 §3.6.2: a query for CNAME or * is not restarted, nor is one that finds its type beside the CNAME.
       if (cname < 0 || qtype === TYPE.CNAME || qtype === TYPE.ANY || this.#hasAnswer(node, qtype)) return node;
@@ -243,6 +257,21 @@ export class Normalizer {
       if ((flags[node]! & ON_CHAIN) !== 0) return -1;
     }
     return -1;
+  }
+
+  /** Labels of the name of `node`. */
+  #depth(node: number): number {
+    let depth = 0;
+    for (let above = node; above !== ROOT; above = this.#tree.parent[above]!) depth++;
+    return depth;
+  }
+
+  /** The node so many labels above; -1 where that is above the root. */
+  #aboveBy(node: number, labels: number): number {
+    if (labels < 0) return -1;
+    let above = node;
+    for (let i = 0; i < labels; i++) above = this.#tree.parent[above]!;
+    return above;
   }
 
   /** The answer section holds records of `qtype` at `node`. */
@@ -256,11 +285,14 @@ export class Normalizer {
 
   #write(bytes: Uint8Array, question: Question, answer: Answer, qname: number, authoritative: boolean): boolean {
     const qtype = question.type;
-    const nxdomain = answer.rcode === RCODE.NXDOMAIN;
-    const yxdomain = answer.rcode === RCODE.YXDOMAIN;
     const final = this.#followChain(qname, qtype);
     // RFC 1034 §3.6.2: CNAME loops are an error.
     if (final < 0) return this.#forget(question, answer);
+    const outside = this.#outside;
+    // What a zone's own server says of a name elsewhere, its absence included, is another's to say.
+    if (outside) writeRcode(answer, RCODE.NOERROR);
+    const nxdomain = answer.rcode === RCODE.NXDOMAIN;
+    const yxdomain = answer.rcode === RCODE.YXDOMAIN;
     const out = answer.bytes;
     this.#at = answer.length;
     let ttl = NO_TTL;
@@ -273,9 +305,9 @@ export class Normalizer {
     for (let i = 0, before = 0; i < this.#authorityFrom; i++) {
       const owner = this.#owner[i]!;
       const type = this.#type[i]!;
-      const answers = owner === final && !nxdomain && (qtype === TYPE.ANY || type === qtype);
+      const answers = owner === final && !nxdomain && !outside && (qtype === TYPE.ANY || type === qtype);
       this.#turn[i] = -1;
-      if (!answers && !this.#belongs(i, owner, owner === final && !nxdomain ? qtype : 0)) continue;
+      if (!answers && !this.#belongs(i, owner, owner === final && !nxdomain && !outside ? qtype : 0)) continue;
       if (type === TYPE.CNAME && this.#tree.alias[owner] !== i) continue;
       // RFC 4035 §3.2.1: signatures go to those that set DO.
       if (!answers && !signed && (type === TYPE.RRSIG || type === TYPE.SIG)) continue;
@@ -309,6 +341,13 @@ export class Normalizer {
     if (kept === 0 && this.#authorityFrom > 0 && this.#additionalFrom === this.#authorityFrom) return false;
     put16(out, 6, kept);
     kept = 0;
+    if (outside) {
+      answer.length = this.#at;
+      answer.kind = POSITIVE;
+      answer.ttl = -1;
+      answer.incomplete = true;
+      return true;
+    }
 
     let soaTtl = -1;
     let delegates = false;
@@ -447,6 +486,17 @@ export class Normalizer {
     this.#at = at;
     return true;
   }
+}
+
+function writeRcode(answer: Answer, rcode: number): void {
+  answer.rcode = rcode;
+  answer.bytes[3] = rcode & 15;
+}
+
+function labelsOf(name: Uint8Array): number {
+  let labels = 0;
+  for (let at = 0; name[at]! > 0; at += name[at]! + 1) labels++;
+  return labels;
 }
 
 /** Header with nothing but the rcode and one question, and the question in lower case. */

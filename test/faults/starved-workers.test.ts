@@ -112,7 +112,7 @@ it('a worker that sleeps on something that does not come is ended, with one line
     'both serve',
     async () => {
       const metrics = await scrape(server);
-      return metrics.total('sekisho_workers_serving') === 2 && linesOf(server, 'the replacement serves').length > 0;
+      return metrics.total('sekisho_workers_serving') === 2 && linesOf(server, 'the new worker is serving').length > 0;
     },
     60_000,
   );

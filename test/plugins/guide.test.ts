@@ -29,7 +29,11 @@ function commands(section: string): string[] {
 }
 
 function snippet(language: string): string {
-  return new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(guide)?.[1] ?? '';
+  return snippets(language)[0] ?? '';
+}
+
+function snippets(language: string): string[] {
+  return [...guide.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, text = '']) => text);
 }
 
 beforeAll(() => {
@@ -47,10 +51,11 @@ describe('docs/plugins.md', () => {
   });
 
   it('2. its tests pass, and so does the one that the guide shows', () => {
-    writeFileSync(join(outside, 'my-plugin', 'shown.test.js'), snippet('js'));
+    for (const [i, shown] of snippets('js').entries())
+      writeFileSync(join(outside, 'my-plugin', `shown-${i}.test.js`), shown);
     for (const command of commands('## 2. Test')) {
       const { status, stdout } = sekisho(...command.split(' '));
-      expect(stdout).toMatch(/# pass 5\n# fail 0/);
+      expect(stdout).toMatch(/# pass 7\n# fail 0/);
       expect(status).toBe(0);
     }
   });
@@ -88,6 +93,19 @@ describe('docs/plugins.md', () => {
     expect(await rcode('www.internal.example')).toBe(5);
     expect(await rcode('www.example.com')).toBe(0);
     expect(explained()).toMatch(/internal\.example and all below it is refused/);
+
+    // Its own route, over HTTP: a pause acts in both workers, and ends.
+    const token = readFileSync(join(server.folder, 'data', 'admin.token'), 'utf8').trim();
+    // The commands above have stood still long enough for the server to close a kept connection.
+    await fetch(`http://127.0.0.1:${server.adminPort}/healthz`).catch(() => undefined);
+    const paused = await fetch(`http://127.0.0.1:${server.adminPort}/v1/my-plugin/pause`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ minutes: 1, reason: 'to see that it pauses' }),
+    });
+    expect([paused.status, await paused.json()]).toEqual([200, { minutes: 1 }]);
+    for (let i = 0; i < 10; i++) expect(await rcode('www.internal.example')).toBe(0);
+    expect(explained()).toMatch(/paused by an operator/);
 
     const file = join(outside, 'my-plugin', 'index.js');
     const code = readFileSync(file, 'utf8');

@@ -26,6 +26,7 @@ const FAILURE_REASONS = ['answered', 'timeout', 'unreachable', 'shed'] as const;
 export class ForwardCounters {
   readonly values: Float64Array;
   readonly retries: number;
+  readonly retriesWithheld: number;
   readonly coalesced: number;
   readonly refreshes: number;
   readonly truncated: number;
@@ -43,6 +44,10 @@ export class ForwardCounters {
     this.retries = metrics.counter(
       'sekisho_upstream_retries_total',
       'Questions sent again, to the same upstream or another.',
+    );
+    this.retriesWithheld = metrics.counter(
+      'sekisho_upstream_retries_withheld_total',
+      'Questions not sent again, because most of what is sent stays without an answer.',
     );
     this.coalesced = metrics.counter(
       'sekisho_upstream_coalesced_total',

@@ -166,6 +166,24 @@ describe('retries', () => {
     expect(rig.log).toContain(`answered ${token}`);
   });
 
+  it('of thousands of silent names are few while the server answers others; of a server that answers nobody, as many as ever', () => {
+    const rig = makeRig({ probesAnswered: true });
+    for (let i = 0; i < 1000; i++) rig.resolve(`silent-${i}.example`);
+    for (let ms = 0; ms < 3000; ms += 50) {
+      rig.resolve(`well-${ms}.example`);
+      rig.answer(rig.network.sent.length - 1);
+      rig.advance(50);
+    }
+    // A server's worth of retries at hand, half of what was answered, and twenty a second.
+    expect(rig.queries().length).toBeLessThan(1000 + 60 + 200 + 30 + 3 * 20);
+    expect(rig.metric('sekisho_upstream_retries_withheld_total')).toBeGreaterThan(500);
+    const dead = makeRig({ count: 2 });
+    for (let i = 0; i < 500; i++) dead.resolve(`name-${i}.example`);
+    dead.advance(450);
+    expect(dead.metric('sekisho_upstream_retries_withheld_total')).toBe(0);
+    expect(dead.metric('sekisho_upstream_retries_total')).toBe(500);
+  });
+
   it('end after four tries and four seconds', () => {
     const rig = makeRig({ count: 2, probesAnswered: true });
     rig.resolve('example');

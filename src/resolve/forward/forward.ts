@@ -17,6 +17,7 @@
  * Whoever calls `resolve`, `refresh` or `datagram` calls `flush` of the sockets afterwards; `tick` does it itself.
  */
 
+import { STUB_LAME, STUB_REFERRAL } from '../../chain/failure-reasons.ts';
 import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
 import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from '../../chain/source.ts';
 import type { Metrics } from '../../metrics/registry.ts';
@@ -38,7 +39,9 @@ import {
   setEdns,
   writeQuery,
 } from './query-message.ts';
-import { type Server, type ServerConfig, UpstreamServers } from './servers.ts';
+import { RetryBudget } from './retry-budget.ts';
+import { MOSTLY_REFUSES, type Server, type ServerConfig, UpstreamServers } from './servers.ts';
+import { AUTHORITATIVE, REFERRAL, StubAnswers } from './stub-answer.ts';
 import { MAX_TRIES, type Task, TaskPool, type Try } from './tasks.ts';
 import { TcpClient } from './tcp-client.ts';
 import { COOKIE_ACCEPTED, COOKIE_FORGED, COOKIE_RETRY, UpstreamCookie } from './upstream-cookie.ts';
@@ -98,6 +101,8 @@ export interface ForwardParts {
   readonly labels?: Readonly<Record<string, string>>;
   /** A policy looks at the name servers of zones: they are kept in answers. */
   readonly nameServers?: boolean;
+  /** These are authorities of the zone with this apex (wire form, lower case): asked without recursion, believed below it alone. */
+  readonly stub?: Uint8Array;
   /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
   readonly cookies?: boolean;
   /** false: every name goes out in lower case. Default: in random case (0x20). */
@@ -136,8 +141,10 @@ export class ForwardSource implements Source, DatagramSink {
   /** The probe of each server, where one is under way. */
   readonly #probes: (Task | undefined)[];
   readonly #waiting: WaitingList;
+  readonly #retries = new RetryBudget();
   readonly #nearMisses = new NearMisses();
   readonly #normalizer: Normalizer;
+  readonly #stub: StubAnswers | undefined;
   readonly #answer = new Answer();
   readonly #counters: ForwardCounters;
   readonly #values: Float64Array;
@@ -147,7 +154,9 @@ export class ForwardSource implements Source, DatagramSink {
   #delivering = false;
 
   constructor(parts: ForwardParts) {
-    this.#normalizer = new Normalizer({ nameServers: parts.nameServers ?? false });
+    const { stub, nameServers = false } = parts;
+    this.#normalizer = new Normalizer({ nameServers, ...(stub && { within: stub }) });
+    this.#stub = stub && new StubAnswers(stub);
     this.#parts = parts;
     this.#limits = { ...FORWARD_LIMITS, ...parts.limits };
     const labels = parts.labels ?? {};
@@ -439,15 +448,17 @@ export class ForwardSource implements Source, DatagramSink {
       this.#refused(task, server, EDE.NONE, nowMs);
       return;
     }
-    if (answer.kind === FAILURE) {
+    const stubKind = this.#stub?.kind(bytes, start, length) ?? AUTHORITATIVE;
+    if (answer.kind === FAILURE || stubKind !== AUTHORITATIVE) {
       if (!this.#normalizer.hasEdns && this.#saysNoEdns(task, server, answer.rcode))
         this.#askWithoutEdns(task, server, nowMs);
       else if (this.#normalizer.hasEdns && this.#objectsToCookie(task, server, answer.rcode))
         this.#askWithoutCookie(task, server, nowMs);
-      else this.#refused(task, server, answer.ede, nowMs, answer.rcode);
+      else this.#refused(task, server, this.#whyRefused(stubKind, answer.ede), nowMs, answer.rcode);
       return;
     }
     this.servers.judged(server, true);
+    this.#retries.answered();
     this.#noteAbilities(task, server, nowMs);
     // RFC 6891 §6.2.2: it answers without EDNS what it did not understand with it.
     if ((task.withoutEdns & (1 << server.index)) !== 0 && server.usesEdns(nowMs)) server.forgoEdns(nowMs);
@@ -464,6 +475,12 @@ export class ForwardSource implements Source, DatagramSink {
     } finally {
       this.#delivering = false;
     }
+  }
+
+  /** The extended error of a failure: the server's own, or what is known of a stub zone's servers. */
+  #whyRefused(stubKind: number, ede: number): number {
+    if (this.#stub === undefined) return ede;
+    return stubKind === REFERRAL ? STUB_REFERRAL : STUB_LAME;
   }
 
   /** A good answer shows what the server can do: one bad reply does not take that away from all questions. */
@@ -495,7 +512,7 @@ export class ForwardSource implements Source, DatagramSink {
   #open(question: Question, nowMs: number): Task {
     const task = this.#pool.take(this.#parts.random32)!;
     task.question.copyFrom(question);
-    writeQuery(task.query, 0, task.id, task.question, this.#parts.random32);
+    writeQuery(task.query, 0, task.id, task.question, this.#parts.random32, this.#stub === undefined);
     task.lowerCase = this.#parts.mixedCase === false || this.#isExempt(task.question);
     task.startedMs = nowMs;
     this.#pool.publish(task);
@@ -594,7 +611,7 @@ export class ForwardSource implements Source, DatagramSink {
 
   #queryFor(task: Task, plain: boolean): Uint8Array {
     if (!plain) return task.query;
-    if (!task.plainWritten) writeQuery(task.plainQuery, 0, task.id, task.question, undefined);
+    if (!task.plainWritten) writeQuery(task.plainQuery, 0, task.id, task.question, undefined, this.#stub === undefined);
     task.plainWritten = true;
     return task.plainQuery;
   }
@@ -621,8 +638,8 @@ export class ForwardSource implements Source, DatagramSink {
     if (!enough && (task.tcpServer >= 0 || (task.refusedBy & (1 << last)) === 0)) return;
     const spent = enough || task.tryCount >= MAX_TRIES;
     const other = spent ? undefined : this.servers.choose(nowMs, task.tried, 1);
-    if (other && this.#mayRepeat(task)) this.#send(task, other, nowMs);
-    else if (isAboutName(rcode, ede) && this.#mayLowerCase(task, server) && this.#mayRepeat(task)) {
+    if (other && this.#mayRepeat(task, server, nowMs)) this.#send(task, other, nowMs);
+    else if (isAboutName(rcode, ede) && this.#mayLowerCase(task, server) && this.#mayRepeat(task, server, nowMs)) {
       // An authority may answer only to lower case, and a resolver on the way may pass the case on to it.
       task.lowerCase = true;
       task.refusedBy &= ~bit;
@@ -655,12 +672,22 @@ export class ForwardSource implements Source, DatagramSink {
     } else this.#timedOut(task, nowMs);
     if (task.refusals > 0) this.#fail(task, FAILED_ANSWERED, nowMs);
     else if (nowMs >= task.startedMs + this.#limits.deadlineMs) this.#fail(task, FAILED_TIMEOUT, nowMs);
-    else if (task.tryCount < MAX_TRIES && this.#mayRepeat(task)) this.#tryNext(task, nowMs);
+    else if (task.tryCount < MAX_TRIES && this.#mayRepeat(task, this.#lastAsked(task), nowMs))
+      this.#tryNext(task, nowMs);
     else this.#waitUntil(task, Number.POSITIVE_INFINITY);
   }
 
-  #mayRepeat(task: Task): boolean {
+  /** `server` did not answer, or with a failure. Where it does so to everybody it is to blame, and not the question. */
+  #mayRepeat(task: Task, server: Server, nowMs: number): boolean {
+    if (!server.doubted && server.refusals <= MOSTLY_REFUSES && !this.#retries.take(nowMs)) {
+      this.#values[this.#counters.retriesWithheld]! += 1;
+      return false;
+    }
     return this.#parts.mayRepeat?.(task.question) ?? true;
+  }
+
+  #lastAsked(task: Task): Server {
+    return this.servers.list[task.tries[task.tryCount - 1]!.server]!;
   }
 
   #timedOut(task: Task, nowMs: number): void {
@@ -683,7 +710,7 @@ export class ForwardSource implements Source, DatagramSink {
     question.nameLength = 1;
     question.type = TYPE.NS;
     question.class = CLASS.IN;
-    writeQuery(task.query, 0, task.id, question, this.#parts.random32);
+    writeQuery(task.query, 0, task.id, question, this.#parts.random32, this.#stub === undefined);
     this.#probes[server.index] = task;
     this.#values[server.probes]! += 1;
     this.#send(task, server, nowMs);

@@ -35,7 +35,8 @@ export function questionEndOf(question: Question): number {
 
 /**
  * Write the query for `question` at `at`: QUERY_BYTES of room. The OPT record stands behind the question whether it is
- * counted or not (see `setEdns`). `random32`: for the case of the name; without it the name stays in lower case.
+ * counted or not (see `setEdns`). `random32`: for the case of the name; without it the name stays in lower case. `recursion`: false
+ * for authoritative servers.
  */
 export function writeQuery(
   bytes: Uint8Array,
@@ -43,9 +44,10 @@ export function writeQuery(
   id: number,
   question: Question,
   random32: (() => number) | undefined,
+  recursion = true,
 ): void {
   // RFC 6840 §5.7: AD in a query says that we understand AD in the answer.
-  const flags = FLAG_RD | FLAG_AD | (question.checkingDisabled ? FLAG_CD : 0);
+  const flags = (recursion ? FLAG_RD : 0) | FLAG_AD | (question.checkingDisabled ? FLAG_CD : 0);
   put16(bytes, at, id);
   put16(bytes, at + 2, flags);
   put16(bytes, at + 4, 1);

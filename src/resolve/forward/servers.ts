@@ -34,6 +34,8 @@ const EXPLORED_SHARE = 64;
 const TIMEOUT_PENALTY_MS = 200;
 /** What it adds that a server refuses or fails most of what it is asked. */
 const REFUSAL_PENALTY_MS = 1000;
+/** … which is so, above this share. */
+export const MOSTLY_REFUSES = 0.5;
 /** RFC 6891 §6.2.2: what is learnt about a server's EDNS, or its view of our cookie, is forgotten after a while. */
 const WITHOUT_EDNS_MS = 15 * 60_000;
 const WITHOUT_COOKIE_MS = 15 * 60_000;
@@ -253,5 +255,7 @@ export class UpstreamServers {
 
 function latencyScore(server: Server): number {
   const latency = server.measured ? server.srttMs : FIRST_TIMEOUT_MS;
-  return latency + server.timeoutsInRow * TIMEOUT_PENALTY_MS + (server.refusals > 0.5 ? REFUSAL_PENALTY_MS : 0);
+  return (
+    latency + server.timeoutsInRow * TIMEOUT_PENALTY_MS + (server.refusals > MOSTLY_REFUSES ? REFUSAL_PENALTY_MS : 0)
+  );
 }

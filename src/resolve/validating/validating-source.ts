@@ -19,7 +19,7 @@ import { Answer } from '../../wire/answer.ts';
 import { CLASS, EDE, TYPE } from '../../wire/constants.ts';
 import { Question } from '../../wire/question.ts';
 import { AllowedValidation, type ValidationAllowance } from '../validate/budget.ts';
-import type { Name } from '../validate/canonical-name.ts';
+import { type Name, nameKey } from '../validate/canonical-name.ts';
 import type { TrustParts } from '../validate/chain-of-trust.ts';
 import { type MessageSets, readSets } from '../validate/rrset.ts';
 import { Validation } from '../validate/validate.ts';
@@ -34,6 +34,7 @@ import {
   type StepReply,
   type Verdict,
 } from '../validate/verdict.ts';
+import { ZoneTrustStore } from '../validate/zone-trust.ts';
 import type { DearChecks } from './dear-checks.ts';
 import { InnerTokens } from './inner-tokens.ts';
 import { copyAnswer, KeptAnswer, ServedAnswers } from './served-answer.ts';
@@ -56,6 +57,10 @@ export interface ValidatingParts {
   onPartFailed(question: Question, ede: number, nowMs: number, kind: number): void;
   /** What the cache holds of a question for DS or DNSKEY, unvalidated: undefined, or an extended error where it failed lately. */
   cached(question: Question, nowMs: number): MessageSets | { readonly failed: number } | undefined;
+  /** The DNSKEY set of a trust anchor's zone came, as the message is; now and then. Borrowed. */
+  onAnchorKeys(zone: Name, answer: Answer): void;
+  /** Whether the anchors of `zone` fit what it serves; called when that changes. */
+  onAnchor(zone: Name, failed: boolean, why: string): void;
   readonly dearChecks: DearChecks;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -82,8 +87,12 @@ export const VALIDATING_LIMITS: ValidatingLimits = { jobs: 4096, waiters: 512, d
 
 /** A kind of failure (forward.ts, FAILED_…) where nobody said one. */
 const FAILED_ANSWERED = 0;
-/** Ticks between two counts of zones. */
-const COUNT_EVERY = 100;
+/** Ticks, of ten milliseconds, between two looks at zones and anchors. */
+const LOOK_EVERY = 100;
+/** RFC 5011 §2.3: the keys of an anchor's zone are asked for at least so often, whether or not anybody needs them. */
+const ANCHOR_REFRESH_MS = 3_600_000;
+/** … and handed on at most so often. */
+const ANCHOR_REPORT_MS = 60_000;
 
 class Job {
   readonly question = new Question();
@@ -118,11 +127,18 @@ export class ValidatingSource implements Source, Waiters {
   readonly #free: Job[] = [];
   readonly #byQuestion = new Map<number, Job>();
   readonly #part = new Question();
+  /** Trust as other partitions than the top level's see it (zones/partitions.ts): by the number of the partition. */
+  readonly #others = new Map<number, TrustParts>();
   readonly #served = new ServedAnswers();
   /** One for each depth of delivering: who is answered may ask again, and be answered at once. */
   readonly #scratch: Answer[] = [new Answer()];
   #depth = 0;
   #ticks = 0;
+  #anchorsDueMs = 0.1;
+  /** By zone: when its keys were last handed on. */
+  readonly #reportedMs = new Map<string, number>();
+  /** Zones whose anchors do not fit. */
+  #failing = new Set<string>();
   /** What the wrapped source said of the answer or failure that it is about to hand over. */
   #effort = { startedMs: 0, tryCount: 0, background: false };
   #failureKind = FAILED_ANSWERED;
@@ -142,13 +158,16 @@ export class ValidatingSource implements Source, Waiters {
   /** Trust in zones was withdrawn or given (new anchors, negative trust anchors): what is under way goes on with what it had. */
   forgetTrust(): void {
     this.#parts.trust.store.clear();
+    this.#others.clear();
   }
 
   // ── the wrapped source's reports, each right before `answered` or `failed` ──────────────────────────────────────────
 
   noteAnswer(question: Question, answer: Answer, nowMs: number, effort: Effort): void {
     this.#noteEffort(effort);
-    if (isPart(question)) this.#parts.onPart(question, answer, nowMs);
+    if (!isPart(question)) return;
+    this.#parts.onPart(question, answer, nowMs);
+    if (question.type === TYPE.DNSKEY) this.#reportKeys(question, answer);
   }
 
   noteFailure(question: Question, ede: number, nowMs: number, kind: number, effort: Effort): void {
@@ -195,14 +214,46 @@ export class ValidatingSource implements Source, Waiters {
       if (!job.slowTold && nowMs >= job.startedMs + slowMs) this.#tellSlow(job);
       if (nowMs >= job.startedMs + deadlineMs) this.#giveUp(job, EDE.DNSSEC_INDETERMINATE, nowMs);
     }
-    const { values, outstanding, keysAndZones } = this.#counters;
+    const { values, outstanding } = this.#counters;
     values[outstanding] = this.#active.length;
-    if (this.#ticks++ % COUNT_EVERY !== 0) return;
+    if (this.#ticks++ % LOOK_EVERY === LOOK_EVERY - 1) this.#look(nowMs);
+  }
+
+  #look(nowMs: number): void {
+    const { values, keysAndZones, anchorsFailed } = this.#counters;
     const { store, anchors } = this.#parts.trust;
     const counts = store.counts();
     for (const [i, index] of keysAndZones.entries()) values[index] = counts[i] ?? 0;
     const now = this.#seconds();
-    values[this.#counters.anchorsFailed] = anchors.zones.filter((zone) => store.get(zone, now)?.anchorFailed).length;
+    const failing = new Set<string>();
+    for (const zone of anchors.zones) {
+      const trust = store.get(zone, now);
+      const key = nameKey(zone);
+      // Between two attempts nothing is known; what was, stands.
+      const failed = trust === undefined ? this.#failing.has(key) : trust.anchorFailed === true;
+      if (failed) failing.add(key);
+      if (failed !== this.#failing.has(key)) this.#parts.onAnchor(zone, failed, trust?.why ?? '');
+    }
+    this.#failing = failing;
+    values[anchorsFailed] = failing.size;
+    if (nowMs < this.#anchorsDueMs) return;
+    this.#anchorsDueMs = nowMs + ANCHOR_REFRESH_MS;
+    for (const zone of anchors.zones) {
+      setQuestion(this.#part, zone, TYPE.DNSKEY, this.#parts.hashKey);
+      this.refresh(this.#part, nowMs);
+    }
+  }
+
+  #reportKeys(question: Question, answer: Answer): void {
+    const zone = this.#parts.trust.anchors.zones.find(
+      (one) => one.length === question.nameLength && one.every((byte, i) => question.name[i] === byte),
+    );
+    if (zone === undefined) return;
+    const key = nameKey(zone);
+    const nowMs = this.#parts.clock.nowMs();
+    if (nowMs < (this.#reportedMs.get(key) ?? Number.NEGATIVE_INFINITY) + ANCHOR_REPORT_MS) return;
+    this.#reportedMs.set(key, nowMs);
+    this.#parts.onAnchorKeys(zone, answer);
   }
 
   close(): void {
@@ -239,7 +290,7 @@ export class ValidatingSource implements Source, Waiters {
     const { name, nameLength, type } = job.question;
     job.budget = new AllowedValidation(this.#parts.allowance);
     const question = { name: name.slice(0, nameLength), type };
-    job.validation = new Validation(this.#parts.trust, question, sets, this.#seconds(), job.budget);
+    job.validation = new Validation(this.#trustFor(job.question), question, sets, this.#seconds(), job.budget);
     this.#go(job, job.validation.start(), answer, nowMs);
   }
 
@@ -298,10 +349,32 @@ export class ValidatingSource implements Source, Waiters {
     });
   }
 
+  /** What some servers say of a zone's keys, or fail to say, is nothing for those who ask others. */
+  #trustFor({ partition }: Question): TrustParts {
+    const { trust } = this.#parts;
+    if (partition === 0) return trust;
+    const known = this.#others.get(partition);
+    if (known !== undefined) return known;
+    const { keys, limits, insecurePoint } = trust;
+    const own: TrustParts = {
+      // Anchors may change.
+      get anchors() {
+        return trust.anchors;
+      },
+      store: new ZoneTrustStore(PARTITION_TRUST_BYTES),
+      keys,
+      limits,
+      insecurePoint,
+    };
+    this.#others.set(partition, own);
+    return own;
+  }
+
   /** DS or DNSKEY: from the cache, or asked for. */
   #fetchPart(job: Job, { name, type }: AskStep, nowMs: number): StepReply | typeof WAIT {
     const question = this.#part;
     setQuestion(question, name, type, this.#parts.hashKey);
+    question.partition = job.question.partition;
     const held = this.#parts.cached(question, nowMs);
     if (held !== undefined) return held;
     this.#counters.values[this.#counters.questions]! += 1;
@@ -477,6 +550,8 @@ export class ValidatingSource implements Source, Waiters {
   }
 }
 
+/** What is known of zones in each partition of a view, in bytes. */
+const PARTITION_TRUST_BYTES = 4 * 1024 * 1024;
 /** The step's answer will come. */
 const WAIT = Symbol('wait');
 

@@ -32,7 +32,7 @@ export async function forgetNames({ dataFolder, state, audit, log }: Parts): Pro
   };
   const quietly = (work: () => Promise<void>) =>
     work().catch((error: unknown) =>
-      log.error({ reason: errorText(error) }, 'names without a ground could not be deleted'),
+      log.error({ reason: errorText(error) }, 'failed to delete names without a ground'),
     );
   if (!state) {
     await quietly(async () => {
