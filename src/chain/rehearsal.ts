@@ -87,6 +87,8 @@ export interface Upstreams {
   way(question: Question): {
     readonly name: string;
     readonly servers: readonly { label: string; up: boolean }[];
+    /** Where answers are found from the root down: what is known of the way, in words. */
+    readonly path?: string;
     /** They are authorities, asked without recursion. */
     readonly stub?: boolean;
   };
@@ -342,8 +344,13 @@ function silentSource(chain: Chain, { upstreams }: RehearsalParts, { question: a
     // Whether some worker is asking this very question now is not known here.
     has: () => false,
     resolve(question, token) {
-      const { name, servers, stub } = upstreams.way(question);
+      const { name, servers, path, stub } = upstreams.way(question);
       const whose = otherName(question, asked);
+      if (path !== undefined) {
+        notes.asked = true;
+        notes.server('source', name, CONTINUE, `${whose}${path}`);
+        return RESOLVING;
+      }
       const labels = (up: boolean) => servers.filter((server) => server.up === up).map(({ label }) => label);
       const down = labels(false);
       if (down.length === servers.length) {

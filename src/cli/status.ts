@@ -26,6 +26,7 @@ export function statusText(state: Status, terminal: Terminal): string {
       'cache',
       `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
+    ...resolveText(state.resolve),
     ...leasesText(state.leases),
     ...rangesText(state.ranges),
     ...state.warnings.map((warning) => ['warning', warning] as const),
@@ -39,18 +40,22 @@ export function statusText(state: Status, terminal: Terminal): string {
       state.listeners.map(({ address, transports, packets }) => [address, transports.join(', '), packets]),
       terminal,
     ),
-    table(
-      ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
-      state.upstreams.map((each) => [
-        each.address,
-        each.state,
-        each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
-        each.queries,
-        each.failures,
-        each.trusted ? 'yes' : 'no',
-      ]),
-      terminal,
-    ),
+    ...(state.upstreams.length === 0 && state.resolve !== null
+      ? []
+      : [
+          table(
+            ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
+            state.upstreams.map((each) => [
+              each.address,
+              each.state,
+              each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
+              each.queries,
+              each.failures,
+              each.trusted ? 'yes' : 'no',
+            ]),
+            terminal,
+          ),
+        ]),
     ...(state.views.length > 0
       ? [
           table(
@@ -87,6 +92,23 @@ export function statusText(state: Status, terminal: Terminal): string {
       terminal,
     ),
   ].join('\n');
+}
+
+function resolveText(resolve: Status['resolve']): (readonly [string, string])[] {
+  if (resolve === null) return [];
+  const outcomes = Object.entries(resolve.outcomes).sort(([, one], [, other]) => other - one);
+  const became =
+    outcomes.map(([outcome, count]) => `${outcome} ${numberText(count)}`).join(', ') || 'nothing asked yet';
+  return [
+    [
+      'resolve',
+      `${numberText(resolve.queries)} queries to authorities, ${numberText(resolve.timeouts)} not answered in time; ${became}; ${numberText(resolve.exhausted)} over budget`,
+    ],
+    [
+      'delegations',
+      `${numberText(resolve.entries)} held, ${bytesText(resolve.usedBytes)} of ${bytesText(resolve.sizeBytes)}`,
+    ],
+  ];
 }
 
 /** `NOERROR 12, NXDOMAIN 3`, most first. */

@@ -16,7 +16,7 @@ import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
-import { flushCache } from '../cache/desk.ts';
+import { type FlushOrder, flushCache } from '../cache/desk.ts';
 import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
@@ -466,11 +466,18 @@ class Server {
       pluginRoutes: generation.pluginRoutes,
       cache: {
         stats: () => cacheReport(this.#generation, this.#report),
-        flush: (order) => flushCache(this.#generation.cache, this.#process.failures, order),
+        flush: (order) => this.#flush(order),
         log: this.#log,
         audit: this.#process.audit,
       },
     };
+  }
+
+  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found anew. */
+  async #flush(order: FlushOrder): Promise<number> {
+    const { cache, iterateDesk } = this.#generation;
+    const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;
+    return known + (await flushCache(cache, this.#process.failures, order));
   }
 
   /** What somebody wants to see who has just started the server: where it listens, whom it asks, what decides. */
@@ -487,7 +494,9 @@ class Server {
         packets: this.#process.io === 'mmsg' ? 'batched system calls' : 'node:dgram',
         receiveBufferBytes: listeners?.receiveBufferBytes,
         workers: config.server.workers,
-        upstreams: config.upstream.servers.map(endpointText),
+        ...(config.resolve
+          ? { resolve: `from the root down, ${config.resolve.hints.length} root servers known` }
+          : { upstreams: config.upstream.servers.map(endpointText) }),
         chain: workers.chain.map(({ name, stage }) => `${stage}:${name}`),
         admin: endpointText({
           address: config.admin.listen.address,

@@ -169,6 +169,7 @@ async function serve(): Promise<void> {
     failures,
     reports,
     timeoutMs: config.upstream.timeoutMs,
+    cryptoMicroseconds: config.resolve?.budget.cryptoMicroseconds,
     clock,
     metrics,
     hashKey: setup.hashKey,
