@@ -284,7 +284,7 @@ test.each([
     },
     'ipv4.1.prefix: must be shorter',
   ],
-  [{ rules: [{ types: ['DNSKY'] }] }, "rules.0.types.0: 'DNSKY' is no record type"],
+  [{ rules: [{ types: ['DNSKY'] }] }, "rules.0.types.0: 'DNSKY' is not a record type"],
   [{ exempt: ['192.0.2.1/24'] }, 'exempt.0: '],
 ])('%j is refused', (options, problem) => {
   expect(() => mount(plugin, options)).toThrow(problem);

@@ -222,7 +222,7 @@ describe('GET /v1/explain', () => {
     [{ name: 'example.com' }, 'client'],
     [{ name: 'a..b', client: '127.0.0.1' }, 'name: has an empty label'],
     [{ name: 'example.com', client: 'localhost' }, "client: 'localhost' is no IP address"],
-    [{ name: 'example.com', client: '127.0.0.1', type: 'AAAAA' }, "type: 'AAAAA' is no record type"],
+    [{ name: 'example.com', client: '127.0.0.1', type: 'AAAAA' }, "type: 'AAAAA' is not a record type"],
     [{ name: 'example.com', client: '127.0.0.1', typo: 'A' }, 'must NOT have additional properties'],
     [{ name: 'a'.repeat(2000), client: '127.0.0.1' }, 'must NOT have more than 1100 characters'],
   ])('refuses %j', async (query, message) => {

@@ -285,7 +285,7 @@ function failed(deps: AdminDeps, error: FastifyError, request: FastifyRequest, r
   const route = request.routeOptions.url;
   deps.log.error({ route, fault: faultOf(error) }, 'admin request failed');
   deps.log.debug({ route, message: faultText(error) }, 'admin request failed: message');
-  return sendError(reply, generalError('SEKISHO_INTERNAL', 'the server failed at this request; its log says more'));
+  return sendError(reply, generalError('SEKISHO_INTERNAL', 'the request failed; see the log of the server'));
 }
 
 /** `status`: what Fastify says where it refused the request by itself, such as 413 or 415. */

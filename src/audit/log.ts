@@ -420,7 +420,7 @@ export class AuditLog implements AuditStore {
 
   #damaged(damage: string): void {
     const text =
-      'THE AUDIT LOG IS DAMAGED: reads of personal data are refused. Find out what happened; then a person of the role privacy runs: sekisho audit acknowledge --reason …';
+      'THE AUDIT LOG IS DAMAGED: reads of personal data are refused. Investigate what happened; then someone with the role privacy runs: sekisho audit acknowledge --reason …';
     this.#log.error({ damage }, text);
   }
 

@@ -1,8 +1,10 @@
 /** `sekisho status`: the state of the running server. */
+
 import type { Status } from '../admin/status.ts';
 import type { Args } from '../commands/command.ts';
 import { bytesText, durationWords, numberText, shareText, table } from '../commands/layout.ts';
 import { bold, type Terminal } from '../commands/terminal.ts';
+import { counted } from '../errors/counted.ts';
 
 export async function status(args: Args, terminal: Terminal): Promise<number> {
   const state = await args.server.get<Status>('/v1/status');
@@ -24,7 +26,7 @@ export function statusText(state: Status, terminal: Terminal): string {
     ['replies', rcodes.map(([rcode, count]) => `${rcode} ${numberText(count)}`).join(', ') || 'none yet'],
     [
       'cache',
-      `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
+      `${counted(cache.entries, 'answer')}, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
     ...resolveText(state.resolve),
     ...leasesText(state.leases),
@@ -125,7 +127,7 @@ function leasesText(leases: Status['leases']): (readonly [string, string])[] {
     refused > 0 ? `, ${numberText(refused)} prefixes refused` : '',
     sessionsRefused > 0 ? `, ${numberText(sessionsRefused)} reports refused because there is no room for sessions` : '',
   ];
-  return [['leases', `${numberText(addresses)} addresses${doubts.join('')}`]];
+  return [['leases', `${counted(addresses, 'address', 'addresses')}${doubts.join('')}`]];
 }
 
 function rangesText(ranges: Status['ranges']): (readonly [string, string])[] {
@@ -135,7 +137,7 @@ function rangesText(ranges: Status['ranges']): (readonly [string, string])[] {
   return [
     [
       'ranges',
-      `${numberText(rows)} rows${leftOut}${unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : ''}`,
+      `${counted(rows, 'row')}${leftOut}${unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : ''}`,
     ],
   ];
 }

@@ -7,6 +7,7 @@
  * A reload goes the same way beside what runs, and only when its workers serve are the old ones drained: a configuration
  * that does not come up never takes anything away.
  */
+
 import { randomBytes, randomInt } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';
@@ -20,6 +21,7 @@ import { type FlushOrder, flushCache } from '../cache/desk.ts';
 import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { counted } from '../errors/counted.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Prepared } from '../feature/feature.ts';
@@ -92,7 +94,7 @@ async function load({ configPath }: RunOptions): Promise<Config> {
   const result = await loadConfig({ path: configPath, resolvePlugin });
   if (result.ok) return result.config;
   const details = result.problems.map(problemText);
-  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${details.length} problem(s)`, { details });
+  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${counted(details.length, 'problem')}`, { details });
 }
 
 class Server {

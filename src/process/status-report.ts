@@ -9,6 +9,7 @@ import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
 import { cacheStats } from '../cache/desk.ts';
 import type { Config } from '../config/config.ts';
+import { counted } from '../errors/counted.ts';
 import {
   type CounterSample,
   counterSamples,
@@ -166,7 +167,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
 }
 
 function unreadableRows(count: number, { subscribers }: Config): string {
-  return `${count} row(s) of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is known behind these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
+  return `${counted(count, 'row')} of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is identified by these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }
 
 /** The sum of a metric over all workers, ended ones included. */

@@ -267,7 +267,7 @@ export class RulesDesk {
 
   #needsStore(): RuleStore {
     if (this.store) return this.store;
-    throw rulesError('SEKISHO_RULE_STORE', 'there is no store for rules; the log says why');
+    throw rulesError('SEKISHO_RULE_STORE', 'the rules store is not available; see the log');
   }
 
   #needsLife(): Life {

@@ -66,7 +66,7 @@ function octal(mode: number): string {
  */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) {
-    if (!statSync(folder).isDirectory()) throw new Error('is there, but is no folder');
+    if (!statSync(folder).isDirectory()) throw new Error('exists, but is not a folder');
     return;
   }
   const above = dirname(folder);

@@ -116,8 +116,8 @@ it('a worker that sleeps on something that does not come is ended, with one line
     },
     60_000,
   );
-  const ended = linesOf(server, 'a worker hangs and is ended');
+  const ended = linesOf(server, 'worker hangs, restarting');
   expect(ended.length).toBeLessThanOrEqual(2);
   expect(ended[0]).toMatchObject({ why: 'it waits for something that does not come', asleepMs: expect.any(Number) });
-  expect(linesOf(server, 'a worker died')).toEqual([]);
+  expect(linesOf(server, 'worker died')).toEqual([]);
 });

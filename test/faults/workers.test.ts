@@ -111,7 +111,7 @@ describe.each([
 it('after all of that the process is the same, its log tells what happened, and nothing has leaked', async () => {
   const died = logOf(server).filter(({ msg }) => msg === 'worker died, restarting');
   // One line for one event: those that hung are not said to have died as well.
-  const hung = logOf(server).filter(({ msg }) => String(msg).startsWith('a worker hangs and is ended'));
+  const hung = logOf(server).filter(({ msg }) => String(msg).startsWith('worker hangs, restarting'));
   expect([died.length, hung.length]).toEqual([6, 2]);
   // Where each fault arose stands in the log, and what was thrown does not: a plugin's words may hold what a client asked for.
   const places = died.map(({ fault }) => (fault as { places: string[] }).places.join(' '));

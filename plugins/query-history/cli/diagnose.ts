@@ -74,7 +74,7 @@ export function diagnosisText(report: DiagnosisReport, terminal: Terminal): stri
   const head = [
     `${bold(printable(first?.text ?? 'Nothing can be said.'), terminal)}\n`,
     ...(first?.signs ?? []).map((sign) => `  · ${printable(sign)}\n`),
-    `  Sure of it: ${report.sure}${report.doubts.length > 0 ? ` (${report.doubts.join('; ')})` : ''}\n`,
+    `  Confidence: ${report.sure}${report.doubts.length > 0 ? ` (${report.doubts.join('; ')})` : ''}\n`,
     ...others.map((cause) => `  Less likely: ${printable(cause.text)}\n`),
   ].join('');
   const normal = baseline.basis === 'none' ? 'unknown yet' : `${baseline.basis}, ${baseline.samples} samples`;

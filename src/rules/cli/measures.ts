@@ -80,8 +80,14 @@ export function appliedText(measure: MeasureView): string {
     state === 'dry-run'
       ? `is only counted: what is above ${limitPerSecond} a second would be limited`
       : `is in force on every worker: ${limitPerSecond} a second pass`;
-  const back = backBelowPerSecond === null ? '' : ` when it stays below ${rateText(backBelowPerSecond)} queries/s`;
-  const lifts = state === 'dry-run' ? '' : `It lifts itself${back} for ${measure.quietMinutesNeeded} minutes. `;
+  const normal =
+    backBelowPerSecond === null
+      ? 'been back to normal'
+      : `stayed at or below ${rateText(backBelowPerSecond)} queries/s`;
+  const lifts =
+    state === 'dry-run'
+      ? ''
+      : `It is lifted automatically once the rate has ${normal} for ${measure.quietMinutesNeeded} minutes. `;
   return [
     `${id} (${plugin}: ${printable(text)}) ${acts}.\n`,
     `  Of the rise it removes ${percent(measure.removes)}, of the last day’s normal traffic it would have hit ${percent(measure.hits)}.\n`,

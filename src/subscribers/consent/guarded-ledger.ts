@@ -171,7 +171,7 @@ export class GuardedLedger {
     // Somebody else's look may have put another file in its place meanwhile.
     if (ledger === this.ledger && (broken || this.#guard.look() !== undefined)) this.#rescue();
     if (this.ledger.isVolatile)
-      throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; the log says why');
+      throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; see the log');
     this.#around.anchors.audit?.record({
       who,
       role,
