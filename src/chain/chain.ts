@@ -216,7 +216,7 @@ export class Chain implements Waiters {
   failed(token: number, ede: number): void {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
-      // RFC 8767 is for answers that cannot be had, not for those that are false.
+      // RFC 8767 is for answers that are not available, not for those that are false.
       if (isBogus(ede) || !this.#completion.stale(token, query)) this.#completion.failed(query, ede);
       this.#sendCompleted(query, token, ANSWER);
     } else if (query) {

@@ -74,7 +74,7 @@ export class DgramListener implements DatagramListener {
   readonly #receiveErrors: number;
   readonly #sendErrors: number;
 
-  /** Bind all addresses. Rejects with the system's error, nothing left open, where one of them cannot be had. */
+  /** Bind all addresses. Rejects with the system's error, nothing left open, where one of them is not available. */
   static async open(parts: DgramListenerParts): Promise<DgramListener> {
     const listener = new DgramListener(parts);
     try {
