@@ -7,6 +7,7 @@ import type { Terminal } from '../commands/terminal.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { SekishoError } from '../errors/errors.ts';
+import { featuresIn } from '../features.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import { parseFile } from '../lists/compile-task.ts';
 import { countingSink, idleTriggersText, TriggerCounter } from '../lists/idle-triggers.ts';
@@ -17,7 +18,8 @@ import { checkRanges } from '../subscribers/ranges/ranges-check.ts';
 import type { LoadedRanges } from '../subscribers/ranges/ranges-file.ts';
 
 export async function check(args: Args, terminal: Terminal): Promise<number> {
-  const result = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
+  const features = await featuresIn(args.featureList);
+  const result = await loadConfig({ path: args.config, resolvePlugin, features, workFolder: terminal.workFolder });
   if (!result.ok) {
     const { source, problems } = result;
     if (args.json) terminal.out(`${JSON.stringify({ ok: false, source, problems }, null, 2)}\n`);

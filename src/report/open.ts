@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
-import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from './report.ts';
 import { reportRoutes } from './routes.ts';
@@ -42,9 +41,7 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
       })),
       tallies: await tallies.between(span.from, span.to),
       actions: audit.summary(begin, end),
-      deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
-        audit.details(action, begin, end),
-      ),
+      deletions: context.deletions.flatMap((action) => audit.details(action, begin, end)),
       consent: subscribers.state?.ledger.tally(Date.parse(begin), endMs) ?? [],
       audit: await audit.verify(),
     });

@@ -76,10 +76,31 @@ export async function openSubscribers(context: FeatureContext<SubscriberSections
       leaseRoutes(app, { desk, audit });
     },
     measure: () => desk?.measure(),
+    status: () => {
+      const sum = (name: string) =>
+        context.samples(`sekisho_subscribers_${name}`).reduce((all, { value }) => all + value, 0);
+      const ranges = desk?.ranges;
+      return {
+        leases: desk
+          ? {
+              addresses: desk.state.leases.table.count,
+              conflicts: sum('lease_conflicts_total'),
+              refused: sum('lease_prefixes_refused_total'),
+              sessionsRefused: sum('sessions_refused_total'),
+            }
+          : null,
+        ranges: ranges ? { rows: ranges.rows, rejected: ranges.rejected, unreadable: ranges.unreadable } : null,
+      };
+    },
     warnings: () => {
       const damage = context.kept<SubscriberState>()?.damage;
-      if (damage === undefined) return [];
-      return [`the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${damage}`];
+      const unreadable = desk?.ranges?.unreadable ?? 0;
+      return [
+        ...(damage === undefined
+          ? []
+          : [`the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${damage}`]),
+        ...(unreadable > 0 ? [unreadableRows(unreadable, config)] : []),
+      ];
     },
   };
 }
@@ -103,4 +124,8 @@ async function openDesk(context: FeatureContext<SubscriberSections>): Promise<Su
     metrics,
     publish: (published) => context.publish(published),
   });
+}
+
+function unreadableRows(count: number, { subscribers }: SubscriberSections): string {
+  return `${count} row(s) of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is known behind these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }
