@@ -67,9 +67,7 @@ describe('a feature that is a folder and a line in the list', () => {
     expect((await shown()).workers).toEqual([7, 7]);
     const refused = await program('tide', '13', '--config', server.configFile);
     expect([refused.code, refused.stdout]).toEqual([1, '']);
-    expect(refused.stderr).toContain(
-      'sekisho: a tide of 13 is refused\n  Ask for another level. (SEKISHO_TIDE_REFUSED)',
-    );
+    expect(refused.stderr).toContain('sekisho: a tide of 13 is refused\n  Ask for another level. (TIDE_REFUSED)');
     expect((await program('help')).stdout).toMatch(/^ {2}tide LEVEL +set the tide of the running server$/m);
     expect((await sekisho(['tide', '7'], { limitMs: 60_000 })).code).toBe(2);
   });

@@ -3,7 +3,7 @@ import { errorsOf } from '../../../dist/src/errors/errors.js';
 import { declareFeature } from '../../../dist/src/feature/feature.js';
 
 export const TIDE_ERRORS = {
-  SEKISHO_TIDE_REFUSED: {
+  TIDE_REFUSED: {
     status: 422,
     exitCode: 1,
     meaning: 'A level of the tide that brings bad luck was asked for.',
@@ -14,7 +14,7 @@ const tideError = errorsOf(TIDE_ERRORS);
 
 /** 13 cannot be carried out. Throws SekishoError. */
 function checked(level) {
-  if (level === 13) throw tideError('SEKISHO_TIDE_REFUSED', 'a tide of 13 is refused');
+  if (level === 13) throw tideError('TIDE_REFUSED', 'a tide of 13 is refused');
   return level;
 }
 
