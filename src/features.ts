@@ -5,6 +5,7 @@
  * of the lists: those of a configuration that is not to serve must not be in force for a moment.
  */
 import { AUDIT } from './audit-desk/feature.ts';
+import { CERTIFICATES } from './certificates/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
 import { type AnyFeature, type ConfigOf, refuseDoubles } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
@@ -18,6 +19,7 @@ import { TIME } from './timekeeping/feature.ts';
 export const FEATURES = [
   TIME,
   AUDIT,
+  CERTIFICATES,
   RULES,
   LISTS,
   SUBSCRIBERS,

@@ -117,7 +117,7 @@ export function drainEvery(
       deletedMs = clock.nowMs();
       desk.deleteOld();
     } catch (error) {
-      log.error({ fault: faultOf(error) }, 'notices could not be recorded');
+      log.error({ fault: faultOf(error) }, 'failed to record notices');
     }
   };
   const stop = every(DRAIN_MS, drain);

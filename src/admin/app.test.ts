@@ -36,6 +36,7 @@ const status: Status = {
   warnings: [],
   workers: [{ number: 0, state: 'running', restarts: 0, uptimeSeconds: 5, queries: 7 }],
   listeners: [{ address: '127.0.0.1:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
+  resolve: null,
   upstreams: [{ address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 }],
   views: [],
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
@@ -223,7 +224,7 @@ describe('GET /v1/explain', () => {
     [{ name: 'example.com' }, 'client'],
     [{ name: 'a..b', client: '127.0.0.1' }, 'name: has an empty label'],
     [{ name: 'example.com', client: 'localhost' }, "client: 'localhost' is no IP address"],
-    [{ name: 'example.com', client: '127.0.0.1', type: 'AAAAA' }, "type: 'AAAAA' is no record type"],
+    [{ name: 'example.com', client: '127.0.0.1', type: 'AAAAA' }, "type: 'AAAAA' is not a record type"],
     [{ name: 'example.com', client: '127.0.0.1', typo: 'A' }, 'must NOT have additional properties'],
     [{ name: 'a'.repeat(2000), client: '127.0.0.1' }, 'must NOT have more than 1100 characters'],
   ])('refuses %j', async (query, message) => {

@@ -92,7 +92,7 @@ export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: 
       const name = wireName(body.name);
       const type = typeText === undefined ? undefined : typeFromName(typeText);
       if (typeText !== undefined && type === undefined)
-        throw generalError('SEKISHO_REQUEST_INVALID', `type: '${typeText}' is no record type`);
+        throw generalError('SEKISHO_REQUEST_INVALID', `type: '${typeText}' is not a record type`);
       const text = nameToText(name);
       recordHere(
         audit,
@@ -102,7 +102,7 @@ export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: 
         }),
       );
       const removed = await flush({ name, subtree, type });
-      log.info({ by: identity?.name, subtree, type: typeText, removed }, 'cache flushed over the admin API');
+      log.info({ by: identity?.name, subtree, type: typeText, removed }, 'cache was flushed over the admin API');
       return { name: text, subtree, type: typeText ?? null, removed };
     },
   );

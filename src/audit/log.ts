@@ -131,7 +131,7 @@ export class AuditLog implements Auditor {
       makeDataFolder(join(dataFolder, ANCHORS_FOLDER));
       this.#open();
     } catch (error) {
-      log.error({ reason: errorText(error) }, 'the audit log cannot be opened: what has to be audited is refused');
+      log.error({ reason: errorText(error) }, 'failed to open the audit log: whatever has to be audited is refused');
     }
     this.#looking = setInterval(() => this.look(), LOOK_MS).unref();
   }
@@ -297,7 +297,7 @@ export class AuditLog implements Auditor {
       // What `begin` has written and nobody waited for.
       if (this.#recorded !== this.#sequence) this.#flushNow();
     } catch (error) {
-      this.#log.error({ reason: errorText(error) }, 'the last entries of the audit log could not be flushed');
+      this.#log.error({ reason: errorText(error) }, 'failed to flush the last entries of the audit log');
     }
     this.#closed = true;
     clearInterval(this.#looking);
@@ -450,7 +450,7 @@ export class AuditLog implements Auditor {
 
   #damaged(damage: string): void {
     const text =
-      'THE AUDIT LOG IS DAMAGED: reads of personal data are refused. Find out what happened; then a person of the role privacy runs: sekisho audit acknowledge --reason …';
+      'THE AUDIT LOG IS DAMAGED: reads of personal data are refused. Investigate what happened; then someone with the role privacy runs: sekisho audit acknowledge --reason …';
     this.#log.error({ damage }, text);
   }
 

@@ -1,8 +1,10 @@
 /** `sekisho status`: the state of the running server. */
+
 import type { Status } from '../admin/status.ts';
 import type { Args } from '../commands/command.ts';
 import { bytesText, durationWords, numberText, shareText, table } from '../commands/layout.ts';
 import { bold, type Terminal } from '../commands/terminal.ts';
+import { counted } from '../errors/counted.ts';
 import type { StatusPart } from '../feature/status.ts';
 
 export async function status(args: Args, terminal: Terminal): Promise<number> {
@@ -37,8 +39,9 @@ export function statusText(state: Status, terminal: Terminal, ofFeatures: readon
     ['replies', rcodes.map(([rcode, count]) => `${rcode} ${numberText(count)}`).join(', ') || 'none yet'],
     [
       'cache',
-      `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
+      `${counted(cache.entries, 'answer')}, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
+    ...resolveText(state.resolve),
     ...ofFeatures.flatMap((part) => part.lines(state)),
     ...state.warnings.map((warning) => ['warning', warning] as const),
   ] as const;
@@ -51,18 +54,22 @@ export function statusText(state: Status, terminal: Terminal, ofFeatures: readon
       state.listeners.map(({ address, transports, packets }) => [address, transports.join(', '), packets]),
       terminal,
     ),
-    table(
-      ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
-      state.upstreams.map((each) => [
-        each.address,
-        each.state,
-        each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
-        each.queries,
-        each.failures,
-        each.trusted ? 'yes' : 'no',
-      ]),
-      terminal,
-    ),
+    ...(state.upstreams.length === 0 && state.resolve !== null
+      ? []
+      : [
+          table(
+            ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
+            state.upstreams.map((each) => [
+              each.address,
+              each.state,
+              each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
+              each.queries,
+              each.failures,
+              each.trusted ? 'yes' : 'no',
+            ]),
+            terminal,
+          ),
+        ]),
     ...(state.views.length > 0
       ? [
           table(
@@ -99,6 +106,23 @@ export function statusText(state: Status, terminal: Terminal, ofFeatures: readon
       terminal,
     ),
   ].join('\n');
+}
+
+function resolveText(resolve: Status['resolve']): (readonly [string, string])[] {
+  if (resolve === null) return [];
+  const outcomes = Object.entries(resolve.outcomes).sort(([, one], [, other]) => other - one);
+  const became =
+    outcomes.map(([outcome, count]) => `${outcome} ${numberText(count)}`).join(', ') || 'nothing asked yet';
+  return [
+    [
+      'resolve',
+      `${numberText(resolve.queries)} queries to authorities, ${numberText(resolve.timeouts)} not answered in time; ${became}; ${numberText(resolve.exhausted)} over budget`,
+    ],
+    [
+      'delegations',
+      `${numberText(resolve.entries)} held, ${bytesText(resolve.usedBytes)} of ${bytesText(resolve.sizeBytes)}`,
+    ],
+  ];
 }
 
 /** `NOERROR 12, NXDOMAIN 3`, most first. */

@@ -3,10 +3,12 @@
  * that can be sent to a worker. Made by load.ts; what each key means to the operator stands in schema.ts, and with the features that
  * bring it. Their part (`FeatureConfig`) comes from the list of features.
  */
+
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Endpoint } from '../address/address.ts';
+import type { ListenEntry } from '../address/listen-entry.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
@@ -18,8 +20,10 @@ import type { ResolveConfig } from '../resolve/iterate/resolve-config.ts';
 import type { ViewConfig } from '../views/view-config.ts';
 import type { PartitionConfig } from '../zones/partitions.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
+import { listenEntries } from './listen-entries.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 import { serversOf } from './server-groups.ts';
+import type { TlsConfig } from './tls-section.ts';
 
 /** What `Config.source` says when there is no file. */
 export const BUILT_IN_DEFAULTS = 'built-in defaults';
@@ -53,7 +57,7 @@ export interface Config extends FeatureConfig {
 }
 
 export interface ServerConfig {
-  readonly listen: readonly Endpoint[];
+  readonly listen: readonly ListenEntry[];
   /** Nobody asked for these addresses: one that this machine does not have is left out with a warning. */
   readonly listenIsDefault: boolean;
   /** 1–64. */
@@ -67,6 +71,7 @@ export interface ServerConfig {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Absent = refused. */
   readonly identity: { readonly version?: string; readonly id?: string };
+  readonly tls: TlsConfig;
   readonly tcp: {
     /** Not above `totalTimeoutMs`. */
     readonly idleTimeoutMs: number;
@@ -81,7 +86,7 @@ export interface ServerConfig {
   };
   readonly udp: {
     readonly receiveBufferBytes: number;
-    readonly io: 'auto' | 'dgram';
+    readonly io: 'auto' | 'mmsg' | 'dgram';
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };
@@ -149,11 +154,11 @@ export function serverConfig(
   section: z.infer<typeof serverSchema>,
   baseFolder: string,
   listenIsDefault: boolean,
-  cookieSecrets: readonly string[],
+  secrets: { readonly cookies: readonly string[]; readonly tickets?: string | undefined },
 ): ServerConfig {
-  const { tcp, udp, overload, identity } = section;
+  const { tcp, tls, udp, overload, identity } = section;
   return {
-    listen: section.listen.map((entry) => (typeof entry.address === 'string' ? (entry as Endpoint) : entry.address)),
+    listen: listenEntries(section.listen, baseFolder),
     listenIsDefault,
     workers: section.workers === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : section.workers,
     access: section.access,
@@ -172,6 +177,10 @@ export function serverConfig(
       maxConnectionsPerClient: Math.min(tcp['max-connections-per-client'], tcp['max-connections']),
       maxPipelined: tcp['max-pipelined'],
     },
+    tls: {
+      handshakes: { perSecond: tls.handshakes, perNetwork: tls['handshakes-per-network'] },
+      ...(secrets.tickets !== undefined && { tickets: { secret: secrets.tickets } }),
+    },
     udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
     overload: {
       enabled: overload.enabled,
@@ -180,7 +189,7 @@ export function serverConfig(
       exempt: overload.exempt,
       dryRun: overload['dry-run'],
     },
-    cookies: { enabled: section.cookies.enabled, secrets: cookieSecrets },
+    cookies: { enabled: section.cookies.enabled, secrets: secrets.cookies },
     hangTimeoutMs: section['hang-timeout'],
   };
 }

@@ -53,6 +53,7 @@ import {
   wholeSchema,
 } from './schema.ts';
 import { loops, serversOf } from './server-groups.ts';
+import { loadCertificates, parseTicketSecret } from './tls-section.ts';
 import { parseTokens } from './tokens-file.ts';
 import { loadViews } from './views-section.ts';
 import { loadZones } from './zones-section.ts';
@@ -118,7 +119,9 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
 
   const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
   const secrets = await loadCookieSecrets(serverSection?.cookies['secret-file'], found, source, problems);
-  const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, secrets);
+  const tickets = await loadTicketSecret(serverSection?.tls['ticket-secret-file'], found, source, problems);
+  const server =
+    serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, { cookies: secrets, tickets });
   const tokens = adminSection && (await loadTokens(adminSection['tokens-file'], found, source, problems));
   const admin = adminSection && adminConfig(adminSection, tokens ?? []);
   const oneApprover = adminSection && singleApproverProblem(adminSection);
@@ -144,13 +147,15 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
+  const certificates = await loadCertificates(server?.listen ?? [], (options.wallMs ?? Date.now)());
+  problems.push(...certificates.problems.map(report));
   const groups = Object.fromEntries(
     Object.entries(upstreamSection?.groups ?? {}).map(([name, written]) => [name, serversOf(written)]),
   );
   for (const [name, members] of Object.entries(groups))
     for (const { path, message } of loops(members, server?.listen))
       problems.push(source.problem(['upstream', 'groups', name, ...path], message));
-  const zonesContext = { groups, listen: server?.listen, found, source };
+  const zonesContext = { groups, listen: server?.listen, designated: certificates.designated, found, source };
   const zones = await loadZones(raw, zonesContext);
   problems.push(...zones.problems);
   const wallMs = (options.wallMs ?? Date.now)();
@@ -194,6 +199,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     ...views.warnings.map((warning) => problemText(placed(warning, found))),
     ...[
       ...dangers(sections),
+      ...certificates.dangers,
       ...featureDangers,
       ...endedGrounds,
       ...secretNotes,
@@ -334,6 +340,20 @@ async function loadCookieSecrets(
   const parsed = parseCookieSecrets(text, path);
   problems.push(...(parsed.problems ?? []));
   return parsed.data ?? [];
+}
+
+async function loadTicketSecret(
+  path: string | undefined,
+  found: Found,
+  source: ConfigSource,
+  problems: ConfigProblem[],
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const { text, failure } = await readText(resolve(found.baseFolder, path));
+  const parsed = failure === undefined ? parseTicketSecret(text ?? '') : { problem: failure };
+  if ('secret' in parsed) return parsed.secret;
+  problems.push(source.problem(['server', 'tls', 'ticket-secret-file'], `'${path}' ${parsed.problem}`));
+  return undefined;
 }
 
 /** The defaults stand in no file, so that their problems have no line. */

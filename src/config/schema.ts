@@ -8,9 +8,11 @@ import type { Sections } from '../feature/sections.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
 import { textToName } from '../wire/name.ts';
+import { listenSchema } from './listen-entries.ts';
 import { resolveSchema } from './resolve-section.ts';
 import { GROUP_NAME, serversSchema } from './server-groups.ts';
 import { endpoint, prefix } from './texts.ts';
+import { tlsSchema } from './tls-section.ts';
 import { viewsSchema } from './views-section.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
@@ -21,21 +23,7 @@ export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 
 export const serverSchema = z
   .strictObject({
-    listen: z
-      .array(
-        z.union([
-          endpoint({ defaultPort: 53 }),
-          z.strictObject({
-            address: endpoint({ defaultPort: 53 }).describe('Address that takes queries; port 53 unless given.'),
-          }),
-        ]),
-      )
-      .min(1)
-      .max(64)
-      .prefault(DEFAULT_LISTEN)
-      .describe(
-        'Addresses that take queries, each over UDP and TCP; text, or `{ address: … }`. `0.0.0.0` and `[::]` stand for every address of the machine.',
-      ),
+    listen: listenSchema(DEFAULT_LISTEN),
     workers: z
       .union([z.literal('auto'), z.int().min(1).max(64)])
       .default(1)
@@ -114,16 +102,17 @@ export const serverSchema = z
       })
       .prefault({})
       .describe('Bounds of TCP (RFC 7766).'),
+    tls: tlsSchema,
     udp: z
       .strictObject({
         'receive-buffer': sizeBytes({ min: '64KiB', max: '1GiB' })
           .prefault('8MiB')
           .describe('Kernel buffer asked for per socket; the log says what was granted.'),
         io: z
-          .enum(['auto', 'dgram'])
+          .enum(['auto', 'mmsg', 'dgram'])
           .default('auto')
           .describe(
-            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `dgram` one by one even there, at several times the cost.',
+            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `mmsg` in batches or not at all; `dgram` one by one even there, at several times the cost.',
           ),
         pause: pause()
           .prefault('auto')

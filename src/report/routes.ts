@@ -89,7 +89,7 @@ export function checkedSpan(from: string, to: string): ReportSpan {
     ['to', to],
   ] as const)
     if (!DAY.test(text) || Number.isNaN(Date.parse(text)) || new Date(text).toISOString().slice(0, 10) !== text)
-      throw generalError('SEKISHO_REQUEST_INVALID', `${name}: '${text}' is no day of the form YYYY-MM-DD`);
+      throw generalError('SEKISHO_REQUEST_INVALID', `${name}: '${text}' is not a date of the form YYYY-MM-DD`);
   if (to < from) throw generalError('SEKISHO_REQUEST_INVALID', `to: ${to} lies before ${from}`);
   return { from, to };
 }

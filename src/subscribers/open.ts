@@ -2,6 +2,7 @@
  * The subscriber desk of one configuration, and what is known of subscribers as long as the process lives. The static ranges are
  * loaded before the first worker starts. A configuration without subscribers opens no desk; what a former one has kept stays.
  */
+import { counted } from '../errors/counted.ts';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
 import { LISTS } from '../lists/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
@@ -127,5 +128,5 @@ async function openDesk(context: FeatureContext<SubscriberSections>): Promise<Su
 }
 
 function unreadableRows(count: number, { subscribers }: SubscriberSections): string {
-  return `${count} row(s) of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is known behind these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
+  return `${counted(count, 'row')} of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is identified by these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }

@@ -119,9 +119,9 @@ export class SubscriberState {
       const restored = keeper.restore(before, this.leases, this.register, believedMs);
       before.close();
       this.leases.keeper = keeper;
-      log.info({ restored }, 'leases from before the start are believed for a while');
+      log.info({ restored }, 'leases from before the start are trusted for a while');
     } catch (error) {
-      log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
+      log.error({ reason: errorText(error) }, 'leases cannot be stored: after a restart addresses are unknown');
     }
   }
 }
@@ -131,7 +131,7 @@ function noticesIn(folder: string, clock: Clock, log: Logger): Notices {
   try {
     return new Notices(openNotices(join(folder, NOTICES_FILE), clock.wallMs()));
   } catch (error) {
-    log.error({ reason: errorText(error) }, 'notices cannot be kept: they are in memory alone');
+    log.error({ reason: errorText(error) }, 'notices cannot be stored: they are kept in memory only');
     return new Notices(openNotices(IN_MEMORY, clock.wallMs()));
   }
 }

@@ -1,6 +1,7 @@
 /** What `sekisho status` tells of subscribers: leases, and the file of static ranges. */
 import { z } from 'zod';
 import { numberText } from '../commands/layout.ts';
+import { counted } from '../errors/counted.ts';
 import { statusPart } from '../feature/status.ts';
 
 const count = z.number().min(0);
@@ -42,13 +43,13 @@ export const SUBSCRIBERS_STATUS = statusPart(
           ? `, ${numberText(sessionsRefused)} reports refused because there is no room for sessions`
           : '',
       ];
-      lines.push(['leases', `${numberText(addresses)} addresses${doubts.join('')}`]);
+      lines.push(['leases', `${counted(addresses, 'address', 'addresses')}${doubts.join('')}`]);
     }
     if (ranges) {
       const { rows, rejected, unreadable } = ranges;
       const leftOut = rejected > 0 ? `, ${numberText(rejected)} left out` : '';
       const unread = unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : '';
-      lines.push(['ranges', `${numberText(rows)} rows${leftOut}${unread}`]);
+      lines.push(['ranges', `${counted(rows, 'row')}${leftOut}${unread}`]);
     }
     return lines;
   },

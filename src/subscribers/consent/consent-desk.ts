@@ -167,14 +167,14 @@ export class ConsentDesk {
   }
 
   async #recordLook(subscriber: string, action: 'shown' | 'exported', actor: Actor): Promise<void> {
-    if (!isSubscriberNumber(subscriber)) throw refused('that is no subscriber number');
+    if (!isSubscriberNumber(subscriber)) throw refused('not a subscriber number');
     const terms = this.#state.register.terms.version ?? '';
     await this.#state.ledger.append([{ subscriber, purpose: '', action, terms, ...actor }]);
   }
 }
 
 function individual(subscriber: string): void {
-  if (!isSubscriberNumber(subscriber)) throw refused('that is no subscriber number');
+  if (!isSubscriberNumber(subscriber)) throw refused('not a subscriber number');
   if (isGroup(subscriber))
     throw refused('a contract group has no consent of its own: what its contract covers stands in subscribers.groups');
 }

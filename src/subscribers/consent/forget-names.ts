@@ -32,7 +32,7 @@ export function forgetNames({ dataFolder, state, audit, log }: Parts): () => voi
     try {
       work();
     } catch (error) {
-      log.error({ reason: errorText(error) }, 'names without a ground could not be deleted');
+      log.error({ reason: errorText(error) }, 'failed to delete names without a ground');
     }
   };
   if (!state) {

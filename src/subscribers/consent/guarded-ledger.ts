@@ -127,7 +127,7 @@ export class GuardedLedger {
     this.#guard.look();
     this.#guard.spread();
     if (this.#suspended === undefined || !this.#anchorTail()) return;
-    this.#around.log.info('the consent ledger can be relied upon again');
+    this.#around.log.info('the consent ledger is trusted again');
     if (this.damage === undefined) this.#around.sound();
   }
 
@@ -170,7 +170,7 @@ export class GuardedLedger {
     // Somebody else's look may have put another file in its place meanwhile.
     if (ledger === this.ledger && (broken || this.#guard.look() !== undefined)) this.#rescue();
     if (this.ledger.isVolatile)
-      throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; the log says why');
+      throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; see the log');
     this.#around.anchors.audit?.record({
       who,
       role,
@@ -243,7 +243,7 @@ export class GuardedLedger {
     if (this.#suspended === undefined)
       log.error(
         { reason },
-        'the end of the consent ledger cannot be noted outside its file: nobody is inspected until it can',
+        'the end of the consent ledger cannot be anchored outside its file: nobody is inspected until it can',
       );
     this.#suspended = `its end cannot be noted outside its file: ${reason}`;
   }
@@ -297,7 +297,7 @@ export class GuardedLedger {
       if (aside !== undefined) {
         log.error(
           { aside },
-          'what lay in the place of the consent ledger was moved aside; delete it when it was looked into',
+          'the file found in place of the consent ledger was moved aside; delete it after it has been examined',
         );
       }
       this.#carryOver(withdrawn);
@@ -305,7 +305,7 @@ export class GuardedLedger {
     } catch (error) {
       log.error(
         { reason: errorText(error) },
-        'no new file of the consent ledger can be made; withdrawals act in memory',
+        'failed to create a new consent ledger; withdrawals take effect in memory only',
       );
     }
   }

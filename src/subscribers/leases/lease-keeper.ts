@@ -183,11 +183,14 @@ export class LeaseKeeper implements ClaimKeeper {
 
   /** What is missing there must not be made up for by what was there before: everything is forgotten, and begun anew. */
   async #giveUp(reason: string): Promise<void> {
-    this.#log.error({ reason }, 'leases cannot be kept on the disk: those there are given up, those in memory go on');
+    this.#log.error(
+      { reason },
+      'leases cannot be stored on disk: the stored ones are discarded, those in memory stay valid',
+    );
     this.#batches = [new Gathered()];
     this.#waiting = 0;
     await this.#writer.beginAnew(this.#clock.wallMs()).catch((error: unknown) => {
-      this.#log.error({ reason: errorText(error) }, 'the file of leases cannot be begun anew');
+      this.#log.error({ reason: errorText(error) }, 'failed to start a new lease file');
     });
   }
 
