@@ -7,7 +7,7 @@ import { featureRoutes } from '../../test/support/feature-routes.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { auditError } from '../audit/errors.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
-import { recordHere } from '../audit/scope.ts';
+import { recordTogether } from '../audit/together.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, errorsOf, type Plugin, z } from '../contract/plugin.ts';
 import { SUBSCRIBERS_STATUS } from '../subscribers/status.ts';
@@ -424,9 +424,9 @@ describe('/openapi.json', () => {
 const READ = { of: 'read' as const, actions: ['test.read'] };
 
 describe('a route that declares an entry of the audit log', () => {
-  const answering = async (handler: (audit: () => void) => unknown) => {
+  const answering = async (handler: (audit: () => Promise<void>) => unknown) => {
     const written: string[] = [];
-    const record = (entry: AuditEntry) => recordHere({ record: ({ action }) => void written.push(action) }, entry);
+    const record = (entry: AuditEntry) => recordTogether({ record: ({ action }) => void written.push(action) }, entry);
     const { app: admin } = await app({
       pluginRoutes: [
         {
@@ -445,7 +445,7 @@ describe('a route that declares an entry of the audit log', () => {
   it('answers when the entry was written, however far from the route', async () => {
     const { answer, written } = await answering(async (audit) => {
       await new Promise((resolve) => setTimeout(resolve, 1));
-      audit();
+      await audit();
       return { secret: 'x' };
     });
     expect([answer.statusCode, answer.json(), written]).toEqual([200, { secret: 'x' }, ['test.read']]);

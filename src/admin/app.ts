@@ -9,7 +9,7 @@ import { asItWent, type Went } from '../audit/as-it-went.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
 import { ROLES, STAFF } from '../audit/roles.ts';
 import { holdToAudit } from '../audit/route-audit.ts';
-import { recordHere } from '../audit/scope.ts';
+import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { errorBody } from '../errors/error-body.ts';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';
@@ -208,7 +208,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       const question = { ...parseExplainQuestion(query.name, query.type ?? 'A', query.client), listener };
       // It says whose the address is and what that subscriber consents to. Without subscribers it says neither.
       if (deps.config.subscribers)
-        recordHere(
+        await recordTogether(
           deps.audit,
           readOf(identity, 'subscriber.explain', query.reason, {
             client: question.client,

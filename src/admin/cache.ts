@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { changeBy } from '../audit/personal-read.ts';
 import { STAFF } from '../audit/roles.ts';
-import { recordHere } from '../audit/scope.ts';
+import { recordTogether } from '../audit/together.ts';
 import type { FlushOrder } from '../cache/desk.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
@@ -94,7 +94,7 @@ export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: 
       if (typeText !== undefined && type === undefined)
         throw generalError('SEKISHO_REQUEST_INVALID', `type: '${typeText}' is not a record type`);
       const text = nameToText(name);
-      recordHere(
+      await recordTogether(
         audit,
         changeBy(identity, 'cache.flush', body.reason, 'answers of a name are to be asked for anew', {
           name: text,

@@ -29,7 +29,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
   const log = { error: vi.fn(), info: vi.fn(), warn: vi.fn() };
   const state = new SubscriberState(temporaryFolder('pages-app'), systemClock, log as never);
   closers.push(() => state.close());
-  state.putInForce({
+  await state.putInForce({
     terms: { version: '2026-04', covers: ['c2'] },
     groups: [],
     unfiltered: [],

@@ -40,9 +40,9 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
         ground: ground?.kind ?? 'consent',
       })),
       tallies: await tallies.between(span.from, span.to),
-      actions: audit.summary(begin, end),
-      deletions: context.deletions.flatMap((action) => audit.details(action, begin, end)),
-      consent: subscribers.state?.ledger.tally(Date.parse(begin), endMs) ?? [],
+      actions: await audit.summary(begin, end),
+      deletions: (await Promise.all(context.deletions.map((action) => audit.details(action, begin, end)))).flat(),
+      consent: (await subscribers.state?.ledger.tally(Date.parse(begin), endMs)) ?? [],
       audit: await audit.verify(),
     });
   };

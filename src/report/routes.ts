@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
-import { recordHere } from '../audit/scope.ts';
+import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from './report.ts';
@@ -70,7 +70,7 @@ export function reportRoutes(app: FastifyInstance, { audit, report }: ReportRout
     },
     async ({ query, identity }) => {
       const span = checkedSpan(query.from, query.to);
-      recordHere(audit, {
+      await recordTogether(audit, {
         who: identity?.name ?? '',
         role: identity?.roles.join(', ') ?? '',
         action: 'report.read',

@@ -107,7 +107,7 @@ export class SubscriberDesk {
     const { rangesFile, radius } = this.config;
     // What can fail comes first: the terms of a configuration that is not to serve must not be in force for a moment.
     if (radius) this.#stopAccounting ??= await this.#listen(radius);
-    this.state.putInForce(this.config);
+    await this.state.putInForce(this.config);
     if (rangesFile === undefined || this.#look) return;
     // The folder, not the file: configuration management puts a new file in the old one's place.
     try {

@@ -1,6 +1,6 @@
 /** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? `acknowledge`: a person accepts that it did not. */
+import type { AuditVerdict } from '../../audit/audit-store.ts';
 import { auditError } from '../../audit/errors.ts';
-import type { AuditVerdict } from '../../audit/log.ts';
 import type { Args } from '../../commands/command.ts';
 import { usageError } from '../../commands/errors.ts';
 import { entriesText, numberText } from '../../commands/layout.ts';

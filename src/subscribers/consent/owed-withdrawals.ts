@@ -5,7 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { errorText } from '../../errors/errors.ts';
-import type { LedgerEntry, LedgerRecord } from './ledger.ts';
+import type { LedgerEntry, LedgerRecord } from './ledger-store.ts';
 
 const AGAIN_MS = 1000;
 /** More are not kept one by one: then nobody is inspected. */
