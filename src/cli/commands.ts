@@ -21,6 +21,7 @@ export const COMMANDS: { readonly [name: string]: CommandLoader } = {
   diagnose: async () => (await import('./commands/diagnose.ts')).diagnoseCommand,
   measures: async () => (await import('./commands/measures.ts')).measuresCommand,
   rules: async () => (await import('./commands/rules.ts')).rulesCommand,
+  dnssec: async () => (await import('./commands/dnssec.ts')).dnssecCommand,
   report: async () => (await import('./commands/report.ts')).reportCommand,
   time: async () => (await import('./commands/time.ts')).timeCommand,
   audit: async () => (await import('./commands/audit.ts')).auditCommand,
