@@ -4,12 +4,12 @@
  */
 
 import type { ControlContext } from '../../src/contract/plugin.ts';
-import type { CauseName } from './causes.ts';
+import type { Cause, CauseName } from './causes.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
 import { historyError } from './errors.ts';
 import type { Proposal } from './proposals.ts';
 import type { Reader } from './reader.ts';
-import { banded } from './rounding.ts';
+import { banded, roundedRate } from './rounding.ts';
 
 /** As the API takes it. */
 export interface Application {
@@ -29,7 +29,7 @@ export async function applyProposal(
   application: Application,
 ): ReturnType<ControlContext<unknown>['measures']['apply']> {
   const kept = diagnoses.find(reader.who, application.diagnosis);
-  const { proposals, causes } = kept.diagnosis;
+  const { proposals } = kept.diagnosis;
   const proposal = proposals[application.proposal - 1];
   if (!proposal)
     throw historyError(
@@ -49,7 +49,7 @@ export async function applyProposal(
       normalPerSecond: proposal.normalPerSecond,
       startPerSecond: proposal.nowPerSecond,
       diagnosis: kept.id,
-      cause: causes[0]?.cause ?? 'unexplained',
+      cause: causeOf(kept, proposal)?.cause ?? 'unexplained',
     },
     {
       ground: withEvidence(application.ground ?? {}, kept, proposal),
@@ -61,6 +61,11 @@ export async function applyProposal(
   );
 }
 
+/** What the rule is to end. */
+function causeOf({ diagnosis }: KeptDiagnosis, { incident }: Proposal): Cause | undefined {
+  return diagnosis.incidents[incident - 1]?.cause ?? diagnosis.causes[0];
+}
+
 /** What the diagnosis saw is the evidence; what the operator adds stands before it. */
 function withEvidence(given: Readonly<Record<string, string>>, kept: KeptDiagnosis, proposal: Proposal): object {
   // Stated on other grounds: purpose, necessity and proportionality are the operator's own words. A measure is temporary.
@@ -70,8 +75,8 @@ function withEvidence(given: Readonly<Record<string, string>>, kept: KeptDiagnos
   }
   if (given['kind'] !== 'self-defence' && given['kind'] !== 'necessity') return given;
   const { diagnosis, id, wallMs, overload } = kept;
-  const { rate, window, baseline, causes } = diagnosis;
-  const [said] = causes;
+  const { rate, window, baseline } = diagnosis;
+  const said = causeOf(kept, proposal);
   const onSource = proposal.match.source !== undefined;
   const saysOfThis = said !== undefined && said.side !== (onSource ? 'names' : 'sources');
   const seen = [
@@ -79,6 +84,7 @@ function withEvidence(given: Readonly<Record<string, string>>, kept: KeptDiagnos
     // Of one marginal alone, and without a single address: the record must not join who and what.
     ...(saysOfThis ? [said.discreet.text, ...said.discreet.signs] : []),
     `${Math.round(proposal.nowPerSecond)} queries/s match, ${Math.round(proposal.normalPerSecond)} are normal (${baseline.basis}); ${onSource ? `at least ${percent(banded(proposal.removes))}` : percent(proposal.removes)} of the rise, ${percent(proposal.hits)} of the last day's normal traffic`,
+    `a dry run over the last ${Math.round(proposal.trial.seconds)} s matched ${rateText(proposal, proposal.trial.matchedPerSecond)} queries/s`,
   ].join('; ');
   const own = ownWords(given['evidence']?.trim(), kept, proposal);
   const effect = `overloads the resolvers: ${Math.round(rate.now)} queries/s, normal are ${Math.round(rate.normal)}`;
@@ -114,6 +120,11 @@ export function commandFor(id: string, number: number, cause: CauseName, { escal
   ]
     .filter(Boolean)
     .join(' ');
+}
+
+/** Of a source to one digit, so that it is not found again among the names. */
+function rateText({ match }: Proposal, rate: number): number {
+  return match.source === undefined ? Math.round(rate) : roundedRate(rate);
 }
 
 function percent(share: number): string {

@@ -1,4 +1,5 @@
 /** What stands against putting a proposal of a diagnosis in force; everything is said at once. */
+import { counted } from '../errors/counted.ts';
 import type { SekishoError } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { readGround, type StatedGround } from '../grounds/stated.ts';
@@ -64,7 +65,7 @@ export function admittedMeasure(
 
 function refusedMeasure(what: string, found: readonly string[]): SekishoError {
   const problems = [...new Set(found)];
-  const message = `${what}: ${problems.length === 1 ? problems[0] : `${problems.length} problems`}`;
+  const message = `${what}: ${problems.length === 1 ? problems[0] : counted(problems.length, 'problem')}`;
   return rulesError('SEKISHO_MEASURE_REFUSED', message, { details: problems.length > 1 ? problems : [] });
 }
 

@@ -20,7 +20,7 @@ import type { Entry } from './entry.ts';
 import { rulesError } from './errors.ts';
 import { HeldRules } from './held.ts';
 import { type Applied, Life } from './life.ts';
-import { liftWhatIsOver } from './recovery-watch.ts';
+import { type IncidentRate, watchMeasures } from './recovery-watch.ts';
 import { renewedRule } from './renewal.ts';
 import { isRunning, keyOf, type MeasureProposal, type Rule, type RuleMatch, subjectOf } from './rule.ts';
 import type { ChangeFilter, KeptChange, RuleStore } from './rule-store.ts';
@@ -54,6 +54,7 @@ export class RulesDesk {
   readonly #conflicts: Conflicts;
   readonly #life: Life | undefined;
   readonly #log: RulesLog;
+  readonly #incidents = new Set<IncidentRate>();
   /** One change after the other: each sees what the one before left. */
   #queue: Promise<unknown> = Promise.resolve();
   #ticking = false;
@@ -114,6 +115,17 @@ export class RulesDesk {
   /** Some configuration has the plugin, so that a rule in it acts. */
   carries(plugin: string): boolean {
     return this.#carriers.carries(plugin);
+  }
+
+  /** What the plugin compares its rules with: every query, or those that the cache does not answer. */
+  sees(plugin: string): 'queries' | 'misses' {
+    return this.#carriers.sees(plugin);
+  }
+
+  /** Whoever diagnoses tells, from now on, how much there is of what a measure is about. Returns what ends it. */
+  watchIncidents(rate: IncidentRate): () => void {
+    this.#incidents.add(rate);
+    return () => void this.#incidents.delete(rate);
   }
 
   async changes(limit: number, filter: ChangeFilter = {}): Promise<readonly KeptChange[]> {
@@ -208,7 +220,14 @@ export class RulesDesk {
       await life.followClock();
       life.sample();
       await life.recordEnds();
-      if (life.timeKnown) await liftWhatIsOver(this.#held.running(), life, this);
+      if (!life.timeKnown) return;
+      const { clock, slots } = this;
+      const incidentRate: IncidentRate = (match) => {
+        const rates = [...this.#incidents].map((rateOf) => rateOf(match)).filter((rate) => rate !== undefined);
+        return rates.length === 0 ? undefined : Math.max(...rates);
+      };
+      const parts = { clock, slots, carriers: this.#carriers, log: this.#log, incidentRate };
+      await watchMeasures(this.#held.running(), life, parts);
     });
   }
 
@@ -248,7 +267,7 @@ export class RulesDesk {
 
   #needsStore(): RuleStore {
     if (this.store) return this.store;
-    throw rulesError('SEKISHO_RULE_STORE', 'there is no store for rules; the log says why');
+    throw rulesError('SEKISHO_RULE_STORE', 'the rules store is not available; see the log');
   }
 
   #needsLife(): Life {

@@ -53,6 +53,7 @@ export async function openRules(context: FeatureContext<RulesSection>): Promise<
           ...plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name),
           ...carriers.keys(),
         ]),
+        onlyMisses: new Set(plugins.filter((plugin) => plugin.carriesMeasures === 'misses').map(({ name }) => name)),
         carriers,
         publish: (published) => context.publish(published),
       }),

@@ -582,7 +582,7 @@ describe.skipIf(cannotRun)('the audit log', () => {
         expect((await call('POST', `${one}/opt-out`, {})).status).toBe(200);
         expect(await world.look(SOMEBODY, UDP)).toEqual(NOT_INSPECTED);
       });
-      expect(world.log()).toContain('an opt-out acts, but it is not in the audit log');
+      expect(world.log()).toContain('an opt-out is in effect, but it is not in the audit log');
       const again = await call('GET', `${one}?reason=${WHY}`);
       expect([again.status, again.body.error]).toEqual([200, undefined]);
       expect(await world.look(SOMEBODY, UDP)).toEqual(NOT_INSPECTED);
