@@ -25,7 +25,7 @@ export const DNSSEC_ERRORS = {
     status: 404,
     exitCode: 1,
     meaning: 'No exception for this zone is in force.',
-    remedy: '`sekisho rules` shows those that are, and those that ended within the last day.',
+    remedy: '`sekisho dnssec` shows the zones that are excepted now.',
   },
 } as const satisfies Catalogue;
 

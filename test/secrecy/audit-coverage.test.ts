@@ -165,6 +165,10 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
   'POST /v1/query-history/overload': { body: () => ({ reason: PURPOSE }), leaves: ['overload.declare'] },
   'POST /v1/query-history/read': { body: () => ({ windowSeconds: 120 }), leaves: ['history.read'] },
   'POST /v1/query-history/diagnose': { body: () => ({ windowSeconds: 120 }), leaves: ['history.diagnose'] },
+  'POST /v1/query-history/preview': {
+    body: () => ({ diagnosis: diagnosis?.id, proposal: 1, ground: { kind: GROUND.kind } }),
+    leaves: ['measure.preview'],
+  },
   'POST /v1/query-history/apply': {
     body: () => {
       const { expires, kind, approver } = GROUND;
