@@ -1,8 +1,8 @@
 /** `$dnsrewrite` in adblock lists of category policy, as AdGuard's documentation of DNS filtering syntax has it. */
 import { describe, expect, it } from 'vitest';
-import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
 import { collectEntries } from '../../src/lists/formats/collect-entries.ts';
 import { mount } from '../../src/testing/testing.ts';
+import { listsInForce, type TestList } from '../../test/support/lists-in-force.ts';
 import rpz from './index.ts';
 
 const list = (text: string, more: Partial<TestList> = {}): TestList => ({ format: 'adblock', text, ...more });

@@ -1,6 +1,8 @@
 /** The configuration for commands that ask no server. */
+
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { counted } from '../errors/counted.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
@@ -14,5 +16,5 @@ export async function configuration(
   const loaded = await loadConfig({ path, resolvePlugin, workFolder });
   if (loaded.ok) return loaded.config;
   const details = loaded.problems.map(problemText);
-  throw settingsError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
+  throw settingsError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${counted(details.length, 'problem')}`, { details });
 }

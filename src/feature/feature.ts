@@ -115,7 +115,7 @@ export interface PluginFacts {
   readonly stage: string;
   /** One line. */
   readonly summary: string;
-  readonly carriesMeasures?: boolean;
+  readonly carriesMeasures?: boolean | 'misses';
   /** Categories of lists that it acts on. */
   readonly listCategories?: readonly string[];
 }

@@ -22,7 +22,7 @@ export function svcbFromText(text: string, readName: (text: string) => Uint8Arra
   if (name === undefined) throw new RdataError('no target');
   const params = rest.map(paramOf).sort((one, other) => one.key - other.key);
   // §2.2: in strictly increasing order, so each key once.
-  if (params.some(({ key }, i) => key === params[i - 1]?.key)) throw new RdataError('a key stands here twice');
+  if (params.some(({ key }, i) => key === params[i - 1]?.key)) throw new RdataError('duplicate key');
   return Uint8Array.from([
     Number(priority) >> 8,
     Number(priority) & 255,

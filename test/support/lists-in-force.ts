@@ -1,7 +1,7 @@
 /** For tests: lists in force from text, by the real parsers and the real compiler. */
-import { ListsBuilder, zoneFacts } from './compile.ts';
-import { createListParser, type ListFormat } from './formats/parser.ts';
-import { type CompiledLists, type ListFacts, ListsInForce } from './in-force.ts';
+import { ListsBuilder, zoneFacts } from '../../src/lists/compile.ts';
+import { createListParser, type ListFormat } from '../../src/lists/formats/parser.ts';
+import { type CompiledLists, type ListFacts, ListsInForce } from '../../src/lists/in-force.ts';
 
 export interface TestList extends Partial<ListFacts> {
   /** Default `rpz`. */
