@@ -22,43 +22,58 @@ export interface Application {
   readonly ground?: Readonly<Record<string, string>>;
 }
 
+type Measures = ControlContext<unknown>['measures'];
+
 export async function applyProposal(
   diagnoses: Diagnoses,
-  measures: ControlContext<unknown>['measures'],
+  measures: Measures,
   reader: Reader,
   application: Application,
-): ReturnType<ControlContext<unknown>['measures']['apply']> {
+): ReturnType<Measures['apply']> {
+  const { proposal, statement } = stated(diagnoses, reader, application);
+  return measures.apply(proposal, statement, reader.who, reader.role);
+}
+
+/** What putting it in force would be refused for, without doing it. Throws SekishoError where there is no such proposal. */
+export function previewProposal(
+  diagnoses: Diagnoses,
+  measures: Measures,
+  reader: Reader,
+  application: Application,
+): { readonly proposal: Proposal; readonly problems: readonly string[] } {
+  const { proposal, statement, shown } = stated(diagnoses, reader, application);
+  return { proposal: shown, problems: measures.preview(proposal, statement, reader.who) };
+}
+
+function stated(diagnoses: Diagnoses, reader: Reader, application: Application) {
   const kept = diagnoses.find(reader.who, application.diagnosis);
   const { proposals } = kept.diagnosis;
-  const proposal = proposals[application.proposal - 1];
-  if (!proposal)
+  const shown = proposals[application.proposal - 1];
+  if (!shown)
     throw historyError(
       'SEKISHO_DIAGNOSIS_UNKNOWN',
       `diagnosis ${kept.id} has ${proposals.length === 0 ? 'no proposal' : `${proposals.length} proposal(s)`}, so none of number ${application.proposal}`,
     );
-  const { match, plugin, limitPerSecond, limitRationale, escalation, removes, hits } = proposal;
-  return measures.apply(
-    {
-      match,
-      plugin,
-      limitPerSecond,
-      limitRationale,
-      escalation,
-      removes,
-      hits,
-      normalPerSecond: proposal.normalPerSecond,
-      startPerSecond: proposal.nowPerSecond,
-      diagnosis: kept.id,
-      cause: causeOf(kept, proposal)?.cause ?? 'unexplained',
-    },
-    {
-      ground: withEvidence(application.ground ?? {}, kept, proposal),
-      dryRun: application['dry-run'] ?? false,
-      escalate: application.escalate ?? '',
-    },
-    reader.who,
-    reader.role,
-  );
+  const { match, plugin, limitPerSecond, limitRationale, escalation, removes, hits } = shown;
+  const proposal = {
+    match,
+    plugin,
+    limitPerSecond,
+    limitRationale,
+    escalation,
+    removes,
+    hits,
+    normalPerSecond: shown.normalPerSecond,
+    startPerSecond: shown.nowPerSecond,
+    diagnosis: kept.id,
+    cause: causeOf(kept, shown)?.cause ?? 'unexplained',
+  };
+  const statement = {
+    ground: withEvidence(application.ground ?? {}, kept, shown),
+    dryRun: application['dry-run'] ?? false,
+    escalate: application.escalate ?? '',
+  };
+  return { proposal, statement, shown };
 }
 
 /** What the rule is to end. */

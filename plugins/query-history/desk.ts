@@ -153,11 +153,11 @@ export class HistoryDesk {
     return chosen.length === 0 ? undefined : mergeSlices(chosen, MERGED_ENTRIES);
   }
 
-  /** Queries a second that `match` is about, over the last minute, whatever became of them; undefined where nothing was seen yet. */
-  incidentRate(match: MeasureMatch): number | undefined {
-    const slice = this.recent(60);
-    // Less than that says nothing of a minute: the server has just begun.
-    return slice === undefined || slice.seconds < 45 ? undefined : incidentRate(match, slice);
+  /** Queries a second that `match` is about, over the last `seconds`, whatever became of them; undefined where that is not known yet. */
+  incidentRate(match: MeasureMatch, seconds: number): number | undefined {
+    const slice = this.recent(seconds);
+    // The server has just begun: what was seen says nothing of that long.
+    return slice === undefined || slice.seconds < seconds * 0.75 ? undefined : incidentRate(match, slice);
   }
 
   /** Kept rows, oldest first; nothing where there is no archive. */

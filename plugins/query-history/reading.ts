@@ -13,7 +13,7 @@ import {
   nameProblem,
   statementProblem,
 } from '../../src/contract/plugin.ts';
-import { type Application, applyProposal, commandFor } from './application.ts';
+import { type Application, applyProposal, commandFor, previewProposal } from './application.ts';
 import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';
 import { diagnose } from './diagnosis.ts';
@@ -23,7 +23,14 @@ import { ATTRIBUTES } from './layout.ts';
 import type { Overload } from './overload.ts';
 import type { Trying } from './proposals.ts';
 import type { Reader } from './reader.ts';
-import type { DiagnosisReport, HistoryEntry, HistoryReport, Series, ShownOverload } from './report-shapes.ts';
+import type {
+  DiagnosisReport,
+  HistoryEntry,
+  HistoryReport,
+  PreviewReport,
+  Series,
+  ShownOverload,
+} from './report-shapes.ts';
 import { byKind, mergeSlices, type Slice } from './slice.ts';
 import { covers } from './trial.ts';
 
@@ -126,6 +133,18 @@ export class HistoryReading {
       sees: (plugin) => this.#measures.sees(plugin),
       isCovered: (plugin, match) => inForce.some((rule) => rule.plugin === plugin && covers(rule.match, match)),
     };
+  }
+
+  /** What putting a proposal in force would do; that somebody looked is in the audit log. Throws SekishoError. */
+  preview(reader: Reader, application: Application): PreviewReport {
+    this.#audit.record({
+      ...reader,
+      action: 'measure.preview',
+      purpose: `proposal ${application.proposal} of a diagnosis`,
+    });
+    const { proposal, problems } = previewProposal(this.#desk.diagnoses, this.#measures, reader, application);
+    const { match, plugin, limitPerSecond, limitRationale, trial } = proposal;
+    return { text: measureText(match), plugin, limitPerSecond, limitRationale, trial, problems };
   }
 
   /** Put a proposal in force; audited where that is done. Throws SekishoError. */

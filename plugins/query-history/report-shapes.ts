@@ -3,6 +3,7 @@ import type { Diagnosis } from './diagnosis.ts';
 import type { Kind } from './layout.ts';
 import type { Overload } from './overload.ts';
 import type { Proposal } from './proposals.ts';
+import type { Trial } from './trial.ts';
 
 /** Queries a second over time, oldest first. */
 export interface Series {
@@ -36,6 +37,18 @@ export interface ShownOverload {
   readonly reason: string;
   readonly who: string;
   readonly signals: Overload['signals'];
+}
+
+/** What putting a proposal in force would do. */
+export interface PreviewReport {
+  /** What it matches, without a single address. */
+  readonly text: string;
+  readonly plugin: string;
+  readonly limitPerSecond: number;
+  readonly limitRationale: string;
+  readonly trial: Trial;
+  /** Why it would be refused; empty where it would not. */
+  readonly problems: readonly string[];
 }
 
 /** What `DELETE overload` answers. */

@@ -68,6 +68,16 @@ const stateSchema = z.strictObject({
   lostMinutes: z.number().describe('Minutes that the disk did not take in time.'),
   deletions: z.array(z.strictObject({ at: z.string(), dataset: z.string(), before: z.string(), rows: z.number() })),
 });
+const previewSchema = z.strictObject({
+  text: z.string().describe('What it matches, in words.'),
+  plugin: z.string(),
+  limitPerSecond: z.number().describe('Queries a second that would still pass.'),
+  limitRationale: z.string(),
+  trial: z
+    .strictObject({ seconds: z.number(), matchedPerSecond: z.number(), limitedPerSecond: z.number() })
+    .describe('A dry run of it over the minutes that the diagnosis looked at.'),
+  problems: z.array(z.string()).describe('Why it would be refused.'),
+});
 /** Reports are described in docs; their shape is that of DiagnosisReport and HistoryReport (reading.ts). */
 const report = z.looseObject({ overload, window: z.looseObject({ from: z.string(), seconds: z.number() }) });
 
@@ -153,6 +163,20 @@ export function historyRoutes(
       },
     },
     async (request) => reading.shownDiagnosis(readerOf(request), request.body),
+  );
+
+  app.post<{ Body: Application }>(
+    '/preview',
+    {
+      config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['measure.preview'] } },
+      schema: {
+        summary:
+          'What putting a proposal of a diagnosis in force would do and be refused for, without doing it. Audited',
+        body: applyBody,
+        response: { 200: responseSchema(previewSchema) },
+      },
+    },
+    async (request) => ({ ...reading.preview(readerOf(request), request.body) }),
   );
 
   app.post<{ Body: Application }>(

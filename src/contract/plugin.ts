@@ -480,6 +480,11 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
    */
   readonly carriesMeasures?: boolean | 'misses';
   /**
+   * Actions of the audit log under which it records what it deletes, with `detail: { deletions: [{ dataset, rows }] }`: the transparency
+   * report adds them up.
+   */
+  readonly deletions?: readonly string[];
+  /**
    * Commands of the command line, by name, each brought in when it is used (`sekisho/plugin/commands`). They ask the plugin's routes. A name
    * that Sekisho has already is not taken.
    */

@@ -8,7 +8,7 @@ import type { Clock } from '../time/clock.ts';
 import { compileMatch, MatchError } from './compile.ts';
 import { discreetGround, discreetText } from './discreet.ts';
 import { rulesError } from './errors.ts';
-import type { MeasureProposal, Rule } from './rule.ts';
+import { idOf, type MeasureProposal, type Rule } from './rule.ts';
 
 /** What whoever applies a proposal states. */
 export interface Statement {
@@ -30,6 +30,21 @@ export function timeProblem(clock: Clock): string | undefined {
 /** What somebody wants and may have, apart from who and when. */
 export type Wanted = Pick<Rule, 'origin' | 'plugin' | 'match' | 'limitPerSecond' | 'dryRun' | 'proposed'> &
   StatedGround;
+
+/** The rule that it becomes, whose life begins now. */
+export function begunRule(wanted: Wanted, number: number, who: string, wallMs: number): Rule {
+  return {
+    ...wanted,
+    id: idOf(number),
+    addedBy: who,
+    addedAtMs: wallMs,
+    termFromMs: wallMs,
+    renewals: 0,
+    state: wanted.dryRun ? 'dry-run' : 'in-force',
+    endedAtMs: undefined,
+    endedWhy: '',
+  };
+}
 
 /** A proposal with its ground. Throws SekishoError SEKISHO_MEASURE_REFUSED with everything that is wrong. */
 export function admittedMeasure(

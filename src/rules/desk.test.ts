@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { AuditEntry } from '../audit/entry.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { openDatabase } from '../store/database.ts';
 import { ManualClock } from '../time/clock.ts';
 import { RulesDesk } from './desk.ts';
@@ -425,4 +426,46 @@ test('a measure in force gets another term on fresh evidence; one that has ended
   await pass(30, 900);
   expect(states(desk)).toEqual([['m1', 'expired']]);
   await expect(desk.renew({ id: 'm1' }, { ...renewal, evidence: 'graph of 18:00' }, by)).rejects.toThrow(/in force/);
+});
+
+test('without a store nothing can be put in force, and rules of the configuration still end by the clock', async () => {
+  const clock = new ManualClock();
+  const log = { info: () => {}, warn: () => {}, error: () => {} };
+  const desk = new RulesDesk({ store: undefined, rules: [], clock, audit: { record: () => {} }, log });
+  const expires = new Date(clock.wallMs() + HOUR).toISOString().replace(/\.\d+/, '');
+  await desk.attach({
+    plugins: new Set(['sinkhole']),
+    carriers: new Map([
+      [
+        'sinkhole',
+        {
+          configured: [
+            {
+              match: { name: 'a.example' },
+              ground: { ...ground, kind: 'self-defence', expires },
+              dryRun: false,
+              place: 1,
+            },
+          ],
+          capacity: 10,
+          publish: async () => {},
+          refusal: (_, message) =>
+            new SekishoError('SEKISHO_MEASURE_REFUSED', { status: 422, exitCode: 1, remedy: '' }, message),
+        },
+      ],
+    ]),
+    publish: async () => {},
+  });
+  const by = { who: 'sato', role: 'operator', action: 'sinkhole.add' };
+  const stated = {
+    ground: { ...ground, kind: 'self-defence' as const, expires },
+    endsAtMs: clock.wallMs() + HOUR,
+    reviewAtMs: undefined,
+  };
+  await expect(
+    desk.add({ plugin: 'sinkhole', match: { name: 'b.example' }, dryRun: false, ...stated }, by),
+  ).rejects.toThrow(/no store for rules/);
+  clock.advance(2 * HOUR);
+  await desk.tick();
+  expect(desk.entries('sinkhole').map(({ rule }) => rule.state)).toEqual(['expired']);
 });

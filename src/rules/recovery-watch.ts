@@ -10,13 +10,16 @@ import type { Slots } from './slots.ts';
 import type { RulesLog } from './watch.ts';
 
 /**
- * Queries a second, over the last minute, that the match is about, whatever became of them; undefined where that cannot be said.
- * Asked of whoever diagnoses.
+ * Queries a second, over the last `seconds`, that the match is about, whatever became of them; undefined where that cannot be
+ * said. Asked of whoever diagnoses.
  */
-export type IncidentRate = (match: RuleMatch) => number | undefined;
+export type IncidentRate = (match: RuleMatch, seconds: number) => number | undefined;
 
 /** Of what was there when it was proposed: what matches less, while the incident goes on, is not what it is for. */
 const PROOF_SHARE = 0.05;
+/** Over so long the incident's rate is taken: since the measure began, and over the minute that is judged. */
+const PROOF_SECONDS = 20;
+const MINUTE_SECONDS = 60;
 
 export interface WatchParts {
   readonly clock: Clock;
@@ -43,7 +46,7 @@ export async function watchMeasures(running: readonly Entry[], life: Life, parts
       parts.log.warn({ measure: rule.id, plugin: rule.plugin, why: nothing }, 'a dry run matches nothing');
     }
     const seesAll = parts.carriers.sees(rule.plugin) === 'queries';
-    const incident = () => rateOf(rule, parts) ?? (seesAll ? undefined : Number.NaN);
+    const incident = () => rateOf(rule, MINUTE_SECONDS, parts) ?? (seesAll ? undefined : Number.NaN);
     if (!recovery.sample(parts.clock.nowMs(), total, incident) || rule.dryRun) continue;
     const { quiet, threshold } = recovery;
     const why = `back to normal: at most ${threshold.toFixed(1)} queries/s in each of the last ${quiet} minutes`;
@@ -58,17 +61,25 @@ function matchesNothing(entry: Entry, total: number, parts: WatchParts): string 
   entry.proof = undefined;
   const matched = total - proof.from;
   const expected = ((rule.proposed?.startPerSecond ?? 0) * PROOF_MS) / 1000;
-  const goesOn = (rateOf(rule, parts) ?? 0) > (recovery?.threshold ?? 0);
+  const goesOn = (rateOf(rule, PROOF_SECONDS, parts) ?? 0) > (recovery?.threshold ?? 0);
   if (matched > 0 && !(goesOn && matched < expected * PROOF_SHARE)) return undefined;
   const seconds = Math.round(PROOF_MS / 1000);
   return `it matched ${matched} queries in its first ${seconds} s, where ${Math.round(expected)} were expected`;
 }
 
-function rateOf({ match }: Rule, { incidentRate, log }: WatchParts): number | undefined {
+function rateOf({ match }: Rule, seconds: number, { incidentRate, log }: WatchParts): number | undefined {
   try {
-    return incidentRate(match);
+    return incidentRate(match, seconds);
   } catch (error) {
     log.error({ reason: errorText(error) }, 'the rate of an incident cannot be told');
     return undefined;
   }
+}
+
+/** The highest that anybody tells. */
+export function anyOf(tellers: Iterable<IncidentRate>): IncidentRate {
+  return (match, seconds) => {
+    const rates = [...tellers].map((rateOf) => rateOf(match, seconds)).filter((rate) => rate !== undefined);
+    return rates.length === 0 ? undefined : Math.max(...rates);
+  };
 }

@@ -165,6 +165,10 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
   'POST /v1/query-history/overload': { body: () => ({ reason: PURPOSE }), leaves: ['overload.declare'] },
   'POST /v1/query-history/read': { body: () => ({ windowSeconds: 120 }), leaves: ['history.read'] },
   'POST /v1/query-history/diagnose': { body: () => ({ windowSeconds: 120 }), leaves: ['history.diagnose'] },
+  'POST /v1/query-history/preview': {
+    body: () => ({ diagnosis: diagnosis?.id, proposal: 1, ground: { kind: GROUND.kind } }),
+    leaves: ['measure.preview'],
+  },
   'POST /v1/query-history/apply': {
     body: () => {
       const { expires, kind, approver } = GROUND;
@@ -193,6 +197,7 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     leaves: ['measure.lift'],
   },
   'DELETE /v1/query-history/overload': { leaves: ['overload.close'] },
+  'POST /v1/dnssec/exceptions': { body: () => ({ zone: 'broken.example', ground: GROUND }), leaves: ['dnssec.except'] },
   'GET /v1/amp-shaper/networks': { leaves: ['amp-shaper.networks'], needsPurpose: true },
   'GET /v1/random-subdomain/zones': { leaves: ['random-subdomain.zones'], needsPurpose: true },
 };
@@ -231,6 +236,8 @@ describe.skipIf(cannotRun)('the audit log', () => {
         workers: 1,
         ranges: `${SOMEBODY.ipv4},${SUBSCRIBER}\n${SOMEBODY.ipv6},${SUBSCRIBER}\n`,
         plugins: ALL_PLUGINS,
+        // Everything is asked as ever; only that there is something to except.
+        config: { dnssec: { insecure: ['.'] } },
       }),
     );
     operations = await operationsOf(world);

@@ -15,7 +15,7 @@ import {
   table,
   usageError,
 } from '../../../src/contract/commands.ts';
-import type { DiagnosisReport } from '../report-shapes.ts';
+import type { DiagnosisReport, PreviewReport } from '../report-shapes.ts';
 
 export async function diagnose(args: Args, terminal: Terminal): Promise<number> {
   const { apply: number } = args.options;
@@ -46,9 +46,24 @@ async function apply(text: string, args: Args, terminal: Terminal): Promise<numb
     'dry-run': args.flags.has('dry-run'),
     ground: statedGround(args),
   };
+  if (args.flags.has('preview')) {
+    const preview = await args.server.send<PreviewReport>('POST', '/v1/query-history/preview', request);
+    terminal.out(args.json ? `${JSON.stringify(preview, null, 2)}\n` : previewText(preview));
+    return 0;
+  }
   const measure = await args.server.send<MeasureView>('POST', '/v1/query-history/apply', request);
   terminal.out(args.json ? `${JSON.stringify(measure, null, 2)}\n` : appliedText(measure));
   return 0;
+}
+
+function previewText({ text, plugin, limitPerSecond, limitRationale, trial, problems }: PreviewReport): string {
+  const { seconds, matchedPerSecond, limitedPerSecond } = trial;
+  return [
+    `${plugin}: ${printable(text)}; ${limitPerSecond} a second would pass (${printable(limitRationale)})\n`,
+    `dry run over the last ${durationWords(seconds)}: ${numberText(matchedPerSecond)}/s matched, ${numberText(limitedPerSecond)}/s would be limited\n`,
+    ...problems.map((problem) => `would be refused: ${printable(problem)}\n`),
+    'Nothing was changed.\n',
+  ].join('');
 }
 
 const percent = (share: number) => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
