@@ -27,6 +27,7 @@ import {
   EXPIRES_AT,
   edeOf,
   entryWords,
+  incomplete,
   KEY_LOW,
   MAX_STORED_BYTES,
   messageLength,
@@ -245,6 +246,7 @@ export class AnswerCache {
     const flags = ((reply[replyStart + 2]! << 8) | reply[replyStart + 3]!) & FLAG_AD;
     if (!this.#normalizer.normalize(reply, replyStart, replyLength, query.question, answer)) return false;
     if (answer.length > Math.min(replyCapacity, replyRoom(query))) {
+      query.incomplete = false;
       beginReply(query, query.rcode, FLAG_TC);
       return true;
     }
@@ -436,7 +438,7 @@ export class AnswerCache {
         answer.authenticData = authenticData(head);
         answer.ttl = left;
         answer.ttlCount = 0;
-        answer.incomplete = false;
+        answer.incomplete = incomplete(head);
       }
       if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
       if (Atomics.load(words, VERSION) !== version) {
@@ -658,9 +660,11 @@ function finish(query: Query, head: number, codes: number, stale: boolean, wants
   const length = messageLength(head);
   const rcode = rcodeOf(codes);
   query.ede = edeOf(codes);
+  query.incomplete = incomplete(head);
   // RFC 8914 §4.4 and §4.20.
   if (stale) query.ede = rcode === RCODE.NXDOMAIN ? EDE.STALE_NXDOMAIN : EDE.STALE_ANSWER;
   if (length > replyRoom(query) || ((length + 3) & ~3) > query.replyCapacity) {
+    query.incomplete = false;
     beginReply(query, rcode, FLAG_TC);
     return;
   }

@@ -220,11 +220,12 @@ export class Chain implements Waiters {
       if (isBogus(ede) || !this.#completion.stale(token, query)) this.#completion.failed(query, ede);
       this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
-      if (isBogus(ede) || !this.#serveStale(query)) {
+      const stale = !isBogus(ede) && this.#serveStale(query);
+      if (!stale) {
         beginReply(query, RCODE.SERVFAIL);
         setFailure(query, ede);
       }
-      this.#sendResumed(query, ANSWER);
+      this.#sendResumed(query, stale ? held(query) : ANSWER);
     }
     this.#release(token);
   }
@@ -237,7 +238,7 @@ export class Chain implements Waiters {
       this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
       if (!this.#serveStale(query)) return false;
-      this.#sendResumed(query, ANSWER);
+      this.#sendResumed(query, held(query));
     }
     this.#release(token);
     return true;
@@ -340,7 +341,7 @@ export class Chain implements Waiters {
       query.cacheResult = CACHE_HIT;
       // RFC 8767 is for failures; for popular names the answer is fetched before it expires.
       if (this.#cache.refreshDue && this.mayAskAgain(query.question)) this.source?.refresh(query.question, query.nowMs);
-      return ANSWER;
+      return held(query);
     }
     if (this.#localZones !== undefined) {
       const verdict = this.#localZones.decide(query);
@@ -349,7 +350,7 @@ export class Chain implements Waiters {
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
     const failure = this.#failures.active(query.question, query.nowMs);
     if (failure >= 0) {
-      if (!isBogus(failure) && this.#serveStale(query)) return ANSWER;
+      if (!isBogus(failure) && this.#serveStale(query)) return held(query);
       query.cacheResult = CACHE_FAILURE;
       beginReply(query, RCODE.SERVFAIL);
       query.ede = failure === EDE.OTHER ? EDE.CACHED_ERROR : failure;
@@ -368,7 +369,7 @@ export class Chain implements Waiters {
   /** A miss hook does not let the source be asked: something stale, else SERVFAIL for the hook's reason. */
   #failMiss(query: Query): number {
     const { ede, edeText } = query;
-    if (this.#serveStale(query)) return ANSWER;
+    if (this.#serveStale(query)) return held(query);
     beginReply(query, RCODE.SERVFAIL);
     query.ede = ede;
     query.edeText = edeText;
@@ -386,7 +387,7 @@ export class Chain implements Waiters {
     if (announced) this.#hooks.resolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false);
     // Answers to others may have gone out meanwhile: take a place for this one anew.
     this.routes[query.transport]?.prepare(query);
-    if (this.#serveStale(query)) return ANSWER;
+    if (this.#serveStale(query)) return held(query);
     beginReply(query, RCODE.SERVFAIL);
     query.ede = EDE.NOT_READY;
     return ANSWER;
@@ -618,6 +619,11 @@ export class Chain implements Waiters {
   #deliver(query: Query): void {
     this.routes[query.transport]?.send(query);
   }
+}
+
+/** What to do with a reply out of the cache: its CNAME's target may be another answer. */
+function held(query: Query): number {
+  return query.incomplete ? COMPLETE : ANSWER;
 }
 
 /**

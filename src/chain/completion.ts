@@ -100,8 +100,12 @@ export class CnameCompletion {
     const found = cache.serve(target, false);
     if (found === CACHE_HIT) {
       if (cache.refreshDue) source?.refresh(target.question, query.nowMs);
-      this.#append(query, target.reply, target.replyLength, target.rcode);
-      return WHOLE;
+      const { incomplete } = target;
+      const whole = this.#append(query, target.reply, target.replyLength, target.rcode);
+      // An alias in its turn, of a zone whose servers speak for it alone.
+      return whole && incomplete && aliases < MAX_ALIASES
+        ? this.begin(query, byAnswerHook, source, aliases + 1)
+        : WHOLE;
     }
     const local = localZones?.decide(target);
     if (local !== undefined && local !== CONTINUE) {
@@ -210,7 +214,7 @@ export class CnameCompletion {
   #appendStale(query: Query): boolean {
     if (!query.mayBeStale) return false;
     const found = this.#parts.cache.serve(this.#target, true);
-    if (found !== CACHE_STALE && found !== CACHE_HIT) return false;
+    if ((found !== CACHE_STALE && found !== CACHE_HIT) || this.#target.incomplete) return false;
     this.#append(query, this.#target.reply, this.#target.replyLength, this.#target.rcode);
     return true;
   }

@@ -344,7 +344,7 @@ export class Normalizer {
     if (outside) {
       answer.length = this.#at;
       answer.kind = POSITIVE;
-      answer.ttl = -1;
+      answer.ttl = ttl;
       answer.incomplete = true;
       return true;
     }
