@@ -7,7 +7,8 @@ export default defineConfig({
     // Whole servers run on two cores here: more test files at once would only slow each other down.
     maxWorkers: 2,
     // A guard against what hangs, no bound of speed: conditions are waited for on a machine that others may use, too.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 180_000,
+    hookTimeout: 240_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

@@ -1,8 +1,9 @@
 /** The diagnosis: load now against the normal, what explains the rise, what it looks like, and what would end it. */
 import { type Baseline, rateOf, servfailShare } from './baseline.ts';
 import { type Cause, causesOf } from './causes.ts';
+import { type Incident, incidentsOf } from './incidents.ts';
 import { KINDS, type Kind } from './layout.ts';
-import { type Proposal, proposalsOf } from './proposals.ts';
+import { type Proposal, proposalsOf, type Trying } from './proposals.ts';
 import { type Part, riseOf, SPLITS, type Split } from './rise.ts';
 import type { Slice } from './slice.ts';
 import { quantile } from './totals.ts';
@@ -25,7 +26,9 @@ export interface Diagnosis {
   readonly latencyMs: Compared;
   /** What of the rise is explained by what; shares are of the rise. */
   readonly explains: Readonly<Record<Kind | Split, readonly Part[]>>;
-  /** Most likely first. */
+  /** What goes on at the same time, each with its share of the rise. */
+  readonly incidents: readonly Incident[];
+  /** Most likely first; those after the first are other readings of the same. */
   readonly causes: readonly Cause[];
   readonly sure: 'high' | 'medium' | 'low';
   /** Why not surer than that. */
@@ -36,9 +39,10 @@ export interface Diagnosis {
 const SHOWN = 5;
 
 /** `day`: the last 24 hours without overloads, all in one; for what a rule would have hit. */
-export function diagnose(now: Slice, normal: Baseline, day: Slice | undefined): Diagnosis {
+export function diagnose(now: Slice, normal: Baseline, day: Slice | undefined, trying: Trying): Diagnosis {
   const rise = riseOf(now, normal);
   const causes = causesOf(now, normal, rise);
+  const incidents = incidentsOf(now, normal, rise);
   const first = causes[0];
   const parts = (list: readonly Part[]) =>
     list.slice(0, SHOWN).map(({ key, now, normal, share }) => ({ key, now, normal, share }));
@@ -62,7 +66,8 @@ export function diagnose(now: Slice, normal: Baseline, day: Slice | undefined): 
     explains,
     causes: causes.slice(0, 3),
     ...certainty(first, normal, now, day),
-    proposals: first && rise.risen ? proposalsOf(first, rise, day) : [],
+    incidents: incidents.map(({ cause, share }) => ({ cause, share })),
+    proposals: rise.risen ? incidents.flatMap((incident, i) => proposalsOf(incident, i + 1, day, trying)) : [],
   };
 }
 

@@ -63,7 +63,8 @@ export default definePlugin({
   options,
   check({ ipv6, rules }) {
     const problems: Problem[] = [];
-    if (ipv6 !== undefined && !isIPv6(ipv6)) problems.push({ path: ['ipv6'], message: `'${ipv6}' is no IPv6 address` });
+    if (ipv6 !== undefined && !isIPv6(ipv6))
+      problems.push({ path: ['ipv6'], message: `'${ipv6}' is not an IPv6 address` });
     const seen = new Map<string, number>();
     rules.forEach(({ name }, i) => {
       const path = ['rules', i, 'name'];

@@ -6,7 +6,9 @@ import { bytesText, table } from '../commands/layout.ts';
 import type { Terminal } from '../commands/terminal.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { counted } from '../errors/counted.ts';
 import { SekishoError } from '../errors/errors.ts';
+import { featuresIn } from '../features.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import { parseFile } from '../lists/compile-task.ts';
 import { countingSink, idleTriggersText, TriggerCounter } from '../lists/idle-triggers.ts';
@@ -18,13 +20,14 @@ import type { LoadedRanges } from '../subscribers/ranges/ranges-file.ts';
 import { listenFacts } from './check-listen.ts';
 
 export async function check(args: Args, terminal: Terminal): Promise<number> {
-  const result = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
+  const features = await featuresIn(args.featureList);
+  const result = await loadConfig({ path: args.config, resolvePlugin, features, workFolder: terminal.workFolder });
   if (!result.ok) {
     const { source, problems } = result;
     if (args.json) terminal.out(`${JSON.stringify({ ok: false, source, problems }, null, 2)}\n`);
     else {
       terminal.err(problems.map((problem) => `${problemText(problem)}\n`).join(''));
-      terminal.err(`${source}: ${problems.length} problem${problems.length === 1 ? '' : 's'}\n`);
+      terminal.err(`${source}: ${counted(problems.length, 'problem')}\n`);
     }
     return 1;
   }
@@ -116,7 +119,7 @@ function refusedRanges({ source, subscribers }: Config, ranges: LoadedRanges, ar
   }
   terminal.err(problems.map((problem) => `${problemText(problem)}\n`).join(''));
   terminal.err(
-    `${file}: ${unreadable} row${unreadable === 1 ? '' : 's'} cannot be read although an address in it can; correct what is named above, or let nobody be known behind these addresses with subscribers.unreadable-rows: hide\n`,
+    `${file}: ${counted(unreadable, 'row')} cannot be read although the address in it can; correct the rows named above, or have nobody identified by these addresses with subscribers.unreadable-rows: hide\n`,
   );
   return 1;
 }
@@ -124,7 +127,7 @@ function refusedRanges({ source, subscribers }: Config, ranges: LoadedRanges, ar
 /** Rows that would be left out. A warning and no problem: the server starts, and whoever they speak of is not inspected. */
 function rejectedRowsText(file: string, { rejected, findings }: LoadedRanges): string {
   const lines = findings.map(({ line, problem }) => `warning: ${file}:${line}: ${problem}\n`);
-  if (rejected > findings.length) lines.push(`warning: ${file}: ${rejected} rows are left out in all\n`);
+  if (rejected > findings.length) lines.push(`warning: ${file}: ${counted(rejected, 'row')} skipped in total\n`);
   return lines.join('');
 }
 
@@ -176,7 +179,7 @@ function zoneFacts({ zones }: Config): (readonly [string, string])[] {
   const lines = own.map(({ zone, way }): readonly [string, string] => [
     'zone',
     way.kind === 'records'
-      ? `${zone}: ${way.records.length} records here`
+      ? `${zone}: ${counted(way.records.length, 'record')} here`
       : `${zone} → ${way.servers.map(endpointText).join(', ')}${way.kind === 'stub' ? ' (authoritative)' : ''}`,
   ]);
   const special = zones.length - own.length;
@@ -227,7 +230,7 @@ function summaryText(
     ['admin', endpointText(admin.listen)],
     ['notice', noticeText(config)],
     ['data', server.dataFolder],
-    ...(ranges ? [['ranges', `${ranges.rows} rows of ${config.subscribers!.rangesFile}`] as const] : []),
+    ...(ranges ? [['ranges', `${counted(ranges.rows, 'row')} of ${config.subscribers!.rangesFile}`] as const] : []),
   ] as const;
   return [
     `${config.source}: OK\n`,

@@ -5,6 +5,7 @@ import type { Args } from '../commands/command.ts';
 import { usageError } from '../commands/errors.ts';
 import type { Terminal } from '../commands/terminal.ts';
 import type { Config } from '../config/config.ts';
+import { counted } from '../errors/counted.ts';
 import { type OpenResolver, scanForResolvers } from './resolver-scan.ts';
 
 const MAX_ADDRESSES = 65_536;
@@ -53,8 +54,8 @@ function addressesOf({ words, bits }: Prefix): string[] {
 function report(addresses: readonly string[], found: readonly OpenResolver[]): string {
   const lines = found.map(({ address, rcode, recursion, bytes }) => {
     const what = recursion ? 'OPEN RESOLVER' : 'answers';
-    return `${address}  ${what}  ${rcode}  ${bytes} bytes\n`;
+    return `${address}  ${what}  ${rcode}  ${counted(bytes, 'byte')}\n`;
   });
   const open = found.filter(({ recursion }) => recursion).length;
-  return `${lines.join('')}${addresses.length} addresses asked, ${found.length} answered, ${open} of them recursively\n`;
+  return `${lines.join('')}${counted(addresses.length, 'address', 'addresses')} asked, ${found.length} answered, ${open} of them recursively\n`;
 }

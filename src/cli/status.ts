@@ -1,17 +1,32 @@
 /** `sekisho status`: the state of the running server. */
+
 import type { Status } from '../admin/status.ts';
 import type { Args } from '../commands/command.ts';
 import { bytesText, durationWords, numberText, shareText, table } from '../commands/layout.ts';
 import { bold, type Terminal } from '../commands/terminal.ts';
+import { counted } from '../errors/counted.ts';
+import type { StatusPart } from '../feature/status.ts';
 
 export async function status(args: Args, terminal: Terminal): Promise<number> {
   const state = await args.server.get<Status>('/v1/status');
-  terminal.out(args.json ? `${JSON.stringify(state, null, 2)}\n` : statusText(state, terminal));
+  if (args.json) {
+    terminal.out(`${JSON.stringify(state, null, 2)}\n`);
+    return 0;
+  }
+  const { featuresIn } = await import('../features.ts');
+  const parts = await Promise.all((await featuresIn(args.featureList)).map((feature) => feature.status?.()));
+  terminal.out(
+    statusText(
+      state,
+      terminal,
+      parts.filter((part) => part !== undefined),
+    ),
+  );
   return 0;
 }
 
 /** The status for people. */
-export function statusText(state: Status, terminal: Terminal): string {
+export function statusText(state: Status, terminal: Terminal, ofFeatures: readonly StatusPart[] = []): string {
   const { queries, cache } = state;
   const lookups = cache.hits + cache.misses + cache.stale;
   const rcodes = Object.entries(queries.rcodes).sort(([, one], [, other]) => other - one);
@@ -24,10 +39,10 @@ export function statusText(state: Status, terminal: Terminal): string {
     ['replies', rcodes.map(([rcode, count]) => `${rcode} ${numberText(count)}`).join(', ') || 'none yet'],
     [
       'cache',
-      `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
+      `${counted(cache.entries, 'answer')}, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
-    ...leasesText(state.leases),
-    ...rangesText(state.ranges),
+    ...resolveText(state.resolve),
+    ...ofFeatures.flatMap((part) => part.lines(state)),
     ...state.warnings.map((warning) => ['warning', warning] as const),
   ] as const;
   const head = `Sekisho ${state.version} · ${state.ready ? 'ready' : 'NOT READY'} · up ${durationWords(state.uptimeSeconds)} · process ${state.pid} · Node.js ${state.node.replace(/^v/, '')}`;
@@ -39,18 +54,22 @@ export function statusText(state: Status, terminal: Terminal): string {
       state.listeners.map(({ address, transports, packets }) => [address, transports.join(', '), packets]),
       terminal,
     ),
-    table(
-      ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
-      state.upstreams.map((each) => [
-        each.address,
-        each.state,
-        each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
-        each.queries,
-        each.failures,
-        each.trusted ? 'yes' : 'no',
-      ]),
-      terminal,
-    ),
+    ...(state.upstreams.length === 0 && state.resolve !== null
+      ? []
+      : [
+          table(
+            ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
+            state.upstreams.map((each) => [
+              each.address,
+              each.state,
+              each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
+              each.queries,
+              each.failures,
+              each.trusted ? 'yes' : 'no',
+            ]),
+            terminal,
+          ),
+        ]),
     ...(state.views.length > 0
       ? [
           table(
@@ -89,31 +108,25 @@ export function statusText(state: Status, terminal: Terminal): string {
   ].join('\n');
 }
 
+function resolveText(resolve: Status['resolve']): (readonly [string, string])[] {
+  if (resolve === null) return [];
+  const outcomes = Object.entries(resolve.outcomes).sort(([, one], [, other]) => other - one);
+  const became =
+    outcomes.map(([outcome, count]) => `${outcome} ${numberText(count)}`).join(', ') || 'nothing asked yet';
+  return [
+    [
+      'resolve',
+      `${numberText(resolve.queries)} queries to authorities, ${numberText(resolve.timeouts)} not answered in time; ${became}; ${numberText(resolve.exhausted)} over budget`,
+    ],
+    [
+      'delegations',
+      `${numberText(resolve.entries)} held, ${bytesText(resolve.usedBytes)} of ${bytesText(resolve.sizeBytes)}`,
+    ],
+  ];
+}
+
 /** `NOERROR 12, NXDOMAIN 3`, most first. */
 function countsText(counts: Readonly<Record<string, number>>): string {
   const sorted = Object.entries(counts).sort(([, one], [, other]) => other - one);
   return sorted.map(([name, count]) => `${name} ${numberText(count)}`).join(', ') || '–';
-}
-
-function leasesText(leases: Status['leases']): (readonly [string, string])[] {
-  if (leases === null) return [];
-  const { addresses, conflicts, refused, sessionsRefused } = leases;
-  const doubts = [
-    conflicts > 0 ? `, ${numberText(conflicts)} reports contradicted others: nobody holds these addresses` : '',
-    refused > 0 ? `, ${numberText(refused)} prefixes refused` : '',
-    sessionsRefused > 0 ? `, ${numberText(sessionsRefused)} reports refused because there is no room for sessions` : '',
-  ];
-  return [['leases', `${numberText(addresses)} addresses${doubts.join('')}`]];
-}
-
-function rangesText(ranges: Status['ranges']): (readonly [string, string])[] {
-  if (ranges === null) return [];
-  const { rows, rejected, unreadable } = ranges;
-  const leftOut = rejected > 0 ? `, ${numberText(rejected)} left out` : '';
-  return [
-    [
-      'ranges',
-      `${numberText(rows)} rows${leftOut}${unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : ''}`,
-    ],
-  ];
 }

@@ -1,6 +1,8 @@
 /** Section `views`: another policy, access and upstream by client network or listener. */
+
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { STANDING } from '../../plugins/standing.ts';
 import { type Endpoint, endpointText, parsePrefix } from '../address/address.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { ListConfig } from '../lists/list-config.ts';
@@ -125,7 +127,7 @@ export async function loadViews(raw: Record<string, unknown>, context: ViewsCont
       void problems.push(source.problem(['views', i, ...path], message, at));
     const { name, clients, cache } = written;
     const before = views.findIndex((view) => view.name === name);
-    if (before >= 0) complain(['name'], `'${name}' stands here twice (entry ${before + 1})`);
+    if (before >= 0) complain(['name'], `'${name}' is listed twice (entry ${before + 1})`);
     checkAccess(written.access, complain, (path, message) =>
       warnings.push(source.problem(['views', i, 'access', ...path], message)),
     );
@@ -141,9 +143,9 @@ export async function loadViews(raw: Record<string, unknown>, context: ViewsCont
       ...(cache['max-ttl'] !== undefined && { maxTtlSeconds: cache['max-ttl'] }),
       partition: partition === undefined ? 0 : partitions.push(partition),
     });
-    if (views.at(-1)?.plugins['amp-shaper'] !== undefined) {
+    if (views.at(-1)?.plugins[STANDING.protectsOthers] !== undefined) {
       const message = 'does not shape what forged sources get, who can then use this server to flood others';
-      warnings.push(source.problem(['views', i, 'plugins', 'amp-shaper'], message, 'key'));
+      warnings.push(source.problem(['views', i, 'plugins', STANDING.protectsOthers], message, 'key'));
     }
   }
   if (problems.length === 0 && listen)
@@ -261,7 +263,7 @@ function checkAccess(access: Written['access'], complain: Complain, warn: (path:
       if (other !== undefined && other !== key) complain(['access', key, i], `${text} stands in ${other}, too`);
       taken.set(network, key);
       if (key === 'allow' && (bits === 0 || bits === 96))
-        warn(['allow', i], 'lets everybody ask: an open resolver, which will be used to attack others');
+        warn(['allow', i], 'allows everyone: an open resolver, which will be abused to attack others');
     }
   }
 }

@@ -134,7 +134,7 @@ export async function readZones(
     }
     const zone = nameToText(apex);
     const before = taken.get(zone);
-    if (before !== undefined) complain([i, 'zone'], `'${zone}' stands here twice (entry ${before + 1})`);
+    if (before !== undefined) complain([i, 'zone'], `'${zone}' is listed twice (entry ${before + 1})`);
     taken.set(zone, i);
     if (WAYS.filter((way) => entry[way] !== undefined).length !== 1) {
       complain([i], `needs one of ${WAYS.join(', ')}, and not several`);

@@ -114,6 +114,8 @@ export {
   ACTION_NODATA,
   ACTION_NXDOMAIN,
   ACTION_PASSTHRU,
+  ACTION_REFUSED,
+  ACTION_SERVFAIL,
   ACTION_TCP_ONLY,
   DATA_RDATA_AT,
   DATA_TTL_AT,
@@ -123,6 +125,7 @@ export { SuffixHash, type SuffixKey } from '../lists/index/suffix-hash.ts';
 export type { MetricSample } from '../metrics/prometheus.ts';
 export type { CarriedRule, Refusal, RuleCarrier } from '../rules/carriers.ts';
 export type { RuleDraft } from '../rules/desk.ts';
+export { discreetMatchText as measureText } from '../rules/discreet.ts';
 export { type ConfiguredRule, type Entry as RuleEntry, stateOf as ruleStateOf } from '../rules/entry.ts';
 export type { PluginMeasures } from '../rules/in-force.ts';
 export {
@@ -405,7 +408,7 @@ export interface ControlContext<Options> {
   /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
   readonly audit: Auditor;
   /** Puts proposals of a diagnosis in force: for plugins that propose. */
-  readonly measures: Pick<RulesDesk, 'apply' | 'carries' | 'preview'>;
+  readonly measures: Pick<RulesDesk, 'apply' | 'carries' | 'preview' | 'sees' | 'list' | 'watchIncidents'>;
   /** Temporary rules: previewed, in force, renewed, lifted; kept, watched and ended by the desk, whatever becomes of this process. */
   readonly rules: DeskRules;
   /** Whether one person may ask for a measure and approve it (grounds/approval.ts). */
@@ -473,9 +476,14 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   readonly listCategories?: readonly ListCategory[];
   /**
    * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes
-   * rules with `carryRules`.
+   * rules with `carryRules`. 'misses': it looks in its `miss` hook, and so sees nothing of queries that the cache answers.
    */
-  readonly carriesMeasures?: boolean;
+  readonly carriesMeasures?: boolean | 'misses';
+  /**
+   * Actions of the audit log under which it records what it deletes, with `detail: { deletions: [{ dataset, rows }] }`: the transparency
+   * report adds them up.
+   */
+  readonly deletions?: readonly string[];
   /**
    * Commands of the command line, by name, each brought in when it is used (`sekisho/plugin/commands`). They ask the plugin's routes. A name
    * that Sekisho has already is not taken.

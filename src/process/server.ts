@@ -7,6 +7,7 @@
  * A reload goes the same way beside what runs, and only when its workers serve are the old ones drained: a configuration
  * that does not come up never takes anything away.
  */
+
 import { randomBytes, randomInt } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';
@@ -16,14 +17,16 @@ import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
-import { flushCache } from '../cache/desk.ts';
+import { type FlushOrder, flushCache } from '../cache/desk.ts';
 import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { counted } from '../errors/counted.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
-import type { Prepared } from '../feature/feature.ts';
+import type { AnyFeature, Prepared } from '../feature/feature.ts';
 import { KeptParts } from '../feature/kept-parts.ts';
+import type { StatusPart } from '../feature/status.ts';
 import { featuresIn } from '../features.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
@@ -88,11 +91,12 @@ export async function runServer(options: RunOptions): Promise<number> {
   return server.stopped;
 }
 
-async function load({ configPath }: RunOptions): Promise<Config> {
-  const result = await loadConfig({ path: configPath, resolvePlugin });
+async function load({ configPath, featureList }: RunOptions): Promise<Config> {
+  const features = await featuresIn(featureList);
+  const result = await loadConfig({ path: configPath, resolvePlugin, features });
   if (result.ok) return result.config;
   const details = result.problems.map(problemText);
-  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${details.length} problem(s)`, { details });
+  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${counted(details.length, 'problem')}`, { details });
 }
 
 class Server {
@@ -151,19 +155,19 @@ class Server {
     if (reason !== undefined && config.server.udp.io === 'mmsg')
       throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg cannot be had here: ${reason}`);
     if (reason !== undefined)
-      log.warn({ reason }, 'packets are taken one by one through node:dgram, at several times the cost');
+      log.warn({ reason }, 'packets are received one at a time through node:dgram, at several times the CPU cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
     const scarce = scarceSourcePorts(config);
     if (scarce !== undefined)
       log.warn(
         scarce,
-        'the limit of open files leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
+        'the open-file limit leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
       );
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw settingsError('SEKISHO_CONFIG_INVALID', impossible);
     closeDataFolder(config.server.dataFolder, log);
     lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
-      log.warn({ reason }, 'the data folder cannot be locked: see that no other server uses it'),
+      log.warn({ reason }, 'failed to lock the data folder: make sure that no other server uses it'),
     );
     const { anchorsFolder } = config.server;
     if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
@@ -174,6 +178,7 @@ class Server {
     const audit = new AuditLog(config.server.dataFolder, time, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
+    const features = await featuresIn(options.featureList);
     const parts: ProcessParts = {
       version: version(),
       io,
@@ -191,14 +196,15 @@ class Server {
       replaced: [],
       starved: [],
       featureList: options.featureList,
-      features: await featuresIn(options.featureList),
+      features,
+      statusSchemas: await statusSchemasOf(features),
       kept: new KeptParts(),
       lasting: new LastingParts(),
       audit,
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
       counters: () => (server === undefined ? [] : measureCounters(server.#generation, server.#report)),
       giveUp: (why) => {
-        log.fatal({ reason: why }, 'nobody answers any more: this process ends, so that a supervisor begins anew');
+        log.fatal({ reason: why }, 'no worker is serving: this process exits so that a supervisor can restart it');
         if (server) server.#finish(1);
       },
     };
@@ -257,18 +263,19 @@ class Server {
 
   async #reload(by: Asker): Promise<ReloadResult> {
     const refused = (problems: readonly string[]): ReloadResult => {
-      this.#log.error({ problems }, 'reload refused; the configuration in force stays');
+      this.#log.error({ problems }, 'reload refused; the current configuration stays in force');
       return { ok: false, problems: [...problems] };
     };
     // What a plugin threw is told to whoever asked for the reload; the log gets its kind.
     const failed = (error: unknown): ReloadResult => {
       if (!saysPluginsWords(error)) return refused([errorText(error)]);
-      this.#log.error({ fault: faultOf(error) }, 'reload refused; the configuration in force stays');
+      this.#log.error({ fault: faultOf(error) }, 'reload refused; the current configuration stays in force');
       this.#log.debug({ message: faultText(error) }, 'reload refused: message');
       return { ok: false, problems: [errorText(error)] };
     };
     const old = this.#generation;
-    const loaded = await loadConfig({ path: this.#options.configPath, resolvePlugin });
+    const { features } = this.#process;
+    const loaded = await loadConfig({ path: this.#options.configPath, resolvePlugin, features });
     if (!loaded.ok) return refused(loaded.problems.map(problemText));
     const { config } = loaded;
     if (this.#stopping) return refused(['the server is stopping']);
@@ -331,7 +338,7 @@ class Server {
       const forgotten = await flushCache(cache, this.#process.failures, { name, subtree: true });
       this.#log.info(
         { zone: nameToText(name), forgotten },
-        'the zone goes another way: what was cached of it is forgotten',
+        'the zone is routed differently now: its cached answers were discarded',
       );
     }
   }
@@ -354,18 +361,15 @@ class Server {
 
   async #reactivateDesk(): Promise<void> {
     await this.#generation.activate().catch((error: unknown) => {
-      this.#log.error({ fault: faultOf(error) }, 'something of the former configuration could not be taken up again');
-      this.#log.debug(
-        { message: faultText(error) },
-        'something of the former configuration could not be taken up again: message',
-      );
+      this.#log.error({ fault: faultOf(error) }, 'failed to restore the previous configuration');
+      this.#log.debug({ message: faultText(error) }, 'failed to restore the previous configuration: message');
     });
   }
 
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#log.info('stopping: answering what waits');
+    this.#log.info('stopping: answering pending queries');
     await this.#reloading;
     await this.#generation.stopReceiving(DRAIN_MS);
     await this.#process.kept.stop();
@@ -410,7 +414,7 @@ class Server {
       recordEndedGrounds(this.#generation.config, timeStore, time, this.#log);
       this.#timeFailed = false;
     } catch (error) {
-      if (!this.#timeFailed) this.#log.error({ reason: errorText(error) }, 'the time could not be kept on the disk');
+      if (!this.#timeFailed) this.#log.error({ reason: errorText(error) }, 'failed to save the time on disk');
       this.#timeFailed = true;
     }
   }
@@ -464,16 +468,25 @@ class Server {
       explain: (question) => this.#explainer.explain(question),
       reload: (by) => this.reload(by),
       audit: this.#process.audit,
-      ready: () => !this.#stopping && this.#generation.workers.serving,
+      ready: () =>
+        !this.#stopping && this.#generation.workers.serving && this.#generation.features.unready().length === 0,
+      statusSchemas: this.#process.statusSchemas,
       featureRoutes: generation.features.routes(),
       pluginRoutes: generation.pluginRoutes,
       cache: {
         stats: () => cacheReport(this.#generation, this.#report),
-        flush: (order) => flushCache(this.#generation.cache, this.#process.failures, order),
+        flush: (order) => this.#flush(order),
         log: this.#log,
         audit: this.#process.audit,
       },
     };
+  }
+
+  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found anew. */
+  async #flush(order: FlushOrder): Promise<number> {
+    const { cache, iterateDesk } = this.#generation;
+    const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;
+    return known + (await flushCache(cache, this.#process.failures, order));
   }
 
   /** What somebody wants to see who has just started the server: where it listens, whom it asks, what decides. */
@@ -490,7 +503,9 @@ class Server {
         packets: this.#process.io === 'mmsg' ? 'batched system calls' : 'node:dgram',
         receiveBufferBytes: listeners?.receiveBufferBytes,
         workers: config.server.workers,
-        upstreams: config.upstream.servers.map(endpointText),
+        ...(config.resolve
+          ? { resolve: `from the root down, ${config.resolve.hints.length} root servers known` }
+          : { upstreams: config.upstream.servers.map(endpointText) }),
         chain: workers.chain.map(({ name, stage }) => `${stage}:${name}`),
         admin: endpointText({
           address: config.admin.listen.address,
@@ -502,6 +517,12 @@ class Server {
       what,
     );
   }
+}
+
+/** What the features add to `/v1/status`. */
+async function statusSchemasOf(features: readonly AnyFeature[]): Promise<StatusPart['schemas']> {
+  const parts = await Promise.all(features.map((feature) => feature.status?.()));
+  return Object.assign({}, ...parts.map((part) => part?.schemas));
 }
 
 /** Its text is not ours: a plugin's half in the main thread threw it, or a worker's did. */

@@ -20,7 +20,7 @@ import {
   type RetiredMetrics,
 } from '../metrics/prometheus.ts';
 import { type MetricCell, metricPrefix } from '../metrics/registry.ts';
-import { SUBSCRIBERS } from '../subscribers/feature.ts';
+import { OUTCOMES } from '../resolve/iterate/iterate-counters.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
 import { CACHE_RESULTS } from '../wire/query.ts';
@@ -48,14 +48,11 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
   const counted = [...sources, ...parts.retiring()];
   const total = (name: string, labels: Record<string, string | undefined> = {}) =>
     metricsTotal(counted, parts.retired, name, labels);
-  const sum = (name: string) => samplesReport(generation, parts, name).reduce((all, { value }) => all + value, 0);
   const dryRunVerdicts = (view: string, plugin: string) =>
     total('sekisho_view_dry_run_total', { view, plugin }) -
     total('sekisho_view_dry_run_total', { view, plugin, verdict: 'continue' });
   const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
-  const { desk: subscribers } = generation.features.desk(SUBSCRIBERS);
-  const ranges = subscribers?.ranges;
   return {
     version: parts.version,
     node: process.versions.node,
@@ -64,13 +61,13 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     uptimeSeconds: Math.round((parts.nowMs() - parts.startedAtMs) / 1000),
     configuration: config.source,
     configuredAt: new Date(configuredAtMs).toISOString(),
-    ready: workers.serving,
+    ready: workers.serving && generation.features.unready().length === 0,
     warnings: [
+      ...generation.features.unready().map((why) => `not ready: ${why}`),
       ...generation.features.warnings(),
       ...(programHasChanged()
         ? ['the program on disk has changed since this process began: restart the server (SEKISHO_RESTART_DUE)']
         : []),
-      ...(ranges && ranges.unreadable > 0 ? [unreadableRows(ranges.unreadable, config)] : []),
       ...config.warnings,
     ],
     workers: workers.states.map(({ place, state, replaced, sinceMs }) => ({
@@ -106,6 +103,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
         failures: total('sekisho_upstream_timeouts_total', labels),
       };
     }),
+    resolve: resolveReport(generation, total),
     views: config.views.map(({ name, plugins }) => ({
       name,
       queries: total('sekisho_view_queries_total', { view: name }),
@@ -139,15 +137,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       misses: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[2] }),
       stale: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[3] }),
     },
-    leases: subscribers
-      ? {
-          addresses: subscribers.state.leases.table.count,
-          conflicts: sum('sekisho_subscribers_lease_conflicts_total'),
-          refused: sum('sekisho_subscribers_lease_prefixes_refused_total'),
-          sessionsRefused: sum('sekisho_subscribers_sessions_refused_total'),
-        }
-      : null,
-    ranges: ranges ? { rows: ranges.rows, rejected: ranges.rejected, unreadable: ranges.unreadable } : null,
+    ...generation.features.status(),
     queries: {
       total: total('sekisho_queries_total'),
       udp: total('sekisho_queries_total', { transport: 'udp' }),
@@ -161,10 +151,6 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       ),
     },
   };
-}
-
-function unreadableRows(count: number, { subscribers }: Config): string {
-  return `${count} row(s) of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is known behind these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }
 
 /** The sum of a metric over all workers, ended ones included. */
@@ -314,6 +300,26 @@ function totalOf(sources: readonly MetricsSource[], name: string): number {
       snapshot.cells.reduce((inner, cell, i) => (cell.name === name ? inner + (snapshot.values[i] ?? 0) : inner), sum),
     0,
   );
+}
+
+/** Null where the server forwards. */
+function resolveReport(
+  { iterateDesk }: Generation,
+  total: (name: string, labels?: Record<string, string>) => number,
+): Status['resolve'] {
+  if (iterateDesk === undefined) return null;
+  return {
+    ...iterateDesk.report(),
+    queries: total('sekisho_iterator_queries_total'),
+    timeouts: total('sekisho_iterator_timeouts_total'),
+    outstanding: total('sekisho_iterator_outstanding'),
+    outcomes: Object.fromEntries(
+      OUTCOMES.map((outcome) => [outcome, total('sekisho_iterator_outcomes_total', { outcome })] as const).filter(
+        ([, count]) => count > 0,
+      ),
+    ),
+    exhausted: total('sekisho_iterator_budget_exhausted_total'),
+  };
 }
 
 /** The servers of `upstream`, and those of zones and views that have their own. */

@@ -8,6 +8,7 @@ import type { ToldOfTrust } from '../dnssec/open.ts';
 import type { DataHalves } from '../feature/data-halves.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { FAILED_TIMEOUT } from '../resolve/forward/forward.ts';
+import { VALIDATION_ALLOWANCE } from '../resolve/validate/budget.ts';
 import { VALIDATION_LIMITS } from '../resolve/validate/chain-of-trust.ts';
 import { ImportedKeys } from '../resolve/validate/dns-key.ts';
 import { ZoneTrustStore } from '../resolve/validate/zone-trust.ts';
@@ -31,6 +32,8 @@ export interface ValidatingWorkerParts {
   readonly cache: AnswerCache;
   readonly failures: FailureTable;
   readonly reports: SourceReports;
+  /** Microseconds of cryptography that one question may cost; undefined: as the validator thinks right. */
+  readonly cryptoMicroseconds?: number | undefined;
   /** How long one question may take; what is validated needs several. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -81,6 +84,10 @@ export function validatingSource(parts: ValidatingWorkerParts): ValidatingSource
     onAnchor: (zone, failed, why) => parts.tell(DNSSEC.name, { type: 'anchor', zone, failed, why }),
     cached: (question, nowMs) => cached.find(question, nowMs),
     dearChecks: new DearChecks(),
+    allowance: {
+      ...VALIDATION_ALLOWANCE,
+      ...(parts.cryptoMicroseconds !== undefined && { micros: parts.cryptoMicroseconds }),
+    },
     clock,
     metrics: parts.metrics,
     hashKey: parts.hashKey,

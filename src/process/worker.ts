@@ -169,6 +169,7 @@ async function serve(): Promise<void> {
     failures,
     reports,
     timeoutMs: config.upstream.timeoutMs,
+    cryptoMicroseconds: config.resolve?.budget.cryptoMicroseconds,
     clock,
     metrics,
     hashKey: setup.hashKey,
@@ -286,8 +287,8 @@ function hold(publication: Publication, take: (publication: Publication) => void
     tell({ type: 'holds', serial });
   } catch (error) {
     const { topic } = publication;
-    log.error({ topic, fault: faultOf(error) }, 'a publication could not be taken; the one before stays');
-    log.debug({ topic, message: faultText(error) }, 'a publication could not be taken: message');
+    log.error({ topic, fault: faultOf(error) }, 'failed to apply a publication; the previous one stays in force');
+    log.debug({ topic, message: faultText(error) }, 'failed to apply a publication: message');
     // What somebody who waits for it is told ends up in logs and answers: the kind of the error is enough there.
     tell({ type: 'holds', serial, problem: faultOf(error).error });
   }

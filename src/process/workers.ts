@@ -347,8 +347,8 @@ export class Workers {
     for (const held of member.awaited.values()) held();
     if (this.#closing) return;
     if (served && !member.endedFor) {
-      log.error({ worker: member.place, fault: faultOf(failure) }, 'a worker died and is replaced');
-      log.debug({ worker: member.place, message: faultText(failure) }, 'a worker died: message');
+      log.error({ worker: member.place, fault: faultOf(failure) }, 'worker died, restarting');
+      log.debug({ worker: member.place, message: faultText(failure) }, 'worker died: message');
     }
     if (served) this.#replace(member.place);
   }
@@ -360,14 +360,14 @@ export class Workers {
     }
     this.#replaced[place] = (this.#replaced[place] ?? 0) + 1;
     this.#launch(place).then(
-      () => this.#parts.log.info({ worker: place }, 'the replacement serves'),
+      () => this.#parts.log.info({ worker: place }, 'the new worker is serving'),
       (error) => {
         if (this.#closing) return;
         this.#parts.log.error(
           { worker: place, fault: faultOf(error), pauseMs },
-          'the replacement failed to start; trying again',
+          'failed to restart the worker, retrying',
         );
-        this.#parts.log.debug({ worker: place, message: faultText(error) }, 'the replacement failed to start: message');
+        this.#parts.log.debug({ worker: place, message: faultText(error) }, 'failed to restart the worker: message');
         const next = Math.min(LONGEST_RESTART_PAUSE_MS, pauseMs * 2);
         setTimeout(() => !this.#closing && this.#replace(place, next), pauseMs);
       },
@@ -378,7 +378,7 @@ export class Workers {
   #restartIsDue(place: number, pauseMs: number): void {
     this.#parts.log.error(
       { worker: place, code: 'SEKISHO_RESTART_DUE' },
-      'A RESTART IS DUE: the program on disk has changed since this process began; the worker is not replaced',
+      'A RESTART IS DUE: the program on disk has changed since this process started; the worker is not restarted',
     );
     if (!this.serving) {
       this.#parts.giveUp?.('the program on disk has changed, and no worker is left');
@@ -411,7 +411,7 @@ export class Workers {
     const { kind: _, ...facts } = found;
     this.#parts.log.error(
       { worker: place, ...facts, silentMs: member.watch.silentMs, hangTimeoutMs },
-      'a worker hangs and is ended; another takes its place',
+      'worker hangs, restarting',
     );
     this.#end(member, `worker ${place} hung: ${reasonOf(found)}`);
   }
@@ -430,8 +430,8 @@ export class Workers {
     this.#parts.log.warn(
       { worker: place, silentMs: watch.silentMs, ranMs: Math.round(watch.ranMs) },
       state === 'starting'
-        ? 'a worker is slow to start: it gets too little processor time'
-        : 'a worker gets too little processor time and answers late; it does not hang and is left alone',
+        ? 'worker is slow to start: it gets too little CPU time'
+        : 'worker gets too little CPU time and answers late; it does not hang, so it is not restarted',
     );
   }
 

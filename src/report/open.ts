@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
-import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from './report.ts';
 import { reportRoutes } from './routes.ts';
@@ -41,11 +40,9 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
         ground: ground?.kind ?? 'consent',
       })),
       tallies: await tallies.between(span.from, span.to),
-      actions: audit.summary(begin, end),
-      deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
-        audit.details(action, begin, end),
-      ),
-      consent: subscribers.state?.ledger.tally(Date.parse(begin), endMs) ?? [],
+      actions: await audit.summary(begin, end),
+      deletions: (await Promise.all(context.deletions.map((action) => audit.details(action, begin, end)))).flat(),
+      consent: (await subscribers.state?.ledger.tally(Date.parse(begin), endMs)) ?? [],
       audit: await audit.verify(),
     });
   };

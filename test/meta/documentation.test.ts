@@ -90,6 +90,9 @@ describe.each(builtInPlugins.map((plugin) => [plugin.name, plugin] as const))(
         );
         expect(own.length).toBeGreaterThan(0);
         for (const metric of own) expect(text, metric).toContain(`\`${metric}`);
+        // And the other way round: what the README names is there.
+        const named = [...text.matchAll(new RegExp(`\`(sekisho_${name.replaceAll('-', '_')}_[a-z_]+)`, 'g'))];
+        expect([...new Set(named.map((match) => match[1]!))].filter((metric) => !own.includes(metric))).toEqual([]);
       } finally {
         await server.stop();
       }

@@ -97,7 +97,7 @@ function run({ port, adminPort, folder, configFile }: Place, options: SekishoOpt
     cwd: folder,
     ...(options.core === undefined ? {} : { core: options.core }),
     ...(options.env === undefined ? {} : { env: options.env }),
-    readyTimeoutMs: options.readyTimeoutMs ?? 60_000,
+    readyTimeoutMs: options.readyTimeoutMs ?? 120_000,
     ready:
       probeName === undefined
         ? async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200

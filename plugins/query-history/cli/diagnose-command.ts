@@ -16,7 +16,7 @@ person approves (--approver WHO); else the network around it is.
 --apply N puts proposal N in force, on a ground and for a time that you state; what the
 diagnosis saw is its evidence (--evidence adds to it). The screen shows the whole command
 line. It acts in amp-shaper, random-subdomain or sinkhole, at once in every worker,
-survives a restart, and lifts itself when the rate has been back to normal for ten
+survives a restart, and is lifted when the rate has been back to normal for ten
 minutes. A whole zone needs --escalate. \`sekisho measures\` shows what is in force.`,
   examples: [
     ['sekisho diagnose --reason "load tripled at 03:00, ticket 4711"', 'declare an overload and look'],
@@ -41,8 +41,9 @@ minutes. A whole zone needs --escalate. \`sekisho measures\` shows what is in fo
         ...pick('ground', ...STATEMENTS),
         escalate: { value: 'TEXT', meaning: 'for a whole zone: why nothing narrower does' },
         ...pick('dry-run'),
+        preview: { meaning: 'with --apply: what it would do and be refused for; changes nothing' },
       },
-      trace: ['overload.declare', 'history.diagnose', 'measure.apply'],
+      trace: ['overload.declare', 'history.diagnose', 'measure.preview', 'measure.apply'],
       load: async () => (await import('./diagnose.ts')).diagnose,
     },
   },

@@ -13,11 +13,15 @@ a number. Nothing here says who looked up what.
 load, while an overload is detected, or where a second person approves (--approver).
 
 The history can be read while an overload is open, and by nobody otherwise. --reason
-declares one, for an hour. Every reading lands in the audit log with who and why.`,
+declares one, for an hour. Every reading lands in the audit log with who and why.
+
+\`history close\` says that it is over, all of it: detected and declared ones alike. What goes on
+being above its threshold opens another.`,
   examples: [
     ['sekisho history --reason "resolver slow since 02:50, ticket 4711"', 'open it and look at the last five minutes'],
     ['sekisho history --window 1d --top 20', 'a day, while an overload is open'],
     ['sekisho history --json | jq .tops.domain', 'for a program'],
+    ['sekisho history close --reason "attack over since 04:10, ticket 4711"', 'close it again'],
   ],
   verbs: {
     '': {
@@ -33,6 +37,12 @@ declares one, for an hour. Every reading lands in the audit log with who and why
       },
       trace: ['overload.declare', 'history.read'],
       load: async () => (await import('./history.ts')).history,
+    },
+    close: {
+      summary: 'say that the overload is over, and close the history',
+      options: pick('reason'),
+      trace: ['overload.close'],
+      load: async () => (await import('./history.ts')).closeHistory,
     },
   },
 };

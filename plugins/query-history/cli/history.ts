@@ -12,7 +12,7 @@ import {
   type Terminal,
   table,
 } from '../../../src/contract/commands.ts';
-import type { HistoryReport } from '../report-shapes.ts';
+import type { ClosedReport, HistoryReport } from '../report-shapes.ts';
 
 export async function history(args: Args, terminal: Terminal): Promise<number> {
   const { reason, window, top = 10, approver } = args.options;
@@ -24,6 +24,22 @@ export async function history(args: Args, terminal: Terminal): Promise<number> {
   };
   const report = await args.server.send<HistoryReport>('POST', '/v1/query-history/read', request);
   terminal.out(args.json ? `${JSON.stringify(report, null, 2)}\n` : historyText(report, terminal));
+  return 0;
+}
+
+/** `history close`: all overloads are over. */
+export async function closeHistory(args: Args, terminal: Terminal): Promise<number> {
+  const { reason } = args.options;
+  const body = reason === undefined ? {} : { reason };
+  const answer = await args.server.send<ClosedReport>('DELETE', '/v1/query-history/overload', body);
+  const lines = answer.overloads.map(
+    ({ by, who, since, reason: why }) => `  ${by} by ${printable(who)} since ${since}: ${printable(why)}\n`,
+  );
+  const text =
+    answer.closed === 0
+      ? 'the history was closed already\n'
+      : `the history is closed. What was open:\n${lines.join('')}`;
+  terminal.out(args.json ? `${JSON.stringify(answer, null, 2)}\n` : text);
   return 0;
 }
 

@@ -1,6 +1,6 @@
 /** `sekisho audit verify [SEQUENCE:HASH]`: does the chain of the audit log hold? `acknowledge`: a person accepts that it did not. */
+import type { AuditVerdict } from '../../audit/audit-store.ts';
 import { auditError } from '../../audit/errors.ts';
-import type { AuditVerdict } from '../../audit/log.ts';
 import type { Args } from '../../commands/command.ts';
 import { usageError } from '../../commands/errors.ts';
 import { entriesText, numberText } from '../../commands/layout.ts';
@@ -24,7 +24,7 @@ export async function auditVerify(args: Args, terminal: Terminal): Promise<numbe
     terminal.out(
       verdict.head === null
         ? 'The audit log is empty.\n'
-        : `${entriesText(verdict.entries)}, and the chain holds. Note its end somewhere else:\n${verdict.head}\n`,
+        : `${entriesText(verdict.entries)}, and the chain is intact. Record its last entry in another place:\n${verdict.head}\n`,
     );
   return 0;
 }
@@ -36,7 +36,7 @@ export async function auditAcknowledge(args: Args, terminal: Terminal): Promise<
   terminal.out(
     args.json
       ? `${JSON.stringify(verdict, null, 2)}\n`
-      : `Acknowledged, and recorded as the last entry. Personal data can be read again. Note the end somewhere else:\n${verdict.head}\n`,
+      : `Acknowledged, and recorded as the last entry. Personal data can be read again. Record the last entry in another place:\n${verdict.head}\n`,
   );
   return 0;
 }

@@ -4,6 +4,7 @@ import type { Args } from '../../commands/command.ts';
 import { usageError } from '../../commands/errors.ts';
 import { bytesText, durationWords, numberText, table } from '../../commands/layout.ts';
 import { bold, type Terminal } from '../../commands/terminal.ts';
+import { counted } from '../../errors/counted.ts';
 import { SekishoError } from '../../errors/errors.ts';
 import { listUnknown, NO_LISTS } from '../errors.ts';
 import type { HeldBack, ListReload, ListStatus, ListsStatus } from '../routes.ts';
@@ -14,9 +15,9 @@ export async function listsRollback(args: Args, terminal: Terminal): Promise<num
     'POST',
     `/v1/lists/${encodeURIComponent(name)}/rollback`,
     responsible(args.options, 'rollback'),
-    { doing: `putting the version before of ${name} into force` },
+    { doing: `putting the previous version of ${name} back into force` },
   );
-  return shown(changed, `${name}: back to the version of ${changed.current?.fetchedAt ?? '?'}`, args, terminal);
+  return shown(changed, `${name}: rolled back to the version of ${changed.current?.fetchedAt ?? '?'}`, args, terminal);
 }
 
 /** All that helps to decide about a version that is held back. */
@@ -93,7 +94,7 @@ export async function listsReload(args: Args, terminal: Terminal): Promise<numbe
       );
       done.push(result);
       if (!args.json)
-        terminal.out(`${each}: ${result.result}, ${numberText(result.list.current?.names ?? 0)} names in force\n`);
+        terminal.out(`${each}: ${result.result}, ${counted(result.list.current?.names ?? 0, 'name')} in force\n`);
     } catch (error) {
       if (!(error instanceof SekishoError) || names.length === 1) throw error;
       terminal.err(`${error.message}\n`);
@@ -117,7 +118,7 @@ async function override(name: string | undefined, args: Args, terminal: Terminal
   );
   return shown(
     changed,
-    `${name}: in force by override, ${numberText(changed.current?.names ?? 0)} names`,
+    `${name}: in force by override, ${counted(changed.current?.names ?? 0, 'name')}`,
     args,
     terminal,
   );
@@ -154,7 +155,7 @@ export function overview(all: readonly ListStatus[], terminal: Terminal): string
 function stateText(list: ListStatus): string {
   const parts: string[] = [list.state];
   if (list.dryRun) parts.push(`dry run (${numberText(list.dryRunHits)} would have been hit)`);
-  else if (list.hits > 0) parts.push(`${numberText(list.hits)} hits`);
+  else if (list.hits > 0) parts.push(counted(list.hits, 'hit'));
   if (list.heldBack) parts.push('a new version is HELD BACK');
   if (list.warnings.length > 0) parts.push('rules that CANNOT ACT');
   if (list.failure !== null) parts.push(`FAILED: ${list.failure}`);
@@ -166,7 +167,7 @@ export function details(list: ListStatus, terminal: Terminal): string {
   const version = (of: ListStatus['current']) =>
     of === null
       ? 'none'
-      : `${numberText(of.names)} names, ${bytesText(of.bytes)}, fetched ${of.fetchedAt}${of.serial === undefined ? '' : `, serial ${of.serial}`}${of.transfer === undefined ? '' : ` (${of.transfer})`}, ${of.sha256.slice(0, 12)}${of.override === undefined ? '' : `\n            accepted by override: ${of.override.approver}, ${of.override.at}: ${of.override.reason}`}`;
+      : `${counted(of.names, 'name')}, ${bytesText(of.bytes)}, fetched ${of.fetchedAt}${of.serial === undefined ? '' : `, serial ${of.serial}`}${of.transfer === undefined ? '' : ` (${of.transfer})`}, ${of.sha256.slice(0, 12)}${of.override === undefined ? '' : `\n            accepted by override: ${of.override.approver}, ${of.override.at}: ${of.override.reason}`}`;
   const facts = [
     ['source', `${list.source} (${list.format})`],
     ['category', `${list.category}, ${list.category === 'policy' ? `ground ${list.ground}` : list.tier}`],
@@ -178,11 +179,11 @@ export function details(list: ListStatus, terminal: Terminal): string {
     ...(list.heldBack === null ? [] : [['', `to decide: sekisho lists held ${list.name}`] as const]),
     ...(list.current?.notes ?? []).map((note) => ['note', note] as const),
     ...list.warnings.map((warning) => ['warning', warning] as const),
-    ['next look', list.nextInSeconds === null ? 'now' : `in ${durationWords(list.nextInSeconds)}`],
-    ['left out', `${numberText(list.rejected)} lines`],
+    ['next fetch', list.nextInSeconds === null ? 'now' : `in ${durationWords(list.nextInSeconds)}`],
+    ['skipped', counted(list.rejected, 'line')],
     [
-      'different',
-      `${numberText(list.different)} names (${numberText(list.duplicates)} said again, ${numberText(list.conflicts)} contradicted)`,
+      'distinct',
+      `${counted(list.different, 'name')} (${counted(list.duplicates, 'duplicate')}, ${counted(list.conflicts, 'conflict')})`,
     ],
   ] as const;
   const reasons = Object.entries(list.reasons).sort(([, one], [, other]) => other - one);

@@ -3,6 +3,7 @@
 import type { Args } from '../../commands/command.ts';
 import { entriesText, numberText, table } from '../../commands/layout.ts';
 import { bold, type Terminal } from '../../commands/terminal.ts';
+import { counted } from '../../errors/counted.ts';
 import { groundWords, labelsWords, reportPage } from '../page.ts';
 import type { TransparencyReport } from '../report.ts';
 
@@ -21,7 +22,7 @@ export function reportText(report: TransparencyReport, terminal: Terminal): stri
   const part = (title: string, heads: readonly string[], rows: readonly (readonly (string | number)[])[]) =>
     rows.length === 0 ? `${title}: none\n` : `${title}\n${table(heads, rows, terminal)}`;
   return [
-    `${bold(`Transparency report, ${from} to ${to} (UTC)`, terminal)}\n${numberText(queries)} queries; nobody is named in what follows\n`,
+    `${bold(`Transparency report, ${from} to ${to} (UTC)`, terminal)}\n${counted(queries, 'query', 'queries')}; nobody is named below\n`,
     part(
       'What plugins did',
       ['PLUGIN', 'COUNT', 'DAYS', 'WHAT'],
@@ -54,7 +55,7 @@ export function reportText(report: TransparencyReport, terminal: Terminal): stri
       deletions.map(({ dataset, times, rows, last }) => [dataset, times, rows, last.slice(0, 10)]),
     ),
     audit.ok
-      ? `Audit log: ${entriesText(audit.entries)}, and the chain holds.\n${audit.head === null ? '' : `${audit.head}\n`}`
-      : 'Audit log: THE CHAIN IS BROKEN; see sekisho audit verify.\n',
+      ? `Audit log: ${entriesText(audit.entries)}, and the chain is intact.\n${audit.head === null ? '' : `${audit.head}\n`}`
+      : 'Audit log: THE CHAIN IS BROKEN; see `sekisho audit verify`.\n',
   ].join('\n');
 }

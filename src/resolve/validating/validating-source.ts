@@ -11,7 +11,7 @@
  * What a client asks with CD is passed on as it comes and kept under CD alone (RFC 4035 §3.2.2): it never answers a question
  * without. One budget a job bounds what a hostile zone can make of one question (validate/budget.ts).
  */
-import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from '../../chain/source.ts';
+import { type Effort, NO_ROOM, RESOLVING, type Source, type SourceBudget, type Waiters } from '../../chain/source.ts';
 import { halfSipHash, hashHigh, hashLow } from '../../hash/siphash.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -105,6 +105,8 @@ class Job {
   slowTold = false;
   validation: Validation | undefined = undefined;
   budget: AllowedValidation | undefined = undefined;
+  /** What the wrapped source may still do for this question. */
+  spending: SourceBudget | undefined = undefined;
   /** The answer, where it had to be put aside. */
   kept: KeptAnswer | undefined = undefined;
   firstWaiter = -1;
@@ -397,7 +399,9 @@ export class ValidatingSource implements Source, Waiters {
   #ask(job: Job, question: Question, nowMs: number): boolean {
     const token = this.tokens.take(job);
     if (token < 0) return false;
-    if (this.inner?.resolve(question, token, nowMs) !== NO_ROOM) return true;
+    // What is asked for the sake of one question draws on one budget.
+    job.spending ??= this.inner?.openBudget?.(job.asked, nowMs);
+    if (this.inner?.resolve(question, token, nowMs, job.spending) !== NO_ROOM) return true;
     this.tokens.give(token);
     return false;
   }
@@ -526,6 +530,7 @@ export class ValidatingSource implements Source, Waiters {
     job.same = undefined;
     job.validation = undefined;
     job.budget = undefined;
+    job.spending = undefined;
     job.kept = undefined;
     job.firstWaiter = -1;
     job.lastWaiter = -1;

@@ -6,7 +6,7 @@ export const measuresCommand: Command = {
   name: 'measures',
   summary: 'show what diagnoses have put in force, renew it, lift it',
   help: `list (the default) shows what \`diagnose --apply\` has put in force: what it is on, how many
-queries it matched and limited, the rate now and the rate below which it lifts itself,
+queries it matched and limited, the rate now and the rate below which it is lifted,
 when it ends, on which ground, who approved it. Ended ones are shown for another day.
 
 lift ID takes one back at once; --reason is kept. renew ID gives one that is in force another

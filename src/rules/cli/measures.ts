@@ -66,6 +66,7 @@ export function measuresText({ measures, warnings }: MeasuresView, terminal: Ter
       terminal,
     ),
   );
+  for (const { id, note } of measures) if (note !== null) blocks.push(`! ${id}: ${printable(note)}\n`);
   for (const { id, quietMinutes, quietMinutesNeeded } of measures)
     if (quietMinutes !== null && quietMinutes > 0)
       blocks.push(`→ ${id} has been back to normal for ${quietMinutes} of ${quietMinutesNeeded} minutes\n`);
@@ -79,8 +80,14 @@ export function appliedText(measure: MeasureView): string {
     state === 'dry-run'
       ? `is only counted: what is above ${limitPerSecond} a second would be limited`
       : `is in force on every worker: ${limitPerSecond} a second pass`;
-  const back = backBelowPerSecond === null ? '' : ` when it stays below ${rateText(backBelowPerSecond)} queries/s`;
-  const lifts = state === 'dry-run' ? '' : `It lifts itself${back} for ${measure.quietMinutesNeeded} minutes. `;
+  const normal =
+    backBelowPerSecond === null
+      ? 'been back to normal'
+      : `stayed at or below ${rateText(backBelowPerSecond)} queries/s`;
+  const lifts =
+    state === 'dry-run'
+      ? ''
+      : `It is lifted automatically once the rate has ${normal} for ${measure.quietMinutesNeeded} minutes. `;
   return [
     `${id} (${plugin}: ${printable(text)}) ${acts}.\n`,
     `  Of the rise it removes ${percent(measure.removes)}, of the last day’s normal traffic it would have hit ${percent(measure.hits)}.\n`,

@@ -2,12 +2,14 @@
  * `sekisho consent import FILE`: rows go to the server a thousand at a time, and the server keeps with them how far the file
  * has come. So an import that broke off, on whichever side, goes on where it was; the file is known by its content.
  */
+
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import type { Args } from '../../commands/command.ts';
 import { usageError } from '../../commands/errors.ts';
 import { numberText } from '../../commands/layout.ts';
 import type { Terminal } from '../../commands/terminal.ts';
+import { counted } from '../../errors/counted.ts';
 import { errorText, SekishoError } from '../../errors/errors.ts';
 import { type ConsentRow, consentRows } from '../consent/consent-rows.ts';
 import { IMPORT_ROWS, type ImportResult } from '../consent/routes.ts';
@@ -20,7 +22,7 @@ export async function importConsents(file: string, args: Args, terminal: Termina
   const path = `/v1/consent/import/${id}`;
   const reason = args.options['reason'] ?? '';
   const before = (await args.server.get<ImportResult>(path)).rows;
-  if (before > 0 && !args.json) terminal.out(`${numberText(before)} rows were taken before; going on there\n`);
+  if (before > 0 && !args.json) terminal.out(`${counted(before, 'row')} imported before; resuming there\n`);
   const problems: ImportResult['problems'][number][] = [];
   let done = before;
   for await (const { from, rows } of batches(file, before)) {
@@ -35,7 +37,7 @@ export async function importConsents(file: string, args: Args, terminal: Termina
       const at = rows[row - from - 1];
       problems.push({ row: at?.line ?? row, problem: at?.problem ?? problem });
     }
-    if (terminal.isTerminal) terminal.err(`\r${bar(done, total)} ${numberText(done)} of ${numberText(total)} rows `);
+    if (terminal.isTerminal) terminal.err(`\r${bar(done, total)} ${numberText(done)} of ${counted(total, 'row')} `);
   }
   if (terminal.isTerminal) terminal.err('\r\x1b[K');
   const taken = done - before - problems.length;
@@ -43,7 +45,7 @@ export async function importConsents(file: string, args: Args, terminal: Termina
   else {
     for (const { row, problem } of problems.slice(0, SHOWN_PROBLEMS)) terminal.err(`${file}: row ${row}: ${problem}\n`);
     if (problems.length > SHOWN_PROBLEMS) terminal.err(`… and ${numberText(problems.length - SHOWN_PROBLEMS)} more\n`);
-    terminal.out(`${numberText(taken)} rows taken, ${numberText(problems.length)} left out\n`);
+    terminal.out(`${counted(taken, 'row')} imported, ${numberText(problems.length)} skipped\n`);
   }
   return problems.length === 0 ? 0 : 1;
 }

@@ -4,6 +4,7 @@ import type { Args } from '../../commands/command.ts';
 import { usageError } from '../../commands/errors.ts';
 import { table } from '../../commands/layout.ts';
 import { bold, type Terminal } from '../../commands/terminal.ts';
+import { counted } from '../../errors/counted.ts';
 import type { AcceptedDamage, ConsentExport, ConsentView, LedgerView } from '../consent/routes.ts';
 import { importConsents } from './consent-import.ts';
 
@@ -39,8 +40,8 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       const path = '/v1/consent/ledger';
       const view = await args.server.send<LedgerView>('GET', path, undefined, READING);
       const text = view.holds
-        ? `the ledger holds: ${view.entries} entries`
-        : `the ledger DOES NOT HOLD: ${view.problem}`;
+        ? `the ledger is intact: ${counted(view.entries, 'entry', 'entries')}`
+        : `the ledger IS NOT INTACT: ${view.problem}`;
       terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : `${text}\n`);
       return view.holds ? 0 : 1;
     }
@@ -48,7 +49,7 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       if (reason.trim() === '') throw usageError('say what happened and why inspection may go on: --reason TEXT');
       const path = '/v1/consent/ledger/accept-damage';
       const view = await args.server.send<AcceptedDamage>('POST', path, { reason }, READING);
-      const text = `accepted, and recorded: ${view.damage}\nconsents are in force again as the ledger says: ${view.entries} entries`;
+      const text = `accepted, and recorded: ${view.damage}\nconsents are in force again as recorded in the ledger: ${counted(view.entries, 'entry', 'entries')}`;
       terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : `${text}\n`);
       return 0;
     }

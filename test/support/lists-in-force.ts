@@ -1,7 +1,7 @@
 /** For tests: lists in force from text, by the real parsers and the real compiler. */
-import { ListsBuilder, zoneFacts } from './compile.ts';
-import { createListParser, type ListFormat } from './formats/parser.ts';
-import { type CompiledLists, type ListFacts, ListsInForce } from './in-force.ts';
+import { ListsBuilder, zoneFacts } from '../../src/lists/compile.ts';
+import { createListParser, type ListFormat } from '../../src/lists/formats/parser.ts';
+import { type CompiledLists, type ListFacts, ListsInForce } from '../../src/lists/in-force.ts';
 
 export interface TestList extends Partial<ListFacts> {
   /** Default `rpz`. */
@@ -21,8 +21,9 @@ export function listsInForce(...lists: readonly TestList[]): ListsInForce {
 /** Throws where a line is rejected or a list refused: a test means what it writes. */
 export function compileForTests(lists: readonly TestList[], version: number): CompiledLists {
   const builder = new ListsBuilder({ key: KEY, version });
-  for (const [i, { format = 'rpz', text }] of lists.entries()) {
-    const parser = createListParser(format, {}, builder.sink(i, format === 'rpz' ? {} : undefined));
+  for (const [i, { format = 'rpz', text, category = 'policy' }] of lists.entries()) {
+    const rewrites = category === 'policy';
+    const parser = createListParser(format, { rewrites }, builder.sink(i, format === 'rpz' ? {} : undefined));
     parser.feed(new TextEncoder().encode(text));
     const summary = parser.end();
     const [bad] = summary.rejectedLines;

@@ -1,6 +1,5 @@
 /**
- * The consent ledger: who consented to what or withdrew it, when, over which channel, under which version of the terms.
- * It is only ever added to, and each entry's hash covers the one before.
+ * The consent ledger in SQLite, `<data>/subscribers/consent.db`.
  *
  *   append ─┐
  *   append ─┼─▶ one transaction a turn of the event loop ─▶ flush ─▶ anchor ─▶ it acts ─▶ every append of it resolves
@@ -10,73 +9,27 @@
  * thousand, and nobody is told that something was recorded before it was. A change that is in the audit log too goes to the
  * disk beside it: two flushes one after the other in all, and not four.
  */
-import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { errorText, generalError, type SekishoError } from '../../errors/errors.ts';
 import type { AnchorPlace } from '../../store/anchor.ts';
 import type { ChainGuard, OpenedChain } from '../../store/chain-guard.ts';
 import { closeDatabase, copyRows, inTransaction } from '../../store/database.ts';
 import { flushedLog, type LogFlush } from '../../store/log-flush.ts';
+import type { OpenedStore } from '../../store/store.ts';
 import { tableAnchor } from '../../store/table-anchor.ts';
 import { subscribersError } from '../errors.ts';
 import { type LedgerDatabase, openLedger } from './ledger-file.ts';
-
-/**
- * `shown` and `exported`: somebody looked (no read without a trace). `damage-accepted`: a person went on with a ledger that
- * was found damaged; of no subscriber.
- */
-export const ACTIONS = ['opt-out', 'opt-in', 'shown', 'exported', 'damage-accepted'] as const;
-export type LedgerAction = (typeof ACTIONS)[number];
-
-/** What is recorded. */
-export interface LedgerRecord {
-  readonly subscriber: string;
-  /** Empty where the entry is about all of them. */
-  readonly purpose: string;
-  readonly action: LedgerAction;
-  /** Who did it: the name of the token, or the subscriber. */
-  readonly who: string;
-  readonly channel: string;
-  /** Version of the terms in force. */
-  readonly terms: string;
-  readonly reason: string;
-}
-
-export interface LedgerEntry extends LedgerRecord {
-  /** From 1, without gaps. */
-  readonly seq: number;
-  readonly atMs: number;
-  /** SHA-256, hexadecimal, over the entry before and this one. */
-  readonly hash: string;
-}
-
-/** How often something was done over one channel, and for how many. */
-export interface LedgerTally {
-  readonly action: LedgerAction;
-  readonly channel: string;
-  readonly count: number;
-  readonly subscribers: number;
-}
-
-/** How far an import of a file has come, kept with its entries. */
-export interface ImportProgress {
-  readonly id: string;
-  readonly rows: number;
-}
-
-/** What goes to the disk beside an append. */
-export interface Beside {
-  /** The ledger's anchor waits for it: what is anchored there is recorded elsewhere too. */
-  readonly flushed: Promise<void>;
-  /** Nothing acts before. */
-  readonly recorded: Promise<void>;
-}
-
-export interface AppendOptions {
-  readonly progress?: ImportProgress;
-  /** Where it rejects, the entries stand in the ledger and must not be relied upon, as where the anchor cannot be written. */
-  readonly beside?: Beside;
-}
+import {
+  type AppendOptions,
+  FIRST_HASH,
+  hashOfEntry,
+  type LedgerEnd,
+  type LedgerEntry,
+  type LedgerRange,
+  type LedgerRecord,
+  type LedgerStore,
+  type LedgerTally,
+} from './ledger-store.ts';
 
 /** An append that is not on the disk yet. */
 export interface Waiting extends AppendOptions {
@@ -103,15 +56,20 @@ export interface Abandoned {
 
 /** Entries of one transaction; more wait for the next. */
 const MAX_BATCH = 2000;
-/** Entries that `verify` reads at a time: some two milliseconds. */
+/** Entries that are read at a time: some two milliseconds. */
 const PAGE = 250;
 /** Appends that may wait at all. */
 const MAX_WAITING = 20_000;
-const FIRST_HASH = '0'.repeat(64);
 /** SQLite's name for a database without a file. */
 export const IN_MEMORY = ':memory:';
 
-export class Ledger {
+/** Unguarded: GuardedLedger opens it otherwise. A file that is no ledger is moved aside. Throws SekishoError. */
+export function openSqliteLedger(file: string, wallMs: () => number): OpenedStore<SqliteLedger> {
+  const store = new SqliteLedger(file, wallMs);
+  return { store, movedAside: store.movedAside };
+}
+
+export class SqliteLedger implements LedgerStore {
   readonly db: LedgerDatabase;
   /** Looked at and told with every change, once there is one. */
   guard: ChainGuard | undefined;
@@ -119,6 +77,8 @@ export class Ledger {
   onUnanchored: ((reason: string) => void) | undefined;
   /** Called with entries in their order as soon as they may act, before whoever appended them hears of it. */
   onRecorded: ((entries: readonly LedgerEntry[]) => void) | undefined;
+  /** Where a file that was no ledger was put when this one was opened. */
+  readonly movedAside: string | undefined;
   /** What was found wrong with the file when it was opened. */
   readonly fault: string | undefined;
   readonly #path: string;
@@ -147,6 +107,7 @@ export class Ledger {
       const { database, movedAside, fault, existed } = openLedger(path, wallMs());
       this.#existed = existed;
       this.db = database;
+      this.movedAside = movedAside;
       this.fault = movedAside === undefined ? fault : `it cannot be read, and was moved aside to ${movedAside}`;
       if (path !== IN_MEMORY) this.#flush = flushedLog(path, database);
     } catch (error) {
@@ -194,10 +155,6 @@ export class Ledger {
     return tableAnchor(this.db, chain, `in ${this.#path}`);
   }
 
-  /**
-   * Resolves with the entries once they are on the disk, and act. Rejects with SekishoError: SEKISHO_LEDGER_FAILED, and then none
-   * of them acts.
-   */
   append(records: readonly LedgerRecord[], options: AppendOptions = {}): Promise<LedgerEntry[]> {
     if (this.#closed) return Promise.reject(stopping());
     if (this.#waiting.length + this.#underWay.length >= MAX_WAITING)
@@ -212,7 +169,7 @@ export class Ledger {
    * Take over what `other` holds, into a ledger that is empty: the same chain in another file, and how far imports have come.
    * Throws what SQLite throws.
    */
-  copyFrom(other: Ledger): void {
+  copyFrom(other: SqliteLedger): void {
     inTransaction(this.db, () => {
       for (const table of ['chain', 'import']) copyRows(other.db, this.db, table);
       for (const entry of other.#rows(Number.MAX_SAFE_INTEGER)) {
@@ -224,18 +181,28 @@ export class Ledger {
     });
   }
 
-  /** Rows of the import `id` that are recorded. */
-  importedRows(id: string): number {
+  async importedRows(id: string): Promise<number> {
+    this.#refuseClosed();
     return (this.db.prepare('SELECT rows FROM import WHERE id = ?').get(id) as { rows: number } | undefined)?.rows ?? 0;
   }
 
-  /** Every entry that is recorded, in its order, or those of one subscriber. */
-  *read(subscriber?: string): IterableIterator<LedgerEntry> {
-    yield* this.#rows(this.#recorded, subscriber);
+  async *pages({ subscriber, after = 0 }: LedgerRange = {}): AsyncIterableIterator<readonly LedgerEntry[]> {
+    for (let from = after; ; ) {
+      const page = this.#page(from, this.#recorded, subscriber);
+      if (page.length > 0) yield page;
+      if (page.length < PAGE) return;
+      from = page.at(-1)!.seq;
+      await nextTurn();
+    }
   }
 
-  /** Entries made from `fromMs` on and before `toMs`, by action and channel. */
-  tally(fromMs: number, toMs: number): LedgerTally[] {
+  async end(): Promise<LedgerEnd> {
+    this.#refuseClosed();
+    return { seq: this.#recorded, hash: this.#hashAt(this.#recorded) ?? FIRST_HASH };
+  }
+
+  async tally(fromMs: number, toMs: number): Promise<LedgerTally[]> {
+    this.#refuseClosed();
     return this.db
       .prepare(
         `SELECT action, channel, count(*) AS count, count(DISTINCT subscriber) AS subscribers FROM entry
@@ -244,10 +211,6 @@ export class Ledger {
       .all(fromMs, toMs) as LedgerTally[];
   }
 
-  /**
-   * Why the chain does not hold, as a sentence; undefined where it does. In small steps: a million entries take seconds, in which
-   * the main thread has other things to do. Rejects with SekishoError where the ledger is closed meanwhile.
-   */
   async verify(): Promise<string | undefined> {
     const steps = this.#verification();
     for (let step = steps.next(); ; step = steps.next()) {
@@ -275,7 +238,7 @@ export class Ledger {
           const entry = entryOf(row);
           if (entry.seq !== seq + 1) return `entry ${seq + 1} is missing`;
           seq++;
-          hash = hashOf(hash, entry);
+          hash = hashOfEntry(hash, entry);
           if (hash !== entry.hash) return `entry ${seq} was altered`;
         }
         if (page.length < PAGE) break;
@@ -296,9 +259,14 @@ export class Ledger {
     this.#flushed = Promise.resolve();
   }
 
+  /** Every entry as far as they can be read, at once; throws where one cannot. For a file that is given up. */
+  readNow(): IterableIterator<LedgerEntry> {
+    return this.#rows(Number.MAX_SAFE_INTEGER);
+  }
+
   /** Entries behind the last one that is recorded. */
   unrecorded(): LedgerEntry[] {
-    return [...this.#rows(this.#seq, undefined, this.guard?.count ?? this.#recorded)];
+    return [...this.#rows(this.#seq, this.guard?.count ?? this.#recorded)];
   }
 
   /** Close without recording what is under way or waits; returns it, for `take`. */
@@ -416,12 +384,28 @@ export class Ledger {
     });
   }
 
-  *#rows(upTo: number, subscriber?: string, after = 0): IterableIterator<LedgerEntry> {
-    if (this.#closed) throw stopping();
+  /** At once, whether recorded or not. */
+  *#rows(upTo: number, after = 0): IterableIterator<LedgerEntry> {
+    for (let from = after; ; ) {
+      const page = this.#page(from, upTo);
+      yield* page;
+      if (page.length < PAGE) return;
+      from = page.at(-1)!.seq;
+    }
+  }
+
+  #page(after: number, upTo: number, subscriber?: string): LedgerEntry[] {
+    this.#refuseClosed();
     const where = subscriber === undefined ? '' : 'AND subscriber = ?';
-    const rows = this.db.prepare(`SELECT * FROM entry WHERE seq > ? AND seq <= ? ${where} ORDER BY seq`);
     const values = subscriber === undefined ? [after, upTo] : [after, upTo, subscriber];
-    for (const row of rows.iterate(...values)) yield entryOf(row as Row);
+    const rows = this.db
+      .prepare(`SELECT * FROM entry WHERE seq > ? AND seq <= ? ${where} ORDER BY seq LIMIT ${PAGE}`)
+      .all(...values);
+    return (rows as Row[]).map(entryOf);
+  }
+
+  #refuseClosed(): void {
+    if (this.#closed) throw stopping();
   }
 
   #hashAt(seq: number): string | undefined {
@@ -431,7 +415,7 @@ export class Ledger {
 
   #insertNext(record: LedgerRecord): LedgerEntry {
     const bare = { ...record, seq: this.#seq + 1, atMs: this.#wallMs() };
-    const entry = { ...bare, hash: hashOf(this.#hash, bare) };
+    const entry = { ...bare, hash: hashOfEntry(this.#hash, bare) };
     const { seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash } = entry;
     this.#insert.run(seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash);
     this.#seq = seq;
@@ -453,11 +437,4 @@ type Row = Omit<LedgerEntry, 'atMs'> & { at_ms: number };
 
 function entryOf({ at_ms, seq, subscriber, purpose, action, who, channel, terms, reason, hash }: Row): LedgerEntry {
   return { seq, atMs: at_ms, subscriber, purpose, action, who, channel, terms, reason, hash };
-}
-
-/** Every field is quoted, so that no two entries read alike. */
-function hashOf(before: string, entry: Omit<LedgerEntry, 'hash'>): string {
-  const { seq, atMs, subscriber, purpose, action, who, channel, terms, reason } = entry;
-  const text = JSON.stringify([before, seq, atMs, subscriber, purpose, action, who, channel, terms, reason]);
-  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,7 +1,6 @@
 /**
- * Notices to send (2017 direction §3(1)): that a subscriber's terminals looked up listed names. Kept are subscriber,
- * category, list, first and last time and count; no name, unless the operator states a ground for it (c2-block, `record-names`).
- * In a file of their own, which is written anew when some are deleted: the ledger, which only grows, is too large for that.
+ * Notices in SQLite, `<data>/subscribers/notices.db`: a file of their own, which is written anew when some are deleted. The ledger, which
+ * only grows, is too large for that.
  */
 import {
   closeDatabase,
@@ -11,6 +10,16 @@ import {
   leaveNoTrace,
   openDatabase,
 } from '../../store/database.ts';
+import { storeError } from '../../store/errors.ts';
+import { InOrder, type OpenedStore } from '../../store/store.ts';
+import {
+  type DeletedNotices,
+  MAX_NAMES,
+  type Notice,
+  type NoticeAddition,
+  type NoticeName,
+  type NoticeStore,
+} from './notice-store.ts';
 
 export const NOTICES_FILE = 'notices.db';
 
@@ -31,38 +40,15 @@ const SCHEMA = `
 const TABLES = ['notice', 'notice_name'];
 
 /** A file that is no database is moved aside. Throws what SQLite throws. */
-export function openNotices(file: string, wallMs: number): Database {
-  return openDatabase(file, { durability: 'full', schema: SCHEMA }, wallMs).database;
+export function openSqliteNotices(file: string, wallMs: number): OpenedStore<SqliteNotices> {
+  const { database, movedAside } = openDatabase(file, { durability: 'full', schema: SCHEMA }, wallMs);
+  return { store: new SqliteNotices(database), movedAside };
 }
 
-/** How many rows a deletion took. */
-export interface DeletedNotices {
-  readonly notices: number;
-  readonly names: number;
-}
-
-export interface Notice {
-  readonly subscriber: string;
-  readonly category: string;
-  readonly list: string;
-  readonly firstMs: number;
-  readonly lastMs: number;
-  readonly count: number;
-}
-
-/** A listed name that a subscriber's terminals looked up. */
-export interface NoticeName {
-  readonly list: string;
-  readonly name: string;
-  readonly firstMs: number;
-  readonly lastMs: number;
-  readonly count: number;
-}
-
-/** Names kept of one subscriber and list; more are counted in the notice and not kept. */
-const MAX_NAMES = 100;
-
-export class Notices {
+export class SqliteNotices implements NoticeStore {
+  readonly #inOrder = new InOrder((reason, cause) =>
+    storeError('SEKISHO_STORE_FAILED', `notices: ${reason}`, { cause }),
+  );
   readonly #db: Database;
   readonly #add;
   readonly #addName;
@@ -74,7 +60,6 @@ export class Notices {
 
   constructor(db: Database) {
     this.#db = db;
-    db.exec(SCHEMA);
     this.#add = db.prepare(
       `INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (subscriber, category, list)
        DO UPDATE SET last_ms = excluded.last_ms, count = count + excluded.count`,
@@ -101,19 +86,48 @@ export class Notices {
     leaveNoTrace(from);
   }
 
-  /** In one transaction. */
-  add(notices: readonly (Omit<Notice, 'firstMs'> & { readonly name?: string })[]): void {
-    if (notices.length === 0) return;
-    inTransaction(this.#db, () => {
-      for (const { subscriber, category, list, lastMs, count, name } of notices) {
-        this.#add.run(subscriber, category, list, lastMs, lastMs, count);
-        if (name !== undefined) this.#addName.run(subscriber, list, name, lastMs, count);
-      }
+  async add(additions: readonly NoticeAddition[]): Promise<void> {
+    if (additions.length === 0) return;
+    await this.#inOrder.do(() =>
+      inTransaction(this.#db, () => {
+        for (const { subscriber, category, list, lastMs, count, name } of additions) {
+          this.#add.run(subscriber, category, list, lastMs, lastMs, count);
+          if (name !== undefined) this.#addName.run(subscriber, list, name, lastMs, count);
+        }
+      }),
+    );
+  }
+
+  list(subscriber?: string, limit = 1000): Promise<Notice[]> {
+    return this.#inOrder.do(() => this.#list(subscriber, limit));
+  }
+
+  names(subscriber: string): Promise<NoticeName[]> {
+    return this.#inOrder.do(() => this.#names(subscriber));
+  }
+
+  keepsNames(): Promise<boolean> {
+    return this.#inOrder.do(() => this.#anyName.get() !== undefined);
+  }
+
+  deleteBefore(ms: number): Promise<DeletedNotices> {
+    return this.#inOrder.do(() =>
+      this.#delete(() => ({ notices: this.#expire.run(ms).changes, names: this.#expireNames.run(ms).changes })),
+    );
+  }
+
+  deleteNamesBefore(ms: number): Promise<DeletedNotices> {
+    return this.#inOrder.do(() => this.#delete(() => ({ notices: 0, names: this.#expireNames.run(ms).changes })));
+  }
+
+  close(): Promise<void> {
+    return this.#inOrder.close(() => {
+      if (this.#traces) leaveNoTrace(this.#db);
+      closeDatabase(this.#db);
     });
   }
 
-  /** Latest first; at most `limit`. */
-  list(subscriber?: string, limit = 1000): Notice[] {
+  #list(subscriber: string | undefined, limit: number): Notice[] {
     const where = subscriber === undefined ? '' : 'WHERE subscriber = ?';
     const rows = this.#db
       .prepare(`SELECT * FROM notice ${where} ORDER BY last_ms DESC LIMIT ?`)
@@ -130,8 +144,7 @@ export class Notices {
     );
   }
 
-  /** Names of one subscriber, latest first. Whoever shows them has written into the audit log that somebody looked. */
-  names(subscriber: string): NoticeName[] {
+  #names(subscriber: string): NoticeName[] {
     const rows = this.#db
       .prepare('SELECT * FROM notice_name WHERE subscriber = ? ORDER BY last_ms DESC, name')
       .all(subscriber) as (Omit<NoticeName, 'firstMs' | 'lastMs'> & { first_ms: number; last_ms: number })[];
@@ -142,24 +155,6 @@ export class Notices {
       lastMs: last_ms,
       count,
     }));
-  }
-
-  get keepsNames(): boolean {
-    return this.#anyName.get() !== undefined;
-  }
-
-  /** Delete what was last added to before `ms`, with its names, and every trace of it. */
-  deleteBefore(ms: number): DeletedNotices {
-    return this.#delete(() => ({ notices: this.#expire.run(ms).changes, names: this.#expireNames.run(ms).changes }));
-  }
-
-  deleteNamesBefore(ms: number): DeletedNotices {
-    return this.#delete(() => ({ notices: 0, names: this.#expireNames.run(ms).changes }));
-  }
-
-  close(): void {
-    if (this.#traces) leaveNoTrace(this.#db);
-    closeDatabase(this.#db);
   }
 
   #delete(work: () => DeletedNotices): DeletedNotices {

@@ -1,4 +1,4 @@
-// The writing thread of two-threads.test.ts: gives a few prefixes new holders as fast as it can until it is told to end.
+// The writing thread of src/subscribers/table/two-threads.test.ts: gives a few prefixes new holders as fast as it can until it is told to end.
 // Holders with an even number hold theirs beyond the reader's time, those with an odd one have long lost it.
 import { parentPort, workerData } from 'node:worker_threads';
 

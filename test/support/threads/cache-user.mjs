@@ -1,4 +1,4 @@
-// One of the threads of two-threads.test.ts: writes and reads one small cache as fast as it can, and looks at every byte
+// One of the threads of src/cache/two-threads.test.ts: writes and reads one small cache as fast as it can, and looks at every byte
 // that it is served. The bytes of each answer follow from its key and a round that is told in its first data byte.
 import { parentPort, workerData } from 'node:worker_threads';
 
