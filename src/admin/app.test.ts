@@ -385,6 +385,8 @@ describe('/openapi.json', () => {
       '/v1/consent/subscribers/{subscriber}',
       '/v1/consent/subscribers/{subscriber}/export',
       '/v1/consent/subscribers/{subscriber}/{action}',
+      '/v1/dnssec',
+      '/v1/dnssec/exceptions',
       '/v1/explain',
       '/v1/export/ip53b',
       '/v1/leases',

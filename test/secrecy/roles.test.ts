@@ -81,6 +81,8 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /v1/measures/changes': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
   'DELETE /v1/measures/{id}': row(DESK, ['queries.limit', 'names.answer'], 'whoever may limit may lift'),
   'POST /v1/measures/{id}/renew': row(DESK, ['queries.limit', 'names.answer'], 'on fresh evidence'),
+  'GET /v1/dnssec': row(STAFF, ['state.read'], 'trust anchors and exceptions: names of zones alone'),
+  'POST /v1/dnssec/exceptions': row(DESK, ['names.answer'], 'a zone is resolved unvalidated on a ground, until an end'),
   'GET /v1/rules': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
   'GET /v1/rules/changes': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
   'POST /v1/rules/{id}/renew': row(DESK, ['queries.limit', 'names.answer'], 'on fresh evidence'),
