@@ -5,8 +5,9 @@
  * of the lists: those of a configuration that is not to serve must not be in force for a moment.
  */
 import { AUDIT } from './audit-desk/feature.ts';
+import { CERTIFICATES } from './certificates/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
-import type { AnyFeature } from './feature/feature.ts';
+import type { AnyFeature, ConfigOf } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
@@ -15,9 +16,10 @@ import { RULES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
 import { TIME } from './timekeeping/feature.ts';
 
-export const FEATURES: readonly AnyFeature[] = [
+export const FEATURES = [
   TIME,
   AUDIT,
+  CERTIFICATES,
   RULES,
   LISTS,
   SUBSCRIBERS,
@@ -25,7 +27,10 @@ export const FEATURES: readonly AnyFeature[] = [
   NOTICE,
   ROUTER_FILTERS,
   DNSSEC,
-];
+] as const satisfies readonly AnyFeature[];
+
+/** What the configuration holds for them, besides what every feature is told. */
+export type FeatureConfig = ConfigOf<typeof FEATURES>;
 
 /** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */
 export async function featuresIn(list?: string): Promise<readonly AnyFeature[]> {

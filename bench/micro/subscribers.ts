@@ -221,7 +221,7 @@ const rows = Array.from({ length: 1e6 }, (_, i) => `${address(i)},c${i}`);
 for (const bad of [1000, 500_000, 999_999]) rows[bad] = 'nonsense';
 writeFileSync(csv, rows.join('\n'));
 const state = new SubscriberState(folder, systemClock, pino({ level: 'silent' }));
-state.putInForce({
+await state.putInForce({
   terms: { version: 't', covers: ['c2'] },
   groups: [],
   unfiltered: [],

@@ -142,7 +142,7 @@ export default definePlugin({
     rules.forEach(({ types = [] }, i) => {
       types.forEach((type, t) => {
         if (typeFromName(type) === undefined)
-          problems.push({ path: ['rules', i, 'types', t], message: `'${type}' is no record type` });
+          problems.push({ path: ['rules', i, 'types', t], message: `'${type}' is not a record type` });
       });
     });
     exempt.forEach((text, i) => {

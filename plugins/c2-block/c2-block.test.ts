@@ -2,12 +2,12 @@ import { decode, encode, type Answer as PacketAnswer } from 'dns-packet';
 import { describe, expect, test } from 'vitest';
 import { parsePrefix } from '../../src/address/address.ts';
 import { EDE, type NoticeFacts, textToName } from '../../src/contract/plugin.ts';
-import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
 import { purposeBit } from '../../src/subscribers/consent/purposes.ts';
 import { SubscribersInForce } from '../../src/subscribers/in-force.ts';
 import { AddressTable } from '../../src/subscribers/table/address-table.ts';
 import { NEVER } from '../../src/subscribers/table/prefix-table.ts';
 import { mount, type UpstreamSays } from '../../src/testing/testing.ts';
+import { listsInForce, type TestList } from '../../test/support/lists-in-force.ts';
 import c2Block from './index.ts';
 import { drained, NoticeRing, noticeRings } from './notice-ring.ts';
 

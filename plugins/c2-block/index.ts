@@ -49,12 +49,12 @@ export default definePlugin({
       record: (records: Parameters<typeof notices.record>[0]) =>
         notices.record(groundHolds() ? records : records.map(({ name: _, ...record }) => record)),
       // Asked for with every look into the rings: a former configuration may have added one in its last moment.
-      withoutGround: () => {
-        if (!groundHolds()) notices.deleteNames('no ground for names holds (any more)');
+      withoutGround: async () => {
+        if (!groundHolds()) await notices.deleteNames('no ground for names holds (any more)');
       },
-      deleteOld: () => {
-        notices.deleteOlderThan(keep);
-        if (names) notices.deleteNamesOlderThan(names.keep);
+      deleteOld: async () => {
+        await notices.deleteOlderThan(keep);
+        if (names) await notices.deleteNamesOlderThan(names.keep);
       },
       lost: (count: number) => {
         numbers[lost]! += count;

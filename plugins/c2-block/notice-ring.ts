@@ -95,8 +95,8 @@ export function drained(rings: SharedArrayBuffer): { notices: Parameters<NoticeD
 interface Desk {
   readonly record: NoticeDesk['record'];
   /** Called with every look; where no ground for names holds, none may be left. */
-  readonly withoutGround: () => void;
-  readonly deleteOld: () => void;
+  readonly withoutGround: () => Promise<void>;
+  readonly deleteOld: () => Promise<void>;
   readonly lost: (count: number) => void;
 }
 
@@ -105,24 +105,29 @@ export function drainEvery(
   rings: SharedArrayBuffer,
   desk: Desk,
   { clock, log, every }: Pick<ControlContext<unknown>, 'clock' | 'log' | 'every'>,
-): () => void {
+): () => Promise<void> {
   let deletedMs = Number.NEGATIVE_INFINITY;
-  const drain = () => {
+  let draining: Promise<void> = Promise.resolve();
+  const drainOnce = async () => {
     try {
       const { notices, lost } = drained(rings);
-      if (notices.length > 0) desk.record(notices);
       if (lost > 0) desk.lost(lost);
-      desk.withoutGround();
+      if (notices.length > 0) await desk.record(notices);
+      await desk.withoutGround();
       if (clock.nowMs() - deletedMs < DELETE_MS) return;
       deletedMs = clock.nowMs();
-      desk.deleteOld();
+      await desk.deleteOld();
     } catch (error) {
-      log.error({ fault: faultOf(error) }, 'notices could not be recorded');
+      log.error({ fault: faultOf(error) }, 'failed to record notices');
     }
   };
-  const stop = every(DRAIN_MS, drain);
+  const drain = () => {
+    draining = draining.then(drainOnce);
+    return draining;
+  };
+  const stop = every(DRAIN_MS, () => void drain());
   return () => {
     stop();
-    drain();
+    return drain();
   };
 }

@@ -96,7 +96,7 @@ export default definePlugin({
       detail: { ground: stated, addresses: options.addresses, sample: options.sample, messages: options.messages },
     });
     if (clock.termMs() >= endsAtMs && endsAtMs < Number.POSITIVE_INFINITY)
-      log.warn('the ground of dnstap has ended: nothing is written');
+      log.warn('the ground of dnstap has expired: nothing is written');
 
     const rings = Array.from({ length: workers }, createRing);
     const keyFile = join(folder, 'pseudonyms.key');
@@ -127,10 +127,9 @@ export default definePlugin({
         numbers[connected] = report.open ? 1 : 0;
         if (report.problem === undefined || clock.nowMs() - saidMs < PROBLEM_HOLD_MS) return;
         saidMs = clock.nowMs();
-        log.warn({ reason: report.problem }, 'dnstap messages are not written');
+        log.warn({ reason: report.problem }, 'dnstap messages cannot be written');
       },
-      (error) =>
-        log.error({ fault: faultOf(error) }, 'the writer of dnstap messages failed; nothing is written any more'),
+      (error) => log.error({ fault: faultOf(error) }, 'the dnstap writer failed; nothing more is written'),
     );
     const stopRotation = every(60_000, () => {
       if (!key || clock.wallMs() - key.madeAtMs < options['key-rotation']) return;
@@ -138,10 +137,7 @@ export default definePlugin({
         key = currentKey(keyFile, options['key-rotation'], clock.wallMs());
         writer.changeKey(key.key);
       } catch (error) {
-        log.error(
-          { fault: faultOf(error) },
-          'the key of the pseudonyms could not be renewed; the old one stays in use',
-        );
+        log.error({ fault: faultOf(error) }, 'failed to renew the pseudonym key; the old one stays in use');
       }
     });
     onClose(async () => {

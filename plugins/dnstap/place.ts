@@ -20,13 +20,13 @@ function refuseWrongSocket(path: string): void {
   if (bytes > LONGEST_SOCKET_PATH)
     throw new Error(`socket '${path}' has ${bytes} bytes; a unix socket's path has ${LONGEST_SOCKET_PATH} at most`);
   const there = statSync(path, { throwIfNoEntry: false });
-  if (there && !there.isSocket()) throw new Error(`socket '${path}' is there and is no unix socket`);
+  if (there && !there.isSocket()) throw new Error(`socket '${path}' exists and is not a unix socket`);
 }
 
 function refuseWrongFile(path: string): void {
   // Not followed: the sink puts a file aside, never what a link leads to.
   const there = lstatSync(path, { throwIfNoEntry: false });
-  if (there && !there.isFile()) throw new Error(`file '${path}' is there and is no regular file`);
+  if (there && !there.isFile()) throw new Error(`file '${path}' exists and is not a regular file`);
   if (there) return;
   try {
     closeSync(openSync(path, 'wx', 0o600));

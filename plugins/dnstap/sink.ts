@@ -166,7 +166,7 @@ export class SocketSink implements Sink {
     });
     socket.on('error', (error) => this.#say(errorText(error)));
     socket.on('close', () => {
-      if (this.#started && !this.#closing) this.#say('the reader has gone');
+      if (this.#started && !this.#closing) this.#say('the reader has disconnected');
       this.#socket = undefined;
       this.#started = false;
       this.#finished?.();

@@ -4,12 +4,12 @@
  */
 
 import type { ControlContext } from '../../src/contract/plugin.ts';
-import type { CauseName } from './cause.ts';
+import type { Cause, CauseName } from './cause.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
 import { historyError } from './errors.ts';
 import type { Proposal } from './proposals.ts';
 import type { Reader } from './reader.ts';
-import { banded } from './rounding.ts';
+import { banded, roundedRate } from './rounding.ts';
 
 /** As the API takes it. */
 export interface Application {
@@ -22,43 +22,63 @@ export interface Application {
   readonly ground?: Readonly<Record<string, string>>;
 }
 
+type Measures = ControlContext<unknown>['measures'];
+
 export async function applyProposal(
   diagnoses: Diagnoses,
-  measures: ControlContext<unknown>['measures'],
+  measures: Measures,
   reader: Reader,
   application: Application,
-): ReturnType<ControlContext<unknown>['measures']['apply']> {
+): ReturnType<Measures['apply']> {
+  const { proposal, statement } = stated(diagnoses, reader, application);
+  return measures.apply(proposal, statement, reader.who, reader.role);
+}
+
+/** What putting it in force would be refused for, without doing it. Throws SekishoError where there is no such proposal. */
+export function previewProposal(
+  diagnoses: Diagnoses,
+  measures: Measures,
+  reader: Reader,
+  application: Application,
+): { readonly proposal: Proposal; readonly problems: readonly string[] } {
+  const { proposal, statement, shown } = stated(diagnoses, reader, application);
+  return { proposal: shown, problems: measures.preview(proposal, statement, reader.who) };
+}
+
+function stated(diagnoses: Diagnoses, reader: Reader, application: Application) {
   const kept = diagnoses.find(reader.who, application.diagnosis);
-  const { proposals, causes } = kept.diagnosis;
-  const proposal = proposals[application.proposal - 1];
-  if (!proposal)
+  const { proposals } = kept.diagnosis;
+  const shown = proposals[application.proposal - 1];
+  if (!shown)
     throw historyError(
       'SEKISHO_DIAGNOSIS_UNKNOWN',
       `diagnosis ${kept.id} has ${proposals.length === 0 ? 'no proposal' : `${proposals.length} proposal(s)`}, so none of number ${application.proposal}`,
     );
-  const { match, plugin, limitPerSecond, limitRationale, escalation, removes, hits } = proposal;
-  return measures.apply(
-    {
-      match,
-      plugin,
-      limitPerSecond,
-      limitRationale,
-      escalation,
-      removes,
-      hits,
-      normalPerSecond: proposal.normalPerSecond,
-      startPerSecond: proposal.nowPerSecond,
-      diagnosis: kept.id,
-      cause: causes[0]?.cause ?? 'unexplained',
-    },
-    {
-      ground: withEvidence(application.ground ?? {}, kept, proposal),
-      dryRun: application['dry-run'] ?? false,
-      escalate: application.escalate ?? '',
-    },
-    reader.who,
-    reader.role,
-  );
+  const { match, plugin, limitPerSecond, limitRationale, escalation, removes, hits } = shown;
+  const proposal = {
+    match,
+    plugin,
+    limitPerSecond,
+    limitRationale,
+    escalation,
+    removes,
+    hits,
+    normalPerSecond: shown.normalPerSecond,
+    startPerSecond: shown.nowPerSecond,
+    diagnosis: kept.id,
+    cause: causeOf(kept, shown)?.cause ?? 'unexplained',
+  };
+  const statement = {
+    ground: withEvidence(application.ground ?? {}, kept, shown),
+    dryRun: application['dry-run'] ?? false,
+    escalate: application.escalate ?? '',
+  };
+  return { proposal, statement, shown };
+}
+
+/** What the rule is to end. */
+function causeOf({ diagnosis }: KeptDiagnosis, { incident }: Proposal): Cause | undefined {
+  return diagnosis.incidents[incident - 1]?.cause ?? diagnosis.causes[0];
 }
 
 /** What the diagnosis saw is the evidence; what the operator adds stands before it. */
@@ -70,8 +90,8 @@ function withEvidence(given: Readonly<Record<string, string>>, kept: KeptDiagnos
   }
   if (given['kind'] !== 'self-defence' && given['kind'] !== 'necessity') return given;
   const { diagnosis, id, wallMs, overload } = kept;
-  const { rate, window, baseline, causes } = diagnosis;
-  const [said] = causes;
+  const { rate, window, baseline } = diagnosis;
+  const said = causeOf(kept, proposal);
   const onSource = proposal.match.source !== undefined;
   const saysOfThis = said !== undefined && said.side !== (onSource ? 'names' : 'sources');
   const seen = [
@@ -79,6 +99,7 @@ function withEvidence(given: Readonly<Record<string, string>>, kept: KeptDiagnos
     // Of one marginal alone, and without a single address: the record must not join who and what.
     ...(saysOfThis ? [said.discreet.text, ...said.discreet.signs] : []),
     `${Math.round(proposal.nowPerSecond)} queries/s match, ${Math.round(proposal.normalPerSecond)} are normal (${baseline.basis}); ${onSource ? `at least ${percent(banded(proposal.removes))}` : percent(proposal.removes)} of the rise, ${percent(proposal.hits)} of the last day's normal traffic`,
+    `a dry run over the last ${Math.round(proposal.trial.seconds)} s matched ${rateText(proposal, proposal.trial.matchedPerSecond)} queries/s`,
   ].join('; ');
   const own = ownWords(given['evidence']?.trim(), kept, proposal);
   const effect = `overloads the resolvers: ${Math.round(rate.now)} queries/s, normal are ${Math.round(rate.normal)}`;
@@ -114,6 +135,11 @@ export function commandFor(id: string, number: number, cause: CauseName, { escal
   ]
     .filter(Boolean)
     .join(' ');
+}
+
+/** Of a source to one digit, so that it is not found again among the names. */
+function rateText({ match }: Proposal, rate: number): number {
+  return match.source === undefined ? Math.round(rate) : roundedRate(rate);
 }
 
 function percent(share: number): string {

@@ -134,7 +134,7 @@ test('a disk that takes nothing is said once, loudly; the minutes follow when it
   full = false;
   await pass(61, 1);
   expect(rows.length).toBeGreaterThanOrEqual(4);
-  expect(lines).toContain('the history is written again');
+  expect(lines).toContain('history writes have recovered');
 });
 
 test('minutes that wait for the disk are bounded, and counted when they are lost', async () => {

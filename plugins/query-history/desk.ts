@@ -10,17 +10,18 @@
  * One desk lives as long as the process: a reload brings new workers with recorders of their own, which are attached beside
  * the old ones. Neither the ring nor an open overload is lost by it.
  */
-import type { Auditor, Clock } from '../../src/contract/plugin.ts';
+import type { Auditor, Clock, MeasureMatch } from '../../src/contract/plugin.ts';
 import type { Circumstances } from './aggregate-causes.ts';
 import { type KeptSlice, type Resolution, type Retention, SPAN_MS } from './archive.ts';
 import type { HistoryArchive } from './archive-thread.ts';
 import { type Baseline, baselineOf, baselineSpans, servfailShare } from './baseline.ts';
 import type { Collector } from './collector.ts';
 import { Diagnoses } from './diagnoses.ts';
-import { type Measures, OverloadState, signalsOf } from './overload.ts';
+import { type Measures, type Overload, OverloadState, signalsOf } from './overload.ts';
 import type { SuffixTeacher } from './shared-suffixes.ts';
 import { emptySlice, mergeSlices, type Slice } from './slice.ts';
 import { addTotals, NO_TOTALS, quantile, type Totals } from './totals.ts';
+import { incidentRate } from './trial.ts';
 import { type UpstreamCounters, upstreamsBetween } from './upstreams.ts';
 
 const SECONDS = 900;
@@ -142,8 +143,8 @@ export class HistoryDesk {
     if (clock.nowMs() - this.#epochMs >= EPOCH_MS - 50) this.#endEpoch();
   }
 
-  /** The last `seconds` as one slice; undefined where nothing was observed. What is in memory reaches back 15 minutes. */
-  recent(seconds: number): Slice | undefined {
+  /** The last `seconds`, as they were recorded: up to two minutes in tens of seconds, up to 15 in minutes. Oldest first. */
+  slices(seconds: number): readonly Slice[] {
     const slices = seconds <= (SLICES * EPOCH_MS) / 1000 ? this.#slices : [...this.#minutes, ...this.#minute];
     const chosen: Slice[] = [];
     let covered = 0;
@@ -152,7 +153,20 @@ export class HistoryDesk {
       chosen.push(slice);
       covered += slice.seconds;
     }
-    return chosen.length === 0 ? undefined : mergeSlices(chosen.reverse(), MERGED_ENTRIES);
+    return chosen.reverse();
+  }
+
+  /** The same as one slice; undefined where nothing was observed. */
+  recent(seconds: number): Slice | undefined {
+    const chosen = this.slices(seconds);
+    return chosen.length === 0 ? undefined : mergeSlices(chosen, MERGED_ENTRIES);
+  }
+
+  /** Queries a second that `match` is about, over the last `seconds`, whatever became of them; undefined where that is not known yet. */
+  incidentRate(match: MeasureMatch, seconds: number): number | undefined {
+    const slice = this.recent(seconds);
+    // The server has just begun: what was seen says nothing of that long.
+    return slice === undefined || slice.seconds < seconds * 0.75 ? undefined : incidentRate(match, slice);
   }
 
   /** Kept rows, oldest first; nothing where there is no archive. */
@@ -265,15 +279,12 @@ export class HistoryDesk {
         await archive.call('putMinute', next.slice, next.incident);
         this.#unsaved.shift();
       }
-      if (this.#saveFailed) log.info({}, 'the history is written again');
+      if (this.#saveFailed) log.info({}, 'history writes have recovered');
       this.#saveFailed = false;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       if (!this.#saveFailed)
-        log.error(
-          { reason, waiting: this.#unsaved.length },
-          'THE HISTORY CANNOT BE WRITTEN; queries are served as ever',
-        );
+        log.error({ reason, waiting: this.#unsaved.length }, 'THE HISTORY CANNOT BE WRITTEN; queries are still served');
       this.#saveFailed = true;
     }
   }
@@ -295,21 +306,39 @@ export class HistoryDesk {
           const opened = 'opened' in change;
           const overload = opened ? change.opened : change.closed;
           const why = opened ? overload.reason : change.why;
-          log.warn(
-            { by: overload.by, why },
-            opened ? 'overload: the history is open' : 'overload over: the history is closed',
-          );
+          this.#tell(overload, why, opened ? undefined : change.open);
           this.#recordQuietly({
             who: 'server',
             role: 'server',
             action: opened ? 'overload.open' : 'overload.close',
             purpose: why,
-            detail: { by: overload.by, signals: overload.signals },
+            detail: { by: overload.by, signals: overload.signals, ...(!opened && { historyOpen: change.open }) },
           });
         }
       },
-      (error: unknown) => log.error({ reason: String(error) }, 'the baseline cannot be read'),
+      (error: unknown) => log.error({ reason: String(error) }, 'failed to read the baseline'),
     );
+  }
+
+  /** Somebody says that it is over. Returns what was open. */
+  closeOverloads(who: string): readonly Overload[] {
+    const closed = this.overload.close();
+    for (const overload of closed) this.#tell(overload, `${who} says that it is over`, false);
+    return closed;
+  }
+
+  /** `open`: of one that is over, whether another keeps the history open. It is never called closed while it is open. */
+  #tell({ by, who }: Overload, why: string, open: boolean | undefined): void {
+    const { log } = this.#parts;
+    if (open === undefined) log.warn({ by, why }, 'overload: the history is open');
+    else if (!open) log.warn({ by, who, why }, 'overload over: the history is closed');
+    else
+      log.warn(
+        { by, who, why, declared: this.overload.all.filter((each) => each.by === 'declared').length },
+        by === 'detected'
+          ? 'overload no longer detected: the history stays open, because one is declared'
+          : 'a declared overload is over: the history stays open, because another one is',
+      );
   }
 
   #expire(): void {
@@ -323,7 +352,7 @@ export class HistoryDesk {
         log.info(detail, 'history deleted: its retention is over');
         this.#recordQuietly({ who: 'server', role: 'server', action: 'history.delete', purpose: 'retention', detail });
       },
-      (error: unknown) => log.error({ reason: String(error) }, 'history could not be deleted; tried again in an hour'),
+      (error: unknown) => log.error({ reason: String(error) }, 'failed to delete history, retrying in an hour'),
     );
   }
 

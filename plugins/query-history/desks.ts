@@ -45,11 +45,11 @@ async function begin(folder: string, parts: Omit<DeskParts, 'archive'>): Promise
     if (opened.movedAside !== undefined)
       parts.log.error(
         { movedAside: opened.movedAside },
-        'THE HISTORY DATABASE WAS DAMAGED. It was moved aside and a new one begun; the baseline starts anew',
+        'THE HISTORY DATABASE WAS DAMAGED. It was moved aside and a new one was created; the baseline starts from scratch',
       );
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    parts.log.error({ reason }, 'THE HISTORY CANNOT BE KEPT on disk; the last 15 minutes are there all the same');
+    parts.log.error({ reason }, 'THE HISTORY CANNOT BE STORED on disk; the last 15 minutes are still available');
   }
   return new HistoryDesk({ ...parts, archive });
 }

@@ -4,8 +4,9 @@ import { type Circumstances, NO_CIRCUMSTANCES } from './aggregate-causes.ts';
 import { type Baseline, rateOf, servfailShare } from './baseline.ts';
 import type { Cause } from './cause.ts';
 import { causesOf } from './causes.ts';
+import { type Incident, incidentsOf } from './incidents.ts';
 import { KINDS, type Kind } from './layout.ts';
-import { type Proposal, proposalsOf } from './proposals.ts';
+import { type Proposal, proposalsOf, type Trying } from './proposals.ts';
 import { type Part, riseOf, SPLITS, type Split } from './rise.ts';
 import type { Slice } from './slice.ts';
 import { quantile } from './totals.ts';
@@ -28,7 +29,9 @@ export interface Diagnosis {
   readonly latencyMs: Compared;
   /** What of the rise is explained by what; shares are of the rise. */
   readonly explains: Readonly<Record<Kind | Split, readonly Part[]>>;
-  /** Most likely first. */
+  /** What goes on at the same time, each with its share of the rise. */
+  readonly incidents: readonly Incident[];
+  /** Most likely first; those after the first are other readings of the same. */
   readonly causes: readonly Cause[];
   readonly sure: 'high' | 'medium' | 'low';
   /** Why not surer than that. */
@@ -43,10 +46,12 @@ export function diagnose(
   now: Slice,
   normal: Baseline,
   day: Slice | undefined,
+  trying: Trying,
   circumstances: Circumstances = NO_CIRCUMSTANCES,
 ): Diagnosis {
   const rise = riseOf(now, normal);
   const causes = causesOf(now, normal, rise, circumstances);
+  const incidents = incidentsOf(now, normal, rise, circumstances);
   const first = causes[0];
   const parts = (list: readonly Part[]) =>
     list.slice(0, SHOWN).map(({ key, now, normal, share }) => ({ key, now, normal, share }));
@@ -70,7 +75,8 @@ export function diagnose(
     explains,
     causes: causes.slice(0, 3),
     ...certainty(first, normal, now, day),
-    proposals: first && rise.risen ? proposalsOf(first, rise, day) : [],
+    incidents: incidents.map(({ cause, share }) => ({ cause, share })),
+    proposals: rise.risen ? incidents.flatMap((incident, i) => proposalsOf(incident, i + 1, day, trying)) : [],
   };
 }
 

@@ -10,9 +10,9 @@
 import { addressWords, parsePrefix, prefixContains } from '../../src/contract/plugin.ts';
 import type { Cause } from './cause.ts';
 import type { Kind, NAME_KINDS } from './layout.ts';
-import type { DiagnosisReport, HistoryEntry, HistoryReport } from './report-shapes.ts';
+import type { DiagnosisReport, HistoryEntry, HistoryReport, ShownProposal } from './report-shapes.ts';
 import type { Part } from './rise.ts';
-import { banded, MIN_LINES } from './rounding.ts';
+import { banded, MIN_LINES, roundedRate } from './rounding.ts';
 
 /** Shorter windows show dominant networks alone: who comes and goes in them could be compared with what comes and goes. */
 export const LEAST_WINDOW_SECONDS = 15 * 60;
@@ -46,6 +46,14 @@ export function disclosedDiagnosis(report: DiagnosisReport, addresses: boolean):
         },
       ];
     });
+  /** A cause as it may be told; empty where it may not. */
+  const told = (cause: Cause): Cause[] => {
+    if (single && cause.side === 'names') return [];
+    if (single || cause.side !== 'sources') return [cause];
+    const around = manyLines(cause.about);
+    const { text, signs } = around === '' ? cause.nameless : cause.discreet;
+    return [{ ...cause, text, signs, about: around }];
+  };
   return {
     ...report,
     explains: {
@@ -56,21 +64,25 @@ export function disclosedDiagnosis(report: DiagnosisReport, addresses: boolean):
       network: dominant(explains.network, single ? 0 : MIN_LINES),
       address: single ? dominant(explains.address, 0) : [],
     },
-    causes: report.causes.flatMap((cause): Cause[] => {
-      if (single && cause.side === 'names') return [];
-      if (single || cause.side !== 'sources') return [cause];
-      const around = manyLines(cause.about);
-      const { text, signs } = around === '' ? cause.nameless : cause.discreet;
-      return [{ ...cause, text, signs, about: around }];
-    }),
-    proposals: report.proposals.map((proposal) => {
-      const { source } = proposal.match;
-      if (source === undefined) return proposal;
-      if (single) return { ...proposal, removes: banded(proposal.removes) };
+    causes: report.causes.flatMap(told),
+    incidents: report.incidents.flatMap(({ cause, share }) =>
+      told(cause).map((shown) => ({ cause: shown, share: cause.side === 'sources' ? banded(share) : share })),
+    ),
+    proposals: report.proposals.flatMap((given): ShownProposal[] => {
+      const { source } = given.match;
+      if (source === undefined) return single ? [] : [given];
+      const { matchedPerSecond, limitedPerSecond, seconds } = given.trial;
+      const trial = {
+        seconds,
+        matchedPerSecond: roundedRate(matchedPerSecond),
+        limitedPerSecond: roundedRate(limitedPerSecond),
+      };
+      const proposal = { ...given, trial };
+      if (single) return [{ ...proposal, removes: banded(proposal.removes) }];
       const around = manyLines(source);
       const who = around === '' ? 'one client (--approver WHO shows which)' : `one client in ${around}`;
       const match = { ...proposal.match, source: around === '' ? 'one client' : around };
-      return { ...proposal, match, text: proposal.text.replaceAll(source, who), removes: banded(proposal.removes) };
+      return [{ ...proposal, match, text: proposal.text.replaceAll(source, who), removes: banded(proposal.removes) }];
     }),
   };
 }

@@ -11,13 +11,13 @@ export const HISTORY_ERRORS = {
   SEKISHO_HISTORY_EMPTY: {
     status: 404,
     exitCode: 1,
-    meaning: 'There is nothing to show or to compare for the time that was asked for.',
+    meaning: 'There is no data for the requested time.',
     remedy: 'Wait for the first ten seconds of traffic, or ask for a window inside the retention.',
   },
   SEKISHO_DIAGNOSIS_UNKNOWN: {
     status: 404,
     exitCode: 1,
-    meaning: 'There is no diagnosis of that number any more, or it has no such proposal.',
+    meaning: 'The diagnosis no longer exists, or has no such proposal.',
     remedy: 'Run `sekisho diagnose` again: a proposal can be put in force for half an hour.',
   },
 } as const satisfies Catalogue;

@@ -28,6 +28,10 @@ const secret = () => randomInt(2 ** 32) | 0;
 
 export default definePlugin({
   name: 'query-history',
+  commands: {
+    history: async () => (await import('./cli/history-command.ts')).historyCommand,
+    diagnose: async () => (await import('./cli/diagnose-command.ts')).diagnoseCommand,
+  },
   stage: 'observe',
   summary: 'keeps which names and which sources are queried how much, apart from each other; diagnoses overloads',
   options: z.strictObject({
@@ -78,6 +82,7 @@ export default definePlugin({
     const teacher = new SuffixTeacher([secret(), secret(), secret(), secret()]);
     const memories = Array.from({ length: workers }, createRecorderMemory);
     const detach = desk.attach(new Collector(memories, options['ipv4-prefix'], options['ipv6-prefix']), teacher);
+    onClose(measures.watchIncidents((match, seconds) => desk.incidentRate(match, seconds)));
     const reading = new HistoryReading(desk, audit, clock, measures);
     routes((app) => historyRoutes(app, desk, reading, { clock, slots: rules.slots }));
     onClose(async () => {

@@ -111,3 +111,34 @@ test('a declared one ends by itself after an hour', () => {
   expect(state.observe([], 1000 + DECLARED_MS, NOW)).toMatchObject([{ why: 'its time is over' }]);
   expect(state.open).toBeUndefined();
 });
+
+test('each declaration keeps its person, reason and begin, and ends by itself; the history is open while one holds', () => {
+  const state = new OverloadState();
+  state.declare('sato', 'ticket 4711', 0, NOW);
+  state.declare('suzuki', 'customer 12 calls', 600_000, NOW + 600_000);
+  // Said again it goes on, and began when it began.
+  state.declare('sato', 'ticket 4711', 1_200_000, NOW + 1_200_000);
+  const who = () => state.all.map(({ by, who, reason, sinceMs }) => [by, who, reason, sinceMs - NOW]);
+  expect(who()).toEqual([
+    ['declared', 'suzuki', 'customer 12 calls', 600_000],
+    ['declared', 'sato', 'ticket 4711', 0],
+  ]);
+  expect(state.observe([], 600_000 + DECLARED_MS, NOW)).toMatchObject([
+    { closed: { who: 'suzuki' }, why: 'its time is over', open: true },
+  ]);
+  expect(state.open).toMatchObject({ who: 'sato', sinceMs: NOW });
+  expect(state.observe([], 1_200_000 + DECLARED_MS, NOW)).toMatchObject([{ closed: { who: 'sato' }, open: false }]);
+  expect([state.open, state.all]).toEqual([undefined, []]);
+});
+
+test('a detected one that ends beside a declared one does not close the history', () => {
+  const state = new OverloadState();
+  const high = signalsOf({ ...calm, rate: 3000 }, normal);
+  for (const at of [0, 10_000]) state.observe(high, at, NOW);
+  state.declare('sato', 'ticket 4711', 20_000, NOW);
+  const changes = Array.from({ length: 30 }, (_, i) => state.observe([], 30_000 + i * 10_000, NOW)).flat();
+  expect(changes).toMatchObject([{ closed: { by: 'detected' }, open: true }]);
+  expect(state.all).toMatchObject([{ by: 'declared' }]);
+  expect(state.close()).toMatchObject([{ who: 'sato' }]);
+  expect(state.open).toBeUndefined();
+});

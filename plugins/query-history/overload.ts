@@ -96,17 +96,30 @@ const OPEN_AFTER = 2;
 const CLOSE_AFTER = 30;
 export const DECLARED_MS = 3_600_000;
 
-export type Change = { readonly opened: Overload } | { readonly closed: Overload; readonly why: string };
+/** Declarations that are open at once: more than a shift makes. */
+const MOST_DECLARED = 32;
+
+/** `open`: whether the history is open after it, because another one holds. */
+export type Change =
+  | { readonly opened: Overload }
+  | { readonly closed: Overload; readonly why: string; readonly open: boolean };
 
 export class OverloadState {
   #detected: Overload | undefined;
-  #declared: Overload | undefined;
+  /** Each with its person, reason and begin; oldest first. */
+  #declared: Overload[] = [];
   #holding = 0;
   #absent = 0;
   #signals: readonly Signal[] = [];
 
+  /** The one under which the history is read: the last that somebody declared, else the one that was detected. */
   get open(): Overload | undefined {
-    return this.#declared ?? this.#detected;
+    return this.#declared.at(-1) ?? this.#detected;
+  }
+
+  /** All that hold, the detected one first, then in the order in which they were declared. */
+  get all(): readonly Overload[] {
+    return this.#detected ? [this.#detected, ...this.#declared] : this.#declared;
   }
 
   /** One that was measured, whatever somebody declares. */
@@ -121,44 +134,43 @@ export class OverloadState {
 
   /** Every ten seconds. */
   observe(signals: readonly Signal[], nowMs: number, wallMs: number): Change[] {
-    const changes: Change[] = [];
+    const opened: Overload[] = [];
+    const closed: { readonly closed: Overload; readonly why: string }[] = [];
     this.#signals = signals;
-    if (this.#declared && nowMs >= this.#declared.untilMs) {
-      changes.push({ closed: this.#declared, why: 'its time is over' });
-      this.#declared = undefined;
-    }
+    for (const over of this.#declared.filter(({ untilMs }) => nowMs >= untilMs))
+      closed.push({ closed: over, why: 'its time is over' });
+    this.#declared = this.#declared.filter(({ untilMs }) => nowMs < untilMs);
     this.#holding = signals.length > 0 ? this.#holding + 1 : 0;
     this.#absent = signals.length > 0 ? 0 : this.#absent + 1;
+    if (this.#detected && this.#absent >= CLOSE_AFTER) {
+      closed.push({ closed: this.#detected, why: 'nothing has been above its threshold for five minutes' });
+      this.#detected = undefined;
+    }
     if (!this.#detected && this.#holding >= OPEN_AFTER) {
       const reason = signals.map(({ signal }) => signal).join(', ');
       const untilMs = Number.POSITIVE_INFINITY;
       this.#detected = { by: 'detected', sinceMs: wallMs, reason, who: 'server', untilMs, signals };
-      changes.push({ opened: this.#detected });
+      opened.push(this.#detected);
     }
-    if (this.#detected && this.#absent >= CLOSE_AFTER) {
-      changes.push({ closed: this.#detected, why: 'nothing has been above its threshold for five minutes' });
-      this.#detected = undefined;
-    }
-    return changes;
+    const open = this.open !== undefined;
+    return [...opened.map((each) => ({ opened: each })), ...closed.map((each) => ({ ...each, open }))];
   }
 
-  /** The operator says that there is one. Ends by itself after an hour. */
+  /** Somebody says that there is one. Ends by itself after an hour; said again for the same reason, it goes on for another. */
   declare(who: string, reason: string, nowMs: number, wallMs: number): Overload {
-    this.#declared = {
-      by: 'declared',
-      sinceMs: this.#declared?.sinceMs ?? wallMs,
-      reason,
-      who,
-      untilMs: nowMs + DECLARED_MS,
-      signals: this.#signals,
-    };
-    return this.#declared;
+    const untilMs = nowMs + DECLARED_MS;
+    const again = this.#declared.find((each) => each.who === who && each.reason === reason);
+    const declared: Overload = again
+      ? { ...again, untilMs }
+      : { by: 'declared', sinceMs: wallMs, reason, who, untilMs, signals: this.#signals };
+    this.#declared = [...this.#declared.filter((each) => each !== again), declared].slice(-MOST_DECLARED);
+    return declared;
   }
 
-  /** The operator says that it is over: both kinds. A signal that goes on holding opens another. */
+  /** The operator says that it is over: all of them. A signal that goes on holding opens another. */
   close(): readonly Overload[] {
-    const closed = [this.#declared, this.#detected].filter((overload) => overload !== undefined);
-    this.#declared = undefined;
+    const closed = this.all;
+    this.#declared = [];
     this.#detected = undefined;
     this.#holding = 0;
     return closed;

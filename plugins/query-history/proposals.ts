@@ -6,10 +6,12 @@
 import type { MeasureMatch } from '../../src/contract/plugin.ts';
 import type { Cause } from './cause.ts';
 import { amplifying } from './causes.ts';
+import type { FoundIncident } from './incidents.ts';
 import { TYPE_CLASSES } from './layout.ts';
 import type { HeavyPart, Rise } from './rise.ts';
 import { roundedRate } from './rounding.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
+import { keyOf, kindOf, type Sees, type Trial, trialOf } from './trial.ts';
 
 export type Match = MeasureMatch;
 
@@ -19,7 +21,11 @@ export interface Proposal {
   readonly text: string;
   /** Which plugin would carry it out. */
   readonly plugin: 'random-subdomain' | 'amp-shaper' | 'sinkhole';
-  /** Share of the rise that it removes, 0–1. */
+  /** Of the incidents that go on, the one that it would end: its place, from 1. */
+  readonly incident: number;
+  /** A dry run of this very rule over the minutes that were looked at: what is not matched there is not promised. */
+  readonly trial: Trial;
+  /** Share of the rise that it removes, 0–1: what its dry run would have limited. */
   readonly removes: number;
   /** Share of the last day's queries, overloads left out, that it would have hit; an upper bound where the key was rare. */
   readonly hits: number;
@@ -39,10 +45,29 @@ const LIMIT_OF_NORMAL = 1.5;
 /** Of what comes now: some of it goes on being asked, which also shows when it is over. */
 const LIMIT_OF_NOW = 0.05;
 
-/** Best first: what removes nearly as much as the best, ordered by how little else it hits. */
-export function proposalsOf(cause: Cause, rise: Rise, day: Slice | undefined): Proposal[] {
-  const candidates = matchesFor(cause, rise).map((match) => evaluated(cause, match, rise, day));
-  const useful = candidates.filter(({ removes }) => removes >= 0.1);
+/** What rules are tried on, and what there is already. */
+export interface Trying {
+  /** Of the minutes that were looked at, as they were recorded. */
+  readonly slices: readonly Slice[];
+  sees(plugin: string): Sees;
+  /** A rule in force does the same already, or more. */
+  isCovered(plugin: string, match: Match): boolean;
+}
+
+/** Of what its incident explains, a rule that is offered removes at least so much. */
+const LEAST_OF_INCIDENT = 0.5;
+
+/** Best first: what removes nearly as much as the best, ordered by how little else it hits. None that is in force already. */
+export function proposalsOf(
+  { cause, rise, share }: FoundIncident,
+  incident: number,
+  day: Slice | undefined,
+  trying: Trying,
+): Proposal[] {
+  const candidates = matchesFor(cause, rise)
+    .map((match) => ({ ...evaluated(cause, match, rise, day, trying), incident }))
+    .filter(({ plugin, match }) => !trying.isCovered(plugin, match));
+  const useful = candidates.filter(({ removes }) => removes >= Math.min(0.1, share * LEAST_OF_INCIDENT));
   const best = Math.max(0, ...useful.map(({ removes }) => removes));
   const close = (proposal: Proposal) => proposal.removes >= best * 0.95;
   return useful
@@ -99,7 +124,13 @@ function leadingType(entry: Entry): [string, number] {
   return shares.sort(([, one], [, other]) => other - one)[0] ?? ['OTHER', 0];
 }
 
-function evaluated(cause: Cause, match: Match, rise: Rise, day: Slice | undefined): Proposal {
+function evaluated(
+  cause: Cause,
+  match: Match,
+  rise: Rise,
+  day: Slice | undefined,
+  { slices, sees }: Trying,
+): Omit<Proposal, 'incident'> {
   const part = partOf(match, rise);
   const typeShare = (entry: Entry | undefined) =>
     match.type === undefined || !entry
@@ -114,14 +145,17 @@ function evaluated(cause: Cause, match: Match, rise: Rise, day: Slice | undefine
   const normal = onSource ? roundedRate(usual) : usual;
   const plugin = pluginFor(cause);
   const limit = limitFor(plugin, now, normal);
-  const removes =
-    rise.rise > 0 ? Math.min(1, Math.max(0, (exact - Math.max(usual, limit.limitPerSecond)) / rise.rise)) : 0;
+  const trial = trialOf(match, limit.limitPerSecond, sees(plugin), slices);
+  // What the rule is about has to have risen, and what it would have limited is what it removes.
+  const above = Math.min(exact - Math.max(usual, limit.limitPerSecond), trial.limitedPerSecond);
+  const removes = rise.rise > 0 ? Math.min(1, Math.max(0, above / rise.rise)) : 0;
   const total = Math.max(1, day?.totals.queries ?? 0);
   const count = before ? before.count * typeShare(before) : (day?.floors[kindOf(match)] ?? 0);
   return {
     match,
     text: textOf(cause, match),
     plugin,
+    trial,
     removes,
     hits: Math.min(1, count / total),
     hitsIsUpperBound: before === undefined,
@@ -145,17 +179,6 @@ function limitFor(
   const limitPerSecond = Math.max(1, Math.ceil(Math.max(normal * LIMIT_OF_NORMAL, now * LIMIT_OF_NOW)));
   const limitRationale = `the most of ${LIMIT_OF_NORMAL} times the normal (${normal.toFixed(1)}/s), a twentieth of what comes now (${now.toFixed(1)}/s), and 1: who asks rightly mostly gets through`;
   return { limitPerSecond, limitRationale };
-}
-
-function kindOf(match: Match): 'name' | 'pattern' | 'domain' | 'network' | 'address' {
-  if (match.name !== undefined) return 'name';
-  if (match.pattern !== undefined) return 'pattern';
-  if (match.domain !== undefined) return 'domain';
-  return match.source?.includes('/') ? 'network' : 'address';
-}
-
-function keyOf(match: Match): string | undefined {
-  return match.name ?? match.pattern ?? match.domain ?? match.source;
 }
 
 function partOf(match: Match, rise: Rise): HeavyPart | undefined {

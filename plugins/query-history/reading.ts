@@ -9,10 +9,11 @@ import {
   type Clock,
   type ControlContext,
   generalError,
+  measureText,
   nameProblem,
   statementProblem,
 } from '../../src/contract/plugin.ts';
-import { type Application, applyProposal, commandFor } from './application.ts';
+import { type Application, applyProposal, commandFor, previewProposal } from './application.ts';
 import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';
 import { diagnose } from './diagnosis.ts';
@@ -20,9 +21,18 @@ import { disclosedDiagnosis, disclosedHistory } from './disclosure.ts';
 import { historyError } from './errors.ts';
 import { ATTRIBUTES } from './layout.ts';
 import type { Overload } from './overload.ts';
+import type { Trying } from './proposals.ts';
 import type { Reader } from './reader.ts';
-import type { DiagnosisReport, HistoryEntry, HistoryReport, Series, ShownOverload } from './report-shapes.ts';
+import type {
+  DiagnosisReport,
+  HistoryEntry,
+  HistoryReport,
+  PreviewReport,
+  Series,
+  ShownOverload,
+} from './report-shapes.ts';
 import { byKind, mergeSlices, type Slice } from './slice.ts';
+import { covers } from './trial.ts';
 
 export interface Request {
   /** Declares an overload. */
@@ -88,21 +98,53 @@ export class HistoryReading {
     const overload = this.#admit(reader, 'history.diagnose', request);
     const now = await this.#window(request.windowSeconds);
     const [normal, day] = await Promise.all([this.#desk.baseline(), this.#desk.normalDay()]);
-    const diagnosis = diagnose(now, normal, day, this.#desk.circumstances);
+    const diagnosis = diagnose(now, normal, day, this.#trying(request.windowSeconds), this.#desk.circumstances);
     const { id } = this.#desk.diagnoses.add(reader.who, diagnosis, overload);
     return {
       ...diagnosis,
       id,
       proposals: diagnosis.proposals.map((proposal, i) => ({
         ...proposal,
-        command: commandFor(id, i + 1, diagnosis.causes[0]?.cause ?? 'unexplained', proposal),
+        number: i + 1,
+        command: commandFor(
+          id,
+          i + 1,
+          diagnosis.incidents[proposal.incident - 1]?.cause.cause ?? 'unexplained',
+          proposal,
+        ),
         obstacle: this.#measures.carries(proposal.plugin)
           ? ''
           : `${proposal.plugin} is not in the configuration: add \`${proposal.plugin}: {}\` below plugins, and reload`,
       })),
+      // Without a single address, whoever looks.
+      inForce: this.#measures
+        .list(({ state }) => state === 'in-force')
+        .map(({ rule: { id, plugin, match } }) => ({ id, plugin, text: measureText(match) })),
       overload: shown(overload),
       series: await this.#series(IN_MEMORY_SECONDS),
     };
+  }
+
+  /** Rules are tried on what was recorded, before they are offered; what is in force is not offered again. */
+  #trying(windowSeconds: number): Trying {
+    const inForce = this.#measures.list(({ state }) => state === 'in-force').map(({ rule }) => rule);
+    return {
+      slices: this.#desk.slices(windowSeconds),
+      sees: (plugin) => this.#measures.sees(plugin),
+      isCovered: (plugin, match) => inForce.some((rule) => rule.plugin === plugin && covers(rule.match, match)),
+    };
+  }
+
+  /** What putting a proposal in force would do; that somebody looked is in the audit log. Throws SekishoError. */
+  preview(reader: Reader, application: Application): PreviewReport {
+    this.#audit.record({
+      ...reader,
+      action: 'measure.preview',
+      purpose: `proposal ${application.proposal} of a diagnosis`,
+    });
+    const { proposal, problems } = previewProposal(this.#desk.diagnoses, this.#measures, reader, application);
+    const { match, plugin, limitPerSecond, limitRationale, trial } = proposal;
+    return { text: measureText(match), plugin, limitPerSecond, limitRationale, trial, problems };
   }
 
   /** Put a proposal in force; audited where that is done. Throws SekishoError. */
@@ -160,9 +202,17 @@ export class HistoryReading {
     return this.#desk.overload.declare(reader.who, purpose, this.#clock.nowMs(), this.#clock.wallMs());
   }
 
-  close(reader: Reader): number {
-    this.#audit.record({ ...reader, action: 'overload.close', purpose: 'the operator says that it is over' });
-    return this.#desk.overload.close().length;
+  /** Say that all of it is over. In the audit log before, with what was open. Throws SekishoError. */
+  close(reader: Reader, reason: string | undefined): readonly Overload[] {
+    const declared = this.#desk.overload.all.map(({ by, who, reason: why, sinceMs }) => ({
+      by,
+      who,
+      reason: why,
+      since: new Date(sinceMs).toISOString(),
+    }));
+    const purpose = reason?.trim() || 'the operator says that it is over';
+    this.#audit.record({ ...reader, action: 'overload.close', purpose, detail: { closed: declared } });
+    return this.#desk.closeOverloads(reader.who);
   }
 
   #admit(reader: Reader, action: string, { reason, windowSeconds, approver, addresses }: Request): Overload {

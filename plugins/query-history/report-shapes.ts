@@ -3,6 +3,7 @@ import type { Diagnosis } from './diagnosis.ts';
 import type { Kind } from './layout.ts';
 import type { Overload } from './overload.ts';
 import type { Proposal } from './proposals.ts';
+import type { Trial } from './trial.ts';
 
 /** Queries a second over time, oldest first. */
 export interface Series {
@@ -12,6 +13,8 @@ export interface Series {
 
 /** As it is shown: with what it takes to put it in force. */
 export interface ShownProposal extends Proposal {
+  /** For `--apply`: some may not be shown. */
+  readonly number: number;
   /** The command line for it; NAME and WHY are for a person to say. */
   readonly command: string;
   /** Why it cannot be put in force as things are; empty where it can. */
@@ -22,6 +25,8 @@ export interface DiagnosisReport extends Omit<Diagnosis, 'proposals'> {
   /** For `--diagnosis`, within half an hour. */
   readonly id: string;
   readonly proposals: readonly ShownProposal[];
+  /** Rules that act already: they are not proposed again. */
+  readonly inForce: readonly { readonly id: string; readonly plugin: string; readonly text: string }[];
   readonly overload: ShownOverload;
   readonly series: Series;
 }
@@ -32,6 +37,24 @@ export interface ShownOverload {
   readonly reason: string;
   readonly who: string;
   readonly signals: Overload['signals'];
+}
+
+/** What putting a proposal in force would do. */
+export interface PreviewReport {
+  /** What it matches, without a single address. */
+  readonly text: string;
+  readonly plugin: string;
+  readonly limitPerSecond: number;
+  readonly limitRationale: string;
+  readonly trial: Trial;
+  /** Why it would be refused; empty where it would not. */
+  readonly problems: readonly string[];
+}
+
+/** What `DELETE overload` answers. */
+export interface ClosedReport {
+  readonly closed: number;
+  readonly overloads: readonly ShownOverload[];
 }
 
 export interface HistoryReport {

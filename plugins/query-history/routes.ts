@@ -60,12 +60,23 @@ const overload = z.strictObject({
   signals: z.array(signal),
 });
 const stateSchema = z.strictObject({
-  overload: overload.nullable().describe('The open one; null while the history is closed.'),
+  overload: overload.nullable().describe('The one under which it is read; null while the history is closed.'),
+  overloads: z.array(overload).describe('All that are open: the detected one, and each that somebody declared.'),
   signals: z.array(signal).describe('What is above its threshold at this moment.'),
   retention: z.strictObject({ minutesMs: z.number(), hoursMs: z.number(), sourcesMs: z.number() }),
   archiveBytes: z.number(),
   lostMinutes: z.number().describe('Minutes that the disk did not take in time.'),
   deletions: z.array(z.strictObject({ at: z.string(), dataset: z.string(), before: z.string(), rows: z.number() })),
+});
+const previewSchema = z.strictObject({
+  text: z.string().describe('What it matches, in words.'),
+  plugin: z.string(),
+  limitPerSecond: z.number().describe('Queries a second that would still pass.'),
+  limitRationale: z.string(),
+  trial: z
+    .strictObject({ seconds: z.number(), matchedPerSecond: z.number(), limitedPerSecond: z.number() })
+    .describe('A dry run of it over the minutes that the diagnosis looked at.'),
+  problems: z.array(z.string()).describe('Why it would be refused.'),
 });
 /** Reports are described in docs; their shape is that of DiagnosisReport and HistoryReport (reading.ts). */
 const report = z.looseObject({ overload, window: z.looseObject({ from: z.string(), seconds: z.number() }) });
@@ -90,6 +101,7 @@ export function historyRoutes(
     },
     async () => ({
       overload: desk.overload.open ? withoutAddress(shown(desk.overload.open)) : null,
+      overloads: desk.overload.all.map((each) => withoutAddress(shown(each))),
       signals: desk.overload.signals,
       retention: {
         minutesMs: desk.retention.minutes,
@@ -120,16 +132,24 @@ export function historyRoutes(
     async (request) => shown(reading.declare(readerOf(request), request.body.reason)),
   );
 
-  app.delete(
+  app.delete<{ Body: { reason?: string } | null }>(
     '/overload',
     {
       config: { roles: ['operator'], audit: { of: 'change', actions: ['overload.close'] } },
       schema: {
-        summary: 'Say that the overload is over: closes the history',
-        response: { 200: responseSchema(z.strictObject({ closed: z.int() })) },
+        summary: 'Say that the overload is over, detected and declared ones alike: closes the history. Audited',
+        body: {
+          type: ['object', 'null'],
+          additionalProperties: false,
+          properties: { reason: { type: 'string', maxLength: 500, description: 'Why it is over; recorded.' } },
+        },
+        response: { 200: responseSchema(z.strictObject({ closed: z.int(), overloads: z.array(overload) })) },
       },
     },
-    async (request) => ({ closed: reading.close(readerOf(request)) }),
+    async (request) => {
+      const closed = reading.close(readerOf(request), request.body?.reason);
+      return { closed: closed.length, overloads: closed.map((each) => withoutAddress(shown(each))) };
+    },
   );
 
   app.post<{ Body: { reason?: string; windowSeconds: number; approver?: string } }>(
@@ -143,6 +163,20 @@ export function historyRoutes(
       },
     },
     async (request) => reading.shownDiagnosis(readerOf(request), request.body),
+  );
+
+  app.post<{ Body: Application }>(
+    '/preview',
+    {
+      config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['measure.preview'] } },
+      schema: {
+        summary:
+          'What putting a proposal of a diagnosis in force would do and be refused for, without doing it. Audited',
+        body: applyBody,
+        response: { 200: responseSchema(previewSchema) },
+      },
+    },
+    async (request) => ({ ...reading.preview(readerOf(request), request.body) }),
   );
 
   app.post<{ Body: Application }>(

@@ -79,7 +79,7 @@ export default definePlugin({
   name: 'random-subdomain',
   stage: 'policy',
   sameInAllViews: 'is about what is sent to the authorities of a zone, whoever asked for it',
-  carriesMeasures: true,
+  carriesMeasures: 'misses',
   summary: 'limits misses of zones whose authority is in trouble, save for names known to exist',
   options,
   check({ exempt }) {
@@ -101,7 +101,7 @@ export default definePlugin({
     if (memory?.byteLength !== knownMemoryBytes(size)) {
       memory = createKnownMemory(size, seconds(), () => randomInt(2 ** 32));
       const loaded = loadKnownNames(file, memory);
-      log.info({ loaded, names: new KnownNames(memory).entered }, 'names known to exist');
+      log.info({ loaded, names: new KnownNames(memory).entered }, 'loaded known names');
       held.set(file, memory);
     }
     const known = new KnownNames(memory);
@@ -112,7 +112,7 @@ export default definePlugin({
     const save = () => {
       saving = saving
         .then(() => saveKnownNames(file, kept))
-        .catch((error: unknown) => log.error({ fault: faultOf(error) }, 'the known names could not be saved'));
+        .catch((error: unknown) => log.error({ fault: faultOf(error) }, 'failed to save the known names'));
       return saving;
     };
     const stops = [

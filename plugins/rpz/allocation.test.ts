@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { cachedChain, hitLoop } from '../../bench/micro/cached-chain.ts';
-import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
+import { listsInForce, type TestList } from '../../test/support/lists-in-force.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;

@@ -9,6 +9,8 @@ import {
   ACTION_NODATA,
   ACTION_NXDOMAIN,
   ACTION_PASSTHRU,
+  ACTION_REFUSED,
+  ACTION_SERVFAIL,
   ACTION_TCP_ONLY,
   type Clock,
   type DataContext,
@@ -37,6 +39,8 @@ const ACTION_LABELS = new Map([
   [ACTION_TCP_ONLY, 'tcp-only'],
   [ACTION_LOCAL_DATA, 'local-data'],
   [ACTION_CNAME, 'cname'],
+  [ACTION_REFUSED, 'refused'],
+  [ACTION_SERVFAIL, 'servfail'],
 ]);
 const OVERRIDES: Readonly<Record<PolicyOverride['action'], number>> = {
   given: ACTION_NONE,
@@ -71,7 +75,7 @@ export interface Policy {
   readonly hits: Int32Array;
 }
 
-const HIT_ACTIONS = ACTION_CNAME + 1;
+const HIT_ACTIONS = ACTION_SERVFAIL + 1;
 /** The clock may jump: so often at least ends are compared with it. */
 const LOOK_MS = 1_000;
 
@@ -132,6 +136,8 @@ export class Policies {
    */
   effective(policy: Policy, action: number, zone: boolean): number {
     if (action === ACTION_PASSTHRU && !zone) return ACTION_NONE;
+    // Of adblock rules, $dnsrewrite comes before all others: the override is what the rest get, unless the list is to do nothing at all.
+    if (!zone && action !== ACTION_LISTED && policy.override !== ACTION_PASSTHRU) return action;
     if (policy.override !== ACTION_NONE) return policy.override;
     return action === ACTION_LISTED ? ACTION_NONE : action;
   }
@@ -142,7 +148,7 @@ function policy(facts: ListFacts, list: number, counter: DataContext<unknown>['c
   const counts = facts.dryRun || facts.override.action === 'disabled';
   const hits = new Int32Array(TRIGGERS.length * HIT_ACTIONS).fill(-1);
   for (const [trigger, name] of TRIGGERS.entries()) {
-    for (const action of possibleActions(override)) {
+    for (const action of possibleActions(override, trigger)) {
       hits[trigger * HIT_ACTIONS + action] = counter('hits', 'Queries on which a rule of a policy list decided.', {
         list: facts.name,
         trigger: name,
@@ -164,8 +170,8 @@ function policy(facts: ListFacts, list: number, counter: DataContext<unknown>['c
   };
 }
 
-/** A redirection of the walled garden into itself is none (matcher.ts). */
-function possibleActions(override: number): Iterable<number> {
-  if (override === ACTION_NONE) return ACTION_LABELS.keys();
+/** A redirection of the walled garden into itself is none (matcher.ts); adblock rules on names may answer by themselves. */
+function possibleActions(override: number, trigger: number): Iterable<number> {
+  if (override === ACTION_NONE || trigger === QNAME) return ACTION_LABELS.keys();
   return override === ACTION_CNAME ? [ACTION_CNAME, ACTION_PASSTHRU] : [override];
 }

@@ -5,8 +5,8 @@
 import type { Answer } from 'dns-packet';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { listsInForce } from '../../src/lists/compile-for-tests.ts';
 import { mount, type UpstreamReply } from '../../src/testing/testing.ts';
+import { listsInForce } from '../../test/support/lists-in-force.ts';
 import rpz from './index.ts';
 
 /** One rule leads to one address, so that the answer tells which one decided. */

@@ -5,6 +5,8 @@ import {
   ACTION_LOCAL_DATA,
   ACTION_NODATA,
   ACTION_NXDOMAIN,
+  ACTION_REFUSED,
+  ACTION_SERVFAIL,
   ACTION_TCP_ONLY,
   ANSWER,
   ANSWER_SECTION,
@@ -71,6 +73,10 @@ export class Responder {
         return this.#negative(query, position, RCODE.NXDOMAIN, zone);
       case ACTION_NODATA:
         return this.#negative(query, position, RCODE.NOERROR, zone);
+      case ACTION_REFUSED:
+        return this.#bare(query, position, RCODE.REFUSED);
+      case ACTION_SERVFAIL:
+        return this.#bare(query, position, RCODE.SERVFAIL);
       case ACTION_CNAME:
         return this.#redirect(query, position);
       case ACTION_LOCAL_DATA:
@@ -83,6 +89,11 @@ export class Responder {
   #negative(query: Query, position: number, rcode: number, zone: PolicyZoneFacts | undefined): Verdict {
     if (this.#begin(query, position, rcode, EDE.BLOCKED, BLOCKED) < 0) return tooLong(query);
     return addZoneSoa(query, zone, this.#maxTtl) ? ANSWER : tooLong(query);
+  }
+
+  /** A response code and nothing else. */
+  #bare(query: Query, position: number, rcode: number): Verdict {
+    return this.#begin(query, position, rcode, EDE.BLOCKED, BLOCKED) < 0 ? tooLong(query) : ANSWER;
   }
 
   #redirect(query: Query, position: number): Verdict {

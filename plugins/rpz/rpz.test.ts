@@ -3,10 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { cachedChain } from '../../bench/micro/cached-chain.ts';
 import { addressWords } from '../../src/address/address.ts';
 import { EDE, Query, RCODE } from '../../src/contract/plugin.ts';
-import { listsInForce, type TestList } from '../../src/lists/compile-for-tests.ts';
 import { type Ask, ManualClock, mount, queryMessage, type UpstreamReply } from '../../src/testing/testing.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { textToName } from '../../src/wire/name.ts';
+import { listsInForce, type TestList } from '../../test/support/lists-in-force.ts';
 import rpz from './index.ts';
 
 const HEAD = `$ORIGIN rpz.example.

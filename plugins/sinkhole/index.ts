@@ -54,13 +54,17 @@ const options = z.strictObject({
 
 export default definePlugin({
   name: 'sinkhole',
+  commands: {
+    sinkhole: async () => (await import('./cli/sinkhole-command.ts')).sinkholeCommand,
+  },
   stage: 'policy',
   carriesMeasures: true,
   summary: 'answers a discard address for names under attack',
   options,
   check({ ipv6, rules }) {
     const problems: Problem[] = [];
-    if (ipv6 !== undefined && !isIPv6(ipv6)) problems.push({ path: ['ipv6'], message: `'${ipv6}' is no IPv6 address` });
+    if (ipv6 !== undefined && !isIPv6(ipv6))
+      problems.push({ path: ['ipv6'], message: `'${ipv6}' is not an IPv6 address` });
     const seen = new Map<string, number>();
     rules.forEach(({ name }, i) => {
       const path = ['rules', i, 'name'];

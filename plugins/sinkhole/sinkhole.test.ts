@@ -106,7 +106,7 @@ describe('refuses', () => {
       },
       /number 1/,
     ],
-    ['an IPv4 address where an IPv6 one should be', { ...options, ipv6: '192.0.2.1' }, /no IPv6 address/],
+    ['an IPv4 address where an IPv6 one should be', { ...options, ipv6: '192.0.2.1' }, /not an IPv6 address/],
     ['a rule without an expiry', rule('a.example', { expires: undefined }), /expires/],
     ['a date that does not exist', rule('a.example', { expires: '2026-02-30' }), /no such date/],
     ['a rule without evidence', rule('a.example', { evidence: '' }), /evidence/],

@@ -7,7 +7,7 @@ import { featureRoutes } from '../../test/support/feature-routes.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { auditError } from '../audit/errors.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
-import { recordHere } from '../audit/scope.ts';
+import { recordTogether } from '../audit/together.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, errorsOf, type Plugin, z } from '../contract/plugin.ts';
 import { createApp } from './app.ts';
@@ -35,6 +35,7 @@ const status: Status = {
   warnings: [],
   workers: [{ number: 0, state: 'running', restarts: 0, uptimeSeconds: 5, queries: 7 }],
   listeners: [{ address: '127.0.0.1:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
+  resolve: null,
   upstreams: [{ address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 }],
   views: [],
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
@@ -221,7 +222,7 @@ describe('GET /v1/explain', () => {
     [{ name: 'example.com' }, 'client'],
     [{ name: 'a..b', client: '127.0.0.1' }, 'name: has an empty label'],
     [{ name: 'example.com', client: 'localhost' }, "client: 'localhost' is no IP address"],
-    [{ name: 'example.com', client: '127.0.0.1', type: 'AAAAA' }, "type: 'AAAAA' is no record type"],
+    [{ name: 'example.com', client: '127.0.0.1', type: 'AAAAA' }, "type: 'AAAAA' is not a record type"],
     [{ name: 'example.com', client: '127.0.0.1', typo: 'A' }, 'must NOT have additional properties'],
     [{ name: 'a'.repeat(2000), client: '127.0.0.1' }, 'must NOT have more than 1100 characters'],
   ])('refuses %j', async (query, message) => {
@@ -421,9 +422,9 @@ describe('/openapi.json', () => {
 const READ = { of: 'read' as const, actions: ['test.read'] };
 
 describe('a route that declares an entry of the audit log', () => {
-  const answering = async (handler: (audit: () => void) => unknown) => {
+  const answering = async (handler: (audit: () => Promise<void>) => unknown) => {
     const written: string[] = [];
-    const record = (entry: AuditEntry) => recordHere({ record: ({ action }) => void written.push(action) }, entry);
+    const record = (entry: AuditEntry) => recordTogether({ record: ({ action }) => void written.push(action) }, entry);
     const { app: admin } = await app({
       pluginRoutes: [
         {
@@ -442,7 +443,7 @@ describe('a route that declares an entry of the audit log', () => {
   it('answers when the entry was written, however far from the route', async () => {
     const { answer, written } = await answering(async (audit) => {
       await new Promise((resolve) => setTimeout(resolve, 1));
-      audit();
+      await audit();
       return { secret: 'x' };
     });
     expect([answer.statusCode, answer.json(), written]).toEqual([200, { secret: 'x' }, ['test.read']]);

@@ -9,7 +9,7 @@ import { asItWent, type Went } from '../audit/as-it-went.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
 import { ROLES, STAFF } from '../audit/roles.ts';
 import { holdToAudit } from '../audit/route-audit.ts';
-import { recordHere } from '../audit/scope.ts';
+import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { errorBody } from '../errors/error-body.ts';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';
@@ -62,10 +62,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
     const identity = tokens.identify(request.headers.authorization);
     if (!identity) {
       reply.header('www-authenticate', 'Bearer realm="sekisho"');
-      return sendError(
-        reply,
-        adminError('SEKISHO_TOKEN_MISSING', 'this request needs a bearer token that is known here'),
-      );
+      return sendError(reply, adminError('SEKISHO_TOKEN_MISSING', 'a valid bearer token is required'));
     }
     if (!identity.roles.some((role) => roles.includes(role))) {
       const message = `this request needs one of the roles ${roles.join(', ')}; '${identity.name}' has ${identity.roles.join(', ')}`;
@@ -208,7 +205,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       const question = { ...parseExplainQuestion(query.name, query.type ?? 'A', query.client), listener };
       // It says whose the address is and what that subscriber consents to. Without subscribers it says neither.
       if (deps.config.subscribers)
-        recordHere(
+        await recordTogether(
           deps.audit,
           readOf(identity, 'subscriber.explain', query.reason, {
             client: question.client,
@@ -255,7 +252,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
         const result = await asItWent(deps.audit, asked, () => deps.reload(actorOf(identity)), reloadWent);
         deps.log.info(
           { by: identity?.name, ok: result.ok, problems: result.problems.length },
-          'reload over the admin API',
+          'reload requested over the admin API',
         );
         return reply.code(result.ok ? 200 : 422).send(result);
       },
@@ -288,7 +285,7 @@ function failed(deps: AdminDeps, error: FastifyError, request: FastifyRequest, r
   const route = request.routeOptions.url;
   deps.log.error({ route, fault: faultOf(error) }, 'admin request failed');
   deps.log.debug({ route, message: faultText(error) }, 'admin request failed: message');
-  return sendError(reply, generalError('SEKISHO_INTERNAL', 'the server failed at this request; its log says more'));
+  return sendError(reply, generalError('SEKISHO_INTERNAL', 'the request failed; see the log of the server'));
 }
 
 /** `status`: what Fastify says where it refused the request by itself, such as 413 or 415. */

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { changeBy } from '../audit/personal-read.ts';
 import { STAFF } from '../audit/roles.ts';
-import { recordHere } from '../audit/scope.ts';
+import { recordTogether } from '../audit/together.ts';
 import type { FlushOrder } from '../cache/desk.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
@@ -92,9 +92,9 @@ export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: 
       const name = wireName(body.name);
       const type = typeText === undefined ? undefined : typeFromName(typeText);
       if (typeText !== undefined && type === undefined)
-        throw generalError('SEKISHO_REQUEST_INVALID', `type: '${typeText}' is no record type`);
+        throw generalError('SEKISHO_REQUEST_INVALID', `type: '${typeText}' is not a record type`);
       const text = nameToText(name);
-      recordHere(
+      await recordTogether(
         audit,
         changeBy(identity, 'cache.flush', body.reason, 'answers of a name are to be asked for anew', {
           name: text,
@@ -102,7 +102,7 @@ export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: 
         }),
       );
       const removed = await flush({ name, subtree, type });
-      log.info({ by: identity?.name, subtree, type: typeText, removed }, 'cache flushed over the admin API');
+      log.info({ by: identity?.name, subtree, type: typeText, removed }, 'cache was flushed over the admin API');
       return { name: text, subtree, type: typeText ?? null, removed };
     },
   );

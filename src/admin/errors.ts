@@ -11,13 +11,13 @@ export const ADMIN_ERRORS = {
   SEKISHO_TOKEN_MISSING: {
     status: 401,
     exitCode: 1,
-    meaning: 'A request to the admin API carried no bearer token, or one that is not known.',
+    meaning: 'A request to the admin API carried no valid bearer token.',
     remedy: 'Send `Authorization: Bearer …` with the token of `<data>/admin.token` or one of `admin.tokens-file`.',
   },
   SEKISHO_ROLE_MISSING: {
     status: 403,
     exitCode: 1,
-    meaning: 'The token is known, but its role is not among those that the request needs.',
+    meaning: 'The token is valid, but does not have a role that the request needs.',
     remedy: 'Use a token with one of the roles that the message names.',
   },
   SEKISHO_NOT_FOUND: {

@@ -19,7 +19,7 @@ import type { ExplainQuestion } from './status.ts';
 export function parseExplainQuestion(name: string, type: string, client: string): Omit<ExplainQuestion, 'listener'> {
   const number = typeFromName(type);
   if (number === undefined)
-    throw invalid(`type: '${type}' is no record type; write A, AAAA, HTTPS, TYPE65 or the like`);
+    throw invalid(`type: '${type}' is not a record type; write A, AAAA, HTTPS, TYPE65 or the like`);
   try {
     return { name: nameToText(textToName(aLabels(name))), type: number, client: addressText(addressWords(client)) };
   } catch (error) {

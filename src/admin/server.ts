@@ -87,12 +87,12 @@ export async function startAdmin(
     mostPerAddress: MAX_CONNECTIONS_PER_ADDRESS,
     idleMs,
     ...(spared !== undefined && { spared }),
-    closed: () => deps.log.debug({}, 'admin API: a connection that brought no request was closed for another'),
+    closed: () => deps.log.debug({}, 'admin API: an idle connection was closed to make room for another'),
   });
   server.maxHeadersCount = MAX_HEADERS;
   await listening(server, listen.address, listen.port);
   // Such as a lack of file descriptors at accept; without a listener it would end the process.
-  server.on('error', (error) => deps.log.warn({ fault: faultOf(error) }, 'admin API: a connection could not be taken'));
+  server.on('error', (error) => deps.log.warn({ fault: faultOf(error) }, 'admin API: failed to accept a connection'));
 
   return {
     port: (server.address() as AddressInfo).port,

@@ -28,7 +28,7 @@ export const statusSchema = z.strictObject({
   listeners: z.array(
     z.strictObject({
       address: z.string().describe('address:port'),
-      transports: z.array(z.enum(['udp', 'tcp'])),
+      transports: z.array(z.enum(['udp', 'tcp', 'tls', 'https'])),
       packets: z.enum(['batched', 'dgram']).describe('How UDP is handled: batches of system calls, or node:dgram.'),
     }),
   ),
@@ -42,6 +42,19 @@ export const statusSchema = z.strictObject({
       failures: count.describe('Timeouts, refusals and answers that made no sense.'),
     }),
   ),
+  resolve: z
+    .strictObject({
+      entries: count.describe('Delegations, addresses of name servers and DS records held.'),
+      usedBytes: count,
+      sizeBytes: count,
+      queries: count.describe('Queries sent to authoritative servers.'),
+      timeouts: count.describe('How many of them were not answered in time.'),
+      outstanding: count.describe('Questions that are being asked.'),
+      outcomes: z.record(z.string(), count).describe('What became of questions.'),
+      exhausted: count.describe('Questions whose budget ran out.'),
+    })
+    .nullable()
+    .describe('Finding answers from the root down; null where the server forwards.'),
   views: z
     .array(
       z.strictObject({

@@ -82,8 +82,7 @@ export async function readAdminToken(dataFolder: string): Promise<string> {
     text = await readFile(path, 'utf8');
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    const why =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EACCES' ? 'this user may not' : errorText(error);
+    const why = code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'this user may not' : errorText(error);
     throw adminError('SEKISHO_TOKEN_UNREADABLE', `cannot read the token in ${path}: ${why}`, { cause: error });
   }
   const token = text.trim();

@@ -3,5 +3,6 @@ import { declareFeature } from '../feature/feature.ts';
 
 export const AUDIT = declareFeature({
   name: 'audit',
+  commands: { audit: async () => (await import('./cli/audit-command.ts')).auditCommand },
   open: async (context) => (await import('./open.ts')).openAuditDesk(context),
 });

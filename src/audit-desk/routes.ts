@@ -1,7 +1,7 @@
 /** `/v1/audit`: whether the audit log's chain holds, and the way on where it does not. */
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { AuditLog } from '../audit/log.ts';
+import type { AuditStore } from '../audit/audit-store.ts';
 import { statedReason } from '../audit/stated-reason.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 
@@ -13,7 +13,7 @@ export const auditSchema = z.strictObject({
   problem: z.string().nullable(),
 });
 
-export function auditRoutes(app: FastifyInstance, audit: Pick<AuditLog, 'verify' | 'acknowledge'>): void {
+export function auditRoutes(app: FastifyInstance, audit: Pick<AuditStore, 'verify' | 'acknowledge'>): void {
   const response = { 200: responseSchema(auditSchema), '4xx': responseSchema(errorSchema) };
   app.get<{ Querystring: { anchor?: string } }>(
     '/v1/audit/verify',

@@ -7,7 +7,7 @@
 import { errorText, SekishoError } from '../errors/errors.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
 import { auditError } from './errors.ts';
-import { recordHere } from './scope.ts';
+import { recordTogether } from './together.ts';
 
 export type Outcome = 'succeeded' | 'refused' | 'failed';
 
@@ -24,15 +24,15 @@ export async function asItWent<Result>(
   work: () => Promise<Result>,
   went: (result: Result) => Went = () => ({}),
 ): Promise<Result> {
-  recordHere(audit, asked);
+  await recordTogether(audit, asked);
   const record = (outcome: Outcome, more: AuditEntry['detail']) =>
-    audit.record({ ...asked, action: `${asked.action}.${outcome}`, detail: { ...asked.detail, ...more } });
+    recordTogether(audit, { ...asked, action: `${asked.action}.${outcome}`, detail: { ...asked.detail, ...more } });
   let result: Result;
   try {
     result = await work();
   } catch (error) {
     try {
-      record(outcomeOf(error), { code: error instanceof SekishoError ? error.code : 'SEKISHO_INTERNAL' });
+      await record(outcomeOf(error), { code: error instanceof SekishoError ? error.code : 'SEKISHO_INTERNAL' });
     } catch (unrecorded) {
       throw auditError('SEKISHO_AUDIT_FAILED', `${errorText(error)}; and ${errorText(unrecorded)}`, {
         cause: error,
@@ -41,7 +41,7 @@ export async function asItWent<Result>(
     throw error;
   }
   const { outcome = 'succeeded', detail = {} } = went(result);
-  record(outcome, detail);
+  await record(outcome, detail);
   return result;
 }
 

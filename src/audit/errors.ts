@@ -12,18 +12,19 @@ export const AUDIT_ERRORS = {
     status: 503,
     exitCode: 1,
     meaning: 'The audit log was found damaged, so reads of personal data are refused.',
-    remedy: 'Find out what happened; then a person of the role privacy runs `sekisho audit acknowledge --reason …`.',
+    remedy:
+      'Investigate what happened; then someone with the role privacy runs `sekisho audit acknowledge --reason …`.',
   },
   SEKISHO_AUDIT_BROKEN: {
     status: 500,
     exitCode: 1,
-    meaning: 'The chain of the audit log does not hold: entries were changed, inserted or taken away.',
+    meaning: 'The chain of the audit log is broken: entries were changed, inserted or removed.',
     remedy: 'Compare the file with a backup and with the hashes in the log of the server, then acknowledge it.',
   },
   SEKISHO_PURPOSE_MISSING: {
     status: 400,
     exitCode: 1,
-    meaning: 'A read of personal data was asked for without a purpose, so nothing was read.',
+    meaning: 'A purpose is required to read personal data; nothing was read.',
     remedy: 'Say in a sentence why: `--reason TEXT` on the command line, `reason` over the API. It is recorded.',
   },
 } as const satisfies Catalogue;

@@ -8,7 +8,7 @@ import { ANCHORS_FOLDER, AUDIT_FILE, AuditLog } from './log.ts';
 
 const opened: AuditLog[] = [];
 afterEach(() => {
-  for (const log of opened.splice(0)) log.close();
+  for (const log of opened.splice(0)) void log.close();
 });
 
 function open(folder = mkdtempSync(join(tmpdir(), 'audit-')), outside?: string) {
@@ -38,7 +38,7 @@ test('entries are chained, across restarts, and the server log carries their has
   const { log, folder, lines } = open();
   log.record(entry(1));
   log.record({ ...entry(2), detail: { window: '5m' } });
-  log.close();
+  void log.close();
   const again = open(folder);
   again.log.record(entry(3));
   const verdict = await again.log.verify();
@@ -117,7 +117,7 @@ function meddledWith() {
   const first = open();
   first.log.record(entry(1));
   first.log.record(entry(2));
-  first.log.close();
+  void first.log.close();
   const file = join(first.folder, AUDIT_FILE);
   copyFileSync(file, `${file}.copy`);
   const { log, lines } = open(first.folder);
@@ -140,7 +140,7 @@ describe.each(MEDDLING)('a log that is %s', (_, meddle) => {
 
   test('while the server is down: noticed at the start, over restarts, until it is acknowledged', async () => {
     const before = meddledWith();
-    before.log.close();
+    void before.log.close();
     meddle(before.file, before.copy);
     for (let restarts = 0; restarts < 2; restarts++) {
       const { log } = open(before.folder);
@@ -148,17 +148,17 @@ describe.each(MEDDLING)('a log that is %s', (_, meddle) => {
       expect(await log.verify()).toMatchObject({ ok: false });
       expect(() => log.record(personal)).toThrow(refused);
       log.record(entry(5));
-      log.close();
+      void log.close();
     }
     const { log } = open(before.folder);
     await expect(log.acknowledge({ ...privacy, reason: ' ' })).rejects.toThrow(/needs a reason/);
     expect(await log.acknowledge(privacy)).toMatchObject({ ok: true });
     await expect(log.acknowledge(privacy)).rejects.toThrow(/not damaged/);
     log.record(personal);
-    log.close();
+    void log.close();
     const after = open(before.folder).log;
     expect([after.damage, (await after.verify()).ok]).toEqual([undefined, true]);
-    const [acknowledged] = after.details('audit.acknowledge', '2000', '2100');
+    const [acknowledged] = await after.details('audit.acknowledge', '2000', '2100');
     expect(acknowledged?.detail).toMatchObject({ damage: expect.any(String) });
   });
 });
@@ -169,7 +169,7 @@ test('a chain that is ahead of its anchor, as after a kill between the two, is s
   const anchor = join(folder, ANCHORS_FOLDER, 'audit');
   copyFileSync(anchor, `${anchor}.before`);
   log.record(entry(2));
-  log.close();
+  void log.close();
   copyFileSync(`${anchor}.before`, anchor);
   expect(open(folder).log.damage).toBeUndefined();
 });
@@ -183,7 +183,7 @@ test('entries that are begun go to the disk together, and one that is recorded a
   await Promise.all(begun.map(({ recorded }) => recorded));
   expect(lines.map(({ fields }) => String(fields['audit']).split(':')[0])).toEqual(['4', '1', '2', '3']);
   const last = log.begin([entry(5)]);
-  log.close();
+  void log.close();
   await Promise.all([last.flushed, last.recorded]);
   expect(await open(folder).log.verify()).toMatchObject({ ok: true, entries: 5 });
 });
@@ -211,7 +211,7 @@ test.each([
 ])('an anchor that is %s is damage: nothing shows that the end is the end', (_, spoil) => {
   const { folder, log } = open();
   log.record(entry(1));
-  log.close();
+  void log.close();
   spoil(join(folder, ANCHORS_FOLDER, 'audit'));
   expect(open(folder).log.damage).toMatch(/anchor/);
 });
@@ -221,13 +221,13 @@ test('an anchor outside the folder shows a whole folder that came back older', (
   const folder = mkdtempSync(join(tmpdir(), 'audit-'));
   const first = open(folder, outside).log;
   first.record(entry(1));
-  first.close();
+  void first.close();
   // As a backup in place does it: every file keeps its number.
   const files = [join(folder, AUDIT_FILE), join(folder, ANCHORS_FOLDER, 'audit')];
   for (const file of files) copyFileSync(file, `${file}.copy`);
   const second = open(folder, outside).log;
   second.record(entry(2));
-  second.close();
+  void second.close();
   for (const file of files) copyFileSync(`${file}.copy`, file);
   expect(open(folder, outside).log.damage).toMatch(/older than it was/);
 });

@@ -33,7 +33,8 @@ import { flushedLog, type LogFlush } from '../store/log-flush.ts';
 import { tableAnchor } from '../store/table-anchor.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
-import type { AuditEntry, Auditor, Recording } from './entry.ts';
+import type { Acknowledgement, ActionSummary, AuditedAction, AuditStore, AuditVerdict } from './audit-store.ts';
+import type { AuditEntry, Recording } from './entry.ts';
 import { auditError } from './errors.ts';
 import { noteAudited } from './scope.ts';
 
@@ -69,38 +70,13 @@ interface Row {
   readonly hash: string;
 }
 
-export interface AuditVerdict {
-  readonly ok: boolean;
-  /** Entries that fit, from the first. */
-  readonly entries: number;
-  /** `SEQUENCE:HASH` of the last entry; null where there is none. */
-  readonly head: string | null;
-  /** What is wrong, for people. */
-  readonly problem: string | null;
-}
-
-/** How often something was done, without who, why or to what. */
-export interface ActionSummary {
-  readonly action: string;
-  readonly count: number;
-  /** ISO 8601, UTC. */
-  readonly first: string;
-  readonly last: string;
-}
-
 interface AuditLogger {
   info(fields: object, text: string): void;
   error(fields: object, text: string): void;
 }
 
-/** Who acknowledges damage, and why. */
-export interface Acknowledgement {
-  readonly who: string;
-  readonly role: string;
-  readonly reason: string;
-}
-
-export class AuditLog implements Auditor {
+/** The audit log of a process in SQLite, `<data>/audit.db`. */
+export class AuditLog implements AuditStore {
   readonly #file: string;
   readonly #clock: Clock;
   readonly #log: AuditLogger;
@@ -131,7 +107,7 @@ export class AuditLog implements Auditor {
       makeDataFolder(join(dataFolder, ANCHORS_FOLDER));
       this.#open();
     } catch (error) {
-      log.error({ reason: errorText(error) }, 'the audit log cannot be opened: what has to be audited is refused');
+      log.error({ reason: errorText(error) }, 'failed to open the audit log: whatever has to be audited is refused');
     }
     this.#looking = setInterval(() => this.look(), LOOK_MS).unref();
   }
@@ -176,6 +152,10 @@ export class AuditLog implements Auditor {
     for (const { action } of entries) noteAudited(action);
   }
 
+  async append(entries: readonly AuditEntry[]): Promise<void> {
+    await this.begin(entries).recorded;
+  }
+
   begin(entries: readonly AuditEntry[]): Recording {
     let rows: Row[];
     try {
@@ -200,11 +180,6 @@ export class AuditLog implements Auditor {
     return { flushed, recorded };
   }
 
-  /**
-   * Recompute the chain and compare it with its anchors; with `anchor`, `SEQUENCE:HASH` as noted earlier, see that it leads
-   * through that entry. What is wrong is damage from then on. In small steps: a long log takes seconds, in which the main thread
-   * has other things to do. Rejects with SekishoError where `anchor` is of another form.
-   */
   async verify(anchor?: string): Promise<AuditVerdict> {
     const [, anchorSequence, anchorHash] = /^(\d+):([0-9a-f]{64})$/.exec(anchor ?? '') ?? [];
     if (anchor !== undefined && anchorHash === undefined)
@@ -241,10 +216,6 @@ export class AuditLog implements Auditor {
     return { ok: false, entries: sequence, head, problem };
   }
 
-  /**
-   * A person has looked into the damage and lets the log go on. A chain that does not hold is moved aside, and a new one begins;
-   * either way the acknowledgement, with what was found, is its next entry. Rejects with SekishoError where nothing is damaged.
-   */
   async acknowledge({ who, role, reason }: Acknowledgement): Promise<AuditVerdict> {
     if (this.#guard.damage === undefined) throw storeError('SEKISHO_LEDGER_SOUND', 'the audit log is not damaged');
     if (reason.trim() === '') throw generalError('SEKISHO_REQUEST_INVALID', 'acknowledging damage needs a reason');
@@ -273,8 +244,7 @@ export class AuditLog implements Auditor {
     return this.verify();
   }
 
-  /** Actions from `from` on and before `to` (ISO 8601, UTC), each with how often. */
-  summary(from: string, to: string): ActionSummary[] {
+  async summary(from: string, to: string): Promise<ActionSummary[]> {
     return this.#open()
       .prepare(
         `SELECT action, count(*) AS count, min(at) AS first, max(at) AS last FROM audit
@@ -283,21 +253,21 @@ export class AuditLog implements Auditor {
       .all(from, to) as ActionSummary[];
   }
 
-  /** When, and with which details, `action` was done from `from` on and before `to`, in that order. */
-  details(action: string, from: string, to: string): { readonly at: string; readonly detail: unknown }[] {
+  async details(action: string, from: string, to: string): Promise<AuditedAction[]> {
     const rows = this.#open()
       .prepare('SELECT at, detail FROM audit WHERE action = ? AND at >= ? AND at < ? ORDER BY sequence')
       .all(action, from, to) as Pick<Row, 'at' | 'detail'>[];
     return rows.map(({ at, detail }) => ({ at, detail: JSON.parse(detail) as unknown }));
   }
 
-  close(): void {
+  /** At once, whoever waits for it or not. */
+  async close(): Promise<void> {
     if (this.#closed) return;
     try {
       // What `begin` has written and nobody waited for.
       if (this.#recorded !== this.#sequence) this.#flushNow();
     } catch (error) {
-      this.#log.error({ reason: errorText(error) }, 'the last entries of the audit log could not be flushed');
+      this.#log.error({ reason: errorText(error) }, 'failed to flush the last entries of the audit log');
     }
     this.#closed = true;
     clearInterval(this.#looking);
@@ -450,7 +420,7 @@ export class AuditLog implements Auditor {
 
   #damaged(damage: string): void {
     const text =
-      'THE AUDIT LOG IS DAMAGED: reads of personal data are refused. Find out what happened; then a person of the role privacy runs: sekisho audit acknowledge --reason …';
+      'THE AUDIT LOG IS DAMAGED: reads of personal data are refused. Investigate what happened; then someone with the role privacy runs: sekisho audit acknowledge --reason …';
     this.#log.error({ damage }, text);
   }
 

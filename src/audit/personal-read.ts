@@ -4,7 +4,7 @@ import { anyAddress } from './addresses-in-text.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
 import { auditError } from './errors.ts';
 import type { Identity } from './roles.ts';
-import { recordHere } from './scope.ts';
+import { noteAudited } from './scope.ts';
 
 /** Fewer letters say nothing, nor does one that is repeated. */
 const LEAST_CHARACTERS = 4;
@@ -47,7 +47,10 @@ export function readWhereAddresses<Answer>(
   reason: string | undefined,
   answer: Answer,
 ): Answer {
-  if ((reason ?? '').trim() !== '' || anyAddress(answer)) recordHere(audit, readOf(identity, action, reason, {}));
+  if ((reason ?? '').trim() !== '' || anyAddress(answer)) {
+    audit.record(readOf(identity, action, reason, {}));
+    noteAudited(action);
+  }
   return answer;
 }
 

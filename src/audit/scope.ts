@@ -3,7 +3,6 @@
  * this the application sees whether it did, however far from the route the entry is written, before an answer leaves.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { AuditEntry, Auditor } from './entry.ts';
 
 const scope = new AsyncLocalStorage<Set<string>>();
 
@@ -15,10 +14,4 @@ export function noteAuditedInto(actions: Set<string>, work: () => void): void {
 /** An entry is on the disk. */
 export function noteAudited(action: string): void {
   scope.getStore()?.add(action);
-}
-
-/** Write an entry for the request under way. Throws SekishoError SEKISHO_AUDIT_FAILED. */
-export function recordHere(audit: Auditor, entry: AuditEntry): void {
-  audit.record(entry);
-  noteAudited(entry.action);
 }

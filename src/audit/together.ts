@@ -14,7 +14,10 @@ interface Waiting {
 
 const waiting = new WeakMap<Auditor, Waiting[]>();
 
-/** Resolves when the entry is on the disk. Rejects with SekishoError SEKISHO_AUDIT_FAILED: then it must not be relied upon. */
+/**
+ * For the request under way: resolves when the entry is on the disk. Rejects as Auditor.record throws: then what was to be audited
+ * must not happen.
+ */
 export async function recordTogether(audit: Auditor, entry: AuditEntry): Promise<void> {
   await (await beginTogether(audit, entry)).recorded;
 }
@@ -44,6 +47,16 @@ const DONE: Recording = { flushed: Promise.resolve(), recorded: Promise.resolve(
 function begin(audit: Auditor): void {
   const batch = waiting.get(audit) ?? [];
   waiting.delete(audit);
+  // A read that is refused while the log is damaged takes no change along.
+  for (const personal of [false, true])
+    beginAll(
+      audit,
+      batch.filter(({ entry }) => (entry.personal ?? false) === personal),
+    );
+}
+
+function beginAll(audit: Auditor, batch: readonly Waiting[]): void {
+  if (batch.length === 0) return;
   const entries = batch.map(({ entry }) => entry);
   let recording = DONE;
   try {

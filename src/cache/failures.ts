@@ -1,5 +1,5 @@
 /**
- * Questions to which no answer was to be had lately (RFC 9520). They are not truth, so they stand apart from the answers,
+ * Questions to which no answer could be obtained recently (RFC 9520). They are not truth, so they stand apart from the answers,
  * in a table of fixed size that all workers share.
  *
  * A slot is four words: two halves of the key, when the failure ends, and what it was. Nobody takes a lock; as in

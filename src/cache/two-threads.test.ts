@@ -41,12 +41,12 @@ beforeAll(() => {
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
   const compiler = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
   execFileSync(process.execPath, [compiler, '-p', folder], { stdio: 'pipe' });
-}, 60_000);
+});
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 function start(memory: CacheMemory, worker: number, operations: number, writeShare: number, keys: number): Worker {
-  return new Worker(new URL('./two-threads.mjs', import.meta.url), {
+  return new Worker(new URL('../../test/support/threads/cache-user.mjs', import.meta.url), {
     workerData: { compiled: pathToFileURL(`${folder}/`).href, memory, worker, keys, operations, writeShare },
   });
 }
@@ -62,7 +62,7 @@ describe('two threads on one small cache', () => {
   it.each([
     ['few keys: the same entries are written and read at once', 8],
     ['more keys than fit: entries move and give way all the time', 12_000],
-  ])('are never served a torn or foreign byte (%s)', { timeout: 60_000 }, async (_, keys) => {
+  ])('are never served a torn or foreign byte (%s)', async (_, keys) => {
     const memory = createCacheMemory({ bytes: 1 << 20 });
     const operations = 400_000;
     const results = await Promise.all([
@@ -80,7 +80,7 @@ describe('two threads on one small cache', () => {
     expect(words[VERSION]! & 1).toBe(0);
   });
 
-  it('go on after one of them was killed in the middle of its work', { timeout: 60_000 }, async () => {
+  it('go on after one of them was killed in the middle of its work', async () => {
     const memory = createCacheMemory({ bytes: 1 << 20 });
     const words = new Int32Array(memory.shards[0]!);
     const answer = new Answer();

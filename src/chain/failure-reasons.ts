@@ -12,11 +12,22 @@ const texts: Uint8Array[] = [NONE];
 export const STUB_LAME = reason(EDE.NO_REACHABLE_AUTHORITY, 'stub zone: its servers do not answer with authority');
 /** A delegation below a stub zone: without recursion nobody follows it. */
 export const STUB_REFERRAL = reason(EDE.OTHER, 'stub zone: delegated to servers that are not configured for it');
+/** The budget of one question is used up (resolve/iterate/budget.ts), by what of it. RFC 8914 has no code of its own for that. */
+export const BUDGET_QUERIES = overBudget('queries to authorities');
+export const BUDGET_TIME = overBudget('time');
+export const BUDGET_LOOKUPS = overBudget('addresses of name servers looked for');
+export const BUDGET_FAILED_LOOKUPS = overBudget('name servers without an address');
+export const BUDGET_REFERRALS = overBudget('referrals');
+export const BUDGET_BYTES = overBudget('bytes received');
 
 /** Give `query` the extended error of a failure: an info code, EDE.NONE or one of the above. */
 export function setFailure(query: Query, ede: number): void {
   query.ede = ede < 0 ? ede : ede & 0xffff;
   query.edeText = texts[ede >> 16] ?? NONE;
+}
+
+function overBudget(what: string): number {
+  return reason(EDE.NO_REACHABLE_AUTHORITY, `the budget of one question is used up: ${what}`);
 }
 
 function reason(code: number, text: string): number {

@@ -291,7 +291,7 @@ export class PluginHooks {
     }
     const plugin = this.#names[owner] ?? 'server';
     // Its text is the plugin's, and may hold what the query held.
-    this.#log.error({ plugin, fault: faultOf(error) }, 'a hook failed; its query is answered SERVFAIL');
+    this.#log.error({ plugin, fault: faultOf(error) }, 'a hook failed; its query gets SERVFAIL');
     this.#log.debug?.({ plugin, message: faultText(error) }, 'a hook failed: message');
   }
 

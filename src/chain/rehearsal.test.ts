@@ -9,6 +9,7 @@ import { createBudgetMemory } from '../../plugins/amp-shaper/budget-table.ts';
 import { builtInPlugins } from '../../plugins/index.ts';
 import { createKnownMemory } from '../../plugins/random-subdomain/known-names.ts';
 import { createZoneMemory } from '../../plugins/random-subdomain/zone-table.ts';
+import { listsInForce, type TestList } from '../../test/support/lists-in-force.ts';
 import { addressWords, isMapped, parsePrefix } from '../address/address.ts';
 import { AnswerCache } from '../cache/cache.ts';
 import { createFailureMemory, FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from '../cache/failures.ts';
@@ -22,7 +23,6 @@ import {
   VERDICTS,
   z,
 } from '../contract/plugin.ts';
-import { listsInForce, type TestList } from '../lists/compile-for-tests.ts';
 import { inChainOrder, mountPlugin } from '../loading/plugins.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { FAILED_ANSWERED, FAILED_TIMEOUT, ForwardSource } from '../resolve/forward/forward.ts';

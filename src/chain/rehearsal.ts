@@ -87,6 +87,8 @@ export interface Upstreams {
   way(question: Question): {
     readonly name: string;
     readonly servers: readonly { label: string; up: boolean }[];
+    /** Where answers are found from the root down: what is known of the way, in words. */
+    readonly path?: string;
     /** They are authorities, asked without recursion. */
     readonly stub?: boolean;
   };
@@ -310,7 +312,7 @@ function recordedFailures(failures: FailureTable, { question: asked }: Query, no
       if (ede < 0) return ede;
       const left = failures.secondsLeft(question, nowMs);
       const why = ede === EDE.OTHER ? '' : ` (extended error ${ede})`;
-      const reason = `${otherName(question, asked)}no answer was to be had lately${why}; not asked again for ${left} s (RFC 9520)`;
+      const reason = `${otherName(question, asked)}no answer could be obtained recently${why}; not asked again for ${left} s (RFC 9520)`;
       notes.server('failures', 'failures', ANSWER, reason);
       return ede;
     },
@@ -342,8 +344,13 @@ function silentSource(chain: Chain, { upstreams }: RehearsalParts, { question: a
     // Whether some worker is asking this very question now is not known here.
     has: () => false,
     resolve(question, token) {
-      const { name, servers, stub } = upstreams.way(question);
+      const { name, servers, path, stub } = upstreams.way(question);
       const whose = otherName(question, asked);
+      if (path !== undefined) {
+        notes.asked = true;
+        notes.server('source', name, CONTINUE, `${whose}${path}`);
+        return RESOLVING;
+      }
       const labels = (up: boolean) => servers.filter((server) => server.up === up).map(({ label }) => label);
       const down = labels(false);
       if (down.length === servers.length) {

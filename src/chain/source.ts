@@ -34,6 +34,11 @@ export interface Effort {
   readonly background: boolean;
 }
 
+/** What one query of a client may still cause; only the source that made it looks inside. */
+export interface SourceBudget {
+  readonly exhausted: string | undefined;
+}
+
 export interface Source {
   /** True while this very question is being asked: `resolve` would join it and send nothing. */
   has(question: Question): boolean;
@@ -41,7 +46,12 @@ export interface Source {
    * Find the answer to `question` for the waiter `token`. Identical questions are joined. May call the waiter back
    * before it returns. Question is borrowed.
    */
-  resolve(question: Question, token: number, nowMs: number): number;
+  resolve(question: Question, token: number, nowMs: number, spending?: SourceBudget): number;
+  /**
+   * A budget for several questions that one query of a client makes necessary (an answer, and the DS and DNSKEY that it is
+   * validated with), to be given to `resolve` with each. Undefined where the source has no use for one.
+   */
+  openBudget?(question: Question, nowMs: number): SourceBudget | undefined;
   /** Find the answer again although nobody waits, because it is popular and about to expire. */
   refresh(question: Question, nowMs: number): void;
   /** Called about every 10 ms: timeouts, retries, probes. */

@@ -142,7 +142,7 @@ function copyPacket(query: Query, bytes: Uint8Array, slot: number): number {
   return length;
 }
 
-/** Header, question and an OPT record that says the same as the client's, without its options but keepalive and cookie. */
+/** Header, question and an OPT record that says the same as the client's, without its options but keepalive, padding and cookie. */
 function condensePacket(query: Query, bytes: Uint8Array, slot: number): number {
   const { message, start, questionEnd } = query;
   for (let i = 0; i < questionEnd; i++) bytes[slot + i] = message[start + i]!;
@@ -157,6 +157,11 @@ function condensePacket(query: Query, bytes: Uint8Array, slot: number): number {
   let to = at + OPT_BYTES;
   if (query.keepaliveAsked) {
     put16(bytes, to, EDNS_OPTION.TCP_KEEPALIVE);
+    put16(bytes, to + 2, 0);
+    to += 4;
+  }
+  if (query.padded) {
+    put16(bytes, to, EDNS_OPTION.PADDING);
     put16(bytes, to + 2, 0);
     to += 4;
   }

@@ -1,8 +1,10 @@
 /** `sekisho cache flush NAME | stats`. */
+
 import type { CacheStatsReport, Flushed } from '../admin/cache.ts';
 import type { Args } from '../commands/command.ts';
 import { numberText, table } from '../commands/layout.ts';
 import type { Terminal } from '../commands/terminal.ts';
+import { counted } from '../errors/counted.ts';
 
 export async function cacheFlush(args: Args, terminal: Terminal): Promise<number> {
   const [name] = args.positionals;
@@ -13,7 +15,7 @@ export async function cacheFlush(args: Args, terminal: Terminal): Promise<number
   if (args.json) terminal.out(`${JSON.stringify(flushed, null, 2)}\n`);
   else
     terminal.out(
-      `${numberText(flushed.removed)} ${flushed.removed === 1 ? 'answer' : 'answers'} forgotten for ${flushed.name}${flushed.subtree ? ' and all below it' : ''}${flushed.type === null ? '' : `, type ${flushed.type}`}\n`,
+      `${counted(flushed.removed, 'answer')} removed for ${flushed.name}${flushed.subtree ? ' and all below it' : ''}${flushed.type === null ? '' : `, type ${flushed.type}`}\n`,
     );
   return 0;
 }

@@ -6,6 +6,7 @@ import { bytesText, table } from '../commands/layout.ts';
 import type { Terminal } from '../commands/terminal.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { counted } from '../errors/counted.ts';
 import { SekishoError } from '../errors/errors.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import { parseFile } from '../lists/compile-task.ts';
@@ -15,6 +16,7 @@ import { inChainOrder, loadPlugin, resolvePlugin } from '../loading/plugins.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { checkRanges } from '../subscribers/ranges/ranges-check.ts';
 import type { LoadedRanges } from '../subscribers/ranges/ranges-file.ts';
+import { listenFacts } from './check-listen.ts';
 
 export async function check(args: Args, terminal: Terminal): Promise<number> {
   const result = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
@@ -23,7 +25,7 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
     if (args.json) terminal.out(`${JSON.stringify({ ok: false, source, problems }, null, 2)}\n`);
     else {
       terminal.err(problems.map((problem) => `${problemText(problem)}\n`).join(''));
-      terminal.err(`${source}: ${problems.length} problem${problems.length === 1 ? '' : 's'}\n`);
+      terminal.err(`${source}: ${counted(problems.length, 'problem')}\n`);
     }
     return 1;
   }
@@ -70,7 +72,7 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
   }
   terminal.err(warnings.map((warning) => `warning: ${warning}\n`).join(''));
   if (ranges) terminal.err(rejectedRowsText(config.subscribers!.rangesFile!, ranges));
-  terminal.out(summaryText(config, chain, ranges, terminal));
+  terminal.out(summaryText(config, chain, { ranges, listen: await listenFacts(config.server.listen) }, terminal));
   return 0;
 }
 
@@ -115,7 +117,7 @@ function refusedRanges({ source, subscribers }: Config, ranges: LoadedRanges, ar
   }
   terminal.err(problems.map((problem) => `${problemText(problem)}\n`).join(''));
   terminal.err(
-    `${file}: ${unreadable} row${unreadable === 1 ? '' : 's'} cannot be read although an address in it can; correct what is named above, or let nobody be known behind these addresses with subscribers.unreadable-rows: hide\n`,
+    `${file}: ${counted(unreadable, 'row')} cannot be read although the address in it can; correct the rows named above, or have nobody identified by these addresses with subscribers.unreadable-rows: hide\n`,
   );
   return 1;
 }
@@ -123,7 +125,7 @@ function refusedRanges({ source, subscribers }: Config, ranges: LoadedRanges, ar
 /** Rows that would be left out. A warning and no problem: the server starts, and whoever they speak of is not inspected. */
 function rejectedRowsText(file: string, { rejected, findings }: LoadedRanges): string {
   const lines = findings.map(({ line, problem }) => `warning: ${file}:${line}: ${problem}\n`);
-  if (rejected > findings.length) lines.push(`warning: ${file}: ${rejected} rows are left out in all\n`);
+  if (rejected > findings.length) lines.push(`warning: ${file}: ${counted(rejected, 'row')} skipped in total\n`);
   return lines.join('');
 }
 
@@ -175,7 +177,7 @@ function zoneFacts({ zones }: Config): (readonly [string, string])[] {
   const lines = own.map(({ zone, way }): readonly [string, string] => [
     'zone',
     way.kind === 'records'
-      ? `${zone}: ${way.records.length} records here`
+      ? `${zone}: ${counted(way.records.length, 'record')} here`
       : `${zone} → ${way.servers.map(endpointText).join(', ')}${way.kind === 'stub' ? ' (authoritative)' : ''}`,
   ]);
   const special = zones.length - own.length;
@@ -208,12 +210,12 @@ function viewFacts(config: Config): (readonly [string, string])[] {
 function summaryText(
   config: Config,
   chain: readonly ChainEntry[],
-  ranges: LoadedRanges | undefined,
+  { ranges, listen }: { ranges: LoadedRanges | undefined; listen: readonly (readonly [string, string])[] },
   terminal: Terminal,
 ): string {
   const { server, upstream, cache, admin } = config;
   const facts = [
-    ['listen', `${server.listen.map(endpointText).join(', ')} (UDP and TCP)`],
+    ...listen,
     ['access', server.access.join(', ')],
     ['workers', String(server.workers)],
     [
@@ -226,7 +228,7 @@ function summaryText(
     ['admin', endpointText(admin.listen)],
     ['notice', noticeText(config)],
     ['data', server.dataFolder],
-    ...(ranges ? [['ranges', `${ranges.rows} rows of ${config.subscribers!.rangesFile}`] as const] : []),
+    ...(ranges ? [['ranges', `${counted(ranges.rows, 'row')} of ${config.subscribers!.rangesFile}`] as const] : []),
   ] as const;
   return [
     `${config.source}: OK\n`,

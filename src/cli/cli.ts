@@ -2,19 +2,23 @@
  * The command line: which command, with which options, and how errors reach the person.
  */
 import type { AdminApi } from '../commands/admin-api.ts';
-import type { Command } from '../commands/command.ts';
 import { usageError } from '../commands/errors.ts';
 import { printable, type Terminal } from '../commands/terminal.ts';
 import { errorBody } from '../errors/error-body.ts';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';
 import { version } from '../system/version.ts';
-import { allCommands, COMMANDS } from './commands.ts';
+import { allCommands, findCommand } from './commands.ts';
 import { type Line, readLine, refuseCommand, writeOverview } from './parser.ts';
 
+export interface Program {
+  /** URL of a module with the features that this program carries (FEATURES); src/features.ts unless given. */
+  readonly featureList?: string;
+}
+
 /** Carry out the command line `argv` (without node and script). Resolves to the exit code: 0, 1, or 2 for wrong use. */
-export async function main(argv: readonly string[], terminal: Terminal): Promise<number> {
+export async function main(argv: readonly string[], terminal: Terminal, program: Program = {}): Promise<number> {
   try {
-    return await dispatch(argv, terminal);
+    return await dispatch(argv, terminal, program);
   } catch (error) {
     const known =
       error instanceof SekishoError ? error : generalError('SEKISHO_INTERNAL', errorText(error), { cause: error });
@@ -23,10 +27,11 @@ export async function main(argv: readonly string[], terminal: Terminal): Promise
   }
 }
 
-async function dispatch(argv: readonly string[], terminal: Terminal): Promise<number> {
+async function dispatch(argv: readonly string[], terminal: Terminal, program: Program): Promise<number> {
   const [first, ...rest] = argv;
+  const places = { ...program, configured: { path: configNamed(rest), workFolder: terminal.workFolder } };
   if (first === undefined) {
-    writeOverview(await allCommands(), terminal, 'err');
+    writeOverview(await allCommands(places), terminal, 'err');
     return 2;
   }
   if (first === '--version' || first === '-V') {
@@ -34,21 +39,35 @@ async function dispatch(argv: readonly string[], terminal: Terminal): Promise<nu
     return 0;
   }
   if (first === '--help' || first === '-h' || (first === 'help' && (rest[0] ?? '-').startsWith('-'))) {
-    writeOverview(await allCommands(), terminal, 'out');
+    writeOverview(await allCommands(places), terminal, 'out');
     return 0;
   }
   if (first.startsWith('-')) throw usageError(`a command comes first: sekisho COMMAND ${first} …`);
-  if (first === 'help') return dispatch([...rest.filter((word) => !word.startsWith('-')), '--help'], terminal);
+  if (first === 'help') return dispatch([...rest.filter((word) => !word.startsWith('-')), '--help'], terminal, program);
   // What the script of `sekisho completion` asks at each press of the key.
   if (first === 'complete' && rest[0] === '--') {
     const { complete } = await import('./completion.ts');
-    return complete(rest.slice(1), await allCommands());
+    return complete(rest.slice(1), await allCommands(places));
   }
-  const line = readLine(await commandNamed(first, terminal), rest, terminal);
+  const command = await findCommand(first, places);
+  if (!command) {
+    const known = await allCommands(places);
+    const names = known.map(({ name }) => name);
+    return refuseCommand(first, names, terminal);
+  }
+  const line = readLine(command, rest, terminal);
   if (line === undefined) return 0;
   const action = await line.declared.load();
   const shown = line.json ? { ...terminal, isForProgram: true } : terminal;
-  return action({ ...line, server: serverOf(line, shown) }, shown);
+  const configuration = async () =>
+    (await import('./configuration.ts')).configuration(line.config, terminal.workFolder, program.featureList);
+  return action({ ...line, ...program, server: serverOf(line, shown), configuration }, shown);
+}
+
+/** What stands behind `--config`, before the line is read: plugins of that configuration may bring the command. */
+function configNamed(words: readonly string[]): string | undefined {
+  const at = words.findIndex((word) => word === '--config' || word === '-c');
+  return at >= 0 ? words[at + 1] : words.find((word) => word.startsWith('--config='))?.slice('--config='.length);
 }
 
 /** The client is loaded when a command asks: not all do. */
@@ -59,11 +78,6 @@ function serverOf({ config }: Line, terminal: Terminal): AdminApi {
     send: async (method, path, content, options) =>
       (await client()).sendJson(method, path, content, config, terminal, options),
   };
-}
-
-async function commandNamed(name: string, terminal: Terminal): Promise<Command> {
-  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  return load === undefined ? refuseCommand(name, Object.keys(COMMANDS), terminal) : load();
 }
 
 function plainError(error: SekishoError): string {

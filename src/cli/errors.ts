@@ -5,21 +5,21 @@ export const CLI_ERRORS = {
   SEKISHO_SERVER_UNREACHABLE: {
     status: 503,
     exitCode: 1,
-    meaning: 'Nothing answers at the address of the admin API.',
+    meaning: 'No server answers at the address of the admin API.',
     remedy: 'Start the server with `sekisho run`, or name its configuration with `--config`.',
   },
   SEKISHO_SERVER_LOST: {
     status: 503,
     exitCode: 1,
     meaning:
-      'The server took a command and ended, restarted or hung before it answered; what became of the command is not known.',
+      'The server accepted a command and exited, restarted or hung before it answered; the outcome of the command is unknown.',
     remedy: 'Look at the log and at `sekisho status` before giving the command again: it may have been carried out.',
   },
   SEKISHO_SERVER_ANSWER: {
     status: 502,
     exitCode: 1,
-    meaning: 'Something answers at the address of the admin API, but not as Sekisho of this version does.',
-    remedy: 'Check that `admin.listen` is the port of Sekisho, and that both are of one version.',
+    meaning: 'The program that answers at the address of the admin API is not Sekisho, or is another version of it.',
+    remedy: 'Check that `admin.listen` is the port of Sekisho, and that both have the same version.',
   },
 } as const satisfies Catalogue;
 

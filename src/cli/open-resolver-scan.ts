@@ -4,10 +4,8 @@ import { AddressError, addressText, type Prefix, parsePrefix, prefixContains } f
 import type { Args } from '../commands/command.ts';
 import { usageError } from '../commands/errors.ts';
 import type { Terminal } from '../commands/terminal.ts';
-import { loadConfig } from '../config/load.ts';
-import { resolvePlugin } from '../loading/plugins.ts';
-import { settingsError } from '../settings/errors.ts';
-import { problemText } from '../settings/yaml-source.ts';
+import type { Config } from '../config/config.ts';
+import { counted } from '../errors/counted.ts';
 import { type OpenResolver, scanForResolvers } from './resolver-scan.ts';
 
 const MAX_ADDRESSES = 65_536;
@@ -17,12 +15,7 @@ const DNS_PORT = 53;
 export async function openResolverScan(args: Args, terminal: Terminal): Promise<number> {
   const range = rangeOf(args.positionals[0] ?? '');
   const rate = Number(args.options['rate'] ?? DEFAULT_RATE);
-  const loaded = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
-  if (!loaded.ok) {
-    const details = loaded.problems.map(problemText);
-    throw settingsError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${details.length} problem(s)`, { details });
-  }
-  const { access, listen } = loaded.config.server;
+  const { access, listen } = ((await args.configuration()) as Config).server;
   // The operator's own networks, and nobody else's.
   if (!access.map(parsePrefix).some((own) => own.bits <= range.bits && prefixContains(own, range.words))) {
     const message = `${args.positionals[0]} is not inside server.access: only the operator's own ranges are scanned`;
@@ -61,8 +54,8 @@ function addressesOf({ words, bits }: Prefix): string[] {
 function report(addresses: readonly string[], found: readonly OpenResolver[]): string {
   const lines = found.map(({ address, rcode, recursion, bytes }) => {
     const what = recursion ? 'OPEN RESOLVER' : 'answers';
-    return `${address}  ${what}  ${rcode}  ${bytes} bytes\n`;
+    return `${address}  ${what}  ${rcode}  ${counted(bytes, 'byte')}\n`;
   });
   const open = found.filter(({ recursion }) => recursion).length;
-  return `${lines.join('')}${addresses.length} addresses asked, ${found.length} answered, ${open} of them recursively\n`;
+  return `${lines.join('')}${counted(addresses.length, 'address', 'addresses')} asked, ${found.length} answered, ${open} of them recursively\n`;
 }

@@ -14,7 +14,7 @@ const HELP_COLUMNS = 100;
 const NEEDED_COLUMNS = 60;
 
 /** A command line that may be carried out. */
-export interface Line extends Omit<Args, 'server'> {
+export interface Line extends Omit<Args, 'server' | 'configuration'> {
   readonly declared: Verb;
 }
 

@@ -12,10 +12,11 @@ const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 export async function pluginNew({ positionals, json }: Args, terminal: Terminal): Promise<number> {
   const [name = ''] = positionals;
-  if (!NAME.test(name)) throw usageError(`'${name}' is no plugin name: lower-case letters, digits and dashes`);
+  if (!NAME.test(name))
+    throw usageError(`'${name}' is not a valid plugin name: use lower-case letters, digits and dashes`);
   const folder = resolve(name);
   if (existsSync(folder) && !(statSync(folder).isDirectory() && readdirSync(folder).length === 0))
-    throw usageError(`'${name}' exists already and is not an empty folder; nothing was written`);
+    throw usageError(`'${name}' already exists and is not an empty folder; nothing was written`);
   mkdirSync(folder, { recursive: true });
   const files = pluginFiles(name);
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text, { flag: 'wx' });
@@ -45,7 +46,7 @@ export async function pluginTest({ positionals }: Args, terminal: Terminal): Pro
   const files = readdirSync(place)
     .filter((file) => /\.test\.(?:js|mjs)$/.test(file))
     .map((file) => join(place, file));
-  if (files.length === 0) throw usageError(`'${folder}' holds no test: files are called NAME.test.js`);
+  if (files.length === 0) throw usageError(`'${folder}' contains no test: files must be called NAME.test.js`);
   const register = fileURLToPath(new URL('../loading/register.js', import.meta.url));
   const child = spawn(process.execPath, ['--import', register, '--test', ...files], {
     cwd: place,

@@ -15,7 +15,7 @@ export async function reload(args: Args, terminal: Terminal): Promise<number> {
   if (args.json) terminal.out(`${JSON.stringify(result, null, 2)}\n`);
   if (!result.ok) {
     if (args.json) return 1;
-    throw settingsError('SEKISHO_CONFIG_INVALID', 'reload refused; the configuration in force stays', {
+    throw settingsError('SEKISHO_CONFIG_INVALID', 'reload refused; the current configuration stays in force', {
       details: [...result.problems],
     });
   }

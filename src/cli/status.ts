@@ -1,8 +1,10 @@
 /** `sekisho status`: the state of the running server. */
+
 import type { Status } from '../admin/status.ts';
 import type { Args } from '../commands/command.ts';
 import { bytesText, durationWords, numberText, shareText, table } from '../commands/layout.ts';
 import { bold, type Terminal } from '../commands/terminal.ts';
+import { counted } from '../errors/counted.ts';
 
 export async function status(args: Args, terminal: Terminal): Promise<number> {
   const state = await args.server.get<Status>('/v1/status');
@@ -24,8 +26,9 @@ export function statusText(state: Status, terminal: Terminal): string {
     ['replies', rcodes.map(([rcode, count]) => `${rcode} ${numberText(count)}`).join(', ') || 'none yet'],
     [
       'cache',
-      `${numberText(cache.entries)} answers, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
+      `${counted(cache.entries, 'answer')}, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
+    ...resolveText(state.resolve),
     ...leasesText(state.leases),
     ...rangesText(state.ranges),
     ...state.warnings.map((warning) => ['warning', warning] as const),
@@ -39,18 +42,22 @@ export function statusText(state: Status, terminal: Terminal): string {
       state.listeners.map(({ address, transports, packets }) => [address, transports.join(', '), packets]),
       terminal,
     ),
-    table(
-      ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
-      state.upstreams.map((each) => [
-        each.address,
-        each.state,
-        each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
-        each.queries,
-        each.failures,
-        each.trusted ? 'yes' : 'no',
-      ]),
-      terminal,
-    ),
+    ...(state.upstreams.length === 0 && state.resolve !== null
+      ? []
+      : [
+          table(
+            ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
+            state.upstreams.map((each) => [
+              each.address,
+              each.state,
+              each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
+              each.queries,
+              each.failures,
+              each.trusted ? 'yes' : 'no',
+            ]),
+            terminal,
+          ),
+        ]),
     ...(state.views.length > 0
       ? [
           table(
@@ -89,6 +96,23 @@ export function statusText(state: Status, terminal: Terminal): string {
   ].join('\n');
 }
 
+function resolveText(resolve: Status['resolve']): (readonly [string, string])[] {
+  if (resolve === null) return [];
+  const outcomes = Object.entries(resolve.outcomes).sort(([, one], [, other]) => other - one);
+  const became =
+    outcomes.map(([outcome, count]) => `${outcome} ${numberText(count)}`).join(', ') || 'nothing asked yet';
+  return [
+    [
+      'resolve',
+      `${numberText(resolve.queries)} queries to authorities, ${numberText(resolve.timeouts)} not answered in time; ${became}; ${numberText(resolve.exhausted)} over budget`,
+    ],
+    [
+      'delegations',
+      `${numberText(resolve.entries)} held, ${bytesText(resolve.usedBytes)} of ${bytesText(resolve.sizeBytes)}`,
+    ],
+  ];
+}
+
 /** `NOERROR 12, NXDOMAIN 3`, most first. */
 function countsText(counts: Readonly<Record<string, number>>): string {
   const sorted = Object.entries(counts).sort(([, one], [, other]) => other - one);
@@ -103,7 +127,7 @@ function leasesText(leases: Status['leases']): (readonly [string, string])[] {
     refused > 0 ? `, ${numberText(refused)} prefixes refused` : '',
     sessionsRefused > 0 ? `, ${numberText(sessionsRefused)} reports refused because there is no room for sessions` : '',
   ];
-  return [['leases', `${numberText(addresses)} addresses${doubts.join('')}`]];
+  return [['leases', `${counted(addresses, 'address', 'addresses')}${doubts.join('')}`]];
 }
 
 function rangesText(ranges: Status['ranges']): (readonly [string, string])[] {
@@ -113,7 +137,7 @@ function rangesText(ranges: Status['ranges']): (readonly [string, string])[] {
   return [
     [
       'ranges',
-      `${numberText(rows)} rows${leftOut}${unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : ''}`,
+      `${counted(rows, 'row')}${leftOut}${unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : ''}`,
     ],
   ];
 }

@@ -72,6 +72,10 @@ export interface Args {
   readonly flags: ReadonlySet<string>;
   /** The admin API of the running server that the configuration names. */
   readonly server: AdminApi;
+  /** The configuration that `run` would take, checked: for commands that ask no server. Rejects with SekishoError, every problem in it. */
+  configuration(): Promise<unknown>;
+  /** URL of the module with the features of this program, where they are not those that come along. */
+  readonly featureList?: string | undefined;
 }
 
 /** Does the work; resolves to the exit code. Throws SekishoError. */

@@ -5,7 +5,7 @@ export const COMMAND_ERRORS = {
   SEKISHO_USAGE: {
     status: 400,
     exitCode: 2,
-    meaning: 'The command line was used in a way that it does not know.',
+    meaning: 'The command line is not valid.',
     remedy: '`sekisho help` lists the commands, `sekisho COMMAND --help` explains one.',
   },
 } as const satisfies Catalogue;

@@ -1,6 +1,7 @@
 /**
  * Numbers and tables for people.
  */
+import { counted, grouped } from '../errors/counted.ts';
 import { bold, printable, type Terminal } from './terminal.ts';
 
 /** Columns as wide as their widest cell, two blanks between them; numbers to the right. The last column is not padded. */
@@ -30,12 +31,12 @@ function columns(text: string): number {
 
 /** 1234567 → `1 234 567`. */
 export function numberText(value: number): string {
-  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ' ');
+  return grouped(value);
 }
 
 /** 1 → `1 entry`. */
 export function entriesText(count: number): string {
-  return `${numberText(count)} ${count === 1 ? 'entry' : 'entries'}`;
+  return counted(count, 'entry', 'entries');
 }
 
 /** A share of a whole, `–` of nothing. */

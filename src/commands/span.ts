@@ -16,6 +16,6 @@ export function spanSeconds(text: string | undefined, fallback: number): number 
 /** What a command sends when it reads the history: checked here, so that the message names the option. */
 export function readingRequest(reason: string | undefined, window: string | undefined, fallback: number) {
   if (reason !== undefined && reason.trim().length < 8)
-    throw usageError('--reason takes a sentence: it is what the audit log will say');
+    throw usageError('--reason takes a sentence: it is recorded in the audit log');
   return { ...(reason !== undefined && { reason }), windowSeconds: spanSeconds(window, fallback) };
 }

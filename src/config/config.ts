@@ -1,27 +1,29 @@
 /**
  * The configuration as the program sees it: every value checked, every default filled in, units in the names. Plain data
- * that can be sent to a worker. Made by load.ts; what each key means to the operator stands in schema.ts.
+ * that can be sent to a worker. Made by load.ts; what each key means to the operator stands in schema.ts, and with the features that
+ * bring it. Their part (`FeatureConfig`) comes from the list of features.
  */
+
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
 import type { Endpoint } from '../address/address.ts';
+import type { ListenEntry } from '../address/listen-entry.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Role } from '../audit/roles.ts';
 import type { ServerFacts } from '../contract/plugin.ts';
-import type { DnssecConfig } from '../dnssec/dnssec-config.ts';
+import type { FeatureConfig } from '../features.ts';
 import type { Approval } from '../grounds/approval.ts';
-import type { ListConfig, TransferConfig } from '../lists/list-config.ts';
 import type { PluginConfig } from '../loading/plugin-config.ts';
 import type { NoticeConfig } from '../notice/notice-config.ts';
 import type { ResolveConfig } from '../resolve/iterate/resolve-config.ts';
-import type { Ip53bConfig } from '../router-filters/ip53b.ts';
-import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
 import type { ViewConfig } from '../views/view-config.ts';
 import type { PartitionConfig } from '../zones/partitions.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
+import { listenEntries } from './listen-entries.ts';
 import type { adminSchema, cacheSchema, serverSchema, upstreamSchema } from './schema.ts';
 import { serversOf } from './server-groups.ts';
+import type { TlsConfig } from './tls-section.ts';
 
 /** What `Config.source` says when there is no file. */
 export const BUILT_IN_DEFAULTS = 'built-in defaults';
@@ -29,7 +31,7 @@ export const BUILT_IN_DEFAULTS = 'built-in defaults';
 /** More threads than this bring nothing (schema.ts bounds the number that may be written). */
 const MAX_WORKERS = 64;
 
-export interface Config {
+export interface Config extends FeatureConfig {
   /** The file as it was named, or BUILT_IN_DEFAULTS. */
   readonly source: string;
   /** Absolute folder that relative paths of the configuration start from. */
@@ -46,28 +48,16 @@ export interface Config {
   readonly views: readonly ViewConfig[];
   /** What views ask instead of `upstream` and `zones`. */
   readonly partitions: readonly PartitionConfig[];
-  readonly dnssec: DnssecConfig;
   readonly cache: CacheConfig;
-  /** In the order of the configuration; list `i` is bit `i` of every mask. */
-  readonly lists: readonly ListConfig[];
-  readonly transfer: TransferConfig;
-  /** Absent: nobody is known, and nobody inspected. */
-  readonly subscribers?: SubscribersConfig;
-  /** Absolute path of the names that no list update may take. */
-  readonly popularNamesFile: string;
   /** There is no section `plugins`. */
   readonly pluginsAreDefault: boolean;
   /** In the order of the configuration; `access` first. */
   readonly plugins: readonly PluginConfig[];
   readonly admin: AdminConfig;
-  readonly notice: NoticeConfig;
-  /** How long changes of measures are kept. */
-  readonly measures: { readonly keepMs: number };
-  readonly ip53b: Ip53bConfig;
 }
 
 export interface ServerConfig {
-  readonly listen: readonly Endpoint[];
+  readonly listen: readonly ListenEntry[];
   /** Nobody asked for these addresses: one that this machine does not have is left out with a warning. */
   readonly listenIsDefault: boolean;
   /** 1–64. */
@@ -81,6 +71,7 @@ export interface ServerConfig {
   readonly logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   /** Absent = refused. */
   readonly identity: { readonly version?: string; readonly id?: string };
+  readonly tls: TlsConfig;
   readonly tcp: {
     /** Not above `totalTimeoutMs`. */
     readonly idleTimeoutMs: number;
@@ -95,7 +86,7 @@ export interface ServerConfig {
   };
   readonly udp: {
     readonly receiveBufferBytes: number;
-    readonly io: 'auto' | 'dgram';
+    readonly io: 'auto' | 'mmsg' | 'dgram';
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };
@@ -163,11 +154,11 @@ export function serverConfig(
   section: z.infer<typeof serverSchema>,
   baseFolder: string,
   listenIsDefault: boolean,
-  cookieSecrets: readonly string[],
+  secrets: { readonly cookies: readonly string[]; readonly tickets?: string | undefined },
 ): ServerConfig {
-  const { tcp, udp, overload, identity } = section;
+  const { tcp, tls, udp, overload, identity } = section;
   return {
-    listen: section.listen.map((entry) => (typeof entry.address === 'string' ? (entry as Endpoint) : entry.address)),
+    listen: listenEntries(section.listen, baseFolder),
     listenIsDefault,
     workers: section.workers === 'auto' ? Math.min(MAX_WORKERS, availableParallelism()) : section.workers,
     access: section.access,
@@ -186,6 +177,10 @@ export function serverConfig(
       maxConnectionsPerClient: Math.min(tcp['max-connections-per-client'], tcp['max-connections']),
       maxPipelined: tcp['max-pipelined'],
     },
+    tls: {
+      handshakes: { perSecond: tls.handshakes, perNetwork: tls['handshakes-per-network'] },
+      ...(secrets.tickets !== undefined && { tickets: { secret: secrets.tickets } }),
+    },
     udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
     overload: {
       enabled: overload.enabled,
@@ -194,7 +189,7 @@ export function serverConfig(
       exempt: overload.exempt,
       dryRun: overload['dry-run'],
     },
-    cookies: { enabled: section.cookies.enabled, secrets: cookieSecrets },
+    cookies: { enabled: section.cookies.enabled, secrets: secrets.cookies },
     hangTimeoutMs: section['hang-timeout'],
   };
 }

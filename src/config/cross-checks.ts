@@ -35,7 +35,7 @@ export function dangers({ server, admin }: Sections): Finding[] {
     if (bits === 0 || bits === 96) {
       findings.push({
         path: ['server', 'access', index],
-        message: 'lets everybody ask: an open resolver, which will be used to attack others',
+        message: 'allows everyone: an open resolver, which will be abused to attack others',
       });
     }
   });
@@ -56,7 +56,7 @@ export function dangers({ server, admin }: Sections): Finding[] {
 function repeated(endpoints: readonly Endpoint[], path: Path): Finding[] {
   const texts = endpoints.map(endpointText);
   return texts.flatMap((text, index) =>
-    texts.indexOf(text) < index ? [{ path: [...path, index], message: `${text} stands here twice` }] : [],
+    texts.indexOf(text) < index ? [{ path: [...path, index], message: `${text} is listed twice` }] : [],
   );
 }
 

@@ -112,6 +112,7 @@ describe('a configuration without any key', () => {
           dataFolder: join(folder, 'data'),
           logLevel: 'info',
           identity: {},
+          tls: { handshakes: { perSecond: 400, perNetwork: 40 } },
           tcp: {
             idleTimeoutMs: 10_000,
             messageTimeoutMs: 5000,
@@ -328,19 +329,19 @@ notices: {}
 
   it.each([
     ['server: [', /^x\.yaml:1:\d+: YAML: /],
-    ['server: {}\nserver: {}', /^x\.yaml:2:1: this key stands here twice$/],
+    ['server: {}\nserver: {}', /^x\.yaml:2:1: duplicate key$/],
     ['- a\n- b', /^x\.yaml:1:1: expected a map \(key: value\), found a list$/],
     ['server: 5', /^x\.yaml:1:9: server: expected a map \(key: value\), found 5$/],
     ['a: &a [x]\nb: !!foo 1', /^x\.yaml:2:4: YAML: unresolved tag/],
     ['--- {}\n--- {}', /^x\.yaml:2:1: YAML: .*multiple documents/],
     [
       'server:\n  listen: ["127.0.0.1:1", { address: "127.0.0.1:1" }]',
-      /^x\.yaml:2:27: server\.listen\[1\]: 127\.0\.0\.1:1 stands here twice$/,
+      /^x\.yaml:2:27: server\.listen\[1\]: 127\.0\.0\.1:1 is listed twice$/,
     ],
     ['server:\n  listen: [{ address: "127.0.0.1:1", adress: 2 }]', /listen\[0\].*adress/],
     [
       'server:\n  listen: ["127.0.0.1:1", "127.0.0.1:1"]',
-      /^x\.yaml:2:27: server\.listen\[1\]: 127\.0\.0\.1:1 stands here twice$/,
+      /^x\.yaml:2:27: server\.listen\[1\]: 127\.0\.0\.1:1 is listed twice$/,
     ],
     ['upstream: { servers: ["127.0.0.1:5353"] }', /^x\.yaml:1:23: upstream\.servers\[0\]: .* itself/],
     ['server: { listen: ["0.0.0.0:53"] }\nupstream: { servers: [127.0.0.1] }', /^x\.yaml:2:23: .* itself/],
@@ -350,7 +351,7 @@ notices: {}
     ],
     ['cache: { min-ttl: 1h, max-ttl: 1m }', /^x\.yaml:1:19: cache\.min-ttl: must not be above cache\.max-ttl$/],
     ['plugins: [sinkhole]', /^x\.yaml:1:10: plugins: expected a map \(plugin: options\), found a list$/],
-    ['plugins: { Sink: {} }', /^x\.yaml:1:12: plugins\.Sink: is no plugin name/],
+    ['plugins: { Sink: {} }', /^x\.yaml:1:12: plugins\.Sink: is not a valid plugin name/],
     ['plugins: { sinkhole: 5 }', /^x\.yaml:1:22: plugins\.sinkhole: expected a map of options, found 5$/],
     [
       'plugins: { sinkhole: { rules: [{ name: com }] } }',
@@ -401,8 +402,8 @@ notices: {}
   it('warn of dangers without refusing them', async () => {
     const { warnings } = await config('server: { access: ["0.0.0.0/0", "::/0"] }\nadmin: { listen: "192.0.2.1:8053" }');
     expect(warnings).toEqual([
-      expect.stringMatching(/^x\.yaml:1:20: server\.access\[0\]: lets everybody ask/),
-      expect.stringMatching(/^x\.yaml:1:33: server\.access\[1\]: lets everybody ask/),
+      expect.stringMatching(/^x\.yaml:1:20: server\.access\[0\]: allows everyone/),
+      expect.stringMatching(/^x\.yaml:1:33: server\.access\[1\]: allows everyone/),
       expect.stringMatching(/^x\.yaml:2:18: admin\.listen: is not a loopback address/),
     ]);
   });
@@ -504,7 +505,7 @@ describe('files', () => {
       return result.ok ? 'ok' : result.problems.map(problemText).join('\n');
     };
     await writeFile(join(folder, 'binary.yaml'), Buffer.from([0xff, 0xfe, 0x00]));
-    expect(await failing('none.yaml')).toBe('none.yaml:1:1: cannot be read: there is no such file');
+    expect(await failing('none.yaml')).toBe('none.yaml:1:1: cannot be read: no such file');
     expect(await failing('.')).toBe('.:1:1: is a folder, not a file');
     expect(await failing('binary.yaml')).toBe('binary.yaml:1:1: is not UTF-8 text');
   });
@@ -530,7 +531,7 @@ describe('files', () => {
     );
     expect(await problems('admin: { tokens-file: tokens.yaml }')).toHaveLength(2);
     expect(await problems('admin: { tokens-file: gone.yaml }')).toEqual([
-      "x.yaml:1:23: admin.tokens-file: 'gone.yaml' cannot be read: there is no such file",
+      "x.yaml:1:23: admin.tokens-file: 'gone.yaml' cannot be read: no such file",
     ]);
   });
 

@@ -2,7 +2,7 @@
  * From the file to a `Config`, or to all of its problems at once. Nothing here throws because of what a file holds, and
  * nothing starts: `sekisho check`, the start and every reload go the same way.
  *
- *   find the file ─▶ YAML with positions ─▶ sections (schema.ts) ─▶ plugins' options ─▶ contradictions ─▶ Config
+ *   find the file ─▶ YAML with positions ─▶ sections (schema.ts, features) ─▶ plugins' options ─▶ contradictions ─▶ Config
  */
 import { getServers } from 'node:dns';
 import { resolve } from 'node:path';
@@ -10,13 +10,12 @@ import type { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint } from '../address/address.ts';
 import { isOwnListener } from '../address/own-listener.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
-import { loadDnssec } from '../dnssec/section/dnssec-section.ts';
 import { forwardedZoneFindings } from '../dnssec/section/forwarded-zones.ts';
+import type { AnyFeature } from '../feature/feature.ts';
+import { FEATURES, type FeatureConfig } from '../features.ts';
 import { endedFindings, termFindings } from '../grounds/configured.ts';
 import { statementProblem } from '../grounds/statement.ts';
-import { loadLists } from '../lists/section/load-lists.ts';
 import { loadPlugins, pluginDangers, type ResolvePlugin } from '../loading/plugin-options.ts';
-import { loadNotice } from '../notice/section/load-notice.ts';
 import type { Finding } from '../settings/finding.ts';
 import { type Found, readText } from '../settings/found.ts';
 import { check, foundText, unknownKey } from '../settings/problems.ts';
@@ -27,7 +26,6 @@ import {
   sortedProblems,
   YamlSource,
 } from '../settings/yaml-source.ts';
-import { loadSubscribers } from '../subscribers/section/load-subscribers.ts';
 import {
   adminConfig,
   BUILT_IN_DEFAULTS,
@@ -48,14 +46,14 @@ import { loadResolve } from './resolve-section.ts';
 import {
   adminSchema,
   cacheSchema,
-  configSchema,
   DEFAULT_ACCESS,
-  ip53bSchema,
-  measuresSchema,
+  sectionsOf,
   serverSchema,
   upstreamSchema,
+  wholeSchema,
 } from './schema.ts';
 import { loops, serversOf } from './server-groups.ts';
+import { loadCertificates, parseTicketSecret } from './tls-section.ts';
 import { parseTokens } from './tokens-file.ts';
 import { loadViews } from './views-section.ts';
 import { loadZones } from './zones-section.ts';
@@ -66,6 +64,8 @@ export interface LoadOptions {
   /** The file named with `--config`; without it the default places are looked at (find.ts). */
   readonly path?: string | undefined;
   readonly resolvePlugin: ResolvePlugin;
+  /** Whose sections the file may have; those of src/features.ts unless given. */
+  readonly features?: readonly AnyFeature[];
   /** Where relative file names start; the working folder unless given. */
   readonly workFolder?: string;
   /** The default places, for tests. */
@@ -104,7 +104,8 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     return fail();
   }
   const raw = document as Record<string, unknown>;
-  problems.push(...strangeKeys(raw, source));
+  const features = await sectionsOf(options.features ?? FEATURES);
+  problems.push(...strangeKeys(raw, source, Object.keys(wholeSchema(features).shape)));
 
   const section = <Schema extends Parameters<typeof check>[0]>(schema: Schema, key: string) => {
     const checked = check(schema, Object.hasOwn(raw, key) ? raw[key] : undefined, source, [key]);
@@ -115,12 +116,12 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const upstreamSection = section(upstreamSchema, 'upstream');
   const cacheSection = section(cacheSchema, 'cache');
   const adminSection = section(adminSchema, 'admin');
-  const ip53b = section(ip53bSchema, 'ip53b');
-  const measures = section(measuresSchema, 'measures');
 
   const listenIsDefault = memberOf(raw['server'], 'listen') === undefined;
   const secrets = await loadCookieSecrets(serverSection?.cookies['secret-file'], found, source, problems);
-  const server = serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, secrets);
+  const tickets = await loadTicketSecret(serverSection?.tls['ticket-secret-file'], found, source, problems);
+  const server =
+    serverSection && serverConfig(serverSection, found.baseFolder, listenIsDefault, { cookies: secrets, tickets });
   const tokens = adminSection && (await loadTokens(adminSection['tokens-file'], found, source, problems));
   const admin = adminSection && adminConfig(adminSection, tokens ?? []);
   const oneApprover = adminSection && singleApproverProblem(adminSection);
@@ -146,33 +147,36 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
   const report = ({ path, message }: Finding) => source.problem(path, message);
   problems.push(...contradictions(sections).map(report));
 
+  const certificates = await loadCertificates(server?.listen ?? [], (options.wallMs ?? Date.now)());
+  problems.push(...certificates.problems.map(report));
   const groups = Object.fromEntries(
     Object.entries(upstreamSection?.groups ?? {}).map(([name, written]) => [name, serversOf(written)]),
   );
   for (const [name, members] of Object.entries(groups))
     for (const { path, message } of loops(members, server?.listen))
       problems.push(source.problem(['upstream', 'groups', name, ...path], message));
-  const zonesContext = { groups, listen: server?.listen, found, source };
+  const zonesContext = { groups, listen: server?.listen, designated: certificates.designated, found, source };
   const zones = await loadZones(raw, zonesContext);
   problems.push(...zones.problems);
-  const { dnssec, ...dnssecNotes } = await loadDnssec(raw, found, source);
-  problems.push(...dnssecNotes.problems);
-  const lists = await loadLists(raw, found, source);
   const wallMs = (options.wallMs ?? Date.now)();
-  problems.push(...termFindings(lists.lists, ['lists'], wallMs).map(report));
-  problems.push(...lists.problems);
-  const { subscribers, ...subscriberNotes } = loadSubscribers(raw, server?.listen, found, source);
-  problems.push(...subscriberNotes.problems);
-  const { notice, ...noticeNotes } = await loadNotice(raw, { server, admin }, found, source);
-  problems.push(...noticeNotes.problems);
+  const values: Partial<FeatureConfig> = {};
+  const featureDangers: Finding[] = [];
+  for (const each of features) {
+    const loaded = await each.load(raw, { found, source, server, admin });
+    problems.push(...loaded.problems);
+    featureDangers.push(...(loaded.dangers ?? []));
+    for (const [key, value] of Object.entries(loaded.values ?? {}))
+      problems.push(...termFindings(value, [key], wallMs).map(report));
+    Object.assign(values, loaded.values);
+  }
 
-  const facts = serverFacts({ access: server?.access ?? DEFAULT_ACCESS, workers: server?.workers ?? 1 }, notice);
+  const facts = serverFacts({ access: server?.access ?? DEFAULT_ACCESS, workers: server?.workers ?? 1 }, values.notice);
   const plugins = await loadPlugins(raw['plugins'], {
     source,
     facts,
     baseFolder: found.baseFolder,
     resolve: options.resolvePlugin,
-    hasPolicyLists: lists.lists.some(({ category }) => category === 'policy'),
+    hasPolicyLists: values.lists?.some(({ category }) => category === 'policy') ?? false,
   });
   problems.push(...plugins.problems);
   for (const { name, options: own } of plugins.plugins)
@@ -181,7 +185,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     ...zonesContext,
     zones: zones.zones,
     upstream: servers,
-    lists: lists.lists,
+    lists: values.lists ?? [],
     plugins: plugins.sameInAllViews,
   });
   problems.push(...views.problems);
@@ -189,36 +193,30 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     endedFindings(own, ['plugins', name], wallMs),
   );
 
-  if (
-    problems.length > 0 ||
-    !server ||
-    !upstreamSection ||
-    !servers ||
-    !cache ||
-    !admin ||
-    !notice ||
-    !ip53b ||
-    !measures
-  )
-    return fail();
+  if (problems.length > 0 || !server || !upstreamSection || !servers || !cache || !admin) return fail();
   const secretNotes = openSecrets(raw, found.baseFolder);
   const warnings = [
     ...views.warnings.map((warning) => problemText(placed(warning, found))),
     ...[
       ...dangers(sections),
-      ...lists.dangers,
+      ...certificates.dangers,
+      ...featureDangers,
       ...endedGrounds,
-      ...subscriberNotes.dangers,
-      ...noticeNotes.dangers,
       ...secretNotes,
-      ...forwardedZoneFindings(
-        dnssec,
-        zones.zones.flatMap(({ zone, apex, way }, index) => (way.kind === 'records' ? [] : [{ zone, apex, index }])),
-      ),
+      ...(values.dnssec
+        ? forwardedZoneFindings(
+            values.dnssec,
+            zones.zones.flatMap(({ zone, apex, way }, index) =>
+              way.kind === 'records' ? [] : [{ zone, apex, index }],
+            ),
+          )
+        : []),
       ...pluginDangers(raw['plugins']),
     ].map((danger) => problemText(placed(report(danger), found))),
   ];
   const config: Config = {
+    // Whole where nothing of it is a problem.
+    ...(values as FeatureConfig),
     source: found.source,
     baseFolder: found.baseFolder,
     warnings,
@@ -228,18 +226,10 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     zones: zones.zones,
     views: views.views,
     partitions: views.partitions,
-    dnssec,
     cache,
-    lists: lists.lists,
-    ...(subscribers && { subscribers }),
-    transfer: lists.transfer,
-    popularNamesFile: lists.popularNamesFile,
     pluginsAreDefault: raw['plugins'] === undefined || raw['plugins'] === null,
     plugins: plugins.plugins,
     admin,
-    notice,
-    measures: { keepMs: measures.keep },
-    ip53b,
   };
   return { ok: true, config };
 }
@@ -266,6 +256,21 @@ export async function adminLocation(options: Omit<LoadOptions, 'resolvePlugin'>)
   return { listen, dataFolder: resolve(found.baseFolder, data) };
 }
 
+/** Plugins of the configuration that are not built in, by name; read leniently as in `adminLocation`. */
+export async function pluginModules(
+  options: Omit<LoadOptions, 'resolvePlugin'>,
+): Promise<{ readonly modules: readonly { name: string; module: string }[]; readonly baseFolder: string }> {
+  const found = findConfig(options.path, options.workFolder ?? process.cwd(), options.defaultPaths);
+  const text = found.file === undefined ? '' : ((await readText(found.file)).text ?? '');
+  const source = await withIncludes(new YamlSource(text, found.source), found.baseFolder);
+  const plugins = memberOf(source.value, 'plugins');
+  const modules = Object.entries(typeof plugins === 'object' ? (plugins ?? {}) : {}).flatMap(([name, options]) => {
+    const module = memberOf(options, 'module');
+    return typeof module === 'string' ? [{ name, module }] : [];
+  });
+  return { modules, baseFolder: found.baseFolder };
+}
+
 /** One person is enough only where somebody says why. */
 function singleApproverProblem(section: z.infer<typeof adminSchema>): string | undefined {
   const reason = section['single-approver-reason'];
@@ -276,8 +281,7 @@ function singleApproverProblem(section: z.infer<typeof adminSchema>): string | u
 }
 
 /** Keys at the top that are unknown. */
-function strangeKeys(raw: Record<string, unknown>, source: ConfigSource): ConfigProblem[] {
-  const known = Object.keys(configSchema.shape);
+function strangeKeys(raw: Record<string, unknown>, source: ConfigSource, known: readonly string[]): ConfigProblem[] {
   return Object.keys(raw)
     .filter((key) => !known.includes(key))
     .map((key) => {
@@ -336,6 +340,20 @@ async function loadCookieSecrets(
   const parsed = parseCookieSecrets(text, path);
   problems.push(...(parsed.problems ?? []));
   return parsed.data ?? [];
+}
+
+async function loadTicketSecret(
+  path: string | undefined,
+  found: Found,
+  source: ConfigSource,
+  problems: ConfigProblem[],
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const { text, failure } = await readText(resolve(found.baseFolder, path));
+  const parsed = failure === undefined ? parseTicketSecret(text ?? '') : { problem: failure };
+  if ('secret' in parsed) return parsed.secret;
+  problems.push(source.problem(['server', 'tls', 'ticket-secret-file'], `'${path}' ${parsed.problem}`));
+  return undefined;
 }
 
 /** The defaults stand in no file, so that their problems have no line. */

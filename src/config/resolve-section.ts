@@ -97,7 +97,7 @@ export const resolveSchema = z
           .prefault('256KiB')
           .describe('Bytes of answers that one question may receive.'),
         crypto: durationMs({ min: '5ms', max: '5s' })
-          .prefault('50ms')
+          .prefault('100ms')
           .describe('Processor time for signatures that one question may cost.'),
       })
       .prefault({})

@@ -3,16 +3,16 @@
  * table in the documentation and `sekisho check` come from it. How the values are called inside the program: config.ts.
  */
 import { z } from 'zod';
-import { dnssecSchema } from '../dnssec/section/dnssec-section.ts';
-import { listsSchema, popularNamesSchema, transferSchema } from '../lists/section/lists-section.ts';
+import type { AnyFeature } from '../feature/feature.ts';
+import type { Sections } from '../feature/sections.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
-import { noticeSchema } from '../notice/section/notice-section.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
-import { subscribersSchema } from '../subscribers/section/subscribers-section.ts';
 import { textToName } from '../wire/name.ts';
+import { listenSchema } from './listen-entries.ts';
 import { resolveSchema } from './resolve-section.ts';
 import { GROUP_NAME, serversSchema } from './server-groups.ts';
 import { endpoint, prefix } from './texts.ts';
+import { tlsSchema } from './tls-section.ts';
 import { viewsSchema } from './views-section.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
 
@@ -23,21 +23,7 @@ export const DEFAULT_ACCESS = ['127.0.0.0/8', '::1/128'];
 
 export const serverSchema = z
   .strictObject({
-    listen: z
-      .array(
-        z.union([
-          endpoint({ defaultPort: 53 }),
-          z.strictObject({
-            address: endpoint({ defaultPort: 53 }).describe('Address that takes queries; port 53 unless given.'),
-          }),
-        ]),
-      )
-      .min(1)
-      .max(64)
-      .prefault(DEFAULT_LISTEN)
-      .describe(
-        'Addresses that take queries, each over UDP and TCP; text, or `{ address: … }`. `0.0.0.0` and `[::]` stand for every address of the machine.',
-      ),
+    listen: listenSchema(DEFAULT_LISTEN),
     workers: z
       .union([z.literal('auto'), z.int().min(1).max(64)])
       .default(1)
@@ -116,16 +102,17 @@ export const serverSchema = z
       })
       .prefault({})
       .describe('Bounds of TCP (RFC 7766).'),
+    tls: tlsSchema,
     udp: z
       .strictObject({
         'receive-buffer': sizeBytes({ min: '64KiB', max: '1GiB' })
           .prefault('8MiB')
           .describe('Kernel buffer asked for per socket; the log says what was granted.'),
         io: z
-          .enum(['auto', 'dgram'])
+          .enum(['auto', 'mmsg', 'dgram'])
           .default('auto')
           .describe(
-            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `dgram` one by one even there, at several times the cost.',
+            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `mmsg` in batches or not at all; `dgram` one by one even there, at several times the cost.',
           ),
         pause: pause()
           .prefault('auto')
@@ -275,87 +262,49 @@ export const adminSchema = z
   .prefault({})
   .describe('The admin API.');
 
-export const measuresSchema = z
-  .strictObject({
-    keep: durationMs({ min: '1d', max: '366d' })
-      .prefault('90d')
-      .describe(
-        'How long it is kept what was put in force, by whom, on which ground and evidence, and when it ended. Deletion is recorded.',
-      ),
-  })
-  .prefault({})
-  .describe('Measures that a diagnosis proposed (`sekisho measures`).');
+const includeSchema = z
+  .union([z.string().min(1), z.array(z.string().min(1))])
+  .optional()
+  .describe(
+    'Files, or folders of `*.yaml`, whose sections count as if they stood here. A section stands in one file; entries of `lists`, `zones`, `views` and `plugins` may come from several, those of this file last. Relative to this file, as all names in them.',
+  );
 
-/** Router filters that are made from the configuration (router-filters/ip53b.ts). */
-export const ip53bSchema = z
-  .strictObject({
-    dynamic: z
-      .array(prefix())
-      .max(10_000)
-      .default([])
-      .describe('Networks whose addresses subscribers get dynamically: nobody there is meant to serve.'),
-    fixed: z
-      .array(prefix())
-      .max(10_000)
-      .default([])
-      .describe('Fixed addresses and networks inside them, whose subscribers may run servers.'),
-    servers: z
-      .array(prefix())
-      .max(10_000)
-      .default([])
-      .describe("The operator's own servers, which may talk to subscribers on these ports."),
-    inbound: ports([53, 123]).describe('UDP ports of dynamic addresses that nobody may send to.'),
-    outbound: ports([53]).describe(
-      'UDP ports of dynamic addresses that nothing may be sent from. 123 would stop clients that ask for the time from port 123.',
-    ),
-  })
-  .prefault({})
-  .describe('What `sekisho export ip53b` makes router filters from.');
+const pluginsSchema = z
+  .record(z.string(), z.unknown())
+  .default(DEFAULT_PLUGINS)
+  .meta({ typeText: 'map of name → options' })
+  .describe(
+    'Plugins in the order in which they run inside their stage. One that is not built in names its `module`: a file relative to the configuration, or a package.',
+  );
 
-/** The whole file. Plugins are checked one by one against their own schemas (load.ts). */
-export const configSchema = z.strictObject({
-  include: z
-    .union([z.string().min(1), z.array(z.string().min(1))])
-    .optional()
-    .describe(
-      'Files, or folders of `*.yaml`, whose sections count as if they stood here. A section stands in one file; entries of `lists`, `zones`, `views` and `plugins` may come from several, those of this file last. Relative to this file, as all names in them.',
-    ),
-  server: serverSchema,
-  upstream: upstreamSchema,
-  resolve: resolveSchema,
-  zones: zonesSchema,
-  'special-use': specialUseSchema,
-  views: viewsSchema,
-  dnssec: dnssecSchema,
-  cache: cacheSchema,
-  lists: listsSchema
-    .optional()
-    .describe(
-      'Reputation lists and policy zones, at most 32; the order is that of precedence. Without this key: the samples of lists/, whose names nobody has.',
-    ),
-  subscribers: subscribersSchema
-    .optional()
-    .describe(
-      'Who is behind an address, and what was consented to. Without this key nobody is known, and nobody inspected.',
-    ),
-  transfer: transferSchema,
-  'popular-names': popularNamesSchema,
-  plugins: z
-    .record(z.string(), z.unknown())
-    .default(DEFAULT_PLUGINS)
-    .meta({ typeText: 'map of name → options' })
-    .describe(
-      'Plugins in the order in which they run inside their stage. One that is not built in names its `module`: a file relative to the configuration, or a package.',
-    ),
-  admin: adminSchema,
-  notice: noticeSchema,
-  measures: measuresSchema,
-  ip53b: ip53bSchema,
-});
+/**
+ * The whole file: sections that the data plane is made of, then those of the features. Throws TypeError where two have the same key. Plugins
+ * are checked one by one against their own schemas (load.ts).
+ */
+export function wholeSchema(features: readonly Sections[]): z.ZodObject {
+  const shape: Record<string, z.ZodType> = {
+    include: includeSchema,
+    server: serverSchema,
+    upstream: upstreamSchema,
+    resolve: resolveSchema,
+    zones: zonesSchema,
+    'special-use': specialUseSchema,
+    views: viewsSchema,
+    cache: cacheSchema,
+    plugins: pluginsSchema,
+    admin: adminSchema,
+  };
+  for (const [key, schema] of features.flatMap(({ schemas }) => Object.entries(schemas))) {
+    if (Object.hasOwn(shape, key)) throw new TypeError(`two features declare the section '${key}'`);
+    shape[key] = schema;
+  }
+  return z.strictObject(shape);
+}
 
-/** UDP ports. */
-function ports(defaults: number[]) {
-  return z.array(z.int().min(1).max(65535)).max(100).default(defaults);
+/** What the features of a list declare. */
+export async function sectionsOf(features: readonly AnyFeature[]): Promise<Sections[]> {
+  const sections = await Promise.all(features.map((feature) => feature.sections?.()));
+  return sections.filter((each) => each !== undefined);
 }
 
 /** A TXT string of at most 255 bytes (RFC 1035 §3.3). */

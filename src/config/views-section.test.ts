@@ -114,10 +114,10 @@ test.each<[string, RegExp]>([
   ],
   [
     'views:\n  - { name: a, clients: ["10.0.0.0/8"] }\n  - { name: a, clients: ["192.0.2.0/24"] }\n',
-    /views\[1\]\.name: 'a' stands here twice/,
+    /views\[1\]\.name: 'a' is listed twice/,
   ],
   ['views:\n  - { name: a }\n  - { name: b }\n', /x\.yaml:6:\d+: views\[1\]: no client comes to this view/],
-  [`upstream: {}\n`, /stands here twice/],
+  [`upstream: {}\n`, /duplicate key/],
 ])('%s is refused', async (text, message) => {
   const result = await load(text);
   expect(result.ok).toBe(false);

@@ -125,7 +125,7 @@ export async function loadViews(raw: Record<string, unknown>, context: ViewsCont
       void problems.push(source.problem(['views', i, ...path], message, at));
     const { name, clients, cache } = written;
     const before = views.findIndex((view) => view.name === name);
-    if (before >= 0) complain(['name'], `'${name}' stands here twice (entry ${before + 1})`);
+    if (before >= 0) complain(['name'], `'${name}' is listed twice (entry ${before + 1})`);
     checkAccess(written.access, complain, (path, message) =>
       warnings.push(source.problem(['views', i, 'access', ...path], message)),
     );
@@ -261,7 +261,7 @@ function checkAccess(access: Written['access'], complain: Complain, warn: (path:
       if (other !== undefined && other !== key) complain(['access', key, i], `${text} stands in ${other}, too`);
       taken.set(network, key);
       if (key === 'allow' && (bits === 0 || bits === 96))
-        warn(['allow', i], 'lets everybody ask: an open resolver, which will be used to attack others');
+        warn(['allow', i], 'allows everyone: an open resolver, which will be abused to attack others');
     }
   }
 }

@@ -49,7 +49,7 @@ test.each([
   ['zones: [{ zone: a.example, forward: ["192.0.2.1"], records: ./lab.zone }]', /needs one of forward, stub, records/],
   [
     'zones:\n  - { zone: a.example, forward: ["192.0.2.1"] }\n  - { zone: A.example., forward: ["192.0.2.2"] }',
-    /:4:.*'a\.example' stands here twice \(entry 1\)/,
+    /:4:.*'a\.example' is listed twice \(entry 1\)/,
   ],
   ['zones: [{ zone: a.example, forward: ["127.0.0.1:5353"] }]', /zones\[0\]\.forward\[0\]: .* forwarding loop/],
   ['zones: [{ zone: a.example, records: ./none.zone }]', /'\.\/none\.zone' cannot be read/],

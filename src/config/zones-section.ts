@@ -10,6 +10,7 @@ import type { Found } from '../settings/found.ts';
 import { check } from '../settings/problems.ts';
 import { type ConfigProblem, type ConfigSource, type Path, pathText } from '../settings/yaml-source.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
+import type { DesignatedResolver } from '../zones/designated.ts';
 import { SPECIAL_USE, specialUseZones } from '../zones/special-use.ts';
 import { type ServerGroup, Ways } from '../zones/ways.ts';
 import type { ZoneConfig } from '../zones/zone-config.ts';
@@ -81,6 +82,8 @@ export interface LoadedZones {
 export interface ZonesContext {
   readonly groups: ServerGroups;
   readonly listen: readonly Endpoint[] | undefined;
+  /** Where this server may be asked encrypted; told in `resolver.arpa`. */
+  readonly designated?: readonly DesignatedResolver[];
   readonly found: Found;
   readonly source: ConfigSource;
 }
@@ -110,7 +113,7 @@ export async function loadZones(raw: Record<string, unknown>, context: ZonesCont
       source.problem(['zones'], `${groups.length} different groups of servers; ${MAX_GROUPS} is the limit`),
     );
   const taken = new Set(configured.zones.map(({ zone }) => zone));
-  return { zones: [...configured.zones, ...specialUseZones(switched, taken)], problems };
+  return { zones: [...configured.zones, ...specialUseZones(switched, taken, context.designated)], problems };
 }
 
 /** Entries of `zones` that stand at `base`. */
@@ -131,7 +134,7 @@ export async function readZones(
     }
     const zone = nameToText(apex);
     const before = taken.get(zone);
-    if (before !== undefined) complain([i, 'zone'], `'${zone}' stands here twice (entry ${before + 1})`);
+    if (before !== undefined) complain([i, 'zone'], `'${zone}' is listed twice (entry ${before + 1})`);
     taken.set(zone, i);
     if (WAYS.filter((way) => entry[way] !== undefined).length !== 1) {
       complain([i], `needs one of ${WAYS.join(', ')}, and not several`);

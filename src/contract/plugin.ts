@@ -62,6 +62,7 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
+import type { CommandLoader } from '../commands/command.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
@@ -113,6 +114,8 @@ export {
   ACTION_NODATA,
   ACTION_NXDOMAIN,
   ACTION_PASSTHRU,
+  ACTION_REFUSED,
+  ACTION_SERVFAIL,
   ACTION_TCP_ONLY,
   DATA_RDATA_AT,
   DATA_TTL_AT,
@@ -122,6 +125,7 @@ export { SuffixHash, type SuffixKey } from '../lists/index/suffix-hash.ts';
 export type { MetricSample } from '../metrics/prometheus.ts';
 export type { CarriedRule, Refusal, RuleCarrier } from '../rules/carriers.ts';
 export type { RuleDraft } from '../rules/desk.ts';
+export { discreetMatchText as measureText } from '../rules/discreet.ts';
 export { type ConfiguredRule, type Entry as RuleEntry, stateOf as ruleStateOf } from '../rules/entry.ts';
 export type { PluginMeasures } from '../rules/in-force.ts';
 export {
@@ -404,7 +408,7 @@ export interface ControlContext<Options> {
   /** The audit log: whoever reads or changes what concerns a subscriber's communication leaves an entry here first. */
   readonly audit: Auditor;
   /** Puts proposals of a diagnosis in force: for plugins that propose. */
-  readonly measures: Pick<RulesDesk, 'apply' | 'carries' | 'preview'>;
+  readonly measures: Pick<RulesDesk, 'apply' | 'carries' | 'preview' | 'sees' | 'list' | 'watchIncidents'>;
   /** Temporary rules: previewed, in force, renewed, lifted; kept, watched and ended by the desk, whatever becomes of this process. */
   readonly rules: DeskRules;
   /** Whether one person may ask for a measure and approve it (grounds/approval.ts). */
@@ -472,9 +476,14 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
   readonly listCategories?: readonly ListCategory[];
   /**
    * Proposals of a diagnosis can be put in force in it: its hooks look at `DataContext.measures`, or its control half takes
-   * rules with `carryRules`.
+   * rules with `carryRules`. 'misses': it looks in its `miss` hook, and so sees nothing of queries that the cache answers.
    */
-  readonly carriesMeasures?: boolean;
+  readonly carriesMeasures?: boolean | 'misses';
+  /**
+   * Commands of the command line, by name, each brought in when it is used (`sekisho/plugin/commands`). They ask the plugin's routes. A name
+   * that Sekisho has already is not taken.
+   */
+  readonly commands?: { readonly [name: string]: CommandLoader };
   /**
    * Why no view can switch it off or make it a dry run, as the end of a sentence that begins with its name. Without it a view can:
    * then its `packet`, `query`, `answer` and `observe` hooks do not run for the view's clients, or their verdicts are counted and what

@@ -85,21 +85,20 @@ export const GENERAL_ERRORS = {
   SEKISHO_REQUEST_INVALID: {
     status: 400,
     exitCode: 1,
-    meaning:
-      'A request to the admin API lacks a parameter, carries one that cannot be understood, or is too long (413).',
+    meaning: 'A request to the admin API lacks a parameter, has an invalid one, or is too long (413).',
     remedy: 'The message names the parameter; `/openapi.json` describes every one.',
   },
   SEKISHO_NOT_READY: {
     status: 503,
     exitCode: 1,
-    meaning: 'The server is starting or draining and cannot do what was asked just now.',
+    meaning: 'The server is starting or shutting down and cannot carry out the request now.',
     remedy: 'Ask again when `/readyz` answers 200.',
   },
   SEKISHO_INTERNAL: {
     status: 500,
     exitCode: 1,
-    meaning: 'A fault of Sekisho itself.',
-    remedy: 'Please report it with the message and what led to it.',
+    meaning: 'An internal error of Sekisho.',
+    remedy: 'Please report it with the message and the steps that led to it.',
   },
   SEKISHO_PORT_IN_USE: {
     status: 500,
@@ -116,13 +115,13 @@ export const GENERAL_ERRORS = {
   SEKISHO_ADDRESS_UNAVAILABLE: {
     status: 500,
     exitCode: 1,
-    meaning: 'The configuration tells the server to listen on an address that this machine does not have.',
+    meaning: 'The configuration names a listen address that this machine does not have.',
     remedy: 'Compare `server.listen` and `admin.listen` with `ip address`.',
   },
   SEKISHO_LISTEN_FAILED: {
     status: 500,
     exitCode: 1,
-    meaning: 'Opening a listening socket failed for a reason that has no code of its own.',
+    meaning: 'A listening socket could not be opened, for a reason without a code of its own.',
     remedy: "The message carries the system's own words.",
   },
 } as const satisfies Catalogue;

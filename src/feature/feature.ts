@@ -19,10 +19,12 @@
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/log.ts';
+import type { CommandLoader } from '../commands/command.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { CounterSample, MetricSample } from '../metrics/prometheus.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { LatestTime } from '../time/latest-time.ts';
+import type { Sections } from './sections.ts';
 
 /**
  * `Config`: the keys of the configuration that it reads. `Desk`: what it lends to others in the main thread, of one configuration.
@@ -31,14 +33,26 @@ import type { LatestTime } from '../time/latest-time.ts';
 export interface Feature<Config = unknown, Desk = unknown, Data = unknown> {
   /** Lower-case, dashes; one of a kind in the list. */
   readonly name: string;
+  /** Its sections of the configuration file. */
+  readonly sections?: () => Promise<Sections>;
+  /** Its commands of the command line, by name. */
+  readonly commands?: Commands;
   /** Its half in the main thread, for one configuration. Rejects with SekishoError where the configuration cannot be carried out. */
   open?(context: FeatureContext<Config>): Opened<Desk> | Promise<Opened<Desk>>;
   /** Its half in a packet thread, made before the plugins' hooks are. */
   data?(facts: DataFacts<Config>): DataHalf<Data>;
 }
 
+/** Each brought in when it is used. */
+export type Commands = { readonly [name: string]: CommandLoader };
+
 /** Any feature, in a list. */
 export type AnyFeature = Feature<never>;
+
+/** The keys of the configuration that the features of a list read. */
+export type ConfigOf<List> = List extends readonly [Feature<infer Config, infer _Desk, infer _Data>, ...infer Rest]
+  ? Config & ConfigOf<Rest>
+  : unknown;
 
 /** What a feature has to work with in the main thread. */
 export interface FeatureContext<Config> {
@@ -101,7 +115,7 @@ export interface PluginFacts {
   readonly stage: string;
   /** One line. */
   readonly summary: string;
-  readonly carriesMeasures?: boolean;
+  readonly carriesMeasures?: boolean | 'misses';
   /** Categories of lists that it acts on. */
   readonly listCategories?: readonly string[];
 }
@@ -130,6 +144,8 @@ export interface Opened<Desk = unknown> {
   routes?(app: FastifyInstance): void;
   /** Somebody asks for the numbers: bring up to date those that are not counted as things happen. */
   measure?(): void;
+  /** A packet thread has something to say to this feature (`tell` of process/worker.ts); `worker` is its number. */
+  heard?(value: unknown, worker: number): void;
   /** Sentences for `sekisho status`: what stands until a person does something about it. */
   warnings?(): readonly string[];
 }

@@ -88,6 +88,11 @@ export class OpenFeatures {
     for (const { measure } of this.#opened.values()) measure?.();
   }
 
+  /** A packet thread tells the feature of this name something. */
+  heard(name: string, value: unknown, worker: number): void {
+    for (const [feature, { heard }] of this.#opened) if (feature.name === name) heard?.(value, worker);
+  }
+
   warnings(): string[] {
     return [...this.#opened.values()].flatMap(({ warnings }) => warnings?.() ?? []);
   }

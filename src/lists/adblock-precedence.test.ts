@@ -1,9 +1,9 @@
 /** Rules and exceptions as AdGuard's documentation of DNS filtering syntax has them. */
 import { describe, expect, it } from 'vitest';
+import { listsInForce, type TestList } from '../../test/support/lists-in-force.ts';
 import { TYPE } from '../contract/plugin.ts';
 import { MessageName } from '../wire/message-name.ts';
 import { textToName } from '../wire/name.ts';
-import { listsInForce, type TestList } from './compile-for-tests.ts';
 
 const list = (text: string, more: Partial<TestList> = {}): TestList => ({
   format: 'adblock',

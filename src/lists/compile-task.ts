@@ -81,8 +81,9 @@ export function parseFile(
   sink: EntrySink,
   between: () => void = () => {},
 ): ParseSummary {
-  const { match, columns, zone, singleLabels } = list;
-  const parser = createListParser(list.format, { match, columns, zone, singleLabels }, sink);
+  const { match, columns, zone, singleLabels, category } = list;
+  const rewrites = category === 'policy';
+  const parser = createListParser(list.format, { match, columns, zone, singleLabels, rewrites }, sink);
   for (const chunk of chunksOf(path)) {
     parser.feed(chunk);
     if (parser.refusal !== undefined) break;

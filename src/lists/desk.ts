@@ -236,7 +236,10 @@ export class ListDesk {
         throw listError('SEKISHO_LIST_NO_PREVIOUS', `there is no version of '${list.config.name}' to go back to`);
       const result = await this.#compile([stored(list, previous)]);
       await list.store.rollback();
-      this.#parts.log.warn({ list: list.config.name, ...responsible }, 'a list was taken back to the version before');
+      this.#parts.log.warn(
+        { list: list.config.name, ...responsible },
+        'a list was rolled back to its previous version',
+      );
       await this.#putInForce([list], result);
     });
   }
@@ -261,7 +264,7 @@ export class ListDesk {
       if (known.length === 1) return this.#failed(known[0]!.list, errorText(error));
       this.#parts.log.error(
         { fault: faultOf(error) },
-        'the stored lists could not be compiled together; trying one by one',
+        'failed to compile the stored lists together; trying them one at a time',
       );
       for (const each of known) {
         await this.#compile([each])
@@ -392,7 +395,7 @@ export class ListDesk {
       });
     } catch (unrecorded) {
       const fields = { list: config.name, reason: errorText(unrecorded), failure: errorText(error) };
-      this.#parts.log.error(fields, 'that an update of the list failed is not in the audit log');
+      this.#parts.log.error(fields, 'the failed list update could not be recorded in the audit log');
     }
   }
 
@@ -511,7 +514,7 @@ export class ListDesk {
       const primaries = await primaryAddresses(source.host).catch((error: unknown) => {
         log.warn(
           { list: list.name, reason: errorText(error) },
-          'the primary has no address: its NOTIFYs are not known',
+          'the primary has no address: its NOTIFY messages are not accepted',
         );
         return [];
       });

@@ -11,25 +11,25 @@ export const LIST_ERRORS = {
   SEKISHO_LIST_FAILED: {
     status: 502,
     exitCode: 1,
-    meaning: 'A list could not be fetched, read or compiled; the version in force stays.',
+    meaning: 'A list could not be fetched, read or compiled; the current version stays in force.',
     remedy: 'The message says why; `sekisho lists status NAME` shows what is in force meanwhile.',
   },
   SEKISHO_LIST_REFUSED: {
     status: 422,
     exitCode: 1,
-    meaning: 'The guard refused a new version of a list; it is held back and the version in force stays.',
+    meaning: 'The guard refused a new version of a list; it is held back and the current version stays in force.',
     remedy: 'Look at the findings. `sekisho lists reload NAME --override --approver WHO --reason WHY` accepts it.',
   },
   SEKISHO_LIST_NOTHING_HELD: {
     status: 409,
     exitCode: 1,
-    meaning: 'An override was asked for, but the guard holds no version of the list back.',
+    meaning: 'There is no version to override: the guard holds back none.',
     remedy: '`sekisho lists reload NAME` fetches a new one.',
   },
   SEKISHO_LIST_NO_PREVIOUS: {
     status: 409,
     exitCode: 1,
-    meaning: 'A rollback was asked for, but no version before the one in force is kept.',
+    meaning: 'There is no previous version to roll back to.',
     remedy: '`sekisho lists status NAME` shows which versions are kept.',
   },
 } as const satisfies Catalogue;

@@ -6,6 +6,8 @@ import type { LentLists } from './open.ts';
 
 export const LISTS = declareFeature<ListSections, LentLists, ListsInForce>({
   name: 'lists',
+  sections: async () => (await import('./section/sections.ts')).LIST_SECTIONS,
+  commands: { lists: async () => (await import('./cli/lists-command.ts')).listsCommand },
   open: async (context) => (await import('./open.ts')).openLists(context),
   data: ({ config }) => {
     const lists = new ListsInForce(config.lists.map(listFacts));

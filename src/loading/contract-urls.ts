@@ -10,6 +10,7 @@ export function contractUrls(): ContractUrls {
     'sekisho/plugin': url('../contract/plugin.js'),
     'sekisho/plugin/store': url('../contract/store.js'),
     'sekisho/plugin/admin': url('../contract/admin.js'),
+    'sekisho/plugin/commands': url('../contract/commands.js'),
     'sekisho/testing': url('../testing/testing.js'),
   };
 }

@@ -11,7 +11,7 @@ export const PLUGIN_ERRORS = {
   SEKISHO_PLUGIN_INVALID: {
     status: 422,
     exitCode: 1,
-    meaning: 'A module was loaded but exports no plugin as src/contract/plugin.ts asks for, or one with an async hook.',
+    meaning: 'The module does not export a plugin as src/contract/plugin.ts requires, or the plugin has an async hook.',
     remedy: 'Export the result of `definePlugin` as the default; take `async` off its data hooks.',
   },
   SEKISHO_PLUGIN_CONTRACT: {
@@ -23,13 +23,13 @@ export const PLUGIN_ERRORS = {
   SEKISHO_PLUGIN_FAILED: {
     status: 500,
     exitCode: 1,
-    meaning: 'A plugin threw while it was set up, so the server did not start or the reload was refused.',
+    meaning: 'A plugin threw during set-up, so the server did not start or the reload was refused.',
     remedy: "Read the plugin's own message; take the plugin out of the configuration to start without it.",
   },
   SEKISHO_PLUGIN_NOT_CONFIGURED: {
     status: 404,
     exitCode: 1,
-    meaning: 'What was asked for belongs to a plugin that the configuration in force does not have.',
+    meaning: 'The request needs a plugin that the current configuration does not have.',
     remedy: 'Add the lines that the message names to the configuration; `sekisho reload` brings them into force.',
   },
 } as const satisfies Catalogue;

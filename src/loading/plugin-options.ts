@@ -79,7 +79,7 @@ async function loadPlugin(
   const { source, facts, baseFolder } = context;
   const path = ['plugins', name];
   if (!NAME.test(name))
-    return [source.problem(path, 'is no plugin name: lower-case letters, digits and dashes', 'key')];
+    return [source.problem(path, 'is not a valid plugin name: use lower-case letters, digits and dashes', 'key')];
   if (raw !== null && (typeof raw !== 'object' || Array.isArray(raw))) {
     return [source.problem(path, `expected a map of options, found ${foundText(raw)}`)];
   }

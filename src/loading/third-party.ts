@@ -27,7 +27,7 @@ export async function importPlugin(url: string): Promise<{ default?: unknown }> 
   if (!registered) {
     registered = true;
     const hooks = new URL('./contract-hooks.js', import.meta.url);
-    // From the sources (in tests) there is no such file yet, and `sekisho/plugin` is found as any package is.
+    // From the sources (in tests) no such file yet, and `sekisho/plugin` is found as any package is.
     if (existsSync(fileURLToPath(hooks))) register(hooks, { data: contractUrls() });
   }
   return import(url);

@@ -1,9 +1,9 @@
 /** The application with its real parts, without a socket: what a whole server seldom gets to see. */
 import { afterEach, expect, test, vi } from 'vitest';
+import { listsInForce } from '../../test/support/lists-in-force.ts';
 import { temporaryFolder } from '../../test/support/process.ts';
 import { formOf } from '../../test/support/visitor.ts';
 import { parsePrefix } from '../address/address.ts';
-import { listsInForce } from '../lists/compile-for-tests.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { SubscribersInForce } from '../subscribers/in-force.ts';
 import { SubscriberState } from '../subscribers/state.ts';
@@ -29,7 +29,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
   const log = { error: vi.fn(), info: vi.fn(), warn: vi.fn() };
   const state = new SubscriberState(temporaryFolder('pages-app'), systemClock, log as never);
   closers.push(() => state.close());
-  state.putInForce({
+  await state.putInForce({
     terms: { version: '2026-04', covers: ['c2'] },
     groups: [],
     unfiltered: [],

@@ -64,8 +64,8 @@ export async function createPagesApp(deps: PagesDeps): Promise<FastifyInstance> 
       return pages.message(request, reply, 'badRequest', status);
     }
     counters.refused('failed');
-    deps.log.error({ fault: faultOf(error) }, 'a page could not be shown');
-    deps.log.debug?.({ message: faultText(error) }, 'a page could not be shown: message');
+    deps.log.error({ fault: faultOf(error) }, 'failed to render a page');
+    deps.log.debug?.({ message: faultText(error) }, 'failed to render a page: message');
     return pages.message(request, reply, 'failed', status);
   });
   portalRoutes(app, deps, pages, (request) => visitor(deps, request));

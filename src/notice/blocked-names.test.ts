@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
+import { listsInForce } from '../../test/support/lists-in-force.ts';
 import { addressWords, parsePrefix } from '../address/address.ts';
-import { listsInForce } from '../lists/compile-for-tests.ts';
 import { purposeBit } from '../subscribers/consent/purposes.ts';
 import { Register } from '../subscribers/consent/register.ts';
 import { SubscribersInForce } from '../subscribers/in-force.ts';

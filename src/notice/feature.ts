@@ -5,5 +5,7 @@ import type { NoticeSections } from './open.ts';
 
 export const NOTICE = declareFeature<NoticeSections, { readonly endpoints: readonly Endpoint[] }>({
   name: 'notice',
+  sections: async () => (await import('./section/sections.ts')).NOTICE_SECTIONS,
+  commands: { notice: async () => (await import('./cli/notice-command.ts')).noticeCommand },
   open: async (context) => (await import('./open.ts')).openNotice(context),
 });

@@ -41,7 +41,10 @@ export function openNotice(
     // An address that nobody asked for may be taken.
     prepare: async () =>
       server.prepare(await pagesDeps(context, portal), ({ message }) => {
-        log.warn({ reason: message }, 'no notice page and no opt-out portal; notice.listen says where it may listen');
+        log.warn(
+          { reason: message },
+          'notice page and opt-out portal are not available; set notice.listen to an address that can be bound',
+        );
       }),
   };
 }

@@ -191,10 +191,10 @@ export function portalRoutes(
       counters.refused('bad-request');
       return pages.message(request, reply, 'refused', 422);
     }
-    deps.log.error({ fault: faultOf(error) }, 'the portal could not record a look or a change of consent');
+    deps.log.error({ fault: faultOf(error) }, 'the portal failed to record an access or a change of consent');
     deps.log.debug?.(
       { message: faultText(error) },
-      'the portal could not record a look or a change of consent: message',
+      'the portal failed to record an access or a change of consent: message',
     );
     counters.refused('failed');
     const [message, status] = ANSWERS.failed;

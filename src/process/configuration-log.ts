@@ -119,7 +119,7 @@ export class ConfigurationLog {
       return new Map(entries.map(([path, value]) => [path, String(value)]));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.#log.warn({ reason: errorText(error) }, 'what was in force before the start cannot be read');
+        this.#log.warn({ reason: errorText(error) }, 'failed to read what was in force before the start');
       return undefined;
     }
   }
@@ -132,7 +132,7 @@ export class ConfigurationLog {
     } catch (error) {
       this.#log.error(
         { reason: errorText(error) },
-        'what is in force could not be kept: the next start records all of it',
+        'failed to save what is in force: the next start records all of it',
       );
     }
   }

@@ -30,7 +30,7 @@ export function recordEndedGrounds(config: Config, store: TimeStore, time: Lates
     time.flush();
     log.warn(
       { ground: path.join('.'), kind: ground.kind },
-      'a ground of the configuration has ended: what stands on it does not act any more',
+      'a ground in the configuration has expired: what relies on it no longer acts',
     );
   }
 }

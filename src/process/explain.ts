@@ -156,6 +156,12 @@ export class Explainer {
     return {
       way: (question) => {
         const group = this.#partitions.groups[this.#partitions.groupOf(question) - 1];
+        if (group === undefined && this.#generation.iterateDesk)
+          return {
+            name: 'resolve',
+            servers: [],
+            path: this.#generation.iterateDesk.path(question, this.#process.clock.nowMs()),
+          };
         if (group === undefined)
           return { name: 'upstream', servers: described(this.#generation.config.upstream.servers), stub: false };
         const zone = this.#partitions.configOf(question)?.zone;
@@ -256,11 +262,15 @@ function placeText(server = '', zone = '', view = ''): string {
 }
 
 /** What the client would get, in one sentence. */
-function outcomeText({ fate, decidedBy, reply }: Rehearsed): string {
+function outcomeText({ fate, decidedBy, reply, steps }: Rehearsed): string {
   const by = decidedBy === 'server' || decidedBy === 'zones' ? 'the server itself' : `${decidedBy}`;
   if (fate === 'dropped') return `dropped by ${by} without an answer`;
   if (fate === 'held') return `held by ${by} until it decides`;
   if (fate === 'asked') {
+    if (steps.some(({ place, who }) => place === 'source' && who === 'resolve')) {
+      const what = decidedBy === null ? 'to be found' : `sent by ${by} to another name, which is to be found`;
+      return `${what} from the root down; nothing was sent, so what the authorities answer is not known`;
+    }
     const where = decidedBy === null ? 'forwarded to an upstream' : `sent by ${by} to another name, which is forwarded`;
     return `${where}; what the upstream answers is not known before it is asked`;
   }

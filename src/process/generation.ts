@@ -17,6 +17,7 @@ import { Publications } from '../feature/publications.ts';
 import { loadPlugin } from '../loading/plugins.ts';
 import type { RetiredMetrics } from '../metrics/prometheus.ts';
 import { Metrics } from '../metrics/registry.ts';
+import { IterateDesk } from '../resolve/iterate/iterate-desk.ts';
 import { createIterateMemory, type IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import { atMost } from '../time/at-most.ts';
 import { Listeners } from '../transports/listeners.ts';
@@ -38,6 +39,8 @@ export class Generation {
   readonly partitionKeys: readonly number[];
   /** With `config.resolve`. */
   readonly iterate: IterateMemory | undefined;
+  /** The same, to be looked at and flushed. */
+  readonly iterateDesk: IterateDesk | undefined;
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
@@ -57,6 +60,7 @@ export class Generation {
     cache: CacheMemory,
     partitionKeys: readonly number[],
     iterate: IterateMemory | undefined,
+    iterateDesk: IterateDesk | undefined,
     shared: readonly unknown[],
     workers: Workers,
   ) {
@@ -66,6 +70,7 @@ export class Generation {
     this.cache = cache;
     this.partitionKeys = partitionKeys;
     this.iterate = iterate;
+    this.iterateDesk = iterateDesk;
     this.shared = shared;
     this.publications = publications;
     this.metrics = metrics;
@@ -122,6 +127,7 @@ export class Generation {
         iterate,
         shared,
         publications,
+        told: (feature, value, worker) => features.heard(feature, value, worker),
       });
       await workers.start().catch((error: unknown) => {
         throw error instanceof SekishoError
@@ -136,6 +142,7 @@ export class Generation {
         cache,
         partitionKeys,
         iterate,
+        iterate && config.resolve && new IterateDesk(iterate, config.resolve.hints, process.hashKey),
         shared,
         workers,
       );

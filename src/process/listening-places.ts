@@ -8,6 +8,7 @@ import { addressWords, type Endpoint, endpointText } from '../address/address.ts
 import type { Config } from '../config/config.ts';
 import { listenError, SekishoError } from '../errors/errors.ts';
 import { EADDRNOTAVAIL, EAFNOSUPPORT } from '../system/libc.ts';
+import { socketKinds } from '../transports/listeners.ts';
 import { refuseTakenAddress, SocketError } from '../transports/sockets.ts';
 
 export interface ListeningPlace {
@@ -24,7 +25,7 @@ export function listeningPlaces(config: Config): ListeningPlace[] {
   return [
     ...server.listen.map((endpoint): ListeningPlace => {
       const optional = server.listenIsDefault ? 'where missing' : 'no';
-      return { setting: 'server.listen', endpoint, transports: ['udp', 'tcp'], optional };
+      return { setting: 'server.listen', endpoint, transports: socketKinds(endpoint), optional };
     }),
     { setting: 'admin.listen', endpoint: admin.listen, transports: ['tcp'], optional: 'no' },
     ...(radius ? [only('subscribers.radius.listen', radius, 'udp')] : []),

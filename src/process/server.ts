@@ -7,6 +7,7 @@
  * A reload goes the same way beside what runs, and only when its workers serve are the old ones drained: a configuration
  * that does not come up never takes anything away.
  */
+
 import { randomBytes, randomInt } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';
@@ -16,10 +17,11 @@ import { type Admin, startAdmin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
-import { flushCache } from '../cache/desk.ts';
+import { type FlushOrder, flushCache } from '../cache/desk.ts';
 import { createFailureMemory } from '../cache/failures.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
+import { counted } from '../errors/counted.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Prepared } from '../feature/feature.ts';
@@ -92,7 +94,7 @@ async function load({ configPath }: RunOptions): Promise<Config> {
   const result = await loadConfig({ path: configPath, resolvePlugin });
   if (result.ok) return result.config;
   const details = result.problems.map(problemText);
-  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${details.length} problem(s)`, { details });
+  throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${counted(details.length, 'problem')}`, { details });
 }
 
 class Server {
@@ -148,20 +150,22 @@ class Server {
     const log = pino({ level: config.server.logLevel, serializers: { err: faultOf } });
     for (const warning of config.warnings) log.warn(warning);
     const reason = config.server.udp.io === 'dgram' ? 'server.udp.io: dgram' : batchedIoFault();
+    if (reason !== undefined && config.server.udp.io === 'mmsg')
+      throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg cannot be had here: ${reason}`);
     if (reason !== undefined)
-      log.warn({ reason }, 'packets are taken one by one through node:dgram, at several times the cost');
+      log.warn({ reason }, 'packets are received one at a time through node:dgram, at several times the CPU cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
     const scarce = scarceSourcePorts(config);
     if (scarce !== undefined)
       log.warn(
         scarce,
-        'the limit of open files leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
+        'the open-file limit leaves room for few source ports towards upstreams: raise it, e.g. LimitNOFILE=65536',
       );
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw settingsError('SEKISHO_CONFIG_INVALID', impossible);
     closeDataFolder(config.server.dataFolder, log);
     lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
-      log.warn({ reason }, 'the data folder cannot be locked: see that no other server uses it'),
+      log.warn({ reason }, 'failed to lock the data folder: make sure that no other server uses it'),
     );
     const { anchorsFolder } = config.server;
     if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
@@ -196,7 +200,7 @@ class Server {
       samples: (name) => (server === undefined ? [] : samplesReport(server.#generation, server.#report, name)),
       counters: () => (server === undefined ? [] : measureCounters(server.#generation, server.#report)),
       giveUp: (why) => {
-        log.fatal({ reason: why }, 'nobody answers any more: this process ends, so that a supervisor begins anew');
+        log.fatal({ reason: why }, 'no worker is serving: this process exits so that a supervisor can restart it');
         if (server) server.#finish(1);
       },
     };
@@ -255,13 +259,13 @@ class Server {
 
   async #reload(by: Asker): Promise<ReloadResult> {
     const refused = (problems: readonly string[]): ReloadResult => {
-      this.#log.error({ problems }, 'reload refused; the configuration in force stays');
+      this.#log.error({ problems }, 'reload refused; the current configuration stays in force');
       return { ok: false, problems: [...problems] };
     };
     // What a plugin threw is told to whoever asked for the reload; the log gets its kind.
     const failed = (error: unknown): ReloadResult => {
       if (!saysPluginsWords(error)) return refused([errorText(error)]);
-      this.#log.error({ fault: faultOf(error) }, 'reload refused; the configuration in force stays');
+      this.#log.error({ fault: faultOf(error) }, 'reload refused; the current configuration stays in force');
       this.#log.debug({ message: faultText(error) }, 'reload refused: message');
       return { ok: false, problems: [errorText(error)] };
     };
@@ -329,7 +333,7 @@ class Server {
       const forgotten = await flushCache(cache, this.#process.failures, { name, subtree: true });
       this.#log.info(
         { zone: nameToText(name), forgotten },
-        'the zone goes another way: what was cached of it is forgotten',
+        'the zone is routed differently now: its cached answers were discarded',
       );
     }
   }
@@ -352,18 +356,15 @@ class Server {
 
   async #reactivateDesk(): Promise<void> {
     await this.#generation.activate().catch((error: unknown) => {
-      this.#log.error({ fault: faultOf(error) }, 'something of the former configuration could not be taken up again');
-      this.#log.debug(
-        { message: faultText(error) },
-        'something of the former configuration could not be taken up again: message',
-      );
+      this.#log.error({ fault: faultOf(error) }, 'failed to restore the previous configuration');
+      this.#log.debug({ message: faultText(error) }, 'failed to restore the previous configuration: message');
     });
   }
 
   async stop(): Promise<void> {
     if (this.#stopping) return;
     this.#stopping = true;
-    this.#log.info('stopping: answering what waits');
+    this.#log.info('stopping: answering pending queries');
     await this.#reloading;
     await this.#generation.stopReceiving(DRAIN_MS);
     await this.#process.kept.stop();
@@ -408,7 +409,7 @@ class Server {
       recordEndedGrounds(this.#generation.config, timeStore, time, this.#log);
       this.#timeFailed = false;
     } catch (error) {
-      if (!this.#timeFailed) this.#log.error({ reason: errorText(error) }, 'the time could not be kept on the disk');
+      if (!this.#timeFailed) this.#log.error({ reason: errorText(error) }, 'failed to save the time on disk');
       this.#timeFailed = true;
     }
   }
@@ -467,11 +468,18 @@ class Server {
       pluginRoutes: generation.pluginRoutes,
       cache: {
         stats: () => cacheReport(this.#generation, this.#report),
-        flush: (order) => flushCache(this.#generation.cache, this.#process.failures, order),
+        flush: (order) => this.#flush(order),
         log: this.#log,
         audit: this.#process.audit,
       },
     };
+  }
+
+  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found anew. */
+  async #flush(order: FlushOrder): Promise<number> {
+    const { cache, iterateDesk } = this.#generation;
+    const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;
+    return known + (await flushCache(cache, this.#process.failures, order));
   }
 
   /** What somebody wants to see who has just started the server: where it listens, whom it asks, what decides. */
@@ -488,7 +496,9 @@ class Server {
         packets: this.#process.io === 'mmsg' ? 'batched system calls' : 'node:dgram',
         receiveBufferBytes: listeners?.receiveBufferBytes,
         workers: config.server.workers,
-        upstreams: config.upstream.servers.map(endpointText),
+        ...(config.resolve
+          ? { resolve: `from the root down, ${config.resolve.hints.length} root servers known` }
+          : { upstreams: config.upstream.servers.map(endpointText) }),
         chain: workers.chain.map(({ name, stage }) => `${stage}:${name}`),
         admin: endpointText({
           address: config.admin.listen.address,

@@ -3,11 +3,13 @@
  */
 
 import { endpointText } from '../address/address.ts';
+import { spokenAt } from '../address/listen-entry.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
 import { cacheStats } from '../cache/desk.ts';
 import type { Config } from '../config/config.ts';
+import { counted } from '../errors/counted.ts';
 import {
   type CounterSample,
   counterSamples,
@@ -19,10 +21,11 @@ import {
   type RetiredMetrics,
 } from '../metrics/prometheus.ts';
 import { type MetricCell, metricPrefix } from '../metrics/registry.ts';
+import { OUTCOMES } from '../resolve/iterate/iterate-counters.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
-import { CACHE_RESULTS, TRANSPORTS } from '../wire/query.ts';
+import { CACHE_RESULTS } from '../wire/query.ts';
 import { Partitions } from '../zones/partitions.ts';
 import type { Generation } from './generation.ts';
 import type { IoKind } from './worker-messages.ts';
@@ -83,7 +86,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     })),
     listeners: (generation.listeners?.bound ?? config.server.listen).map((endpoint) => ({
       address: endpointText(endpoint),
-      transports: [...TRANSPORTS],
+      transports: spokenAt(endpoint),
       packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
     })),
     upstreams: upstreamsOf(config).map(({ server, zone, view }) => {
@@ -105,6 +108,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
         failures: total('sekisho_upstream_timeouts_total', labels),
       };
     }),
+    resolve: resolveReport(generation, total),
     views: config.views.map(({ name, plugins }) => ({
       name,
       queries: total('sekisho_view_queries_total', { view: name }),
@@ -163,7 +167,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
 }
 
 function unreadableRows(count: number, { subscribers }: Config): string {
-  return `${count} row(s) of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is known behind these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
+  return `${counted(count, 'row')} of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is identified by these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }
 
 /** The sum of a metric over all workers, ended ones included. */
@@ -313,6 +317,26 @@ function totalOf(sources: readonly MetricsSource[], name: string): number {
       snapshot.cells.reduce((inner, cell, i) => (cell.name === name ? inner + (snapshot.values[i] ?? 0) : inner), sum),
     0,
   );
+}
+
+/** Null where the server forwards. */
+function resolveReport(
+  { iterateDesk }: Generation,
+  total: (name: string, labels?: Record<string, string>) => number,
+): Status['resolve'] {
+  if (iterateDesk === undefined) return null;
+  return {
+    ...iterateDesk.report(),
+    queries: total('sekisho_iterator_queries_total'),
+    timeouts: total('sekisho_iterator_timeouts_total'),
+    outstanding: total('sekisho_iterator_outstanding'),
+    outcomes: Object.fromEntries(
+      OUTCOMES.map((outcome) => [outcome, total('sekisho_iterator_outcomes_total', { outcome })] as const).filter(
+        ([, count]) => count > 0,
+      ),
+    ),
+    exhausted: total('sekisho_iterator_budget_exhausted_total'),
+  };
 }
 
 /** The servers of `upstream`, and those of zones and views that have their own. */

@@ -4,9 +4,11 @@ import { type FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from '..
 import type { Effort, Waiters } from '../chain/source.ts';
 import type { SuspendedQueries } from '../chain/suspended.ts';
 import { DNSSEC } from '../dnssec/feature.ts';
+import type { ToldOfTrust } from '../dnssec/open.ts';
 import type { DataHalves } from '../feature/data-halves.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { FAILED_TIMEOUT } from '../resolve/forward/forward.ts';
+import { VALIDATION_ALLOWANCE } from '../resolve/validate/budget.ts';
 import { VALIDATION_LIMITS } from '../resolve/validate/chain-of-trust.ts';
 import { ImportedKeys } from '../resolve/validate/dns-key.ts';
 import { ZoneTrustStore } from '../resolve/validate/zone-trust.ts';
@@ -30,12 +32,16 @@ export interface ValidatingWorkerParts {
   readonly cache: AnswerCache;
   readonly failures: FailureTable;
   readonly reports: SourceReports;
+  /** Microseconds of cryptography that one question may cost; undefined: as the validator thinks right. */
+  readonly cryptoMicroseconds?: number | undefined;
   /** How long one question may take; what is validated needs several. */
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly metrics: Metrics;
   readonly hashKey: readonly [number, number];
   readonly nudge: () => void;
+  /** Tells the main thread's half of the feature something. */
+  tell(feature: string, value: ToldOfTrust): void;
 }
 
 /** Questions for DS and DNSKEY that one answer may need behind each other, in times of `upstream.timeout`. */
@@ -73,8 +79,15 @@ export function validatingSource(parts: ValidatingWorkerParts): ValidatingSource
       const seconds = kind === FAILED_TIMEOUT ? NETWORK_FAILURE_SECONDS : SERVFAIL_SECONDS;
       failures.record(question, ede, nowMs, seconds);
     },
+    onAnchorKeys: (_zone, answer) =>
+      parts.tell(DNSSEC.name, { type: 'keys', message: answer.bytes.slice(0, answer.length) }),
+    onAnchor: (zone, failed, why) => parts.tell(DNSSEC.name, { type: 'anchor', zone, failed, why }),
     cached: (question, nowMs) => cached.find(question, nowMs),
     dearChecks: new DearChecks(),
+    allowance: {
+      ...VALIDATION_ALLOWANCE,
+      ...(parts.cryptoMicroseconds !== undefined && { micros: parts.cryptoMicroseconds }),
+    },
     clock,
     metrics: parts.metrics,
     hashKey: parts.hashKey,

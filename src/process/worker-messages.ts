@@ -79,6 +79,8 @@ export type FromWorker =
   | { readonly type: 'failed'; readonly message: string; readonly places: readonly string[] }
   /** The publication with this serial is held; `problem`: why it could not be taken. */
   | { readonly type: 'holds'; readonly serial: number; readonly problem?: string }
+  /** For a feature's half in the main thread (`Opened.heard`). */
+  | { readonly type: 'told'; readonly feature: string; readonly value: unknown }
   /** After `drain`: nothing new is taken. */
   | { readonly type: 'stopped' }
   | { readonly type: 'log'; readonly level: LogLevel; readonly fields: Record<string, unknown>; readonly text: string };

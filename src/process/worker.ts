@@ -29,11 +29,13 @@ import type { ServerConfig } from '../resolve/forward/servers.ts';
 import { ownThreadId } from '../system/thread-time.ts';
 import { RoundClock, systemClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
+import { StreamTransports } from '../transports/streams.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
+import { DEFAULT_TCP_LIMITS } from '../transports/tcp/tcp-limits.ts';
 import { TcpShares } from '../transports/tcp/tcp-shares.ts';
 import { ViewTable } from '../views/view-table.ts';
 import { textToName } from '../wire/name.ts';
-import { TCP, UDP } from '../wire/query.ts';
+import { HTTPS, type Query, TCP, TLS, UDP } from '../wire/query.ts';
 import type { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
 import { Partitions } from '../zones/partitions.ts';
@@ -144,7 +146,7 @@ async function serve(): Promise<void> {
     busy: () => suspended.size > 0 || (source?.outstanding ?? 0) > 0,
   });
   nudge = io.nudge;
-  const tcp = await openTcp(chain, metrics, io);
+  const { server: tcp, streams } = await openStreams(chain, features, metrics, io);
   const reports: SourceReports = {
     onAnswer: (question, answer, nowMs, effort) => {
       cache.insert(question, answer, nowMs);
@@ -167,10 +169,12 @@ async function serve(): Promise<void> {
     failures,
     reports,
     timeoutMs: config.upstream.timeoutMs,
+    cryptoMicroseconds: config.resolve?.budget.cryptoMicroseconds,
     clock,
     metrics,
     hashKey: setup.hashKey,
     nudge: io.nudge,
+    tell: (feature, value) => tell({ type: 'told', feature, value }),
   });
   const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
   const wiring = {
@@ -210,6 +214,8 @@ async function serve(): Promise<void> {
   chain.source = source;
   chain.routes[UDP] = io.listener;
   chain.routes[TCP] = tcp;
+  chain.routes[TLS] = tcp;
+  chain.routes[HTTPS] = streams.doh;
 
   const waiting = metrics.gauge('sekisho_waiting_queries', 'Queries that wait for an answer.');
   const longest = metrics.gauge(
@@ -231,6 +237,7 @@ async function serve(): Promise<void> {
     tcp.makeRoom();
     if (nowMs - lastSweepMs >= SWEEP_MS) {
       tcp.tick(nowMs);
+      streams.tick(nowMs);
       lastSweepMs = nowMs;
     }
     if (draining && (nowMs >= drainedByMs || (suspended.size === 0 && tcp.connections === 0))) io.stop();
@@ -280,8 +287,8 @@ function hold(publication: Publication, take: (publication: Publication) => void
     tell({ type: 'holds', serial });
   } catch (error) {
     const { topic } = publication;
-    log.error({ topic, fault: faultOf(error) }, 'a publication could not be taken; the one before stays');
-    log.debug({ topic, message: faultText(error) }, 'a publication could not be taken: message');
+    log.error({ topic, fault: faultOf(error) }, 'failed to apply a publication; the previous one stays in force');
+    log.debug({ topic, message: faultText(error) }, 'failed to apply a publication: message');
     // What somebody who waits for it is told ends up in logs and answers: the kind of the error is enough there.
     tell({ type: 'holds', serial, problem: faultOf(error).error });
   }
@@ -309,31 +316,47 @@ function serverCookies(): ServerCookies | undefined {
   return new ServerCookies(bytes.length > 0 ? bytes : [setup.cookieSecret], () => clock.wallMs());
 }
 
-/** TCP rides on libuv; the loop gives it turns. */
-async function openTcp(chain: Chain, metrics: Metrics, io: WorkerIo): Promise<TcpServer> {
-  const { tcp } = setup.config.server;
+/** TCP, and what lies on it, rides on libuv; the loop gives it turns. */
+async function openStreams(chain: Chain, features: DataHalves, metrics: Metrics, io: WorkerIo) {
+  const { tcp, tls, listen } = setup.config.server;
+  const handle = (query: Query) => chain.handle(query);
+  // Each chunk that libuv brings is a round of its own.
+  const each = { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs(), termMs: () => clock.termMs() };
+  const limits = {
+    ...DEFAULT_TCP_LIMITS,
+    maxConnections: tcp.maxConnections,
+    maxPerClient: tcp.maxConnectionsPerClient,
+    maxInFlight: tcp.maxPipelined,
+    idleMs: tcp.idleTimeoutMs,
+    messageMs: tcp.messageTimeoutMs,
+    lifetimeMs: tcp.totalTimeoutMs,
+  };
   const server = new TcpServer({
-    handle: (query) => chain.handle(query),
-    // Each chunk that libuv brings is a round of its own.
-    clock: { nowMs: () => clock.refresh(), wallMs: () => clock.wallMs(), termMs: () => clock.termMs() },
+    handle,
+    clock: each,
     metrics,
     shares: new TcpShares(setup.tcpShares, setup.serial, setup.place, setup.hashKey),
-    limits: {
-      maxConnections: tcp.maxConnections,
-      maxPerClient: tcp.maxConnectionsPerClient,
-      maxInFlight: tcp.maxPipelined,
-      idleMs: tcp.idleTimeoutMs,
-      messageMs: tcp.messageTimeoutMs,
-      lifetimeMs: tcp.totalTimeoutMs,
-    },
+    limits,
     nudge: io.nudge,
   });
-  for (const { fd, listener } of setup.tcp) await server.listen({ fd }, listener);
-  if (setup.tcp.length === 0) {
-    for (const [listener, { address, port }] of setup.config.server.listen.entries())
-      await server.listen({ host: address, port }, listener);
+  const streams = new StreamTransports({
+    tcp: server,
+    features,
+    handle,
+    limits,
+    handshakes: tls.handshakes,
+    clock: each,
+    metrics,
+    nudge: io.nudge,
+  });
+  for (const [listener, entry] of listen.entries()) {
+    const spoken = streams.spokenAt(entry);
+    const taken = setup.tcp.find((socket) => socket.listener === listener);
+    if (taken) await server.listen({ fd: taken.fd }, listener, spoken);
+    // Without sockets of the main thread each worker has its own; an address that was left out has none.
+    else if (setup.tcp.length === 0) await server.listen({ host: entry.address, port: entry.port }, listener, spoken);
   }
-  return server;
+  return { server, streams };
 }
 
 function labelsOf({ zone, view }: ServerGroup): Record<string, string> {

@@ -69,6 +69,8 @@ export interface WorkersParts {
   /** `shared` of each plugin, in the order of the configuration. */
   readonly shared: readonly unknown[];
   readonly publications: Publications;
+  /** What a worker says to a feature of the main thread. */
+  told(feature: string, value: unknown, worker: number): void;
   readonly retired: RetiredMetrics;
   readonly log: Logger;
   /** How often the worker at each place was replaced, since the process began. */
@@ -317,6 +319,9 @@ export class Workers {
       case 'holds':
         member.awaited.get(message.serial)?.(message.problem);
         break;
+      case 'told':
+        this.#parts.told(message.feature, message.value, member.place);
+        break;
       case 'stopped':
         member.saidStopped();
         break;
@@ -342,8 +347,8 @@ export class Workers {
     for (const held of member.awaited.values()) held();
     if (this.#closing) return;
     if (served && !member.endedFor) {
-      log.error({ worker: member.place, fault: faultOf(failure) }, 'a worker died and is replaced');
-      log.debug({ worker: member.place, message: faultText(failure) }, 'a worker died: message');
+      log.error({ worker: member.place, fault: faultOf(failure) }, 'worker died, restarting');
+      log.debug({ worker: member.place, message: faultText(failure) }, 'worker died: message');
     }
     if (served) this.#replace(member.place);
   }
@@ -355,14 +360,14 @@ export class Workers {
     }
     this.#replaced[place] = (this.#replaced[place] ?? 0) + 1;
     this.#launch(place).then(
-      () => this.#parts.log.info({ worker: place }, 'the replacement serves'),
+      () => this.#parts.log.info({ worker: place }, 'the new worker is serving'),
       (error) => {
         if (this.#closing) return;
         this.#parts.log.error(
           { worker: place, fault: faultOf(error), pauseMs },
-          'the replacement failed to start; trying again',
+          'failed to restart the worker, retrying',
         );
-        this.#parts.log.debug({ worker: place, message: faultText(error) }, 'the replacement failed to start: message');
+        this.#parts.log.debug({ worker: place, message: faultText(error) }, 'failed to restart the worker: message');
         const next = Math.min(LONGEST_RESTART_PAUSE_MS, pauseMs * 2);
         setTimeout(() => !this.#closing && this.#replace(place, next), pauseMs);
       },
@@ -373,7 +378,7 @@ export class Workers {
   #restartIsDue(place: number, pauseMs: number): void {
     this.#parts.log.error(
       { worker: place, code: 'SEKISHO_RESTART_DUE' },
-      'A RESTART IS DUE: the program on disk has changed since this process began; the worker is not replaced',
+      'A RESTART IS DUE: the program on disk has changed since this process started; the worker is not restarted',
     );
     if (!this.serving) {
       this.#parts.giveUp?.('the program on disk has changed, and no worker is left');
@@ -406,7 +411,7 @@ export class Workers {
     const { kind: _, ...facts } = found;
     this.#parts.log.error(
       { worker: place, ...facts, silentMs: member.watch.silentMs, hangTimeoutMs },
-      'a worker hangs and is ended; another takes its place',
+      'worker hangs, restarting',
     );
     this.#end(member, `worker ${place} hung: ${reasonOf(found)}`);
   }
@@ -425,8 +430,8 @@ export class Workers {
     this.#parts.log.warn(
       { worker: place, silentMs: watch.silentMs, ranMs: Math.round(watch.ranMs) },
       state === 'starting'
-        ? 'a worker is slow to start: it gets too little processor time'
-        : 'a worker gets too little processor time and answers late; it does not hang and is left alone',
+        ? 'worker is slow to start: it gets too little CPU time'
+        : 'worker gets too little CPU time and answers late; it does not hang, so it is not restarted',
     );
   }
 

@@ -4,5 +4,6 @@ import type { ReportSections } from './open.ts';
 
 export const REPORT = declareFeature<ReportSections>({
   name: 'report',
+  commands: { report: async () => (await import('./cli/report-command.ts')).reportCommand },
   open: async (context) => (await import('./open.ts')).openReport(context),
 });

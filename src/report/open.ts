@@ -41,11 +41,13 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
         ground: ground?.kind ?? 'consent',
       })),
       tallies: await tallies.between(span.from, span.to),
-      actions: audit.summary(begin, end),
-      deletions: ['history.delete', 'measures.delete', NOTICES_DELETED].flatMap((action) =>
-        audit.details(action, begin, end),
-      ),
-      consent: subscribers.state?.ledger.tally(Date.parse(begin), endMs) ?? [],
+      actions: await audit.summary(begin, end),
+      deletions: (
+        await Promise.all(
+          ['history.delete', 'measures.delete', NOTICES_DELETED].map((action) => audit.details(action, begin, end)),
+        )
+      ).flat(),
+      consent: (await subscribers.state?.ledger.tally(Date.parse(begin), endMs)) ?? [],
       audit: await audit.verify(),
     });
   };

@@ -73,7 +73,7 @@ describe('the daily tallies', () => {
     await log.tick();
     expect([await log.between('2026-01-01', '2026-12-31'), said]).toEqual([
       [],
-      ['daily tallies cannot be kept: transparency reports will lack these days'],
+      ['daily tallies cannot be stored: transparency reports will lack these days'],
     ]);
     await log.close();
   });

@@ -4,8 +4,8 @@
  * tallies (tally-log.ts), from the audit log's actions without their texts, and from counts of consent, of which small ones
  * are not told (a cell of one person is that person).
  */
-import type { ActionSummary, AuditVerdict } from '../audit/log.ts';
-import type { LedgerTally } from '../subscribers/consent/ledger.ts';
+import type { ActionSummary, AuditVerdict } from '../audit/audit-store.ts';
+import type { LedgerTally } from '../subscribers/consent/ledger-store.ts';
 import type { Tally } from './tally-store.ts';
 
 /** Counts of people below this are shown as "fewer than". */

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
-import { recordHere } from '../audit/scope.ts';
+import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from './report.ts';
@@ -70,7 +70,7 @@ export function reportRoutes(app: FastifyInstance, { audit, report }: ReportRout
     },
     async ({ query, identity }) => {
       const span = checkedSpan(query.from, query.to);
-      recordHere(audit, {
+      await recordTogether(audit, {
         who: identity?.name ?? '',
         role: identity?.roles.join(', ') ?? '',
         action: 'report.read',
@@ -89,7 +89,7 @@ export function checkedSpan(from: string, to: string): ReportSpan {
     ['to', to],
   ] as const)
     if (!DAY.test(text) || Number.isNaN(Date.parse(text)) || new Date(text).toISOString().slice(0, 10) !== text)
-      throw generalError('SEKISHO_REQUEST_INVALID', `${name}: '${text}' is no day of the form YYYY-MM-DD`);
+      throw generalError('SEKISHO_REQUEST_INVALID', `${name}: '${text}' is not a date of the form YYYY-MM-DD`);
   if (to < from) throw generalError('SEKISHO_REQUEST_INVALID', `to: ${to} lies before ${from}`);
   return { from, to };
 }

@@ -45,12 +45,12 @@ export class TallyLog {
     this.#store = opening.then(
       ({ store, movedAside }) => {
         if (movedAside !== undefined)
-          log.error({ movedAside }, 'the daily tallies were damaged: moved aside, and begun anew');
+          log.error({ movedAside }, 'the daily tallies were damaged: the file was moved aside and a new one started');
         return store;
       },
       (error: unknown) => {
         const reason = errorText(error);
-        log.error({ reason }, 'daily tallies cannot be kept: transparency reports will lack these days');
+        log.error({ reason }, 'daily tallies cannot be stored: transparency reports will lack these days');
         return undefined;
       },
     );
@@ -92,12 +92,12 @@ export class TallyLog {
         rises.map(({ sample: { name, labels, help }, rise }) => ({ name, labels, help, count: rise })),
       );
     } catch (error) {
-      this.#log.warn({ reason: errorText(error) }, 'the daily tallies could not be written; tried again in a minute');
+      this.#log.warn({ reason: errorText(error) }, 'failed to write the daily tallies, retrying in a minute');
       return;
     }
     for (const { key, sample } of rises) this.#before.set(key, sample.value);
     await store.forgetBefore(dayOf(wallMs - KEPT_DAYS * 86_400_000)).catch((error: unknown) => {
-      this.#log.warn({ reason: errorText(error) }, 'old daily tallies could not be deleted; tried again in a minute');
+      this.#log.warn({ reason: errorText(error) }, 'failed to delete old daily tallies, retrying in a minute');
     });
   }
 }

@@ -1,4 +1,5 @@
 /** What stands against putting a proposal of a diagnosis in force; everything is said at once. */
+import { counted } from '../errors/counted.ts';
 import type { SekishoError } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { readGround, type StatedGround } from '../grounds/stated.ts';
@@ -7,7 +8,7 @@ import type { Clock } from '../time/clock.ts';
 import { compileMatch, MatchError } from './compile.ts';
 import { discreetGround, discreetText } from './discreet.ts';
 import { rulesError } from './errors.ts';
-import type { MeasureProposal, Rule } from './rule.ts';
+import { idOf, type MeasureProposal, type Rule } from './rule.ts';
 
 /** What whoever applies a proposal states. */
 export interface Statement {
@@ -29,6 +30,21 @@ export function timeProblem(clock: Clock): string | undefined {
 /** What somebody wants and may have, apart from who and when. */
 export type Wanted = Pick<Rule, 'origin' | 'plugin' | 'match' | 'limitPerSecond' | 'dryRun' | 'proposed'> &
   StatedGround;
+
+/** The rule that it becomes, whose life begins now. */
+export function begunRule(wanted: Wanted, number: number, who: string, wallMs: number): Rule {
+  return {
+    ...wanted,
+    id: idOf(number),
+    addedBy: who,
+    addedAtMs: wallMs,
+    termFromMs: wallMs,
+    renewals: 0,
+    state: wanted.dryRun ? 'dry-run' : 'in-force',
+    endedAtMs: undefined,
+    endedWhy: '',
+  };
+}
 
 /** A proposal with its ground. Throws SekishoError SEKISHO_MEASURE_REFUSED with everything that is wrong. */
 export function admittedMeasure(
@@ -64,7 +80,7 @@ export function admittedMeasure(
 
 function refusedMeasure(what: string, found: readonly string[]): SekishoError {
   const problems = [...new Set(found)];
-  const message = `${what}: ${problems.length === 1 ? problems[0] : `${problems.length} problems`}`;
+  const message = `${what}: ${problems.length === 1 ? problems[0] : counted(problems.length, 'problem')}`;
   return rulesError('SEKISHO_MEASURE_REFUSED', message, { details: problems.length > 1 ? problems : [] });
 }
 

@@ -44,6 +44,8 @@ export type Refusal = 'refused' | 'conflict' | 'unknown';
 export interface RulesAttachment {
   /** Names of its plugins that carry rules. */
   readonly plugins: ReadonlySet<string>;
+  /** Of these, those that see only queries that the cache does not answer. */
+  readonly onlyMisses?: ReadonlySet<string>;
   /** Of its plugins with tables of their own. */
   readonly carriers: ReadonlyMap<string, RuleCarrier>;
   /** The flat list; resolves when all its workers hold it. */
@@ -109,6 +111,11 @@ export class Carriers {
   /** Some configuration has the plugin, so that a rule in it acts. */
   carries(plugin: string): boolean {
     return [...this.#attached.keys()].some(({ plugins }) => plugins.has(plugin));
+  }
+
+  /** What the plugin compares its rules with. */
+  sees(plugin: string): 'queries' | 'misses' {
+    return [...this.#attached.keys()].at(-1)?.onlyMisses?.has(plugin) ? 'misses' : 'queries';
   }
 
   /** Of the configuration that came last. */

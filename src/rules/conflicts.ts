@@ -1,4 +1,5 @@
 /** What stands against a rule beside those that there are. */
+import { counted } from '../errors/counted.ts';
 import type { SekishoError } from '../errors/errors.ts';
 import type { StatedGround } from '../grounds/stated.ts';
 import type { Clock } from '../time/clock.ts';
@@ -110,7 +111,7 @@ export class Conflicts {
   refusal(plugin: string, kind: Refusal, message: string, problems: readonly string[] = []): SekishoError {
     const found = [...new Set(problems)];
     const text =
-      found.length === 0 ? message : `${message}: ${found.length === 1 ? found[0] : `${found.length} problems`}`;
+      found.length === 0 ? message : `${message}: ${found.length === 1 ? found[0] : counted(found.length, 'problem')}`;
     const details = found.length > 1 ? found : [];
     const own = this.#carriers.carrier(plugin)?.refusal(kind, text, details);
     if (own) return own;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { AuditEntry } from '../audit/entry.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { openDatabase } from '../store/database.ts';
 import { ManualClock } from '../time/clock.ts';
 import { RulesDesk } from './desk.ts';
@@ -51,9 +52,10 @@ async function begin(folder = mkdtempSync(join(tmpdir(), 'measures-')), clock = 
   const log = { info: write, warn: write, error: write };
   const desk = new RulesDesk({ store, rules: await store.rules(), clock, audit, log });
   let held: PublishedMeasures | undefined;
-  const attach = (plugins = ['random-subdomain', 'amp-shaper']) =>
+  const attach = (plugins = ['random-subdomain', 'amp-shaper'], onlyMisses: readonly string[] = []) =>
     desk.attach({
       plugins: new Set(plugins),
+      onlyMisses: new Set(onlyMisses),
       carriers: new Map(),
       publish: async (measures) => {
         held = measures;
@@ -347,4 +349,123 @@ test('the clock jumps: a measure ends by it; in doubt it rests, and none is put 
   clock.stepMs = 0;
   await pass(1, 900);
   expect(states(desk)).toEqual([['m1', 'expired']]);
+});
+
+test('what matches nothing says so within half a minute and is withdrawn; a dry run says so', async () => {
+  const one = await begin();
+  await one.attach();
+  await one.apply();
+  for (let second = 0; second < 24; second++) {
+    one.clock.advance(1000);
+    await one.desk.tick();
+  }
+  expect(states(one.desk)).toEqual([['m1', 'in-force']]);
+  one.clock.advance(2000);
+  await one.desk.tick();
+  expect(states(one.desk)).toEqual([['m1', 'lifted']]);
+  expect(one.audited.at(-1)).toMatchObject({
+    who: 'server',
+    action: 'measure.lift',
+    purpose: expect.stringMatching(/matched 0 queries in its first 25 s, where 25000 were expected: withdrawn/),
+  });
+  await one.apply({ diagnosis: 'd2' }, { dryRun: true });
+  await one.pass(1, 0);
+  expect(one.desk.list()[0]).toMatchObject({ rule: { state: 'dry-run' }, entry: { proposal: /matched 0/ } });
+  expect(one.lines).toContain('a dry run matches nothing');
+});
+
+test('a handful of matches beside an incident that goes on is nothing; beside one that has ended it is left alone', async () => {
+  for (const [incident, state] of [
+    [900, 'lifted'],
+    [10, 'in-force'],
+  ] as const) {
+    const { desk, attach, apply, pass } = await begin();
+    await attach();
+    desk.watchIncidents(() => incident);
+    await apply();
+    await pass(1, 1);
+    expect(states(desk), `${incident} queries a second`).toEqual([['m1', state]]);
+  }
+});
+
+test("a counter that sees misses alone does not say that it is over; the incident's own rate does", async () => {
+  const { desk, attach, apply, pass } = await begin();
+  await attach(undefined, ['random-subdomain']);
+  let incident: number | undefined = 600;
+  const end = desk.watchIncidents(() => incident);
+  await apply({}, { ground: { ...ground, expires: '6h' } });
+  await pass(2, 900);
+  // The failures are answered from memory: nothing is counted, and the loop goes on.
+  await pass(30, 2);
+  expect(states(desk)).toEqual([['m1', 'in-force']]);
+  // Nobody can say: that is not quiet either.
+  incident = undefined;
+  await pass(30, 2);
+  expect(states(desk)).toEqual([['m1', 'in-force']]);
+  incident = 30;
+  await pass(QUIET_MINUTES - 1, 2);
+  expect(states(desk)).toEqual([['m1', 'in-force']]);
+  await pass(2, 2);
+  expect(states(desk)).toEqual([['m1', 'lifted']]);
+  end();
+});
+
+test('a measure in force gets another term on fresh evidence; one that has ended does not', async () => {
+  const { desk, attach, apply, pass, audited } = await begin();
+  await attach();
+  await apply();
+  await pass(60, 900);
+  const renewal = { evidence: 'graph of 15:10, still 900 q/s', approver: 'shift lead', expires: '2h' };
+  const by = { ...BY, action: 'measure.renew' };
+  await expect(desk.renew({ id: 'm1' }, { ...renewal, evidence: ground.evidence }, by)).rejects.toThrow(/earlier term/);
+  const { rule } = await desk.renew({ id: 'm1' }, renewal, by);
+  expect(rule).toMatchObject({ renewals: 1, state: 'in-force', ground: { evidence: renewal.evidence } });
+  expect(audited.at(-1)).toMatchObject({ action: 'measure.renew' });
+  await pass(100, 900);
+  expect(states(desk)).toEqual([['m1', 'in-force']]);
+  await pass(30, 900);
+  expect(states(desk)).toEqual([['m1', 'expired']]);
+  await expect(desk.renew({ id: 'm1' }, { ...renewal, evidence: 'graph of 18:00' }, by)).rejects.toThrow(/in force/);
+});
+
+test('without a store nothing can be put in force, and rules of the configuration still end by the clock', async () => {
+  const clock = new ManualClock();
+  const log = { info: () => {}, warn: () => {}, error: () => {} };
+  const desk = new RulesDesk({ store: undefined, rules: [], clock, audit: { record: () => {} }, log });
+  const expires = new Date(clock.wallMs() + HOUR).toISOString().replace(/\.\d+/, '');
+  await desk.attach({
+    plugins: new Set(['sinkhole']),
+    carriers: new Map([
+      [
+        'sinkhole',
+        {
+          configured: [
+            {
+              match: { name: 'a.example' },
+              ground: { ...ground, kind: 'self-defence', expires },
+              dryRun: false,
+              place: 1,
+            },
+          ],
+          capacity: 10,
+          publish: async () => {},
+          refusal: (_, message) =>
+            new SekishoError('SEKISHO_MEASURE_REFUSED', { status: 422, exitCode: 1, remedy: '' }, message),
+        },
+      ],
+    ]),
+    publish: async () => {},
+  });
+  const by = { who: 'sato', role: 'operator', action: 'sinkhole.add' };
+  const stated = {
+    ground: { ...ground, kind: 'self-defence' as const, expires },
+    endsAtMs: clock.wallMs() + HOUR,
+    reviewAtMs: undefined,
+  };
+  await expect(
+    desk.add({ plugin: 'sinkhole', match: { name: 'b.example' }, dryRun: false, ...stated }, by),
+  ).rejects.toThrow(/no store for rules/);
+  clock.advance(2 * HOUR);
+  await desk.tick();
+  expect(desk.entries('sinkhole').map(({ rule }) => rule.state)).toEqual(['expired']);
 });

@@ -12,7 +12,8 @@ import { errorText, SekishoError } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import type { StatedGround } from '../grounds/stated.ts';
 import type { Clock } from '../time/clock.ts';
-import { admittedMeasure, type Statement, timeProblem, type Wanted } from './admission.ts';
+import { absentRuleStore } from './absent-rule-store.ts';
+import { admittedMeasure, begunRule, type Statement, timeProblem, type Wanted } from './admission.ts';
 import { Carriers, type RulesAttachment } from './carriers.ts';
 import { Conflicts, unknownRule, type Which } from './conflicts.ts';
 import { discreetMatch } from './discreet.ts';
@@ -20,7 +21,7 @@ import type { Entry } from './entry.ts';
 import { rulesError } from './errors.ts';
 import { HeldRules } from './held.ts';
 import { type Applied, Life } from './life.ts';
-import { liftWhatIsOver } from './recovery-watch.ts';
+import { anyOf, type IncidentRate, watchMeasures } from './recovery-watch.ts';
 import { renewedRule } from './renewal.ts';
 import { isRunning, keyOf, type MeasureProposal, type Rule, type RuleMatch, subjectOf } from './rule.ts';
 import type { ChangeFilter, KeptChange, RuleStore } from './rule-store.ts';
@@ -52,8 +53,9 @@ export class RulesDesk {
   readonly #carriers: Carriers;
   readonly #held: HeldRules;
   readonly #conflicts: Conflicts;
-  readonly #life: Life | undefined;
+  readonly #life: Life;
   readonly #log: RulesLog;
+  readonly #incidents = new Set<IncidentRate>();
   /** One change after the other: each sees what the one before left. */
   #queue: Promise<unknown> = Promise.resolve();
   #ticking = false;
@@ -77,7 +79,7 @@ export class RulesDesk {
     this.#held = new HeldRules(parts.rules, this.slots, clock);
     this.#conflicts = new Conflicts(this.#held, this.#carriers, clock);
     const common = { held: this.#held, carriers: this.#carriers, slots: this.slots, clock, audit, log };
-    this.#life = store && new Life({ store, ...common });
+    this.#life = new Life({ store: store ?? absentRuleStore, ...common });
   }
 
   /** A configuration comes up. Resolves, with what ends it, when its workers hold the rules. Throws SekishoError. */
@@ -116,14 +118,25 @@ export class RulesDesk {
     return this.#carriers.carries(plugin);
   }
 
+  /** What the plugin compares its rules with: every query, or those that the cache does not answer. */
+  sees(plugin: string): 'queries' | 'misses' {
+    return this.#carriers.sees(plugin);
+  }
+
+  /** Whoever diagnoses tells, from now on, how much there is of what a measure is about. Returns what ends it. */
+  watchIncidents(rate: IncidentRate): () => void {
+    this.#incidents.add(rate);
+    return () => void this.#incidents.delete(rate);
+  }
+
   async changes(limit: number, filter: ChangeFilter = {}): Promise<readonly KeptChange[]> {
     return (await this.store?.changes(limit, filter)) ?? [];
   }
 
   /** Changes to rules of `plugin` that nobody has counted yet; they are counted with that. */
   takeUncounted(plugin: string): Partial<Record<KeptChange['action'], number>> {
-    const counts = this.#life?.uncounted.get(plugin) ?? {};
-    this.#life?.uncounted.delete(plugin);
+    const counts = this.#life.uncounted.get(plugin) ?? {};
+    this.#life.uncounted.delete(plugin);
     return counts;
   }
 
@@ -172,7 +185,7 @@ export class RulesDesk {
       const problems: string[] = [];
       const parts = { who: by.who, clock: this.clock, approval: this.approval, store: this.#needsStore() };
       const renewed = await renewedRule(rule, body, parts, problems);
-      if (renewed) return this.#needsLife().renew(entry, renewed, by);
+      if (renewed) return this.#life.renew(entry, renewed, by);
       const subject = subjectOf({ ...rule, match: discreetMatch(rule.match) });
       throw this.#conflicts.refusal(rule.plugin, 'refused', `'${subject}' was not renewed`, problems);
     });
@@ -180,16 +193,16 @@ export class RulesDesk {
 
   /** Throws SekishoError; resolves when no worker acts on it any more. */
   lift(which: Which, reason: string, by: By): Promise<Applied> {
-    return this.#inTurn(async () => this.#needsLife().lift(this.#conflicts.known(which, 'id' in which), reason, by));
+    return this.#inTurn(async () => this.#life.lift(this.#conflicts.known(which, 'id' in which), reason, by));
   }
 
   /** To be called every second or so. */
   async tick(): Promise<void> {
-    if (this.#ticking || !this.#life) return;
+    if (this.#ticking) return;
     this.#ticking = true;
     try {
       await this.recordEnds();
-      await this.#inTurn(() => this.#life?.forgetOld(this.keepMs) ?? Promise.resolve());
+      await this.#inTurn(() => this.#life.forgetOld(this.keepMs));
       this.#tickFailed = false;
     } catch (error) {
       // Workers let go of what has ended in any case; that it did is written down when the disk takes it again.
@@ -204,11 +217,13 @@ export class RulesDesk {
   recordEnds(): Promise<void> {
     return this.#inTurn(async () => {
       const life = this.#life;
-      if (!life) return;
       await life.followClock();
       life.sample();
       await life.recordEnds();
-      if (life.timeKnown) await liftWhatIsOver(this.#held.running(), life, this);
+      if (!life.timeKnown) return;
+      const { clock, slots } = this;
+      const parts = { clock, slots, carriers: this.#carriers, log: this.#log, incidentRate: anyOf(this.#incidents) };
+      await watchMeasures(this.#held.running(), life, parts);
     });
   }
 
@@ -227,33 +242,17 @@ export class RulesDesk {
   }
 
   async #begin(wanted: Wanted, by: By): Promise<Applied> {
-    const [store, life] = [this.#needsStore(), this.#needsLife()];
+    const [store, life] = [this.#needsStore(), this.#life];
     const before = this.#held.at(keyOf(wanted));
     const forgotten = this.#conflicts.roomFor(wanted, before);
     if (forgotten.length > 0) await life.forget(forgotten);
-    const wallMs = this.clock.wallMs();
-    const rule: Rule = {
-      ...wanted,
-      id: `m${await store.nextNumber()}`,
-      addedBy: by.who,
-      addedAtMs: wallMs,
-      termFromMs: wallMs,
-      renewals: 0,
-      state: wanted.dryRun ? 'dry-run' : 'in-force',
-      endedAtMs: undefined,
-      endedWhy: '',
-    };
+    const rule = begunRule(wanted, await store.nextNumber(), by.who, this.clock.wallMs());
     return life.begin(rule, before, by);
   }
 
   #needsStore(): RuleStore {
     if (this.store) return this.store;
-    throw rulesError('SEKISHO_RULE_STORE', 'there is no store for rules; the log says why');
-  }
-
-  #needsLife(): Life {
-    this.#needsStore();
-    return this.#life as Life;
+    throw rulesError('SEKISHO_RULE_STORE', 'the rules store is not available; see the log');
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

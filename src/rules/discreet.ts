@@ -6,7 +6,12 @@
 
 import { networkAround, replaceAddresses } from '../address/network-around.ts';
 import type { Ground } from '../grounds/ground.ts';
-import type { Rule, RuleMatch } from './rule.ts';
+import { matchText, type Rule, type RuleMatch } from './rule.ts';
+
+/** What a rule matches, in words, without a single address. */
+export function discreetMatchText(match: RuleMatch): string {
+  return matchText(discreetMatch(match));
+}
 
 export function discreetMatch<Match extends RuleMatch>(match: Match): Match {
   return match.source === undefined ? match : { ...match, source: networkAround(match.source) };

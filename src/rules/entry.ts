@@ -28,11 +28,13 @@ export interface Entry {
   monitor: RateMonitor;
   /** Of a measure: whether what it is about is over. */
   recovery: Recovery | undefined;
+  /** Of a measure just put in force: by when (monotonic milliseconds) it has to have matched more than `from`. */
+  proof: { readonly byMs: number; readonly from: number } | undefined;
   /** What was over its limit, as the counter stood when it took the slot. */
   readonly limitedFrom: number;
   /** What has been logged already. */
   warned: boolean;
-  /** Why somebody could lift it. */
+  /** Why somebody could lift it, or should look at it. */
   proposal: string | undefined;
 }
 
@@ -51,6 +53,7 @@ export function entryOf(
     slot,
     monitor: new RateMonitor(nowMs, counted.matched),
     recovery: rule.proposed && new Recovery(rule.proposed.normalPerSecond, rule.proposed.startPerSecond, nowMs, 0),
+    proof: undefined,
     limitedFrom: counted.limited,
     warned: false,
     proposal: undefined,

@@ -5,6 +5,11 @@ import type { LentRules, RulesSection } from './open.ts';
 
 export const RULES = declareFeature<RulesSection, LentRules, MeasuresInForce>({
   name: 'rules',
+  sections: async () => (await import('./section.ts')).MEASURES_SECTION,
+  commands: {
+    measures: async () => (await import('./cli/measures-command.ts')).measuresCommand,
+    rules: async () => (await import('./cli/rules-command.ts')).rulesCommand,
+  },
   open: async (context) => (await import('./open.ts')).openRules(context),
   data: ({ workers, worker }) => {
     const measures = new MeasuresInForce(workers, worker < 0);

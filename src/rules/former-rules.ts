@@ -1,7 +1,6 @@
 /** One rule as a former version wrote it, and as it is now. */
 import type { Ground } from '../grounds/ground.ts';
-import type { KeptState, MeasureProposal, Rule } from './rule.ts';
-import { idOf } from './rule-rows.ts';
+import { idOf, type KeptState, type MeasureProposal, type Rule } from './rule.ts';
 
 /** A row of a former change log: of measures (`at`, `measure`) or of the sinkhole (`at_ms`, `name`, `rule`). */
 export interface FormerChange {

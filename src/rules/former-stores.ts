@@ -11,8 +11,8 @@ import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../store/database.ts';
 import { type FormerChange, type FormerMeasure, type FormerRule, fromMeasure, fromRule } from './former-rules.ts';
-import type { Rule } from './rule.ts';
-import { idOf, insertChange, keepRule, lastNumber } from './rule-rows.ts';
+import { idOf, type Rule } from './rule.ts';
+import { insertChange, keepRule, lastNumber } from './rule-rows.ts';
 import type { RuleAction, RuleChange } from './rule-store.ts';
 
 const MEASURES = join('measures', 'measures.db');

@@ -119,6 +119,8 @@ class Run {
         const [first] = this.desk.list(({ match, state }) => match.name === one.name && state !== 'lifted');
         if (first) await this.desk.lift({ id: first.rule.id }, 'over', by('rule.lift'));
       } else if (one.do === 'wait') {
+        // Measures match, so that none is withdrawn for matching nothing.
+        for (const { slot } of this.list) Atomics.add(new Int32Array(this.desk.slots.buffer), 2 * slot, 1000);
         this.clock.advance(one.minutes * MINUTE);
         await this.desk.tick();
       } else if (one.do === 'kill') {

@@ -8,6 +8,7 @@ import type { Clock } from '../time/clock.ts';
 import type { Carriers } from './carriers.ts';
 import { type Entry, retime } from './entry.ts';
 import type { HeldRules } from './held.ts';
+import { PROOF_MS } from './recovery.ts';
 import { isRunning, type Rule } from './rule.ts';
 import type { RuleAction, RuleStore } from './rule-store.ts';
 import type { Slots } from './slots.ts';
@@ -65,6 +66,7 @@ export class Life {
     await this.#record('add', rule, '', by, gaveWay && { rule: gaveWay, reason: why });
     const entry = held.hold(rule, before);
     if (gaveWay) held.followed(gaveWay);
+    if (entry.recovery) entry.proof = { byMs: clock.nowMs() + PROOF_MS, from: this.#matched(entry) };
     return this.#applied('add', entry, by.who, '');
   }
 
@@ -222,6 +224,10 @@ export class Life {
     await carriers
       .publish(held.all(), plugin)
       .catch((error: unknown) => log.error({ reason: errorText(error) }, 'a worker could not take the rules'));
+  }
+
+  #matched({ monitor, slot }: Entry): number {
+    return monitor.totalAt(this.#parts.slots.read(slot).matched);
   }
 
   #count(action: RuleAction, { plugin }: Rule): void {

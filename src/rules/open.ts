@@ -49,6 +49,7 @@ export async function openRules(context: FeatureContext<RulesSection>): Promise<
     afterPlugins: () =>
       desk.attach({
         plugins: new Set(plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name)),
+        onlyMisses: new Set(plugins.filter((plugin) => plugin.carriesMeasures === 'misses').map(({ name }) => name)),
         carriers,
         publish: (published) => context.publish(published),
       }),

@@ -1,6 +1,7 @@
 /**
- * Is it over? A measure counts what it is about, also what it lets pass, so its own counter tells the rate; the diagnosis
- * said what is normal and how much there was. Back means: for QUIET_MINUTES every minute has stayed within the normal and a
+ * Is it over? The incident's own rate says so, as whoever diagnoses sees it: every query that it is about, whatever becomes of it. A
+ * measure counts as well, also what it lets pass; but one that limits cache misses sees nothing of queries that are answered from
+ * memory, so that its counter alone never says that it is over. The diagnosis said what is normal and how much there was. Back means: for QUIET_MINUTES every minute has stayed within the normal and a
  * tenth of what had come on top.
  *
  * - A tenth of the rise: the normal of an hour is a median, and an ordinary hour lies some way above it.
@@ -8,6 +9,8 @@
  *   the count anew: that is the hysteresis, so that a rate at the threshold keeps the measure rather than flapping.
  */
 export const QUIET_MINUTES = 10;
+/** After so long a measure has to have matched: with a look a second it is said within half a minute. */
+export const PROOF_MS = 25_000;
 const MINUTE_MS = 60_000;
 const SHARE_OF_RISE = 0.1;
 /** A rate may lie above its median by so much and be normal. */
@@ -33,12 +36,19 @@ export class Recovery {
     this.#total = total;
   }
 
-  /** To be called every few seconds, with monotonic time. Returns whether the rate has been back for long enough. */
-  sample(nowMs: number, total: number): boolean {
+  /**
+   * To be called every few seconds, with monotonic time. `incident`: queries a second that it is about, over the last minute;
+   * undefined where nobody can say, and NaN where its own counter does not either. Returns whether the rate has been back for
+   * long enough.
+   */
+  sample(nowMs: number, total: number, incident: () => number | undefined = () => undefined): boolean {
     const elapsedMs = nowMs - this.#minuteMs;
     if (elapsedMs >= MINUTE_MS) {
-      this.rate = ((total - this.#total) * 1000) / elapsedMs;
-      this.quiet = this.rate <= this.threshold ? this.quiet + 1 : 0;
+      const counted = ((total - this.#total) * 1000) / elapsedMs;
+      const rate = Math.max(counted, incident() ?? 0);
+      this.rate = Number.isNaN(rate) ? undefined : rate;
+      // What is not known is not quiet.
+      this.quiet = rate <= this.threshold ? this.quiet + 1 : 0;
       this.#minuteMs = nowMs;
       this.#total = total;
     }

@@ -66,10 +66,6 @@ export function numberOf(id: string): number {
   return Number(id.slice(1));
 }
 
-export function idOf(number: number): string {
-  return `m${number}`;
-}
-
 function ruleFrom(text: string): Rule {
   const rule = JSON.parse(text) as Rule;
   const { endsAtMs, reviewAtMs, endedAtMs, proposed } = rule;

@@ -42,9 +42,13 @@ export const measureSchema = z.strictObject({
   normalPerSecond: z.number(),
   removes: z.number().describe('Share of the rise that it removes, as the diagnosis saw it.'),
   hits: z.number().describe('Share of the last day’s normal traffic that it would have hit.'),
-  backBelowPerSecond: z.number().nullable().describe('It lifts itself when every minute stays below for a while.'),
+  backBelowPerSecond: z
+    .number()
+    .nullable()
+    .describe('It is lifted automatically when every minute stays below for a while.'),
   quietMinutes: z.number().nullable(),
   quietMinutesNeeded: z.number(),
+  note: z.string().nullable().describe('Why somebody should look at it.'),
 });
 export type MeasureView = z.infer<typeof measureSchema>;
 
@@ -124,6 +128,7 @@ export function measureView(rule: Rule, entry: Entry | undefined, parts: ViewPar
     backBelowPerSecond: recovery?.threshold ?? null,
     quietMinutes: recovery?.quiet ?? null,
     quietMinutesNeeded: QUIET_MINUTES,
+    note: entry?.proposal ?? null,
   };
 }
 

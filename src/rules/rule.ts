@@ -95,6 +95,10 @@ const WARN_SHARE = 0.1;
 const WARN_AT_MOST_MS = DAY_MS;
 const WARN_REVIEW_AT_MOST_MS = 14 * DAY_MS;
 
+export function idOf(number: number): string {
+  return `m${number}`;
+}
+
 export function isRunning({ state }: Pick<Rule, 'state'>): boolean {
   return state === 'in-force' || state === 'dry-run';
 }

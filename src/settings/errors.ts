@@ -5,7 +5,7 @@ export const SETTINGS_ERRORS = {
   SEKISHO_CONFIG_INVALID: {
     status: 422,
     exitCode: 1,
-    meaning: 'The configuration holds at least one problem; every one is listed with file, line and column.',
+    meaning: 'The configuration has at least one problem; each is listed with file, line and column.',
     remedy: 'Correct the lines named; `sekisho check` looks at them again without starting anything.',
   },
 } as const satisfies Catalogue;

@@ -35,7 +35,7 @@ export async function readText(
 
 function readFailure(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return 'cannot be read: there is no such file';
+  if (code === 'ENOENT') return 'cannot be read: no such file';
   if (code === 'EACCES') return 'cannot be read: this user may not';
   if (code === 'ERR_ENCODING_INVALID_ENCODED_DATA') return 'is not UTF-8 text';
   return `cannot be read: ${errorText(error)}`;

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { configSchema } from '../config/schema.ts';
+import { sectionsOf, wholeSchema } from '../config/schema.ts';
 import { z } from '../contract/plugin.ts';
+import { FEATURES } from '../features.ts';
 import { knownKeys, pluginTable } from './plugin-table.ts';
 import { durationMs } from './units.ts';
+
+const configSchema = wholeSchema(await sectionsOf(FEATURES));
 
 describe('pluginTable', () => {
   it('has a row for each option with type, bounds, default and meaning', () => {
@@ -63,18 +66,21 @@ describe('knownKeys', () => {
       'include',
       'server',
       'upstream',
+      'resolve',
       'zones',
       'special-use',
+      'views',
       'cache',
-      'lists',
-      'subscribers',
-      'transfer',
-      'popular-names',
       'plugins',
       'admin',
-      'notice',
       'measures',
+      'lists',
+      'transfer',
+      'popular-names',
+      'subscribers',
+      'notice',
       'ip53b',
+      'dnssec',
     ]);
     expect(knownKeys(configSchema, ['server', 'log'])).toEqual(['level']);
     expect(knownKeys(configSchema, ['upstream', 'servers', 3])).toEqual(['address', 'trusted']);

@@ -155,7 +155,7 @@ export function pathText(path: Path): string {
 }
 
 function yamlMessage(code: string, message: string): string {
-  if (code === 'DUPLICATE_KEY') return 'this key stands here twice';
+  if (code === 'DUPLICATE_KEY') return 'duplicate key';
   const text = errorText(message);
   return `YAML: ${text.charAt(0).toLowerCase()}${text.slice(1)}`;
 }

@@ -8,6 +8,7 @@
  * So whoever puts an older copy in a file's place must replace every one of them with copies of the same moment. Of a whole
  * data folder that comes back older, only an anchor outside the folder, or the file's identity, tells.
  */
+import { counted } from '../errors/counted.ts';
 import { errorText } from '../errors/errors.ts';
 import { type Anchor, type AnchorFile, type AnchorPlace, fileIdentity, isSameFile, LONGEST_DAMAGE } from './anchor.ts';
 import type { Database } from './guarded.ts';
@@ -159,7 +160,7 @@ export class ChainGuard {
       } catch (error) {
         this.#spread = true;
         if (this.#failing !== place.name)
-          this.#log.error({ anchor: place.name, reason: errorText(error) }, 'an anchor cannot be written; tried again');
+          this.#log.error({ anchor: place.name, reason: errorText(error) }, 'failed to write an anchor, retrying');
         this.#failing = place.name;
       }
     }
@@ -187,7 +188,7 @@ export class ChainGuard {
     try {
       this.#primary.write(this.#current);
     } catch (error) {
-      this.#log.error({ anchor: this.#primary.name, reason: errorText(error) }, 'an anchor cannot be written');
+      this.#log.error({ anchor: this.#primary.name, reason: errorText(error) }, 'failed to write an anchor');
     }
   }
 
@@ -206,10 +207,12 @@ export class ChainGuard {
       }
     }
     if (found.length > 0 && this.#current.chain === '')
-      faults.push(`the anchor ${this.#primary.name} is missing, while ${found.length} other one(s) are there`);
+      faults.push(
+        `the anchor ${this.#primary.name} is missing, although ${counted(found.length, 'other anchor')} can be read`,
+      );
     if (found.length === 0 && count > 0)
       faults.push(
-        `no anchor of it is kept anywhere, so nothing shows that its ${count} entries are all (after an upgrade from a version without anchors this is so once)`,
+        `no anchor of it is kept anywhere, so nothing shows that ${counted(count, 'entry', 'entries')} is the full number (this happens once after an upgrade from a version without anchors)`,
       );
     // Another place may lag behind: of what changes back, the latest alone tells.
     const latest = found.sort((one, other) => other.version - one.version)[0];
@@ -240,11 +243,11 @@ function faultAgainst(
   { chain, count, head }: Anchor,
   opened: Pick<OpenedChain, 'chain' | 'count' | 'leadsThrough'> & { readonly existed?: boolean },
 ): string | undefined {
-  const noted = `the anchor notes ${count} entries`;
+  const noted = `the anchor records ${counted(count, 'entry', 'entries')}`;
   if (opened.existed === false) return `the file is missing; ${noted}`;
   if (chain !== opened.chain) return `it is another chain than the one that was kept here; ${noted}`;
   if (count > opened.count)
-    return `it is older than it was, or was shortened: it has ${opened.count} entries; ${noted}`;
+    return `it is older than it was, or was shortened: it has ${counted(opened.count, 'entry', 'entries')}; ${noted}`;
   if (!opened.leadsThrough(count, head)) return `entry ${count} is not the one that was recorded`;
   return undefined;
 }

@@ -56,7 +56,7 @@ export class TimeStore implements MarkStore {
     } catch (error) {
       log.error(
         { reason: errorText(error) },
-        'THE TIME CANNOT BE KEPT on disk: after a restart what has ended may return',
+        'THE TIME CANNOT BE STORED on disk: after a restart what has ended may return',
       );
     }
     this.mark = mark ?? newest;
@@ -69,7 +69,7 @@ export class TimeStore implements MarkStore {
   }
 
   accepted(fromMs: number, toMs: number, who: string, reason: string): void {
-    if (!this.#db) throw new Error('there is no record of time; the log says why');
+    if (!this.#db) throw new Error('the time store is not available; see the log');
     this.#db
       .prepare('INSERT INTO accepted (from_ms, to_ms, who, reason) VALUES (?, ?, ?, ?)')
       .run(Math.floor(fromMs), Math.floor(toMs), who, reason);

@@ -107,7 +107,7 @@ export class SubscriberDesk {
     const { rangesFile, radius } = this.config;
     // What can fail comes first: the terms of a configuration that is not to serve must not be in force for a moment.
     if (radius) this.#stopAccounting ??= await this.#listen(radius);
-    this.state.putInForce(this.config);
+    await this.state.putInForce(this.config);
     if (rangesFile === undefined || this.#look) return;
     // The folder, not the file: configuration management puts a new file in the old one's place.
     try {
@@ -173,7 +173,10 @@ export class SubscriberDesk {
       await this.#publish();
     });
     this.#loading = this.#loading.catch((error: unknown) => {
-      this.#parts.log.error({ fault: faultOf(error) }, 'new subscriber ranges could not be put into force everywhere');
+      this.#parts.log.error(
+        { fault: faultOf(error) },
+        'failed to put new subscriber ranges into force in every worker',
+      );
     });
   }
 
@@ -195,7 +198,7 @@ export class SubscriberDesk {
       this.ranges = undefined;
       log.error(
         { reason: errorText(error) },
-        'subscriber ranges cannot be read: nobody is known by them until they can',
+        'failed to read the subscriber ranges: they identify nobody until they can be read',
       );
       return;
     }
@@ -204,9 +207,9 @@ export class SubscriberDesk {
     if (unreadable > 0)
       log.error(
         { rows, rejected, unreadable, first },
-        'subscriber ranges: rows cannot be read, and nobody is known behind the addresses in them',
+        'subscriber ranges: some rows cannot be read, and nobody is identified by the addresses in them',
       );
-    else if (rejected > 0) log.warn({ rows, rejected, first }, 'subscriber ranges: some rows were left out');
+    else if (rejected > 0) log.warn({ rows, rejected, first }, 'subscriber ranges: some rows were skipped');
     else log.info({ rows }, 'subscriber ranges are in force');
   }
 

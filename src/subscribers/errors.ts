@@ -24,8 +24,8 @@ export const SUBSCRIBERS_ERRORS = {
     status: 503,
     exitCode: 1,
     meaning:
-      'A change of consent could not be written to the ledger; a withdrawal acts all the same until the next start.',
-    remedy: 'Free the disk or mend the file, then ask again.',
+      'A change of consent could not be written to the ledger; a withdrawal is still in effect until the next start.',
+    remedy: 'Free disk space or repair the file, then try again.',
   },
   SEKISHO_LEASE_REFUSED: {
     status: 422,
@@ -37,20 +37,20 @@ export const SUBSCRIBERS_ERRORS = {
     status: 422,
     exitCode: 1,
     meaning:
-      'Rows of the file of static ranges name an address and cannot be read, so whose address it is is not known.',
+      'Some rows of the static ranges file contain an address but cannot be read, so it is unknown whose address it is.',
     remedy:
       'Correct the rows that `sekisho check` names; or let nobody be known behind those addresses, with `subscribers.unreadable-rows: hide`.',
   },
   SEKISHO_TOO_MANY_RANGES: {
     status: 422,
     exitCode: 1,
-    meaning: 'The file of static ranges has more rows than one server can hold; none of them is in force.',
+    meaning: 'The static ranges file has more rows than one server can hold; none of them is in force.',
     remedy: 'Write neighbouring addresses of one subscriber or group as one network.',
   },
   SEKISHO_NO_TEXT: {
     status: 422,
     exitCode: 1,
-    meaning: 'A file that should hold rows of text is a spreadsheet, an archive or the like.',
+    meaning: 'A file that should contain rows of text is a spreadsheet, an archive or similar.',
     remedy: 'Save it as CSV, in UTF-8.',
   },
 } as const satisfies Catalogue;

@@ -5,6 +5,8 @@ import type { LentSubscribers, SubscriberSections } from './open.ts';
 
 export const SUBSCRIBERS = declareFeature<SubscriberSections, LentSubscribers, SubscribersInForce>({
   name: 'subscribers',
+  sections: async () => (await import('./section/sections.ts')).SUBSCRIBER_SECTIONS,
+  commands: { consent: async () => (await import('./cli/consent-command.ts')).consentCommand },
   open: async (context) => (await import('./open.ts')).openSubscribers(context),
   data: () => {
     const subscribers = new SubscribersInForce();

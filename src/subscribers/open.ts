@@ -55,7 +55,7 @@ export async function openSubscribers(context: FeatureContext<SubscriberSections
       // Names of notices are deleted where no plugin in force takes any.
       if (noticesTaken) return;
       const { forgetNames } = await import('./consent/forget-names.ts');
-      stopForgetting = forgetNames({
+      stopForgetting = await forgetNames({
         dataFolder: server.dataFolder,
         state: context.kept<SubscriberState>(),
         audit,
@@ -94,6 +94,7 @@ async function openDesk(context: FeatureContext<SubscriberSections>): Promise<Su
   const state = context.keep(
     () => new SubscriberState(server.dataFolder, time, log, keep, { audit, outside: server.anchorsFolder }),
   );
+  await state.restored;
   return SubscriberDesk.open({
     audit,
     config: subscribers,

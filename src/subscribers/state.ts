@@ -6,16 +6,19 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { errorText } from '../errors/errors.ts';
 import type { Database } from '../store/database.ts';
+import type { OpenedStore } from '../store/store.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './consent/guarded-ledger.ts';
-import { IN_MEMORY, type Ledger } from './consent/ledger.ts';
-import { NOTICES_FILE, Notices, openNotices } from './consent/notices.ts';
+import type { NoticeStore } from './consent/notice-store.ts';
 import { Register } from './consent/register.ts';
-import { LEASES_FILE, LeaseArchive } from './leases/lease-archive.ts';
+import { IN_MEMORY, type SqliteLedger } from './consent/sqlite-ledger.ts';
+import { NOTICES_FILE, openSqliteNotices, type SqliteNotices } from './consent/sqlite-notice-store.ts';
+import { LEASES_FILE } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
-import { type LeaseWriter, threadWriter } from './leases/lease-writer.ts';
+import type { LeaseStore } from './leases/lease-store.ts';
 import { Leases } from './leases/leases.ts';
+import { openThreadLeases } from './leases/sqlite-lease-store.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 import { AddressTable, type AddressTableMemory } from './table/address-table.ts';
 
@@ -26,21 +29,24 @@ export interface LeaseKeeping {
   readonly leaseMs: number;
   /** After the last that was heard before a restart. */
   readonly believedMs: number;
-  /** Who writes; a thread of its own unless told otherwise. */
-  readonly writer?: (file: string, run: number) => LeaseWriter;
+  /** Opens the store; SQLite in a thread of its own unless told otherwise. */
+  readonly open?: (file: string, wallMs: number) => Promise<OpenedStore<LeaseStore>>;
 }
 
 export class SubscriberState {
   readonly register = new Register();
   /** The ledger, what guards it, and its damage. */
   readonly consent: GuardedLedger;
-  readonly notices: Notices;
+  readonly notices: NoticeStore;
   readonly leases: Leases;
   readonly clock: Clock;
+  /** Leases from before the start are there, or cannot be; nothing is reported before. Never rejects. */
+  readonly restored: Promise<void>;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
   #leaseSeconds = 7200;
   #termsInForce = '';
+  #puttingInForce: Promise<void> = Promise.resolve();
   #config: SubscribersConfig | undefined;
 
   /**
@@ -49,14 +55,18 @@ export class SubscriberState {
    */
   constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping, anchors: LedgerAnchors = {}) {
     this.clock = clock;
-    const sound = () => {
+    const sound = async () => {
       this.#termsInForce = '';
-      if (this.#config) this.putInForce(this.#config);
+      if (!this.#config) return;
+      await this.putInForce(this.#config).catch((error: unknown) =>
+        log.error({ reason: errorText(error) }, 'the consent ledger could not be read: nobody is inspected'),
+      );
     };
     const folder = join(dataFolder, 'subscribers');
     makeDataFolder(folder);
-    this.notices = noticesIn(folder, clock, log);
-    const opened = (ledger: Database) => this.notices.takeOver(ledger);
+    const notices = noticesIn(folder, clock, log);
+    this.notices = notices;
+    const opened = (ledger: Database) => notices.takeOver(ledger);
     this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, opened, sound });
     const table = new AddressTable({
       replaced: async (memory) => {
@@ -69,10 +79,10 @@ export class SubscriberState {
       () => this.#leaseSeconds,
       () => this.nowSeconds(),
     );
-    if (keep) this.#keepLeases(join(folder, LEASES_FILE), keep, log);
+    this.restored = keep ? this.#keepLeases(join(folder, LEASES_FILE), keep, log) : Promise.resolve();
   }
 
-  get ledger(): Ledger {
+  get ledger(): SqliteLedger {
     return this.consent.ledger;
   }
 
@@ -91,47 +101,75 @@ export class SubscriberState {
     return Math.floor(this.clock.nowMs() / 1000);
   }
 
-  /** From now on these terms, groups and times hold. */
-  putInForce(config: SubscribersConfig): void {
-    const { terms, groups, leaseMs } = config;
+  /**
+   * These terms, groups and times hold when it resolves; until then, those before. Rejects with SekishoError where the ledger is
+   * closed meanwhile.
+   */
+  putInForce(config: SubscribersConfig): Promise<void> {
     this.#config = config;
-    this.#leaseSeconds = Math.round(leaseMs / 1000);
-    const holds = this.damage === undefined;
+    this.#leaseSeconds = Math.round(config.leaseMs / 1000);
+    const done = this.#puttingInForce.then(() => this.#putInForce(config));
+    this.#puttingInForce = done.catch(() => {});
+    return done;
+  }
+
+  async #putInForce({ terms, groups }: SubscribersConfig): Promise<void> {
+    const text = () => JSON.stringify([terms, groups, this.damage === undefined]);
     // A million entries take seconds to read: only where they mean something else than before.
-    const text = JSON.stringify([terms, groups, holds]);
-    if (text === this.#termsInForce) return;
-    this.register.putInForce(terms, groups, this.ledger.read(), holds);
-    this.#termsInForce = text;
+    if (text() === this.#termsInForce) return;
+    for (;;) {
+      const { ledger } = this;
+      const reading = this.register.reading(terms, groups);
+      try {
+        for await (const page of ledger.pages()) reading.hear(page);
+      } catch (error) {
+        reading.cancel();
+        // Another file has taken the place of one that was found damaged.
+        if (ledger !== this.ledger) continue;
+        throw error;
+      }
+      reading.putInForce(this.damage === undefined);
+      this.#termsInForce = text();
+      return;
+    }
   }
 
   async close(): Promise<void> {
     await this.consent.close();
-    this.notices.close();
+    await this.notices.close();
+    await this.restored;
     await this.leases.keeper?.close();
   }
 
   /** Serving does not depend on it: without the file addresses are unknown until their next message. */
-  #keepLeases(file: string, { believedMs, writer = threadWriter }: LeaseKeeping, log: Logger): void {
+  async #keepLeases(file: string, { believedMs, open = openThreadLeases }: LeaseKeeping, log: Logger): Promise<void> {
+    let opened: OpenedStore<LeaseStore> | undefined;
+    let keeper: LeaseKeeper | undefined;
     try {
-      const before = new LeaseArchive(file, this.clock.wallMs());
+      opened = await open(file, this.clock.wallMs());
+      if (opened.movedAside !== undefined)
+        log.error(
+          { movedAside: opened.movedAside },
+          'the lease file was damaged: moved aside, and a new one was started',
+        );
       const lifetimeMs = () => this.#leaseSeconds * 1000;
-      const keeper = new LeaseKeeper(writer(file, before.run), this.register, lifetimeMs, this.clock, log);
-      const restored = keeper.restore(before, this.leases, this.register, believedMs);
-      before.close();
+      keeper = new LeaseKeeper(opened.store, this.register, lifetimeMs, this.clock, log);
+      const restored = await keeper.restore(this.leases, this.register, believedMs);
       this.leases.keeper = keeper;
-      log.info({ restored }, 'leases from before the start are believed for a while');
+      log.info({ restored }, 'leases from before the start are trusted for a while');
     } catch (error) {
-      log.error({ reason: errorText(error) }, 'leases cannot be kept: after a restart addresses are unknown');
+      log.error({ reason: errorText(error) }, 'leases cannot be stored: after a restart addresses are unknown');
+      await (keeper ?? opened?.store)?.close().catch(() => {});
     }
   }
 }
 
 /** What cannot be kept is told to nobody, and stops nothing. */
-function noticesIn(folder: string, clock: Clock, log: Logger): Notices {
+function noticesIn(folder: string, clock: Clock, log: Logger): SqliteNotices {
   try {
-    return new Notices(openNotices(join(folder, NOTICES_FILE), clock.wallMs()));
+    return openSqliteNotices(join(folder, NOTICES_FILE), clock.wallMs()).store;
   } catch (error) {
-    log.error({ reason: errorText(error) }, 'notices cannot be kept: they are in memory alone');
-    return new Notices(openNotices(IN_MEMORY, clock.wallMs()));
+    log.error({ reason: errorText(error) }, 'notices cannot be stored: they are kept in memory only');
+    return openSqliteNotices(IN_MEMORY, clock.wallMs()).store;
   }
 }

@@ -49,7 +49,7 @@ function closeOne(path: string, mode: number, to: number, log: Parameters<typeof
   } catch (error) {
     throw open(path, `it is open to others (mode ${octal(mode)}) and cannot be closed: ${errorText(error)}`);
   }
-  log.warn({ path, mode: octal(mode), now: octal(to) }, 'this was open to others; it is closed now');
+  log.warn({ path, mode: octal(mode), now: octal(to) }, 'the path was accessible to others; its mode was restricted');
 }
 
 function open(path: string, why: string): SekishoError {
@@ -66,7 +66,7 @@ function octal(mode: number): string {
  */
 function makeFolder(folder: string): void {
   if (existsSync(folder)) {
-    if (!statSync(folder).isDirectory()) throw new Error('is there, but is no folder');
+    if (!statSync(folder).isDirectory()) throw new Error('exists, but is not a folder');
     return;
   }
   const above = dirname(folder);

@@ -6,6 +6,7 @@ import type { ListedRule } from '../rules/compile.ts';
 import type { MeasuresInForce } from '../rules/in-force.ts';
 import type { SubscribersInForce } from '../subscribers/in-force.ts';
 import type { ManualClock } from '../time/clock.ts';
+import type { Transport } from '../wire/transports.ts';
 
 /** A query as a test writes it. */
 export interface Ask {
@@ -16,7 +17,7 @@ export interface Ask {
   readonly client?: string;
   readonly port?: number;
   /** Default `udp`. */
-  readonly transport?: 'udp' | 'tcp';
+  readonly transport?: Transport['name'];
   /** Default 1232; 0 = no EDNS. */
   readonly udpSize?: number;
   /** Set the DO bit. */

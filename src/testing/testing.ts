@@ -42,9 +42,10 @@ import { Answer } from '../wire/answer.ts';
 import { EDE, EDNS_OPTION, RCODE, rcodeName, TYPE, typeName } from '../wire/constants.ts';
 import { nameToText } from '../wire/name.ts';
 import { Normalizer } from '../wire/normalize.ts';
-import { Query, TCP, UDP } from '../wire/query.ts';
+import { Query, TRANSPORTS } from '../wire/query.ts';
 import { Question } from '../wire/question.ts';
 import { ServerCookies } from '../wire/server-cookies.ts';
+import { transportOf } from '../wire/transports.ts';
 import type { BothOptions, MountedBoth } from './both.ts';
 import type { Ask, LentToHooks, Mounted, MountOptions, Reply, UpstreamReply } from './mounted.ts';
 
@@ -135,7 +136,7 @@ export function mount<Schema extends z.ZodObject>(
     query.reply = bytes;
     query.replyWords = words;
     query.replyStart = 0;
-    query.replyCapacity = query.transport === TCP ? 65535 : 1232;
+    query.replyCapacity = transportOf(query).largestReply;
     return true;
   };
   const route = {
@@ -143,8 +144,7 @@ export function mount<Schema extends z.ZodObject>(
     send: (query: Query) => late?.(query),
     abandon: () => late?.(undefined),
   };
-  chain.routes[UDP] = route;
-  chain.routes[TCP] = route;
+  for (const transport of TRANSPORTS.keys()) chain.routes[transport] = route;
 
   return {
     clock,
@@ -248,7 +248,7 @@ export function queryMessage(ask: Ask): Uint8Array {
 
 function queryOf(ask: Ask, clock: ManualClock): Query {
   const query = new Query();
-  query.transport = ask.transport === 'tcp' ? TCP : UDP;
+  query.transport = TRANSPORTS.indexOf(ask.transport ?? 'udp');
   query.clientWords.set(addressWords(ask.client ?? '127.0.0.1'));
   query.family = isMapped(query.clientWords) ? 4 : 6;
   query.port = ask.port ?? 53001;

@@ -3,5 +3,6 @@ import { declareFeature } from '../feature/feature.ts';
 
 export const TIME = declareFeature({
   name: 'time',
+  commands: { time: async () => (await import('./cli/time-command.ts')).timeCommand },
   open: async (context) => (await import('./open.ts')).openTimekeeping(context),
 });

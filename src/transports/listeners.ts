@@ -1,10 +1,11 @@
 /**
- * The listening sockets of the whole server, owned by the main thread: one UDP and one TCP socket per worker and address,
- * all workers sharing the ports (SO_REUSEPORT). They outlive the workers that use them, so a replacement or a reload
+ * The listening sockets of the whole server, owned by the main thread: one UDP and one TCP socket per worker and address
+ * (TCP alone where what is spoken there is encrypted), all workers sharing the ports (SO_REUSEPORT). They outlive the workers that use them, so a replacement or a reload
  * takes over packets that are already queued in the kernel.
  */
 
 import { addressWords, type Endpoint, endpointText, isWildcard } from '../address/address.ts';
+import { type ListenEntry, takesDatagrams } from '../address/listen-entry.ts';
 import { generalError, listenError } from '../errors/errors.ts';
 import { EADDRNOTAVAIL, EAFNOSUPPORT, libc } from '../system/libc.ts';
 import {
@@ -19,7 +20,7 @@ import {
 import type { ListenerSocket } from './udp/mmsg-listener.ts';
 
 export interface ListenersOptions {
-  readonly endpoints: readonly Endpoint[];
+  readonly endpoints: readonly ListenEntry[];
   readonly workers: number;
   readonly receiveBufferBytes: number;
   /** Leave out addresses that this machine does not have, instead of failing: nobody asked for them by name. */
@@ -30,6 +31,7 @@ export interface ListenersOptions {
 interface Pair {
   /** Place of the worker. */
   readonly place: number;
+  /** -1 = no datagrams are taken here. */
   readonly udp: number;
   /** -1 = closed. */
   tcp: number;
@@ -37,7 +39,7 @@ interface Pair {
 
 interface Opened {
   /** As configured; its port may be 0. */
-  readonly endpoint: Endpoint;
+  readonly endpoint: ListenEntry;
   /** Index in `server.listen`. */
   readonly listener: number;
   /** Port that was really bound. */
@@ -79,22 +81,23 @@ export class Listeners {
   }
 
   /** The endpoints with the ports really bound. */
-  get bound(): Endpoint[] {
-    return this.#opened.map(({ endpoint, port }) => ({ address: endpoint.address, port }));
+  get bound(): ListenEntry[] {
+    return this.#opened.map(({ endpoint, port }) => ({ ...endpoint, port }));
   }
 
   /** Smallest receive buffer that the kernel granted, in bytes. */
   get receiveBufferBytes(): number {
-    return Math.min(...this.#opened.flatMap(({ pairs }) => pairs.map(({ udp }) => grantedReceiveBuffer(udp))));
+    return Math.min(...this.#datagrams.flatMap(({ pairs }) => pairs.map(({ udp }) => grantedReceiveBuffer(udp))));
   }
 
   /** UDP sockets of the worker at `place`. */
   udp(place: number): ListenerSocket[] {
-    return this.#opened.map(({ endpoint, listener, pairs }) => ({
+    return this.#datagrams.map(({ endpoint, listener, pairs }) => ({
       fd: pairs[place]!.udp,
       listener,
       address: endpoint.address,
       wildcard: isWildcard(addressWords(endpoint.address)),
+      ...(endpoint.proxies && { proxies: endpoint.proxies }),
     }));
   }
 
@@ -105,7 +108,7 @@ export class Listeners {
 
   /** Datagrams that the kernel dropped per endpoint because no worker took them in time. */
   kernelDrops(): { readonly endpoint: Endpoint; readonly drops: number }[] {
-    return this.#opened.map(({ endpoint, port, pairs }) => ({
+    return this.#datagrams.map(({ endpoint, port, pairs }) => ({
       endpoint: { address: endpoint.address, port },
       drops: pairs.reduce((sum, { udp }) => sum + kernelDrops(udp), 0),
     }));
@@ -143,7 +146,11 @@ export class Listeners {
     this.#opened.length = 0;
   }
 
-  #open(endpoint: Endpoint, listener: number, old: Listeners | undefined): void {
+  get #datagrams(): Opened[] {
+    return this.#opened.filter(({ endpoint }) => takesDatagrams(endpoint));
+  }
+
+  #open(endpoint: ListenEntry, listener: number, old: Listeners | undefined): void {
     const before = old === undefined ? undefined : old.#sameAddress(endpoint);
     const { workers, receiveBufferBytes } = this.#options;
     const sameBuffer = old !== undefined && old.#options.receiveBufferBytes === receiveBufferBytes;
@@ -152,15 +159,15 @@ export class Listeners {
     let port = before?.port ?? endpoint.port;
     // A port of our own is shared with ourselves on purpose; any other must be free.
     if (!before && port !== 0)
-      for (const transport of ['udp', 'tcp'] as const) refuseTakenAddress(transport, address, port);
+      for (const transport of socketKinds(endpoint)) refuseTakenAddress(transport, address, port);
     const pairs: Pair[] = [];
     try {
       for (let place = 0; place < workers; place++) {
         const taken = reusable.find((pair) => pair.place === place);
         if (taken) this.#borrowed.add(taken);
-        pairs.push(taken ?? openPair(place, address, port, receiveBufferBytes));
+        pairs.push(taken ?? openPair(place, endpoint, port, receiveBufferBytes));
         // Port 0: the kernel chooses once, everything else takes the same.
-        if (port === 0) port = boundPort(pairs[0]!.udp);
+        if (port === 0) port = boundPort(takesDatagrams(endpoint) ? pairs[0]!.udp : pairs[0]!.tcp);
       }
     } catch (error) {
       for (const pair of pairs) if (!this.#borrowed.has(pair)) closePair(pair);
@@ -169,12 +176,19 @@ export class Listeners {
     this.#opened.push({ endpoint, listener, port, pairs });
   }
 
-  #sameAddress(endpoint: Endpoint): Opened | undefined {
-    return this.#opened.find((opened) => endpointText(opened.endpoint) === endpointText(endpoint));
+  /** What is spoken there decides which sockets there are. */
+  #sameAddress(endpoint: ListenEntry): Opened | undefined {
+    return this.#opened.find(
+      (opened) =>
+        endpointText(opened.endpoint) === endpointText(endpoint) &&
+        takesDatagrams(opened.endpoint) === takesDatagrams(endpoint),
+    );
   }
 }
 
-function openPair(place: number, address: Int32Array, port: number, receiveBufferBytes: number): Pair {
+function openPair(place: number, endpoint: ListenEntry, port: number, receiveBufferBytes: number): Pair {
+  const address = addressWords(endpoint.address);
+  if (!takesDatagrams(endpoint)) return { place, udp: -1, tcp: openTcpListener({ address, port, receiveBufferBytes }) };
   const udp = openUdpListener({ address, port, receiveBufferBytes });
   try {
     return {
@@ -188,7 +202,12 @@ function openPair(place: number, address: Int32Array, port: number, receiveBuffe
   }
 }
 
+/** Sockets that an address needs. */
+export function socketKinds(entry: ListenEntry): ('udp' | 'tcp')[] {
+  return takesDatagrams(entry) ? ['udp', 'tcp'] : ['tcp'];
+}
+
 function closePair({ udp, tcp }: Pair): void {
-  libc().close(udp);
+  if (udp >= 0) libc().close(udp);
   if (tcp >= 0) libc().close(tcp);
 }

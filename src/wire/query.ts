@@ -17,6 +17,8 @@ import { TRANSPORT_TABLE, transportOf } from './transports.ts';
 /** How a query came: rows of the table in transports.ts. */
 export const UDP = 0;
 export const TCP = 1;
+export const TLS = 2;
+export const HTTPS = 3;
 export const TRANSPORTS = TRANSPORT_TABLE.map(({ name }) => name);
 
 /** What the cache had to say (`Query.cacheResult`). */
@@ -67,7 +69,7 @@ const NO_WORDS = new Int32Array(0);
 
 export class Query {
   // ── where it came from ────────────────────────────────────────────────────────────────────────────────────────────
-  /** UDP, TCP: what that means, `transportOf` says. */
+  /** UDP, TCP, TLS, HTTPS: what that means, `transportOf` says. */
   transport = UDP;
   /** Index of the listening address in the order of `server.listen`. */
   listener = 0;
@@ -94,7 +96,7 @@ export class Query {
   mayBeStale = true;
   /** The plugin whose hook is running acts as a dry run in the view: its verdict is counted and not carried out. */
   dryRun = false;
-  /** TCP connection, an index of the TCP server; -1 on UDP. */
+  /** Connection (or stream of HTTP/2), an index of the server that it came to; -1 on UDP. */
   connection = -1;
   /** Tells a connection's successor in the same place from itself. */
   connectionGeneration = 0;
@@ -126,6 +128,8 @@ export class Query {
   optionsEnd = 0;
   /** The client sent edns-tcp-keepalive (RFC 7828). */
   keepaliveAsked = false;
+  /** The client sent the padding option (RFC 7830). */
+  padded = false;
   /** Where the data of the client's COOKIE option stands in `message`, and its length; 0 = there is none. */
   cookieStart = 0;
   cookieLength = 0;
@@ -196,6 +200,7 @@ export class Query {
     this.optionsStart = 0;
     this.optionsEnd = 0;
     this.keepaliveAsked = false;
+    this.padded = false;
     this.cookieStart = 0;
     this.cookieLength = 0;
     this.cookie = COOKIE_NONE;

@@ -183,6 +183,7 @@ function readOptions(query: Query): number {
     if (at + 4 + size > end) return READ_MALFORMED;
     // RFC 7828 §3.2.1: a client sends the option with no timeout in it.
     if (code === EDNS_OPTION.TCP_KEEPALIVE) query.keepaliveAsked = true;
+    if (code === EDNS_OPTION.PADDING) query.padded = true;
     // RFC 7873 §5.2: all but the first are ignored.
     if (code === EDNS_OPTION.COOKIE && query.cookieLength === 0) {
       // RFC 7873 §5.2.2: 8 bytes of the client's, and 8 to 32 of the server's or none; else FORMERR.

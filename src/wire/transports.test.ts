@@ -14,7 +14,7 @@ const LARGE = Array.from({ length: 40 }, (_, i) => ({
 
 describe.each(TRANSPORT_TABLE)('$name', (transport) => {
   const number = TRANSPORT_TABLE.indexOf(transport);
-  const ask = { name: 'large.example', type: 'TXT', transport: transport.name as 'udp' | 'tcp' };
+  const ask = { name: 'large.example', type: 'TXT', transport: transport.name };
 
   test('its source is verified or not from the first look at a packet', () => {
     const query = new Query();
@@ -44,7 +44,7 @@ describe.each(TRANSPORT_TABLE)('$name', (transport) => {
 });
 
 test('metrics and status call them by their names in the table', () => {
-  expect(TRANSPORTS).toEqual(['udp', 'tcp']);
+  expect(TRANSPORTS).toEqual(['udp', 'tcp', 'tls', 'https']);
 });
 
 const SILENT = {

@@ -6,7 +6,7 @@ import { MAX_MESSAGE_BYTES, MAX_UDP_BYTES } from './constants.ts';
 
 export interface Transport {
   /** As in metrics. */
-  readonly name: 'udp' | 'tcp';
+  readonly name: 'udp' | 'tcp' | 'tls' | 'https';
   /** Messages come as parts of a connection; otherwise each is a datagram of its own. */
   readonly stream: boolean;
   readonly encrypted: boolean;
@@ -22,7 +22,7 @@ export interface Transport {
   readonly tellsKeepalive: boolean;
 }
 
-/** Index 0 is UDP, 1 is TCP (query.ts). */
+/** In the order of their numbers (query.ts). */
 export const TRANSPORT_TABLE: readonly Transport[] = [
   {
     name: 'udp',
@@ -43,6 +43,28 @@ export const TRANSPORT_TABLE: readonly Transport[] = [
     largestReply: MAX_MESSAGE_BYTES,
     pads: false,
     tellsKeepalive: true,
+  },
+  {
+    // RFC 7858.
+    name: 'tls',
+    stream: true,
+    encrypted: true,
+    verifiedSource: true,
+    mayTruncate: false,
+    largestReply: MAX_MESSAGE_BYTES,
+    pads: true,
+    tellsKeepalive: true,
+  },
+  {
+    // RFC 8484. HTTP has its own ways to keep a connection, so RFC 7828 is not for it.
+    name: 'https',
+    stream: true,
+    encrypted: true,
+    verifiedSource: true,
+    mayTruncate: false,
+    largestReply: MAX_MESSAGE_BYTES,
+    pads: true,
+    tellsKeepalive: false,
   },
 ];
 

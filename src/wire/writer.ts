@@ -207,15 +207,35 @@ export function finishReply(query: Query): void {
     const rcode = query.rcode;
     beginReply(query, rcode, FLAG_TC);
   }
-  if (query.edns) writeOpt(query, withText > 0);
+  if (!query.edns) return;
+  const padding = pads(query) ? paddingBytes(query.replyLength + opt + withText, limit) : 0;
+  writeOpt(query, withText > 0, padding);
 }
 
 /** Size of the OPT record that this reply gets, without the extended error's text. */
 function optBytes(query: Query): number {
   if (!query.edns) return 0;
   return (
-    OPT_BYTES + (query.ede >= 0 ? 6 : 0) + (tellsKeepalive(query) ? 6 : 0) + (query.answersCookie ? COOKIE_BYTES : 0)
+    OPT_BYTES +
+    (query.ede >= 0 ? 6 : 0) +
+    (tellsKeepalive(query) ? 6 : 0) +
+    (query.answersCookie ? COOKIE_BYTES : 0) +
+    (pads(query) ? OPTION_HEADER_BYTES : 0)
   );
+}
+
+const OPTION_HEADER_BYTES = 4;
+/** RFC 8467 §4.1: replies are as long as a multiple of this. */
+const PADDING_BLOCK_BYTES = 468;
+
+/** RFC 7830 §4, RFC 8467 §4: where nobody else can read, and only for a client that padded its query. */
+function pads(query: Query): boolean {
+  return query.padded && transportOf(query).pads;
+}
+
+/** Zero bytes that bring `length` to a multiple of the block, or to what fits. */
+function paddingBytes(length: number, limit: number): number {
+  return Math.min(Math.ceil(length / PADDING_BLOCK_BYTES) * PADDING_BLOCK_BYTES, limit) - length;
 }
 
 /** A COOKIE option with both cookies (RFC 7873 §4, RFC 9018 §4). */
@@ -226,7 +246,7 @@ function tellsKeepalive(query: Query): boolean {
   return query.keepaliveAsked && transportOf(query).tellsKeepalive;
 }
 
-function writeOpt(query: Query, withText: boolean): void {
+function writeOpt(query: Query, withText: boolean, padding: number): void {
   const reply = query.reply;
   const begin = query.replyStart + query.replyLength;
   let at = begin;
@@ -258,6 +278,14 @@ function writeOpt(query: Query, withText: boolean): void {
     put16(reply, at + 4, query.ede);
     at += 6;
     for (let i = 0; i < size; i++) reply[at++] = text[i]!;
+  }
+  if (pads(query)) {
+    put16(reply, at, EDNS_OPTION.PADDING);
+    put16(reply, at + 2, padding);
+    at += OPTION_HEADER_BYTES;
+    // The buffer still holds what was in it before: another client's answer.
+    reply.fill(0, at, at + padding);
+    at += padding;
   }
   put16(reply, begin + 9, at - begin - OPT_BYTES);
   const additional = query.replyStart + 10;

@@ -4,6 +4,7 @@
  */
 import { TYPE } from '../wire/constants.ts';
 import { textToName } from '../wire/name.ts';
+import { type DesignatedResolver, designatedRecords } from './designated.ts';
 import { NAME_ALONE, type ZoneConfig, type ZoneRecord } from './zone-config.ts';
 
 /** RFC 6303 §3: of zones that are empty. */
@@ -17,7 +18,7 @@ interface SpecialUse {
   readonly byDefault: boolean;
   /** The world above has an insecure delegation for it, or proves that there is none. */
   readonly dsAbove?: boolean;
-  readonly records?: (zone: string) => readonly ZoneRecord[];
+  readonly records?: (zone: string, designated: readonly DesignatedResolver[]) => readonly ZoneRecord[];
 }
 
 const address = (owner: string, type: number, data: readonly number[]): ZoneRecord => ({
@@ -56,13 +57,16 @@ export const SPECIAL_USE: readonly SpecialUse[] = [
   { key: 'onion', zones: ['onion'], byDefault: true },
   // RFC 8375 §4.
   { key: 'home.arpa', zones: ['home.arpa'], byDefault: true, dsAbove: true },
-  // RFC 9462 §6.4: without designated resolvers there is nothing in it.
+  // RFC 9462 §6.4: never forwarded; without designated resolvers there is nothing in it.
   {
     key: 'resolver.arpa',
     zones: ['resolver.arpa'],
     byDefault: true,
     // §4: NODATA, not NXDOMAIN, for _dns.resolver.arpa.
-    records: () => [{ owner: textToName('_dns.resolver.arpa'), type: NAME_ALONE, ttl: TTL, data: new Uint8Array(0) }],
+    records: (_, designated) => [
+      { owner: textToName('_dns.resolver.arpa'), type: NAME_ALONE, ttl: TTL, data: new Uint8Array(0) },
+      ...designatedRecords(designated),
+    ],
   },
   {
     // RFC 6303 §4.1–4.6, RFC 6761 §6.1; RFC 7793 for the shared address space.
@@ -99,10 +103,14 @@ export const SPECIAL_USE: readonly SpecialUse[] = [
   { key: 'local', zones: ['local'], byDefault: false },
 ];
 
-/** The special-use zones that are answered here. `switched`: by key or zone; `taken`: apexes that zones of the configuration have. */
+/**
+ * The special-use zones that are answered here. `switched`: by key or zone; `taken`: apexes that zones of the
+ * configuration have; `designated`: where this server may be asked encrypted.
+ */
 export function specialUseZones(
   switched: Readonly<Record<string, boolean>>,
   taken: ReadonlySet<string>,
+  designated: readonly DesignatedResolver[] = [],
 ): readonly ZoneConfig[] {
   return SPECIAL_USE.flatMap(({ key, zones, byDefault, dsAbove = false, records }) =>
     zones
@@ -113,7 +121,7 @@ export function specialUseZones(
           kind: 'records',
           specialUse: true,
           dsAbove,
-          records: [...emptyZone(apex), ...(records?.(zone) ?? [])],
+          records: [...emptyZone(apex), ...(records?.(zone, designated) ?? [])],
         } as const;
         return { zone, apex, way };
       }),

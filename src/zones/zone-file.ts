@@ -56,6 +56,7 @@ export function readZoneFile(
       counts: { entries: 0, skipped: 0, filtered: 0 },
       names: new NameReader({ singleLabels: true }),
       plainKind: EXACT,
+      rewrites: false,
       // Nothing of it is a rule.
       sink: { entry() {}, network() {}, nameServer() {} },
     },

@@ -231,7 +231,7 @@ describe('who is blocked', () => {
     });
     expect(JSON.stringify(found)).not.toContain('maybe.example');
     expect((await place.cli('consent', 'export', '4711', '--reason', 'own request')).stdout).toContain('by telephone');
-    expect((await place.cli('consent', 'verify')).stdout).toContain('the ledger holds');
+    expect((await place.cli('consent', 'verify')).stdout).toContain('the ledger is intact');
   });
 
   it('follows the file of ranges, and names its bad rows by line without what is in them', async () => {
@@ -404,7 +404,7 @@ describe('an import', () => {
     rows[2000] = 'nonsense';
     writeFileSync(file, `${rows.join('\n')}\n`);
     const first = await place.cli('consent', 'import', file, '--reason', 'moved from the CRM');
-    expect(first.stdout).toContain('2 497 rows taken, 3 left out');
+    expect(first.stdout).toContain('2 497 rows imported, 3 skipped');
     expect(first.stderr).toContain('row 1201: no subscriber number');
     expect(first.code).toBe(1);
     const state = async (subscriber: string) =>
@@ -434,7 +434,7 @@ describe('an import', () => {
     ]);
     const again = await place.cli('consent', 'import', file);
     expect(again.stdout).toContain('2 500 rows were taken before');
-    expect(again.stdout).toContain('0 rows taken, 0 left out');
+    expect(again.stdout).toContain('0 rows imported, 0 skipped');
     // Broken off after the first thousand: the server knows how far it came, whatever the client believes.
     const chunk = (from: number, count: number) => ({
       from,

@@ -113,7 +113,7 @@ describe('to a socket', () => {
       async () => (await scrape(server)).total('sekisho_dnstap_frames_dropped_total', { reason: 'no-reader' }) === 2,
       20_000,
     );
-    expect(logOf(server).some((line) => line['msg'] === 'dnstap messages are not written')).toBe(true);
+    expect(logOf(server).some((line) => line['msg'] === 'dnstap messages cannot be written')).toBe(true);
     const words = ['-t', 'protobuf:dnstap.Dnstap', '-u', socket, '-w', capture];
     const reader = spawn(requireProgram('fstrm_capture'), words, { stdio: 'ignore' });
     const ended = new Promise((resolve) => reader.once('exit', resolve));

@@ -1,10 +1,31 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { askUdp, type Reply } from '../support/dns-client.ts';
+import type { ExplainResult, Status } from '../../src/admin/status.ts';
+import { askTcp, askUdp, type Reply } from '../support/dns-client.ts';
 import { type Internet, internetMissing, startInternet } from '../support/internet/internet.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const missing = internetMissing();
 if (missing !== undefined) console.warn(`Finding answers from the root down is not tested: ${missing}.`);
+
+/** Asks the admin API of a server with the token that it wrote. */
+function adminOf({ folder, adminPort }: SekishoServer) {
+  const token = readFileSync(join(folder, 'data', 'admin.token'), 'utf8').trim();
+  const send = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
+    const response = await fetch(`http://127.0.0.1:${adminPort}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...(body !== undefined && { 'content-type': 'application/json' }) },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    expect(response.status).toBe(200);
+    return (await response.json()) as T;
+  };
+  return {
+    get: <T>(path: string) => send<T>('GET', path),
+    post: <T>(path: string, body: unknown) => send<T>('POST', path, body),
+  };
+}
 
 const RCODES: Readonly<Record<string, number>> = { NOERROR: 0, SERVFAIL: 2, NXDOMAIN: 3 };
 
@@ -51,7 +72,9 @@ describe.skipIf(missing !== undefined)('with `resolve`, answers are found from t
   let server: SekishoServer;
   beforeAll(async () => {
     internet = await startInternet({ bulk: 24 });
-    server = await startSekisho({ config: { resolve: {}, plugins: {} } });
+    server = await startSekisho({
+      config: { resolve: {}, dnssec: { 'trust-anchor': internet.anchor, 'follow-rollovers': false }, plugins: {} },
+    });
   });
   afterAll(async () => {
     await server?.stop();
@@ -65,16 +88,28 @@ describe.skipIf(missing !== undefined)('with `resolve`, answers are found from t
     return udp + tcp;
   };
 
-  it('gives the rcode that is right, whatever is peculiar about the zone', async () => {
-    // Without validation a zone whose signatures are wrong is answered as it is.
-    const plain = internet.expected.filter(({ rcode, note }) => rcode !== 'SERVFAIL' || /lame|NS |loop/.test(note));
+  it('answers as a validating resolver must, whatever is peculiar about the zone: rcode, AD, extended error', async () => {
     const wrong: string[] = [];
-    for (const { name, type, rcode, note } of plain) {
-      const got = await ask(name, type);
-      if (got.rcode !== RCODES[rcode]) wrong.push(`${name} ${type} (${note}): ${got.rcode}, not ${rcode}`);
+    for (const { name, type, rcode, ad, note, ede } of internet.expected) {
+      let got = await ask(name, type);
+      if (got.tc)
+        got = await askTcp({ name: name.replace(/(.)\.$/, '$1'), type, dnssecOk: true }, { port: server.port });
+      if (got.rcode !== RCODES[rcode] || got.ad !== ad)
+        wrong.push(`${name} ${type} (${note}): rcode ${got.rcode}, AD ${got.ad}; not ${rcode}, ${ad}`);
+      if (ede && !got.extendedErrors.some((code) => ede.includes(code)))
+        wrong.push(`${name} ${type} (${note}): extended errors ${got.extendedErrors}, none of ${ede}`);
     }
     expect(wrong).toEqual([]);
-    expect(plain.length).toBeGreaterThan(60);
+    expect(internet.expected.length).toBeGreaterThan(90);
+  });
+
+  it('asks nobody for names below one that does not exist (RFC 8020)', async () => {
+    expect((await ask('cut.d000004.jp')).rcode).toBe(3);
+    const admin = adminOf(server);
+    const sent = async () => (await admin.get<Status>('/v1/status')).resolve?.queries ?? 0;
+    const before = await sent();
+    expect((await ask('a.b.cut.d000004.jp')).rcode).toBe(3);
+    expect(await sent()).toBe(before);
   });
 
   it('causes no more queries at servers that misbehave than the best peer and one', async () => {
@@ -103,6 +138,28 @@ describe.skipIf(missing !== undefined)('with `resolve`, answers are found from t
     const { rcode, answers } = await ask('www.victim.net');
     expect(rcode).toBe(0);
     expect(answers.map((answer) => 'data' in answer && answer.data)).toEqual(['192.0.2.80']);
+  });
+
+  it('explains which way a question would go without sending anything, and forgets the way when told to', async () => {
+    await ask('www.d000003.net');
+    const admin = adminOf(server);
+    const sent = async () => (await admin.get<Status>('/v1/status')).resolve?.queries ?? 0;
+    const before = await sent();
+    const explain = async () => {
+      const path = '/v1/explain?name=new.d000003.net&type=A&client=127.0.0.1&reason=test';
+      const { steps, outcome } = await admin.get<ExplainResult>(path);
+      return { step: steps.find(({ place }) => place === 'source')?.reason, outcome };
+    };
+    expect((await explain()).step).toMatch(
+      /^way known: \. → net → d000003\.net; asked next: .*ns1\.host3\.net .*198\.18\.3\.1/,
+    );
+    expect((await explain()).outcome).toContain('nothing was sent');
+    expect(await sent()).toBe(before);
+
+    await admin.post('/v1/cache/flush', { name: 'd000003.net', subtree: true, reason: 'test' });
+    expect((await explain()).step).toMatch(/^way known: \. → net; asked next: /);
+    await ask('www.d000003.net');
+    expect(await sent()).toBeGreaterThan(before);
   });
 
   it('says with an extended error that nobody could be reached', async () => {

@@ -615,7 +615,9 @@ describe('a port that is taken', () => {
     });
     const place = await start(null);
     expect(await place.resolves(STRANGER, 'www.example')).toBe('truth');
-    const warned = logOf(place.server).find(({ msg }) => String(msg).startsWith('no notice page'));
+    const warned = logOf(place.server).find(({ msg }) =>
+      String(msg).startsWith('notice page and opt-out portal are not available'),
+    );
     expect(warned?.['reason']).toBe('127.0.0.1:8080 (notice.listen) is in use by another program');
     expect((await scrape(place.server)).total('sekisho_notice_listening')).toBe(0);
   });

@@ -195,7 +195,7 @@ describe('a reload', () => {
     expect(upstream.queries.filter(({ name }) => name === 'kept.example.test').length).toBe(asked);
     expect(after.total('sekisho_queries_total')).toBe(before.total('sekisho_queries_total') + 1);
     await waitFor('the old workers are gone', () => openDescriptors(server.pid) <= descriptors + 40, 8_000);
-  }, 30_000);
+  });
 
   it.each<[string, () => string, RegExp | { words: string; place: RegExp }]>([
     ['a syntax error', () => 'server: [', /sekisho\.yaml:\d+:\d+/],
@@ -318,7 +318,7 @@ describe('SIGTERM', () => {
     expect(bytes && readReply(bytes).rcode).toBe(0);
     expect(await server.ended).toBe(0);
     expect(logOf(server).at(-1)?.['msg']).toBe('stopped');
-  }, 15_000);
+  });
 
   it('does not wait for ever', async () => {
     const server = await start();
@@ -328,7 +328,7 @@ describe('SIGTERM', () => {
     process.kill(server.pid, 'SIGTERM');
     expect(await server.ended).toBe(0);
     await lost;
-  }, 20_000);
+  });
 });
 
 describe('a start that cannot be', () => {
@@ -472,5 +472,5 @@ describe('the log', () => {
     child.kill('SIGTERM');
     const code = await new Promise((resolve) => child.once('exit', (status, signal) => resolve(status ?? signal)));
     expect(code).toBe(0);
-  }, 20_000);
+  });
 });

@@ -140,7 +140,7 @@ describe.skipIf(missing.size > 0)('a random-subdomain attack', () => {
     victimDown = false;
     expect(await ask('mail.victim.test')).toMatch(/NOERROR[\s\S]*192\.0\.2\.7/);
     expect(askedFor('mail.victim.test')).toBe(before + 1);
-    const loaded = logOf(server).find(({ msg }) => msg === 'names known to exist');
+    const loaded = logOf(server).find(({ msg }) => msg === 'loaded known names');
     expect(loaded).toMatchObject({ loaded: true, plugin: 'random-subdomain' });
     expect(loaded?.['names']).toBeGreaterThanOrEqual(2);
   });

@@ -134,7 +134,7 @@ describe('TCP', () => {
     upstream.script = honest();
     expect(connection.ended).toBe(false);
     await waitFor('the idle connection is closed', () => connection.ended, 5_000);
-  }, 12_000);
+  });
 
   it('answers a client that has closed its side', async () => {
     upstream.script = (query) => setTimeout(() => honest()(query), 100);

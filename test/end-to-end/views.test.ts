@@ -264,7 +264,7 @@ describe('views', () => {
   it('cache flush forgets a name in all of them', async () => {
     for (const from of [AT.none, AT.wholesale, AT.guests]) await ask(from, 'flushed.test');
     const flushed = await command('cache', 'flush', 'flushed.test');
-    expect(flushed.stdout).toBe('3 answers forgotten for flushed.test\n');
+    expect(flushed.stdout).toBe('3 answers removed for flushed.test\n');
   });
 
   it('a reload that gives a view another upstream serves it nothing of the old one, and keeps what the others know', async () => {

@@ -273,10 +273,10 @@ describe('sekisho cache', () => {
       return namesAt(general);
     };
     await fill();
-    expect((await command('cache', 'flush', 'a.flush.test')).stdout).toBe('2 answers forgotten for a.flush.test\n');
+    expect((await command('cache', 'flush', 'a.flush.test')).stdout).toBe('2 answers removed for a.flush.test\n');
     expect(await askedAnew()).toEqual(['a.flush.test A', 'a.flush.test AAAA']);
     expect((await command('cache', 'flush', 'flush.test', '--subtree', '--type', 'AAAA')).stdout).toBe(
-      '3 answers forgotten for flush.test and all below it, type AAAA\n',
+      '3 answers removed for flush.test and all below it, type AAAA\n',
     );
     expect(await askedAnew()).toEqual(['flush.test AAAA', 'a.flush.test AAAA', 'b.a.flush.test AAAA']);
     const stats = JSON.parse((await command('cache', 'stats', '--json')).stdout);

@@ -18,7 +18,7 @@ const silent = { info() {}, warn() {}, error() {} };
 mkdirSync(data, { recursive: true });
 const audit = new AuditLog(data, systemClock, silent);
 const state = new SubscriberState(data, systemClock, silent, undefined, { audit });
-state.putInForce({ terms: { version: '2026-04', covers: ['c2'] }, groups: [], unfiltered: [], leaseMs: 1000 });
+await state.putInForce({ terms: { version: '2026-04', covers: ['c2'] }, groups: [], unfiltered: [], leaseMs: 1000 });
 // Small, so that a short run meets what a long one does: commits that fold the log back, and logs that begin anew.
 state.ledger.db.pragma('wal_autocheckpoint = 12');
 const consents = new AuditedConsents(state, audit, silent);

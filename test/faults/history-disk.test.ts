@@ -108,7 +108,7 @@ it.skipIf(!mounted)(
     await waitFor('the log to say so', () => said('THE HISTORY CANNOT BE WRITTEN'), 100_000);
     expect(await ask('waiting.popular.test', 40)).toBe(40);
     rmSync(filler);
-    await waitFor('the history to be written again', () => said('the history is written again'), 100_000);
+    await waitFor('the history to be written again', () => said('history writes have recovered'), 100_000);
     const report = await read();
     expect(report.tops.name.find(({ key }) => key === 'waiting.popular.test')?.queries).toBe(80);
   },

@@ -11,6 +11,7 @@ import { pino } from 'pino';
 import { describe, expect, it, vi } from 'vitest';
 import { ANCHORS_FOLDER, AuditLog } from '../../src/audit/log.ts';
 import { fileIdentity } from '../../src/store/anchor.ts';
+import { entriesOf } from '../../src/subscribers/consent/ledger-store.ts';
 import { LEDGER_FILE, SubscriberState } from '../../src/subscribers/state.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { Random } from '../scenarios/random.ts';
@@ -85,14 +86,14 @@ async function whatIsWrong(data: string, told: readonly Told[]): Promise<string[
   if (state.damage !== undefined) wrong.push(`ledger: ${state.damage}`);
   const verdict = await audit.verify();
   if (!verdict.ok) wrong.push(`audit log, verified: ${verdict.problem}`);
-  const entries = [...state.ledger.read()];
+  const entries = await entriesOf(state.ledger, {});
   const last = new Map(entries.map(({ subscriber, seq }) => [subscriber, seq]));
-  const audited = ['consent.opt-in', 'consent.opt-out'].flatMap((action) =>
-    audit.details(action, '2000', '2100').map(({ detail }) => `${(detail as Told).subscriber} ${action.slice(8)}`),
-  );
-  const recovered = audit
-    .details('consent.recovered', '2000', '2100')
-    .map(({ detail }) => detail as { from: number; to: number });
+  const detailsOf = async (action: string) =>
+    (await audit.details(action, '2000', '2100')).map(({ detail }) => detail as Told & { from: number; to: number });
+  const audited: string[] = [];
+  for (const action of ['opt-in', 'opt-out'])
+    audited.push(...(await detailsOf(`consent.${action}`)).map(({ subscriber }) => `${subscriber} ${action}`));
+  const recovered = await detailsOf('consent.recovered');
   const count = (list: readonly string[], what: string) => list.filter((each) => each === what).length;
   const inLedger = entries.map(({ subscriber, action }) => `${subscriber} ${action}`);
   const acknowledged = told.map(({ subscriber, action }) => `${subscriber} ${action}`);

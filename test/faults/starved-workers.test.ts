@@ -112,12 +112,12 @@ it('a worker that sleeps on something that does not come is ended, with one line
     'both serve',
     async () => {
       const metrics = await scrape(server);
-      return metrics.total('sekisho_workers_serving') === 2 && linesOf(server, 'the replacement serves').length > 0;
+      return metrics.total('sekisho_workers_serving') === 2 && linesOf(server, 'the new worker is serving').length > 0;
     },
     60_000,
   );
-  const ended = linesOf(server, 'a worker hangs and is ended');
+  const ended = linesOf(server, 'worker hangs, restarting');
   expect(ended.length).toBeLessThanOrEqual(2);
   expect(ended[0]).toMatchObject({ why: 'it waits for something that does not come', asleepMs: expect.any(Number) });
-  expect(linesOf(server, 'a worker died')).toEqual([]);
+  expect(linesOf(server, 'worker died')).toEqual([]);
 });

@@ -58,7 +58,7 @@ test('the program changes on disk under a running server', async () => {
   await waitFor('the log to say that a restart is due', async () =>
     logOf(server).some(({ msg }) => String(msg).startsWith('A RESTART IS DUE')),
   );
-  expect(logOf(server).some(({ msg }) => msg === 'the replacement serves')).toBe(false);
+  expect(logOf(server).some(({ msg }) => msg === 'the new worker is serving')).toBe(false);
   // The other worker has the sockets of its own, and answers what comes there.
   await waitFor('the worker that is left to answer', async () => {
     const bytes = await exchangeDatagram(queryBytes({ name: 'left.test' }), { ...where, timeoutMs: 250 });
@@ -70,7 +70,7 @@ test('the program changes on disk under a running server', async () => {
   renameSync(join(installed, 'dist.old'), join(installed, 'dist'));
   await waitFor(
     'the replacement',
-    async () => logOf(server).some(({ msg }) => msg === 'the replacement serves'),
+    async () => logOf(server).some(({ msg }) => msg === 'the new worker is serving'),
     60_000,
   );
 });

@@ -109,9 +109,9 @@ describe.each([
 });
 
 it('after all of that the process is the same, its log tells what happened, and nothing has leaked', async () => {
-  const died = logOf(server).filter(({ msg }) => msg === 'a worker died and is replaced');
+  const died = logOf(server).filter(({ msg }) => msg === 'worker died, restarting');
   // One line for one event: those that hung are not said to have died as well.
-  const hung = logOf(server).filter(({ msg }) => String(msg).startsWith('a worker hangs and is ended'));
+  const hung = logOf(server).filter(({ msg }) => String(msg).startsWith('worker hangs, restarting'));
   expect([died.length, hung.length]).toEqual([6, 2]);
   // Where each fault arose stands in the log, and what was thrown does not: a plugin's words may hold what a client asked for.
   const places = died.map(({ fault }) => (fault as { places: string[] }).places.join(' '));
@@ -122,7 +122,7 @@ it('after all of that the process is the same, its log tells what happened, and 
   const restarted = await restarts();
   for (let i = 1; i <= 6; i++) {
     void askUdp({ name: 'exit.test' }, { port: server.port, timeoutMs: 100 }).catch(() => {});
-    await waitFor('the replacement serves', async () => {
+    await waitFor('the new worker is serving', async () => {
       const metrics = await scrape(server);
       return (
         metrics.total('sekisho_worker_restarts_total') === restarted + i &&
@@ -143,7 +143,7 @@ it('counters never run backwards over a replacement', async () => {
   void askUdp({ name: 'exit.test' }, { port: server.port, timeoutMs: 100 }).catch(() => {});
   const restarted = before.total('sekisho_worker_restarts_total');
   let last = before.total('sekisho_queries_total');
-  await waitFor('the replacement serves', async () => {
+  await waitFor('the new worker is serving', async () => {
     const metrics = await scrape(server);
     const queries = metrics.total('sekisho_queries_total');
     expect(queries).toBeGreaterThanOrEqual(last);

@@ -7,10 +7,10 @@
 import type { Answer } from 'dns-packet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import rpz from '../../plugins/rpz/index.ts';
-import { listsInForce } from '../../src/lists/compile-for-tests.ts';
 import { type Mounted, mount, type UpstreamReply } from '../../src/testing/testing.ts';
 import { startBind } from '../support/bind.ts';
 import { findProgram } from '../support/debian.ts';
+import { listsInForce } from '../support/lists-in-force.ts';
 import type { DnsServer } from '../support/nsd.ts';
 import { answerTo, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type Asked, answerFrom, answersFrom, inShort, text } from './policy-answers.ts';

@@ -8,7 +8,8 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { builtInPlugins } from '../../plugins/index.ts';
 import { allCommands } from '../../src/cli/commands.ts';
-import { configSchema } from '../../src/config/schema.ts';
+import { sectionsOf, wholeSchema } from '../../src/config/schema.ts';
+import { FEATURES } from '../../src/features.ts';
 import { pluginTable } from '../../src/settings/plugin-table.ts';
 import { EMERGENCY_END, NEXT_REVIEW } from '../support/dates.ts';
 import { freePort } from '../support/free-port.ts';
@@ -28,8 +29,8 @@ function tableIn(file: string, expected: string): string {
   return readFileSync(file, 'utf8').slice(from + BEGIN.length, readFileSync(file, 'utf8').indexOf(END));
 }
 
-test('docs/configuration.md lists every key as the parser knows it', () => {
-  const expected = pluginTable(configSchema);
+test('docs/configuration.md lists every key as the parser knows it', async () => {
+  const expected = pluginTable(wholeSchema(await sectionsOf(FEATURES)));
   expect(tableIn(join(root, 'docs', 'configuration.md'), expected)).toBe(expected);
 });
 
@@ -89,6 +90,9 @@ describe.each(builtInPlugins.map((plugin) => [plugin.name, plugin] as const))(
         );
         expect(own.length).toBeGreaterThan(0);
         for (const metric of own) expect(text, metric).toContain(`\`${metric}`);
+        // And the other way round: what the README names is there.
+        const named = [...text.matchAll(new RegExp(`\`(sekisho_${name.replaceAll('-', '_')}_[a-z_]+)`, 'g'))];
+        expect([...new Set(named.map((match) => match[1]!))].filter((metric) => !own.includes(metric))).toEqual([]);
       } finally {
         await server.stop();
       }

@@ -165,6 +165,10 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
   'POST /v1/query-history/overload': { body: () => ({ reason: PURPOSE }), leaves: ['overload.declare'] },
   'POST /v1/query-history/read': { body: () => ({ windowSeconds: 120 }), leaves: ['history.read'] },
   'POST /v1/query-history/diagnose': { body: () => ({ windowSeconds: 120 }), leaves: ['history.diagnose'] },
+  'POST /v1/query-history/preview': {
+    body: () => ({ diagnosis: diagnosis?.id, proposal: 1, ground: { kind: GROUND.kind } }),
+    leaves: ['measure.preview'],
+  },
   'POST /v1/query-history/apply': {
     body: () => {
       const { expires, kind, approver } = GROUND;
@@ -579,7 +583,7 @@ describe.skipIf(cannotRun)('the audit log', () => {
         expect((await call('POST', `${one}/opt-out`, {})).status).toBe(200);
         expect(await world.look(SOMEBODY, UDP)).toEqual(NOT_INSPECTED);
       });
-      expect(world.log()).toContain('an opt-out acts, but it is not in the audit log');
+      expect(world.log()).toContain('an opt-out is in effect, but it is not in the audit log');
       const again = await call('GET', `${one}?reason=${WHY}`);
       expect([again.status, again.body.error]).toEqual([200, undefined]);
       expect(await world.look(SOMEBODY, UDP)).toEqual(NOT_INSPECTED);

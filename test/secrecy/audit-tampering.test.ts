@@ -7,7 +7,7 @@ import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Status } from '../../src/admin/status.ts';
-import type { AuditVerdict } from '../../src/audit/log.ts';
+import type { AuditVerdict } from '../../src/audit/audit-store.ts';
 import { scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import { cannotRun, home, INSPECTED, TRANSPORTS } from './clients.ts';
 import { meddlings } from './damage.ts';

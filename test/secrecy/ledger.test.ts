@@ -158,7 +158,7 @@ describe.skipIf(cannotRun)('a consent ledger', () => {
       expect(await world.look(CONSENTS, transport)).toEqual(INSPECTED);
       expect(await world.look(OPTED_OUT, transport)).toEqual(NOT_INSPECTED);
     }
-    expect((await world.cli('consent', 'verify')).stdout).toContain('the ledger holds');
+    expect((await world.cli('consent', 'verify')).stdout).toContain('the ledger is intact');
   });
 
   it('is there for one process: a second one exits with 1 and names the first', async () => {

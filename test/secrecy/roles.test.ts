@@ -134,6 +134,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'DELETE /v1/query-history/overload': row(['operator'], [], 'closes the history'),
   'POST /v1/query-history/diagnose': row(['operator'], ['traffic.read'], 'while an overload is open'),
   'POST /v1/query-history/read': row(['operator'], ['traffic.read'], 'while an overload is open'),
+  'POST /v1/query-history/preview': row(DESK, ['rules.read'], 'what a proposal would do'),
   'POST /v1/query-history/apply': row(DESK, ['queries.limit', 'names.answer'], 'a proposal, on a ground, for a while'),
   'GET /v1/amp-shaper/networks': row(DESK, ['traffic.read'], 'networks that are sent too much: with a purpose'),
   'GET /v1/random-subdomain/zones': row(DESK, ['traffic.read'], 'domains in trouble: with a purpose'),

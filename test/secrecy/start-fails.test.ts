@@ -186,11 +186,11 @@ describe('what belongs to a section and cannot be used', () => {
       (config) => dnstap(config, { file: '/proc/queries.dnstap' }),
       /plugin dnstap: file .* cannot be made/,
     ],
-    ['the file of dnstap is a folder', (config, folder) => dnstap(config, { file: folder }), 'no regular file'],
+    ['the file of dnstap is a folder', (config, folder) => dnstap(config, { file: folder }), 'not a regular file'],
     [
       'the socket of dnstap is a file',
       (config, folder) => dnstap(config, { socket: join(folder, 'c2.txt') }),
-      'no unix socket',
+      'not a unix socket',
     ],
     [
       'the socket of dnstap has too long a path',

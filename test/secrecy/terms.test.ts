@@ -140,7 +140,7 @@ describe.runIf(clockCanStep)('with a clock that steps', () => {
       await waitFor('the list does not act', async () => (await rcode()) === 0, WAIT_MS);
       await waitFor(
         'its end is on record',
-        () => world.log().includes('a ground of the configuration has ended'),
+        () => world.log().includes('a ground in the configuration has expired'),
         WAIT_MS,
       );
       await world.stepClock(-4 * 24 * HOUR);

@@ -33,6 +33,8 @@ export const PACKAGES = {
   'ldns-signzone': 'ldnsutils',
   'ldns-keygen': 'ldnsutils',
   kresd: 'knot-resolver',
+  openssl: 'openssl',
+  h2load: 'nghttp2-client',
 } as const;
 /** The Python that Debian's packages belong to; another one may come first in PATH. */
 export const SYSTEM_PYTHON = '/usr/bin/python3';

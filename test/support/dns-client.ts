@@ -115,6 +115,9 @@ export function readReply(bytes: Buffer): Reply {
   };
 }
 
+/** How long an answer is waited for that has to come: longer than a busy machine ever needs. */
+const PATIENT_MS = 30_000;
+
 /** Send bytes over UDP from a new socket; resolves with the first datagram that comes back, undefined where none does. */
 export function exchangeDatagram(message: Uint8Array, where: Where): Promise<Buffer | undefined> {
   const { port, host = '127.0.0.1', from, timeoutMs = 3_000 } = where;
@@ -139,7 +142,7 @@ export function exchangeDatagram(message: Uint8Array, where: Where): Promise<Buf
 /** Ask over UDP. Rejects where no reply comes, or one that is not to this query. */
 export async function askUdp(ask: Ask, where: Where): Promise<Reply> {
   const message = queryBytes(ask);
-  return replyTo(message, ask, await exchangeDatagram(message, where));
+  return replyTo(message, ask, await exchangeDatagram(message, { timeoutMs: PATIENT_MS, ...where }));
 }
 
 /** Ask over TCP, on a connection of its own. */
@@ -148,7 +151,7 @@ export async function askTcp(ask: Ask, where: Where): Promise<Reply> {
   try {
     const message = queryBytes(ask);
     connection.send(message);
-    return replyTo(message, ask, await connection.next(where.timeoutMs));
+    return replyTo(message, ask, await connection.next(where.timeoutMs ?? PATIENT_MS));
   } finally {
     connection.close();
   }
@@ -182,7 +185,7 @@ export class TcpConnection {
   }
 
   /** Rejects where nobody accepts it. */
-  static open({ port, host = '127.0.0.1', from, timeoutMs = 3_000 }: Where): Promise<TcpConnection> {
+  static open({ port, host = '127.0.0.1', from, timeoutMs = PATIENT_MS }: Where): Promise<TcpConnection> {
     return new Promise((resolve, reject) => {
       const socket = createConnection({ port, host, ...(from !== undefined && { localAddress: from }) });
       const timer = setTimeout(() => socket.destroy(new Error(`no connection to ${host}:${port}`)), timeoutMs);
@@ -207,7 +210,7 @@ export class TcpConnection {
   }
 
   /** The next message; undefined where none comes in time or the connection has ended. */
-  async next(timeoutMs = 3_000): Promise<Buffer | undefined> {
+  async next(timeoutMs = PATIENT_MS): Promise<Buffer | undefined> {
     if (this.#messages.length === 0 && !this.ended) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, timeoutMs);

@@ -11,6 +11,8 @@ import type { ForwarderOptions } from './unbound.ts';
 export interface DnsdistOptions extends ForwarderOptions {
   /** Queries taken from the kernel with one call (`recvmmsg`); 1 is dnsdist's default. */
   batch?: number;
+  /** Says who the client is (PROXY protocol v2). */
+  useProxyProtocol?: boolean;
 }
 
 export async function startDnsdist(options: DnsdistOptions): Promise<DnsServer> {
@@ -39,6 +41,6 @@ setSecurityPollSuffix("")
 setMaxUDPOutstanding(65535)
 setUDPSocketBufferSizes(4194304, 4194304)
 setUDPMultipleMessagesVectorSize(${options.batch ?? 1})
-newServer({ address = "127.0.0.1:${options.upstreamPort}", checkName = "${options.probeName}.", checkInterval = 10 })
+newServer({ address = "127.0.0.1:${options.upstreamPort}", checkName = "${options.probeName}.", checkInterval = 10${options.useProxyProtocol ? ', useProxyProtocol = true' : ''} })
 ${options.cache === false ? '' : cache}${options.lines ?? ''}`;
 }

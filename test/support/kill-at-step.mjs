@@ -4,7 +4,7 @@
  * message that it sends to a packet thread. The file holds how many are let through from now on, or `off`.
  */
 import fs from 'node:fs';
-import { createRequire, syncBuiltinESMExports } from 'node:module';
+import { syncBuiltinESMExports } from 'node:module';
 import { isMainThread, Worker } from 'node:worker_threads';
 
 const file = process.env['KILL_AT_STEP'];
@@ -17,27 +17,33 @@ if (file !== undefined && isMainThread) {
     said = text;
     if (left-- <= 0) process.kill(process.pid, 'SIGKILL');
   };
-  const require = createRequire(process.argv[1] ?? import.meta.url);
-  const Libsql = require('libsql');
-  const watched = (name) => /(rules|audit|desk|measures)\.db$/.test(name);
+  // The very module that the server imports.
+  const { default: Libsql } = await import('libsql');
   const { exec, prepare, close } = Libsql.prototype;
+  const known = new WeakMap();
+  const isWatched = (database) => {
+    if (!known.has(database)) {
+      const [row] = prepare.call(database, 'PRAGMA database_list').all();
+      known.set(database, /(rules|audit|desk|measures)\.db$/.test(row?.file ?? ''));
+    }
+    return known.get(database);
+  };
   Libsql.prototype.exec = function (sql) {
-    if (watched(this.name)) step();
+    if (isWatched(this)) step();
     return exec.call(this, sql);
   };
   Libsql.prototype.prepare = function (sql) {
     const statement = prepare.call(this, sql);
-    if (watched(this.name) && !/^\s*(SELECT|PRAGMA)/i.test(sql)) {
-      const { run } = statement;
-      statement.run = (...values) => {
-        step();
-        return run.apply(statement, values);
-      };
-    }
+    if (/^\s*(SELECT|PRAGMA)/i.test(sql) || !isWatched(this)) return statement;
+    const run = statement.run.bind(statement);
+    statement.run = (...values) => {
+      step();
+      return run(...values);
+    };
     return statement;
   };
   Libsql.prototype.close = function () {
-    if (watched(this.name)) step();
+    if (isWatched(this)) step();
     return close.call(this);
   };
   const { rmSync } = fs;

@@ -55,7 +55,7 @@ export function openDescriptors(pid: number): number {
 export async function waitFor<T>(
   what: string,
   look: () => T | false | undefined | Promise<T | false | undefined>,
-  limitMs = 5_000,
+  limitMs = 60_000,
 ): Promise<T> {
   const deadline = performance.now() + limitMs;
   for (;;) {
@@ -75,7 +75,7 @@ export function stoppedAfterwards(): <T extends { stop?: () => Promise<unknown>;
   const kept: { stop?: () => Promise<unknown>; close?: () => unknown }[] = [];
   afterAll(async () => {
     for (const each of kept.reverse()) await (each.stop?.() ?? each.close?.());
-  }, 30_000);
+  });
   return (started) => {
     kept.push(started);
     return started;

@@ -81,7 +81,7 @@ export async function startProcess(options: ProcessOptions): Promise<RunningProc
       return result;
     },
   };
-  const deadline = performance.now() + (options.readyTimeoutMs ?? 10_000);
+  const deadline = performance.now() + (options.readyTimeoutMs ?? 120_000);
   while (!(await options.ready().catch(() => false))) {
     if (gone) throw new Error(`${options.name} ended (${await ended}) before it was ready:\n${written(running)}`);
     if (performance.now() > deadline) {

@@ -43,7 +43,7 @@ export interface SekishoOptions {
   env?: Record<string, string>;
   /** It is ready when it answers this name, as the forwarders that it is compared with; default: when `/readyz` says so. */
   probeName?: string;
-  /** How long it may take to serve (default 15 s). */
+  /** How long it may take to serve (default 60 s: a machine may be busy). */
   readyTimeoutMs?: number;
 }
 
@@ -97,7 +97,7 @@ function run({ port, adminPort, folder, configFile }: Place, options: SekishoOpt
     cwd: folder,
     ...(options.core === undefined ? {} : { core: options.core }),
     ...(options.env === undefined ? {} : { env: options.env }),
-    readyTimeoutMs: options.readyTimeoutMs ?? 15_000,
+    readyTimeoutMs: options.readyTimeoutMs ?? 120_000,
     ready:
       probeName === undefined
         ? async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200

@@ -19,7 +19,7 @@ the first start a token for the admin API is written to <data>/admin.token.`,
       trace: ['configuration.start'],
       load: async () => async (args) => {
         const { runServer } = await import('../../process/server.ts');
-        return runServer(args.config === undefined ? {} : { configPath: args.config });
+        return runServer({ configPath: args.config, featureList: args.featureList });
       },
     },
   },

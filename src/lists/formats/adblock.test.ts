@@ -58,6 +58,7 @@ describe('adblock', () => {
     ["||a.example^$important,client='Kids'", 'option-client'],
     ['||a.example^$ctag=device_pc', 'option-ctag'],
     ['||a.example^$dnsrewrite=192.0.2.1', 'option-dnsrewrite'],
+    ['@@||a.example^$dnsrewrite', 'option-dnsrewrite'],
     ['||a.example^$dnstype=NONSENSE', 'option'],
     ['||a.example^$denyallow=*.b.example', 'option'],
     ['||a.example^$important=1', 'option'],

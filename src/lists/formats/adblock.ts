@@ -9,15 +9,17 @@
  *     $important $badfilter                   precedence: index/adblock-rules.ts
  *     $dnstype=A|AAAA  $dnstype=~A            for questions of these types, or of all but these
  *     $denyallow=name|name                    not for these names and what is below them
+ *     $dnsrewrite=…                           an answer (dnsrewrite.ts); in lists of category policy alone
  *
- * Modifiers that need what this server does not know or do (`$client`, `$ctag`, `$dnsrewrite`), and those that narrow a rule to
+ * Modifiers that need what this server does not know (`$client`, `$ctag`), and those that narrow a rule to
  * some requests of a browser (`$third-party`, `$script`, `$domain=…`), would make the rule block too much without
  * them: such rules are rejected, each counted under its reason, as are rules on pages and cosmetic ones.
  */
 
 import { textToName } from '../../wire/name.ts';
-import { adblockPiece, BAD, EXCEPTION, IMPORTANT, MAX_CONDITIONS } from '../index/adblock-rules.ts';
+import { adblockPiece, BAD, EXCEPTION, IMPORTANT, MAX_CONDITIONS, REWRITE } from '../index/adblock-rules.ts';
 import { ACTION_ADBLOCK, ACTION_LISTED, ACTION_PASSTHRU, EXACT, EXACT_AND_SUBTREE, SUBTREE } from '../index/rules.ts';
+import { readRewrite } from './dnsrewrite.ts';
 import { type FormatContext, isBlank, type LineFormat } from './format.ts';
 import { hostsFormat } from './hosts.ts';
 import { LETTER } from './name-reader.ts';
@@ -42,7 +44,6 @@ const HARMLESS_OPTIONS = new Set(['all', 'document', 'doc', 'network']);
 const UNSUPPORTED: Readonly<Record<string, Reason>> = {
   client: 'option-client',
   ctag: 'option-ctag',
-  dnsrewrite: 'option-dnsrewrite',
 };
 const MAX_OPTIONS_BYTES = 4096;
 
@@ -52,8 +53,11 @@ interface Modifiers {
   readonly types: readonly number[];
   readonly allBut: boolean;
   readonly denyAllow: readonly Uint8Array[];
+  /** With REWRITE: what is answered; empty: any rewrite. */
+  readonly rewrite: Uint8Array;
 }
-const NO_MODIFIERS: Modifiers = { flags: 0, types: [], allBut: false, denyAllow: [] };
+const NONE = new Uint8Array(0);
+const NO_MODIFIERS: Modifiers = { flags: 0, types: [], allBut: false, denyAllow: [], rewrite: NONE };
 
 export function adblockFormat(context: FormatContext): LineFormat {
   const { rejects, names, counts, sink } = context;
@@ -99,7 +103,7 @@ export function adblockFormat(context: FormatContext): LineFormat {
         rejects.reject(line, rest - lineFrom + 1, reason, bytes, lineFrom, lineTo);
         return;
       }
-      const modifiers = rest < to ? readModifiers(bytes, rest + 1, to) : NO_MODIFIERS;
+      const modifiers = rest < to ? readModifiers(bytes, rest + 1, to, context.rewrites, exception) : NO_MODIFIERS;
       if (typeof modifiers === 'string') {
         rejects.reject(line, rest - lineFrom + 1, modifiers, bytes, lineFrom, lineTo);
         return;
@@ -117,7 +121,7 @@ export function adblockFormat(context: FormatContext): LineFormat {
       if (flags === 0 && types.length === 0 && denyAllow.length === 0) {
         sink.entry(names.name, names.length, kind, exception ? ACTION_PASSTHRU : ACTION_LISTED, undefined, line);
       } else {
-        const piece = adblockPiece(flags | (exception ? EXCEPTION : 0), modifiers);
+        const piece = adblockPiece(flags | (exception ? EXCEPTION : 0), modifiers, modifiers.rewrite);
         sink.entry(names.name, names.length, kind, ACTION_ADBLOCK, piece, line);
       }
     },
@@ -139,11 +143,24 @@ function hasCosmeticMark(bytes: Uint8Array, from: number, to: number): boolean {
 }
 
 /** What stands behind the `$`, or why the rule cannot be taken. */
-function readModifiers(bytes: Uint8Array, from: number, to: number): Modifiers | Reason {
+function readModifiers(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  rewrites: boolean,
+  exception: boolean,
+): Modifiers | Reason {
   if (to - from > MAX_OPTIONS_BYTES) return 'option';
-  const read = { flags: 0, types: [] as number[], allBut: false, denyAllow: [] as Uint8Array[] };
-  for (const text of String.fromCharCode(...bytes.subarray(from, to)).split(',')) {
-    const [key = '', value] = splitOnce(text.trim(), '=');
+  const read = {
+    flags: 0,
+    types: [] as number[],
+    allBut: false,
+    denyAllow: [] as Uint8Array[],
+    rewrite: NONE as Uint8Array,
+  };
+  // A comma that belongs to a value has a backslash before it.
+  for (const text of String.fromCharCode(...bytes.subarray(from, to)).split(/(?<!\\),/)) {
+    const [key = '', value] = splitOnce(text.trim().replaceAll('\\,', ','), '=');
     const option = key.toLowerCase();
     if (option === 'important' && value === undefined) read.flags |= IMPORTANT;
     else if (option === 'badfilter' && value === undefined) read.flags |= BAD;
@@ -151,6 +168,12 @@ function readModifiers(bytes: Uint8Array, from: number, to: number): Modifiers |
       if (!readTypes(value, read)) return 'option';
     } else if (option === 'denyallow' && value !== undefined) {
       if (!readNames(value, read.denyAllow)) return 'option';
+    } else if (option === 'dnsrewrite') {
+      // What names are answered with is the operator's own policy: consent to blocking is none to another address.
+      const rewrite = value === undefined && exception ? NONE : readRewrite(value ?? '');
+      if (!rewrites || rewrite === undefined) return 'option-dnsrewrite';
+      read.flags |= REWRITE;
+      read.rewrite = rewrite;
     } else if (Object.hasOwn(UNSUPPORTED, option)) return UNSUPPORTED[option]!;
     else if (!HARMLESS_OPTIONS.has(option) || value !== undefined) return 'option';
   }

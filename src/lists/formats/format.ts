@@ -13,6 +13,8 @@ export interface FormatContext {
   /** What a name without any mark covers. */
   readonly plainKind: Kind;
   readonly counts: FormatCounts;
+  /** Rules may say what is answered ($dnsrewrite). */
+  readonly rewrites: boolean;
 }
 
 export interface FormatCounts {

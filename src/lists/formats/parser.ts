@@ -30,6 +30,8 @@ export interface ListParserOptions {
   readonly zone?: string | undefined;
   /** Take rules on single labels (whole top-level domains). Default: they are rejected. */
   readonly singleLabels?: boolean;
+  /** adblock: rules may say what is answered ($dnsrewrite). Default: they are rejected. */
+  readonly rewrites?: boolean;
 }
 
 export interface ParseSummary {
@@ -70,6 +72,7 @@ export function createListParser(format: ListFormat, options: ListParserOptions,
     rejects,
     counts,
     names: new NameReader({ singleLabels: options.singleLabels ?? false }),
+    rewrites: options.rewrites ?? false,
     plainKind: options.match === 'subtree' ? EXACT_AND_SUBTREE : EXACT,
   };
   const reader = lineFormat(format, options, context);

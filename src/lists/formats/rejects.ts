@@ -26,7 +26,8 @@ export const REASONS = {
   option: 'an adblock rule whose options narrow it to some requests: DNS would block too much',
   'option-client': 'an adblock rule for some clients ($client): lists here do not know who asks',
   'option-ctag': 'an adblock rule for some kinds of device ($ctag): nobody here knows what asks',
-  'option-dnsrewrite': 'an adblock rule with an answer of its own ($dnsrewrite): write it as a policy zone',
+  'option-dnsrewrite':
+    'an adblock rule with an answer of its own ($dnsrewrite) that is not documented, or in a list of another category than policy',
   'bad-quoting': 'quotes that do not match',
   'missing-column': 'the row has no such column',
   'bad-score': 'the score is no number',

@@ -6,7 +6,11 @@
  * How near a rule is to the name does not matter. A plain rule is ACTION_LISTED, a plain exception ACTION_PASSTHRU; everything else
  * carries a piece of data:
  *
- *     | flags | types (bit 7: all but these) | type, type, … | names in $denyallow | name, name, … |
+ *     | flags | types (bit 7: all but these) | type, type, … | names in $denyallow | name, name, … | rewrite |
+ *
+ * A rule with $dnsrewrite has REWRITE and what it answers (formats/dnsrewrite.ts); an exception to all of them has no rewrite behind
+ * the flag. These rules come before all others, and only exceptions of their kind lift them. Of those that are left, a response code alone
+ * decides, then a CNAME, then all records together.
  */
 import { ACTION_ADBLOCK, ACTION_LISTED, ACTION_PASSTHRU } from './rules.ts';
 
@@ -14,6 +18,8 @@ export const EXCEPTION = 1;
 export const IMPORTANT = 2;
 /** $badfilter: takes the rule of the same text out. */
 export const BAD = 4;
+/** $dnsrewrite: the rule answers, or takes such answers out. */
+export const REWRITE = 8;
 const ALL_BUT = 0x80;
 /** Each of types and names is counted in seven bits. */
 export const MAX_CONDITIONS = 100;
@@ -26,7 +32,11 @@ export interface AdblockConditions {
 }
 
 /** Write a rule. The same conditions in another order are the same rule. */
-export function adblockPiece(flags: number, { types, allBut, denyAllow }: AdblockConditions): Uint8Array {
+export function adblockPiece(
+  flags: number,
+  { types, allBut, denyAllow }: AdblockConditions,
+  rewrite: Uint8Array = new Uint8Array(0),
+): Uint8Array {
   const sorted = [...new Set(types)].sort((one, other) => one - other);
   const names = denyAllow.map((name) => Buffer.from(name)).sort(Buffer.compare);
   return Uint8Array.from([
@@ -35,7 +45,18 @@ export function adblockPiece(flags: number, { types, allBut, denyAllow }: Adbloc
     ...sorted.flatMap((type) => [type >> 8, type & 255]),
     names.length,
     ...names.flatMap((name) => [...name]),
+    ...rewrite,
   ]);
+}
+
+/** Where the rewrite of the piece `data[from…)` begins. */
+export function rewriteAt(data: Uint8Array, from: number): number {
+  let at = from + 2 + 2 * (data[from + 1]! & (ALL_BUT - 1));
+  for (let names = data[at++]!; names > 0; names--) {
+    while (data[at] !== 0) at += data[at]! + 1;
+    at++;
+  }
+  return at;
 }
 
 /** A rule that stops nobody: an exception, or one that takes another out. The guard has nothing to say about it. */

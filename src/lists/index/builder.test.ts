@@ -135,7 +135,7 @@ describe('the builder', () => {
     for (let i = count; i < 1.1 * count; i++) wrong += lookup(index, numberedName(i));
     expect(found).toBe(count / 10);
     expect(wrong).toBe(0);
-  }, 30_000);
+  });
 
   test('stays at 18 bytes a name when lists overlap and most rules are duplicates', () => {
     const builder = newBuilder();

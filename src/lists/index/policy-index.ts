@@ -7,16 +7,22 @@
  * At each place first the number of labels is looked at (no list holds a name of one label: `com` costs nothing), then
  * the filter, and only then the table (memory.ts). Odds of taking one name for another: suffix-hash.ts.
  */
-import { TYPE } from '../../wire/constants.ts';
+import { RCODE, TYPE } from '../../wire/constants.ts';
 import type { Question } from '../../wire/question.ts';
-import { BAD, EXCEPTION, holdsFor, IMPORTANT } from './adblock-rules.ts';
+import { BAD, EXCEPTION, holdsFor, IMPORTANT, REWRITE, rewriteAt } from './adblock-rules.ts';
 import { filterBits, LABEL_COUNTS, type PolicyIndexMemory, PolicyIndexView } from './memory.ts';
 import {
   ACTION_ADBLOCK,
   ACTION_LISTED,
+  ACTION_LOCAL_DATA,
+  ACTION_NODATA,
+  ACTION_NXDOMAIN,
   ACTION_PASSTHRU,
+  ACTION_REFUSED,
+  ACTION_SERVFAIL,
   EXACT,
   MAX_LISTS,
+  MAX_RECORDS,
   NO_DATA,
   ruleAction,
   ruleKind,
@@ -37,6 +43,8 @@ export interface ZoneSemantics {
   readonly reach?: Int32Array;
 }
 
+/** Beside the flags of a rewrite: an exception lifts it. */
+const LIFTED = 0x80;
 /** Three words of hash and the number of labels. */
 const CANDIDATE_WORDS = 4;
 
@@ -87,6 +95,17 @@ export class PolicyIndex {
   excepted = 0;
   /** Of each adblock list, the labels of the name on which the rule that decides is. */
   readonly #decidingLabels = new Uint8Array(MAX_LISTS);
+
+  /** $dnsrewrite rules on the name last looked up, exceptions included. */
+  readonly #rewritePieces = new Int32Array(MAX_RECORDS);
+  readonly #rewriteList = new Uint8Array(MAX_RECORDS);
+  readonly #rewriteFlags = new Uint8Array(MAX_RECORDS);
+  readonly #rewriteLabels = new Uint8Array(MAX_RECORDS);
+  #rewrites = 0;
+  /** Lists that answer so. */
+  #rewriting = 0;
+  /** Pieces of the records that `matchOf` found so. */
+  readonly #records = new Int32Array(MAX_RECORDS);
 
   constructor(memory: PolicyIndexMemory, semantics?: ZoneSemantics) {
     this.memory = memory;
@@ -141,6 +160,10 @@ export class PolicyIndex {
     this.#found = 0;
     this.excepted = 0;
     this.#asked = lists;
+    if (this.#adblock !== 0) {
+      this.#rewriting = 0;
+      this.#decidingLabels.fill(0);
+    }
     if (lists === 0) return 0;
     this.#labelCount = labelCount;
     const hash = this.#hash;
@@ -213,7 +236,43 @@ export class PolicyIndex {
     this.labels = this.#decidingLabels[list]!;
     this.wildcard = this.labels !== this.#labelCount;
     this.dataCount = 0;
+    if ((this.#rewriting & (1 << list)) !== 0) this.#settleRewrite(list);
     return true;
+  }
+
+  /** What the list's $dnsrewrite rules come to: a response code alone, else a CNAME, else all records together. */
+  #settleRewrite(list: number): void {
+    const { data } = this;
+    const pieces = this.#rewritePieces;
+    let code = -1;
+    let alias = -1;
+    let count = 0;
+    for (let i = 0; i < this.#rewrites; i++) {
+      if (this.#rewriteList[i] !== list || (this.#rewriteFlags[i]! & (EXCEPTION | LIFTED)) !== 0) continue;
+      const at = rewriteAt(data, (pieces[i]! + 2) << 2);
+      const type = (data[at + 1]! << 8) | data[at + 2]!;
+      if (type === 0) {
+        if (code < 0) code = data[at]!;
+      } else {
+        if (type === TYPE.CNAME && alias < 0) alias = pieces[i]!;
+        this.#records[count++] = pieces[i]!;
+      }
+    }
+    if (code >= 0) {
+      this.action =
+        code === RCODE.NXDOMAIN
+          ? ACTION_NXDOMAIN
+          : code === RCODE.REFUSED
+            ? ACTION_REFUSED
+            : code === RCODE.SERVFAIL
+              ? ACTION_SERVFAIL
+              : ACTION_NODATA;
+      return;
+    }
+    if (alias >= 0) this.#records[0] = alias;
+    this.action = ACTION_LOCAL_DATA;
+    this.dataCount = alias >= 0 ? 1 : count;
+    this.#rule = -1;
   }
 
   /**
@@ -235,7 +294,7 @@ export class PolicyIndex {
     let blockingAlways = 0;
     let excepting = this.#excepting;
     let exceptingAlways = this.#exceptingAlways;
-    deciding.fill(0);
+    this.#rewrites = 0;
     for (let i = 0; i < this.#found; i++) {
       const set = this.#foundSets[i]!;
       const kind = this.#foundLabels[i] === labelCount ? EXACT : SUBTREE;
@@ -248,6 +307,11 @@ export class PolicyIndex {
         const flags = piece === NO_DATA ? plainFlags(ruleAction(sets[at]!)) : this.data[from]!;
         if ((flags & BAD) !== 0 || this.#isTakenOut(set, kind, list, flags, piece)) continue;
         if (piece !== NO_DATA && !holdsFor(this.data, from, type, name, labelStarts, labelCount)) continue;
+        if ((flags & REWRITE) !== 0) {
+          // Nobody asked for the name at the end of an alias.
+          if (isQuestion) this.#noteRewrite(list, piece, flags, this.#foundLabels[i]!);
+          continue;
+        }
         const important = (flags & IMPORTANT) !== 0;
         if ((flags & EXCEPTION) !== 0) {
           if (important) exceptingAlways |= bit;
@@ -267,6 +331,7 @@ export class PolicyIndex {
       if ((exceptingAlways & reach) !== 0) continue;
       if ((blockingAlways & bit) !== 0 || (excepting & reach) === 0) left |= bit;
     }
+    if (this.#rewrites > 0) left |= this.#weighRewrites();
     if (isQuestion) {
       this.#excepting = excepting;
       this.#exceptingAlways = exceptingAlways;
@@ -274,6 +339,51 @@ export class PolicyIndex {
     this.excepted = adblock & ~left;
     this.#asked &= ~this.excepted;
     return (mask & ~this.#adblock) | left;
+  }
+
+  #noteRewrite(list: number, piece: number, flags: number, labels: number): void {
+    // Beyond that, rules are left out: the longest name's come last and are what a list means most.
+    if (this.#rewrites === MAX_RECORDS) return;
+    const i = this.#rewrites++;
+    this.#rewriteList[i] = list;
+    this.#rewritePieces[i] = piece;
+    this.#rewriteFlags[i] = flags;
+    this.#rewriteLabels[i] = labels;
+  }
+
+  /** Take out the rewrites that exceptions of their kind lift. Gives the lists with some that are left. */
+  #weighRewrites(): number {
+    const flags = this.#rewriteFlags;
+    for (let i = 0; i < this.#rewrites; i++) {
+      if ((flags[i]! & EXCEPTION) !== 0) continue;
+      const list = this.#rewriteList[i]!;
+      const reach = this.#reach[list]! | (1 << list);
+      for (let k = 0; k < this.#rewrites; k++) {
+        const lifts = (flags[k]! & EXCEPTION) !== 0 && (reach & (1 << this.#rewriteList[k]!)) !== 0;
+        if (!lifts || (flags[i]! & ~flags[k]! & IMPORTANT) !== 0) continue;
+        if (this.#liftsRewrite(this.#rewritePieces[k]!, this.#rewritePieces[i]!)) flags[i]! |= LIFTED;
+      }
+      if ((flags[i]! & LIFTED) !== 0) continue;
+      this.#rewriting |= 1 << list;
+      this.#decidingLabels[list] = this.#rewriteLabels[i]!;
+    }
+    return this.#rewriting;
+  }
+
+  /** The exception is one to all rewrites, or to this very answer. */
+  #liftsRewrite(exception: number, rewrite: number): boolean {
+    const { data } = this;
+    const from = rewriteAt(data, (exception + 2) << 2);
+    const size = this.#pieceEnd(exception) - from;
+    if (size === 0) return true;
+    const at = rewriteAt(data, (rewrite + 2) << 2);
+    if (this.#pieceEnd(rewrite) - at !== size) return false;
+    for (let i = 0; i < size; i++) if (data[from + i] !== data[at + i]) return false;
+    return true;
+  }
+
+  #pieceEnd(piece: number): number {
+    return ((piece + 2) << 2) + this.#dataWords[piece + 1]!;
   }
 
   /** A $badfilter on the same name, in this list or one that reaches it, says all that the rule says. */
@@ -303,11 +413,14 @@ export class PolicyIndex {
 
   /** Where piece `i` (from 0) of the winning rule's data begins in `data`. */
   dataStart(i: number): number {
+    // Behind the response code.
+    if (this.#rule < 0) return rewriteAt(this.data, (this.#records[i]! + 2) << 2) + 1;
     return (this.#sets[this.#rule + 2 * i + 1]! + 2) << 2;
   }
 
   /** Where it ends. */
   dataEnd(i: number): number {
+    if (this.#rule < 0) return this.#pieceEnd(this.#records[i]!);
     return this.dataStart(i) + this.#dataWords[this.#sets[this.#rule + 2 * i + 1]! + 1]!;
   }
 

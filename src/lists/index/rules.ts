@@ -31,6 +31,9 @@ export const ACTION_TCP_ONLY = 6;
 export const ACTION_LOCAL_DATA = 7;
 /** An adblock rule with modifiers; always with one piece of data (adblock-rules.ts). */
 export const ACTION_ADBLOCK = 8;
+/** `$dnsrewrite` of adblock rules, where it is such a response code; 9 is the rpz plugin's own. */
+export const ACTION_REFUSED = 10;
+export const ACTION_SERVFAIL = 11;
 /** Names of the actions, for explain and statistics. */
 export const ACTIONS = [
   'none',
@@ -42,6 +45,9 @@ export const ACTIONS = [
   'tcp-only',
   'local-data',
   'adblock',
+  'cname',
+  'refused',
+  'servfail',
 ] as const;
 
 /**

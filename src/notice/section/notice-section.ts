@@ -131,15 +131,16 @@ export function noticeFindings(section: Section, taken: readonly { key: string; 
     const path = typeof section.listen === 'string' ? ['listen'] : ['listen', i];
     const endpoint = attempt(() => parseEndpoint(text, { minPort: 0 }));
     if (typeof endpoint === 'string') complain(path, endpoint);
-    else if (texts.indexOf(text) < i) complain(path, `${text} stands here twice`);
+    else if (texts.indexOf(text) < i) complain(path, `${text} is listed twice`);
     else
       for (const { key, endpoint: other } of taken)
         if (endpoint.port !== 0 && endpointText(other) === endpointText(endpoint))
           complain(path, `is taken by ${key} (TCP)`);
   });
-  if (section.ipv6 !== undefined && !isIPv6(section.ipv6)) complain(['ipv6'], `'${section.ipv6}' is no IPv6 address`);
+  if (section.ipv6 !== undefined && !isIPv6(section.ipv6))
+    complain(['ipv6'], `'${section.ipv6}' is not an IPv6 address`);
   section.languages.forEach((language, i) => {
-    if (section.languages.indexOf(language) < i) complain(['languages', i], `${language} stands here twice`);
+    if (section.languages.indexOf(language) < i) complain(['languages', i], `${language} is listed twice`);
   });
   section.proxies.forEach((text, i) => {
     const prefix = attempt(() => parsePrefix(text));

@@ -3,7 +3,7 @@
  * chain sees one source; waiters and tokens are the chain's, so nobody here keeps anything.
  */
 
-import type { Source } from '../../chain/source.ts';
+import type { Source, SourceBudget } from '../../chain/source.ts';
 import type { Question } from '../../wire/question.ts';
 
 /** Says which group of servers a question is for. */
@@ -31,8 +31,12 @@ export class SourceRouter implements Source {
     return this.#sourceOf(question).has(question);
   }
 
-  resolve(question: Question, token: number, nowMs: number): number {
-    return this.#sourceOf(question).resolve(question, token, nowMs);
+  resolve(question: Question, token: number, nowMs: number, spending?: SourceBudget): number {
+    return this.#sourceOf(question).resolve(question, token, nowMs, spending);
+  }
+
+  openBudget(question: Question, nowMs: number): SourceBudget | undefined {
+    return this.#sourceOf(question).openBudget?.(question, nowMs);
   }
 
   refresh(question: Question, nowMs: number): void {

@@ -2,8 +2,8 @@
  * An answer for cache and clients, put together from what several authorities said: the records written out one after the other,
  * then read and rewritten by the normaliser as every answer is, so that the same rules hold for it.
  */
-import type { Answer } from '../../wire/answer.ts';
-import { CLASS, FLAG_AA, FLAG_QR, HEADER_BYTES, MAX_MESSAGE_BYTES, TYPE } from '../../wire/constants.ts';
+import { type Answer, NODATA, NXDOMAIN, POSITIVE } from '../../wire/answer.ts';
+import { CLASS, FLAG_AA, FLAG_QR, HEADER_BYTES, MAX_MESSAGE_BYTES, RCODE, TYPE } from '../../wire/constants.ts';
 import type { Normalizer } from '../../wire/normalize.ts';
 import type { Question } from '../../wire/question.ts';
 import { RecordCursor } from '../../wire/records.ts';
@@ -70,5 +70,5 @@ export function describe(answer: Answer): void {
   answer.ttlCount = 0;
   while (cursor.next()) answer.ttlOffsets[answer.ttlCount++] = cursor.ttlAt;
   const records = (answer.bytes[6]! << 8) | answer.bytes[7]!;
-  answer.kind = answer.rcode === 3 ? 1 : records > 0 ? 0 : 2;
+  answer.kind = answer.rcode === RCODE.NXDOMAIN ? NXDOMAIN : records > 0 ? POSITIVE : NODATA;
 }

@@ -1,11 +1,20 @@
 /**
  * One budget for a client's query, on which everything draws that the query causes: queries to authorities, time, questions on
- * the way (addresses of name servers), referrals, bytes received, microseconds of cryptography. Whoever joins a question that is
+ * the way (addresses of name servers, DS, DNSKEY), referrals, bytes received. Whoever joins a question that is
  * being asked already rides on its budget.
  *
  * The caps come from what the wild needs at the worst (a cold start, a chain of aliases over strangers' zones) and from what
  * attacks need at the least; docs/resolve.md says which attack each one bounds.
  */
+import {
+  BUDGET_BYTES,
+  BUDGET_FAILED_LOOKUPS,
+  BUDGET_LOOKUPS,
+  BUDGET_QUERIES,
+  BUDGET_REFERRALS,
+  BUDGET_TIME,
+} from '../../chain/failure-reasons.ts';
+import type { SourceBudget } from '../../chain/source.ts';
 
 export interface BudgetLimits {
   /** Queries sent, over UDP and TCP. */
@@ -20,7 +29,7 @@ export interface BudgetLimits {
   readonly referrals: number;
   /** Bytes of answers. */
   readonly bytes: number;
-  /** Microseconds of cryptography. */
+  /** Microseconds of cryptography; the validator keeps this account (validate/budget.ts). */
   readonly cryptoMicroseconds: number;
 }
 
@@ -31,28 +40,19 @@ export const BUDGET_LIMITS: BudgetLimits = {
   failedQuestions: 4,
   referrals: 40,
   bytes: 256 * 1024,
-  cryptoMicroseconds: 50_000,
+  cryptoMicroseconds: 100_000,
 };
 
 /** What ran out first, as in metrics. */
-export const BUDGET_PARTS = [
-  'queries',
-  'time',
-  'questions',
-  'failed-questions',
-  'referrals',
-  'bytes',
-  'crypto',
-] as const;
+export const BUDGET_PARTS = ['queries', 'time', 'questions', 'failed-questions', 'referrals', 'bytes'] as const;
 export type BudgetPart = (typeof BUDGET_PARTS)[number];
 
-export class Budget {
+export class Budget implements SourceBudget {
   queries: number;
   questions: number;
   failedQuestions: number;
   referrals: number;
   bytes: number;
-  cryptoMicroseconds: number;
   readonly startedMs: number;
   readonly endsMs: number;
   /** The first thing that ran out. */
@@ -64,7 +64,6 @@ export class Budget {
     this.failedQuestions = limits.failedQuestions;
     this.referrals = limits.referrals;
     this.bytes = limits.bytes;
-    this.cryptoMicroseconds = limits.cryptoMicroseconds;
     this.startedMs = nowMs;
     this.endsMs = nowMs + limits.timeMs;
   }
@@ -93,9 +92,9 @@ export class Budget {
     return this.bytes >= 0 || this.#spent('bytes');
   }
 
-  takeCrypto(microseconds: number): boolean {
-    this.cryptoMicroseconds -= microseconds;
-    return this.cryptoMicroseconds >= 0 || this.#spent('crypto');
+  /** The extended error that says what ran out; undefined while nothing has. */
+  get ede(): number | undefined {
+    return this.exhausted === undefined ? undefined : REASONS[this.exhausted];
   }
 
   #spent(part: BudgetPart): false {
@@ -103,3 +102,12 @@ export class Budget {
     return false;
   }
 }
+
+const REASONS: Readonly<Record<BudgetPart, number>> = {
+  queries: BUDGET_QUERIES,
+  time: BUDGET_TIME,
+  questions: BUDGET_LOOKUPS,
+  'failed-questions': BUDGET_FAILED_LOOKUPS,
+  referrals: BUDGET_REFERRALS,
+  bytes: BUDGET_BYTES,
+};

@@ -5,6 +5,7 @@
  *   (zone, NS)      the servers of a zone and their glue, as the parent told it
  *   (name, A|AAAA)  addresses of a name server, asked for; without records: it has none
  *   (zone, DS)      the DS records, or the proof that there are none, that came with a referral
+ *   (name, absent)  that there is no such name, with its proof: nor is there anything below it (RFC 8020)
  *
  * Zones in use are kept ready for each worker as well, until they expire or somebody flushes (`epoch`).
  */
@@ -19,6 +20,8 @@ import { put16 } from '../../wire/writer.ts';
 import { bytesOfAddress, type Delegation, lowerName, type NameServer, wordsOfAddress } from './delegation.ts';
 import { nameFromBytes, parentName, putName, ROOT_NAME, readName, type WireName } from './name-text.ts';
 
+/** Stands for "no such name" in the store: a type of the range for private use (RFC 6895 §3.1), which nobody asks here. */
+const ABSENT = 0xff01;
 /** Zones that one worker keeps ready. */
 const READY = 1024;
 
@@ -120,6 +123,31 @@ export class InfraStore {
     this.#ask(zone, TYPE.DS);
     this.#question.dnssecOk = true;
     this.#cache.insert(this.#question, answer, nowMs);
+  }
+
+  /** Keep that `name` does not exist: the answer that says so, asked with or without DO as `dnssecOk` says. Borrowed. */
+  putAbsent(name: WireName, dnssecOk: boolean, answer: Answer, nowMs: number): void {
+    this.#ask(name, ABSENT);
+    this.#question.dnssecOk = dnssecOk;
+    // The message is found again by the question in it.
+    const typeAt = HEADER_BYTES + name.length;
+    const type = (answer.bytes[typeAt]! << 8) | answer.bytes[typeAt + 1]!;
+    put16(answer.bytes, typeAt, ABSENT);
+    this.#cache.insert(this.#question, answer, nowMs);
+    put16(answer.bytes, typeAt, type);
+  }
+
+  /**
+   * Read what says that a name above `name`, and below `zone`, does not exist. False where nothing does. The question in
+   * the message is that name's.
+   */
+  readAbsentAbove(name: WireName, zone: WireName, dnssecOk: boolean, nowMs: number, answer: Answer): boolean {
+    for (let above = parentName(name); above.length > zone.length; above = parentName(above)) {
+      this.#ask(above, ABSENT);
+      this.#question.dnssecOk = dnssecOk;
+      if (this.#cache.read(this.#question, nowMs, answer) > 0) return true;
+    }
+    return false;
   }
 
   /** Forget what is known of `name`, or of all below it as well. */

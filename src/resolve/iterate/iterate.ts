@@ -11,13 +11,13 @@
  */
 import type { PrefixSet } from '../../address/prefix-set.ts';
 import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
-import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from '../../chain/source.ts';
+import { type Effort, NO_ROOM, RESOLVING, type Source, type SourceBudget, type Waiters } from '../../chain/source.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
-import { Answer, FAILURE } from '../../wire/answer.ts';
+import { Answer, FAILURE, POSITIVE } from '../../wire/answer.ts';
 import { CLASS, EDE, RCODE, TYPE } from '../../wire/constants.ts';
 import { Normalizer } from '../../wire/normalize.ts';
-import type { Question } from '../../wire/question.ts';
+import { Question } from '../../wire/question.ts';
 import { WaitingList } from '../forward/waiting.ts';
 import { assemble, describe } from './assemble.ts';
 import { BUDGET_LIMITS, Budget, type BudgetLimits } from './budget.ts';
@@ -28,8 +28,8 @@ import { type InfraStore, nameOfQuestion } from './infra-store.ts';
 import { IterateCounters } from './iterate-counters.ts';
 import { Job } from './job.ts';
 import { LameServers } from './lame-servers.ts';
-import { ROOT_NAME, type WireName } from './name-text.ts';
-import type { Reply } from './reply.ts';
+import { isAtOrBelow, putName, ROOT_NAME, type WireName } from './name-text.ts';
+import { type Reply, readReply } from './reply.ts';
 import type { ServerTable } from './server-memory.ts';
 import { type End, Walk } from './walk.ts';
 
@@ -98,6 +98,9 @@ export class IterateSource implements Source {
   readonly #waiting: WaitingList;
   readonly #normalizer: Normalizer;
   readonly #answer = new Answer();
+  /** For what is known beforehand: apart, because it is answered at once, while another answer is in others' hands. */
+  readonly #dsQuestion = new Question();
+  readonly #dsAnswer = new Answer();
   /** In the order in which they began. */
   readonly #jobs = new Map<string, Job>();
 
@@ -106,6 +109,9 @@ export class IterateSource implements Source {
     this.#limits = { ...ITERATE_LIMITS, ...parts.limits };
     this.#budget = { ...BUDGET_LIMITS, ...parts.budget };
     this.#counters = new IterateCounters(parts.metrics);
+    this.#dsQuestion.type = TYPE.DS;
+    this.#dsQuestion.class = CLASS.IN;
+    this.#dsQuestion.dnssecOk = true;
     this.#normalizer = new Normalizer({ nameServers: parts.nameServers ?? false });
     this.#waiting = new WaitingList(parts.waiters, parts.suspendedNext);
     const { clock, random32, infra, servers } = parts;
@@ -157,7 +163,12 @@ export class IterateSource implements Source {
     return this.#jobs.size > 0 && this.#jobs.has(keyOf(question));
   }
 
-  resolve(question: Question, token: number, nowMs: number): number {
+  /** One budget for all that a client's question makes necessary, validation included. */
+  openBudget(_question: Question, nowMs: number): SourceBudget {
+    return new Budget(this.#budget, nowMs);
+  }
+
+  resolve(question: Question, token: number, nowMs: number, spending?: SourceBudget): number {
     const key = keyOf(question);
     const joined = this.#jobs.get(key);
     if (joined) return this.#join(joined, token);
@@ -166,7 +177,7 @@ export class IterateSource implements Source {
       return RESOLVING;
     }
     if (this.room === 0 && !this.#shedOldest(nowMs)) return NO_ROOM;
-    const job = this.#open(question, key, nowMs);
+    const job = this.#open(question, key, nowMs, spending);
     this.#waiting.append(job, token);
     this.#begin(job, nowMs);
     return RESOLVING;
@@ -186,7 +197,7 @@ export class IterateSource implements Source {
     for (const job of this.#jobs.values()) {
       if (nowMs >= job.budget.endsMs) {
         job.budget.takeQuery(nowMs);
-        this.#walk.abandon(job, 'budget', job.ede >= 0 ? job.ede : EDE.NO_REACHABLE_AUTHORITY, nowMs);
+        this.#walk.abandon(job, 'budget', EDE.NO_REACHABLE_AUTHORITY, nowMs);
       } else if (!job.slowTold && nowMs >= job.startedMs + this.#limits.slowMs) this.#waiting.tellSlow(job);
     }
     this.#counters.outstanding(this.#jobs.size);
@@ -200,8 +211,8 @@ export class IterateSource implements Source {
     this.#exchanges.close();
   }
 
-  #open(question: Question, key: string, nowMs: number): Job {
-    const budget = new Budget(this.#budget, nowMs);
+  #open(question: Question, key: string, nowMs: number, spending?: SourceBudget): Job {
+    const budget = spending instanceof Budget ? spending : new Budget(this.#budget, nowMs);
     const job = new Job('client', key, nameOfQuestion(question), question.type, budget, 0, nowMs, this.#walk);
     job.question.copyFrom(question);
     this.#jobs.set(key, job);
@@ -210,13 +221,30 @@ export class IterateSource implements Source {
 
   #begin(job: Job, nowMs: number): void {
     // What the parent said with its referral is the answer to this question (RFC 4035 §3.1.4.1).
-    if (job.type === TYPE.DS && this.#parts.infra.readDs(job.name, nowMs, this.#answer)) {
-      describe(this.#answer);
-      this.#counters.outcome(this.#answer.kind === 0 ? 'answer' : 'nodata');
-      this.#deliver(job, nowMs);
+    if (job.type === TYPE.DS && this.#parts.infra.readDs(job.name, nowMs, this.#dsAnswer)) {
+      describe(this.#dsAnswer);
+      this.#counters.outcome(this.#dsAnswer.kind === POSITIVE ? 'answer' : 'nodata');
+      this.#deliver(job, this.#dsAnswer, nowMs);
       return;
     }
+    if (this.#cutShort(job, nowMs)) return;
     this.#walk.begin(job, nowMs);
+  }
+
+  /** RFC 8020 §2: below a name that does not exist there is nothing. */
+  #cutShort(job: Job, nowMs: number): boolean {
+    const { infra } = this.#parts;
+    const { question, name } = job;
+    const zone = infra.closest(name, nowMs)?.zone ?? ROOT_NAME;
+    const answer = this.#dsAnswer;
+    if (!infra.readAbsentAbove(name, zone, question.dnssecOk, nowMs, answer)) return false;
+    const reply = readReply(answer.bytes, 0, answer.length);
+    const parts = { rcode: RCODE.NXDOMAIN, answer: [], authority: reply?.authority ?? [] };
+    if (reply === undefined || !assemble(parts, question, this.#normalizer, answer)) return false;
+    this.#counters.cut();
+    this.#counters.outcome('nxdomain');
+    this.#deliver(job, answer, nowMs);
+    return true;
   }
 
   #prime(nowMs: number): void {
@@ -259,14 +287,15 @@ export class IterateSource implements Source {
       this.#fail(job, { ...end, outcome: 'servers-fail', ede: EDE.OTHER }, nowMs);
       return;
     }
+    if (end.outcome === 'nxdomain' && job.answer.length === 0)
+      this.#parts.infra.putAbsent(job.name, question.dnssecOk, answer, nowMs);
     // The chain goes on with the alias, which leads to a zone that goes another way.
     if (end.incomplete) answer.incomplete = true;
     this.#counters.outcome(end.outcome);
-    this.#deliver(job, nowMs);
+    this.#deliver(job, answer, nowMs);
   }
 
-  #deliver(job: Job, nowMs: number): void {
-    const answer = this.#answer;
+  #deliver(job: Job, answer: Answer, nowMs: number): void {
     job.done = true;
     this.#parts.onAnswer(job.question, answer, nowMs, job);
     this.#jobs.delete(job.key);
@@ -287,16 +316,41 @@ export class IterateSource implements Source {
     this.#jobs.delete(job.key);
     const first = this.#waiting.detach(job);
     job.generation++;
-    this.#waiting.failed(first, ede);
+    this.#waiting.failed(first, outcome === 'budget' ? (job.budget.ede ?? ede) : ede);
   }
 
-  /** RFC 4035 §3.1.4: a referral of a signed zone says whether there are DS records, and proves it where there are none. */
+  /**
+   * RFC 4035 §3.1.4: a referral of a signed zone says whether there are DS records, and proves it where there are none. Kept
+   * as the answer to the question for DS, it saves that question; it is believed no more than one that was asked for.
+   */
   #keepDs(delegation: Delegation, parent: Delegation, reply: Reply, nowMs: number): void {
-    void parent;
-    void delegation;
-    void reply;
-    void nowMs;
+    const ds = reply.authority.find(
+      (set) => set.type === TYPE.DS && set.owner === delegation.zone && set.data.length > 0,
+    );
+    const proofs = reply.authority.filter(
+      (set) =>
+        (set.type === TYPE.NSEC || set.type === TYPE.NSEC3) &&
+        set.data.length > 0 &&
+        isAtOrBelow(set.owner, parent.zone),
+    );
+    const sets = ds ? [ds] : proofs;
+    if (sets.every(({ signatures }) => signatures.length === 0)) return;
+    const question = this.#dsQuestion;
+    const parts = { rcode: RCODE.NOERROR, answer: ds ? [ds] : [], authority: ds ? [] : proofs };
+    setName(question, delegation.zone);
+    if (!assemble(parts, question, this.#normalizer, this.#dsAnswer)) return;
+    const left = Math.floor((delegation.expiresMs - nowMs) / 1000);
+    this.#dsAnswer.ttl = Math.min(left, ...sets.map(({ ttl }) => ttl));
+    this.#parts.infra.putDs(delegation.zone, this.#dsAnswer, nowMs);
   }
+}
+
+/** The name alone: what a message is written and read with. */
+function setName(question: Question, name: WireName): void {
+  question.nameLength = putName(name, question.name, 0);
+  question.labelCount = 0;
+  for (let at = 0; at < name.length - 1; at += name.charCodeAt(at) + 1)
+    question.labelStarts[question.labelCount++] = at;
 }
 
 function keyOf(question: Question): string {

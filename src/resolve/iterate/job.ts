@@ -59,8 +59,6 @@ export class Job implements ExchangeOwner {
   labels = 0;
   /** Referrals in a row from a server to itself. */
   selfReferrals = 0;
-  /** Extended error of the last failure, or -1. */
-  ede = -1;
 
   readonly exchanges: Exchange[] = [];
   readonly waitsFor = new Set<Job>();

@@ -44,6 +44,8 @@ const MAX_SELF_REFERRALS = 6;
 const TIMEOUT_PENALTY_MS = 400;
 /** One choice in so many goes to a server drawn at random, so that latencies stay known. */
 const EXPLORED_SHARE = 32;
+/** How long a server is waited for, when others were silent and more are left to ask. */
+const IMPATIENT_MS = 150;
 /** No IPv6 network: nothing is sent there for so long. */
 const IPV6_REST_MS = 60_000;
 /** Seconds for which a name server is known to have no address. */
@@ -192,7 +194,9 @@ export class Walk {
       const exchange = exchanges.ask(job, candidate.server, name, whole ? job.type : TYPE.A, candidate.tries, nowMs);
       candidate.tries++;
       if (exchange) {
-        job.sends++;
+        // One was silent: the next ones are not waited for as long, as those before may still answer.
+        if (++job.sends > 1 && job.sends < SENDS_PER_STEP && this.#choose(job, nowMs)?.tries === 0)
+          exchange.waitUntilMs = Math.min(exchange.waitUntilMs, nowMs + IMPATIENT_MS);
         job.exchanges.push(exchange);
         return;
       }
@@ -307,7 +311,6 @@ export class Walk {
     switch (verdict.kind) {
       case 'failure':
       case 'lame': {
-        if (reply.ede >= 0) job.ede = reply.ede;
         // RFC 9156 §2.3: it may know the whole name where it does not know what lies above.
         if (!whole) {
           this.#askWhole(job, nowMs);
@@ -451,8 +454,9 @@ export class Walk {
   #fail(job: Job, nowMs: number, why?: Outcome): void {
     const { exhausted } = job.budget;
     const outcome = why ?? (exhausted ? 'budget' : job.failures > 0 ? 'servers-fail' : 'no-reachable-server');
-    // RFC 8914 §4.23: nobody who could know has answered, or nobody could be found.
-    const ede = job.ede >= 0 ? job.ede : EDE.NO_REACHABLE_AUTHORITY;
+    // RFC 8914 §4.23: nobody could be found who could know, or none of them answered, or all refused. What they say themselves
+    // ("not authoritative") is about them, and not what a client of ours is to be told.
+    const ede = EDE.NO_REACHABLE_AUTHORITY;
     this.#end(job, { outcome, rcode: RCODE.SERVFAIL, incomplete: false, ede }, nowMs);
   }
 

@@ -11,7 +11,7 @@
  * What a client asks with CD is passed on as it comes and kept under CD alone (RFC 4035 §3.2.2): it never answers a question
  * without. One budget a job bounds what a hostile zone can make of one question (validate/budget.ts).
  */
-import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from '../../chain/source.ts';
+import { type Effort, NO_ROOM, RESOLVING, type Source, type SourceBudget, type Waiters } from '../../chain/source.ts';
 import { halfSipHash, hashHigh, hashLow } from '../../hash/siphash.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
@@ -19,7 +19,7 @@ import { Answer } from '../../wire/answer.ts';
 import { CLASS, EDE, TYPE } from '../../wire/constants.ts';
 import { Question } from '../../wire/question.ts';
 import { AllowedValidation, type ValidationAllowance } from '../validate/budget.ts';
-import type { Name } from '../validate/canonical-name.ts';
+import { type Name, nameKey } from '../validate/canonical-name.ts';
 import type { TrustParts } from '../validate/chain-of-trust.ts';
 import { type MessageSets, readSets } from '../validate/rrset.ts';
 import { Validation } from '../validate/validate.ts';
@@ -57,6 +57,10 @@ export interface ValidatingParts {
   onPartFailed(question: Question, ede: number, nowMs: number, kind: number): void;
   /** What the cache holds of a question for DS or DNSKEY, unvalidated: undefined, or an extended error where it failed lately. */
   cached(question: Question, nowMs: number): MessageSets | { readonly failed: number } | undefined;
+  /** The DNSKEY set of a trust anchor's zone came, as the message is; now and then. Borrowed. */
+  onAnchorKeys(zone: Name, answer: Answer): void;
+  /** Whether the anchors of `zone` fit what it serves; called when that changes. */
+  onAnchor(zone: Name, failed: boolean, why: string): void;
   readonly dearChecks: DearChecks;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -83,8 +87,12 @@ export const VALIDATING_LIMITS: ValidatingLimits = { jobs: 4096, waiters: 512, d
 
 /** A kind of failure (forward.ts, FAILED_…) where nobody said one. */
 const FAILED_ANSWERED = 0;
-/** Ticks between two counts of zones. */
-const COUNT_EVERY = 100;
+/** Ticks, of ten milliseconds, between two looks at zones and anchors. */
+const LOOK_EVERY = 100;
+/** RFC 5011 §2.3: the keys of an anchor's zone are asked for at least so often, whether or not anybody needs them. */
+const ANCHOR_REFRESH_MS = 3_600_000;
+/** … and handed on at most so often. */
+const ANCHOR_REPORT_MS = 60_000;
 
 class Job {
   readonly question = new Question();
@@ -97,6 +105,8 @@ class Job {
   slowTold = false;
   validation: Validation | undefined = undefined;
   budget: AllowedValidation | undefined = undefined;
+  /** What the wrapped source may still do for this question. */
+  spending: SourceBudget | undefined = undefined;
   /** The answer, where it had to be put aside. */
   kept: KeptAnswer | undefined = undefined;
   firstWaiter = -1;
@@ -126,6 +136,11 @@ export class ValidatingSource implements Source, Waiters {
   readonly #scratch: Answer[] = [new Answer()];
   #depth = 0;
   #ticks = 0;
+  #anchorsDueMs = 0.1;
+  /** By zone: when its keys were last handed on. */
+  readonly #reportedMs = new Map<string, number>();
+  /** Zones whose anchors do not fit. */
+  #failing = new Set<string>();
   /** What the wrapped source said of the answer or failure that it is about to hand over. */
   #effort = { startedMs: 0, tryCount: 0, background: false };
   #failureKind = FAILED_ANSWERED;
@@ -152,7 +167,9 @@ export class ValidatingSource implements Source, Waiters {
 
   noteAnswer(question: Question, answer: Answer, nowMs: number, effort: Effort): void {
     this.#noteEffort(effort);
-    if (isPart(question)) this.#parts.onPart(question, answer, nowMs);
+    if (!isPart(question)) return;
+    this.#parts.onPart(question, answer, nowMs);
+    if (question.type === TYPE.DNSKEY) this.#reportKeys(question, answer);
   }
 
   noteFailure(question: Question, ede: number, nowMs: number, kind: number, effort: Effort): void {
@@ -199,14 +216,46 @@ export class ValidatingSource implements Source, Waiters {
       if (!job.slowTold && nowMs >= job.startedMs + slowMs) this.#tellSlow(job);
       if (nowMs >= job.startedMs + deadlineMs) this.#giveUp(job, EDE.DNSSEC_INDETERMINATE, nowMs);
     }
-    const { values, outstanding, keysAndZones } = this.#counters;
+    const { values, outstanding } = this.#counters;
     values[outstanding] = this.#active.length;
-    if (this.#ticks++ % COUNT_EVERY !== 0) return;
+    if (this.#ticks++ % LOOK_EVERY === LOOK_EVERY - 1) this.#look(nowMs);
+  }
+
+  #look(nowMs: number): void {
+    const { values, keysAndZones, anchorsFailed } = this.#counters;
     const { store, anchors } = this.#parts.trust;
     const counts = store.counts();
     for (const [i, index] of keysAndZones.entries()) values[index] = counts[i] ?? 0;
     const now = this.#seconds();
-    values[this.#counters.anchorsFailed] = anchors.zones.filter((zone) => store.get(zone, now)?.anchorFailed).length;
+    const failing = new Set<string>();
+    for (const zone of anchors.zones) {
+      const trust = store.get(zone, now);
+      const key = nameKey(zone);
+      // Between two attempts nothing is known; what was, stands.
+      const failed = trust === undefined ? this.#failing.has(key) : trust.anchorFailed === true;
+      if (failed) failing.add(key);
+      if (failed !== this.#failing.has(key)) this.#parts.onAnchor(zone, failed, trust?.why ?? '');
+    }
+    this.#failing = failing;
+    values[anchorsFailed] = failing.size;
+    if (nowMs < this.#anchorsDueMs) return;
+    this.#anchorsDueMs = nowMs + ANCHOR_REFRESH_MS;
+    for (const zone of anchors.zones) {
+      setQuestion(this.#part, zone, TYPE.DNSKEY, this.#parts.hashKey);
+      this.refresh(this.#part, nowMs);
+    }
+  }
+
+  #reportKeys(question: Question, answer: Answer): void {
+    const zone = this.#parts.trust.anchors.zones.find(
+      (one) => one.length === question.nameLength && one.every((byte, i) => question.name[i] === byte),
+    );
+    if (zone === undefined) return;
+    const key = nameKey(zone);
+    const nowMs = this.#parts.clock.nowMs();
+    if (nowMs < (this.#reportedMs.get(key) ?? Number.NEGATIVE_INFINITY) + ANCHOR_REPORT_MS) return;
+    this.#reportedMs.set(key, nowMs);
+    this.#parts.onAnchorKeys(zone, answer);
   }
 
   close(): void {
@@ -350,7 +399,9 @@ export class ValidatingSource implements Source, Waiters {
   #ask(job: Job, question: Question, nowMs: number): boolean {
     const token = this.tokens.take(job);
     if (token < 0) return false;
-    if (this.inner?.resolve(question, token, nowMs) !== NO_ROOM) return true;
+    // What is asked for the sake of one question draws on one budget.
+    job.spending ??= this.inner?.openBudget?.(job.asked, nowMs);
+    if (this.inner?.resolve(question, token, nowMs, job.spending) !== NO_ROOM) return true;
     this.tokens.give(token);
     return false;
   }
@@ -479,6 +530,7 @@ export class ValidatingSource implements Source, Waiters {
     job.same = undefined;
     job.validation = undefined;
     job.budget = undefined;
+    job.spending = undefined;
     job.kept = undefined;
     job.firstWaiter = -1;
     job.lastWaiter = -1;

@@ -64,7 +64,7 @@ export class AuditedConsents {
       throw error;
     }
     await recorded.catch((error: unknown) =>
-      this.#log.error({ reason: errorText(error) }, 'an opt-out acts, but it is not in the audit log'),
+      this.#log.error({ reason: errorText(error) }, 'an opt-out is in effect, but it is not in the audit log'),
     );
     return changed;
   }
@@ -99,7 +99,7 @@ export class AuditedConsents {
     const action = `${entry.action}.${outcomeOf(error)}`;
     await recordTogether(this.#audit, { ...entry, action, detail: { ...entry.detail, code } }).catch(
       (unrecorded: unknown) =>
-        this.#log.error({ action, reason: errorText(unrecorded) }, 'what came of a change is not in the audit log'),
+        this.#log.error({ action, reason: errorText(unrecorded) }, 'the outcome of a change is not in the audit log'),
     );
   }
 }

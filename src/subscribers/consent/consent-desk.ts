@@ -7,8 +7,8 @@ import { NO_TERMS, subscribersError } from '../errors.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup, isSubscriberNumber } from '../table/directory.ts';
 import type { ConsentState } from './consent.ts';
-import type { Beside, LedgerEntry, LedgerRecord } from './ledger.ts';
-import type { Notice, NoticeName } from './notices.ts';
+import { type Beside, entriesOf, type LedgerEntry, type LedgerRecord } from './ledger-store.ts';
+import type { Notice, NoticeName } from './notice-store.ts';
 import { isPurpose, PURPOSES, type Purpose } from './purposes.ts';
 
 /** Who acts, over what, and why. */
@@ -101,12 +101,13 @@ export class ConsentDesk {
     return this.#recordOf(subscriber);
   }
 
-  #recordOf(subscriber: string): SubscriberRecord {
+  async #recordOf(subscriber: string): Promise<SubscriberRecord> {
+    const { ledger, notices } = this.#state;
     return {
       consent: this.#consentOf(subscriber),
-      history: [...this.#state.ledger.read(subscriber)],
-      notices: this.#state.notices.list(subscriber),
-      names: this.#state.notices.names(subscriber),
+      history: await entriesOf(ledger, { subscriber }),
+      notices: await notices.list(subscriber),
+      names: await notices.names(subscriber),
     };
   }
 
@@ -121,7 +122,7 @@ export class ConsentDesk {
     actor: Actor,
   ): Promise<{ rows: number; problems: { row: number; problem: string }[] }> {
     const { ledger, register } = this.#state;
-    const done = ledger.importedRows(id);
+    const done = await ledger.importedRows(id);
     if (from > done) throw refused(`rows ${done + 1} to ${from} of this import are missing`);
     const problems: { row: number; problem: string }[] = [];
     const records: LedgerRecord[] = [];
@@ -167,14 +168,14 @@ export class ConsentDesk {
   }
 
   async #recordLook(subscriber: string, action: 'shown' | 'exported', actor: Actor): Promise<void> {
-    if (!isSubscriberNumber(subscriber)) throw refused('that is no subscriber number');
+    if (!isSubscriberNumber(subscriber)) throw refused('not a subscriber number');
     const terms = this.#state.register.terms.version ?? '';
     await this.#state.ledger.append([{ subscriber, purpose: '', action, terms, ...actor }]);
   }
 }
 
 function individual(subscriber: string): void {
-  if (!isSubscriberNumber(subscriber)) throw refused('that is no subscriber number');
+  if (!isSubscriberNumber(subscriber)) throw refused('not a subscriber number');
   if (isGroup(subscriber))
     throw refused('a contract group has no consent of its own: what its contract covers stands in subscribers.groups');
 }

@@ -9,7 +9,8 @@ import type { Auditor } from '../../audit/entry.ts';
 import { errorText } from '../../errors/errors.ts';
 import type { SubscriberState } from '../state.ts';
 import { FOR_EVER_MS, recordDeletion } from './notice-desk.ts';
-import { NOTICES_FILE, Notices, openNotices } from './notices.ts';
+import type { NoticeStore } from './notice-store.ts';
+import { NOTICES_FILE, openSqliteNotices } from './sqlite-notice-store.ts';
 
 const AGAIN_MS = 1000;
 
@@ -21,30 +22,27 @@ interface Parts {
   readonly log: Pick<Logger, 'error' | 'info'>;
 }
 
-/** Until the returned function is called. */
-export function forgetNames({ dataFolder, state, audit, log }: Parts): () => void {
+/** Until the function that it resolves with is called. */
+export async function forgetNames({ dataFolder, state, audit, log }: Parts): Promise<() => void> {
   const file = join(dataFolder, 'subscribers', NOTICES_FILE);
-  const forget = (notices: Notices) => {
-    if (!notices.keepsNames) return;
-    recordDeletion(notices.deleteNamesBefore(FOR_EVER_MS), 'nothing in force keeps names on a ground', audit, log);
+  const forget = async (notices: NoticeStore) => {
+    if (!(await notices.keepsNames())) return;
+    const deleted = await notices.deleteNamesBefore(FOR_EVER_MS);
+    recordDeletion(deleted, 'nothing in force keeps names on a ground', audit, log);
   };
-  const quietly = (work: () => void) => {
-    try {
-      work();
-    } catch (error) {
-      log.error({ reason: errorText(error) }, 'names without a ground could not be deleted');
-    }
-  };
+  const quietly = (work: () => Promise<void>) =>
+    work().catch((error: unknown) =>
+      log.error({ reason: errorText(error) }, 'failed to delete names without a ground'),
+    );
   if (!state) {
-    quietly(() => {
+    await quietly(async () => {
       if (!existsSync(file)) return;
-      const notices = new Notices(openNotices(file, 0));
-      forget(notices);
-      notices.close();
+      const { store } = openSqliteNotices(file, 0);
+      await forget(store).finally(() => store.close());
     });
     return () => {};
   }
-  const timer = setInterval(() => quietly(() => forget(state.notices)), AGAIN_MS).unref();
-  quietly(() => forget(state.notices));
+  const timer = setInterval(() => void quietly(() => forget(state.notices)), AGAIN_MS).unref();
+  await quietly(() => forget(state.notices));
   return () => clearInterval(timer);
 }

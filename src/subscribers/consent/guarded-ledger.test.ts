@@ -17,7 +17,8 @@ import { Database } from '../../store/guarded.ts';
 import { ManualClock } from '../../time/clock.ts';
 import { LEDGER_FILE, SubscriberState } from '../state.ts';
 import { ConsentDesk } from './consent-desk.ts';
-import { Ledger } from './ledger.ts';
+import { entriesOf } from './ledger-store.ts';
+import { SqliteLedger } from './sqlite-ledger.ts';
 
 const closers: (() => unknown)[] = [];
 afterEach(async () => {
@@ -36,13 +37,13 @@ const TERMS = {
 };
 
 /** A process on a data folder. */
-function start(data = temporaryFolder('guarded-ledger'), outside?: string) {
+async function start(data = temporaryFolder('guarded-ledger'), outside?: string) {
   const lines: string[] = [];
   const log = pino({}, { write: (line: string) => void lines.push(line) });
   const clock = new ManualClock();
   const audit = new AuditLog(data, clock, log, outside);
   const state = new SubscriberState(data, clock, log, undefined, { audit, outside });
-  state.putInForce({
+  await state.putInForce({
     ...TERMS,
     leaseAfterRestartMs: 0,
     provisioning: { shortestIpv4: 32, shortestIpv6: 48, portal: false },
@@ -72,11 +73,11 @@ function start(data = temporaryFolder('guarded-ledger'), outside?: string) {
 
 /** A stopped process whose ledger has three opt-outs, and a copy of the file with the first of them. */
 async function withCopy(outside?: string) {
-  const first = start(undefined, outside);
+  const first = await start(undefined, outside);
   await first.optOut('1');
   await first.stop();
   copyFileSync(first.file, `${first.file}.copy`);
-  const second = start(first.data, outside);
+  const second = await start(first.data, outside);
   await second.optOut('2');
   await second.optOut('3');
   return second;
@@ -128,7 +129,7 @@ describe.each(MEDDLING)('a ledger that was %s', (_, known, meddle) => {
     await before.stop();
     meddle(before.file);
     for (let restarts = 0; restarts < 2; restarts++) {
-      const process = start(before.data);
+      const process = await start(before.data);
       expect(process.state.damage).toBeDefined();
       expect(process.said('THE CONSENT LEDGER IS DAMAGED')).toBe(true);
       expect(process.said('put no older copy in its place')).toBe(true);
@@ -137,7 +138,7 @@ describe.each(MEDDLING)('a ledger that was %s', (_, known, meddle) => {
       expect((await process.optOut(`while-damaged-${restarts}`)).durable).toBe(true);
       await process.optIn('9');
       expect(process.inspected('9')).toBe('left alone');
-      process.state.putInForce({
+      await process.state.putInForce({
         ...TERMS,
         leaseMs: 2000,
         leaseAfterRestartMs: 0,
@@ -146,7 +147,7 @@ describe.each(MEDDLING)('a ledger that was %s', (_, known, meddle) => {
       expect(process.inspected('9')).toBe('left alone');
       await process.stop();
     }
-    const { state, inspected, stop } = start(before.data);
+    const { state, inspected, stop } = await start(before.data);
     await expect(state.consent.acceptDamage({ ...OFFICER, reason: ' ' })).rejects.toThrow(/needs a reason/);
     await state.consent.acceptDamage(OFFICER);
     await expect(state.consent.acceptDamage(OFFICER)).rejects.toThrow(/not damaged/);
@@ -155,19 +156,19 @@ describe.each(MEDDLING)('a ledger that was %s', (_, known, meddle) => {
     expect(inspected('while-damaged-0')).toBe('left alone');
     expect(inspected('8')).toBe('inspected');
     await stop();
-    const after = start(before.data);
+    const after = await start(before.data);
     expect([after.state.damage, await after.state.ledger.verify()]).toEqual([undefined, undefined]);
     expect(after.inspected('while-damaged-1')).toBe('left alone');
-    expect([...after.state.ledger.read('')].map(({ action, reason }) => [action, reason])).toEqual([
-      ['damage-accepted', 'ticket 4711'],
-    ]);
+    expect(
+      (await entriesOf(after.state.ledger, { subscriber: '' })).map(({ action, reason }) => [action, reason]),
+    ).toEqual([['damage-accepted', 'ticket 4711']]);
   });
 
   it('while the server runs: nobody is inspected, and no withdrawal is lost', async () => {
     const running = await withCopy();
     expect(running.inspected('8')).toBe('inspected');
     meddle(running.file);
-    running.state.consent.look();
+    await running.state.consent.look();
     expect(running.state.damage).toBeDefined();
     expect(running.inspected('8')).toBe('left alone');
     expect((await running.optOut('4')).durable).toBe(true);
@@ -175,7 +176,7 @@ describe.each(MEDDLING)('a ledger that was %s', (_, known, meddle) => {
     for (const subscriber of ['1', '2', '3', '4']) expect(running.inspected(subscriber)).toBe('left alone');
     expect(running.inspected('8')).toBe('inspected');
     await running.stop();
-    const after = start(running.data);
+    const after = await start(running.data);
     expect(after.state.damage).toBeUndefined();
     for (const subscriber of ['1', '2', '3', '4']) expect(after.inspected(subscriber)).toBe('left alone');
     expect(after.inspected('8')).toBe('inspected');
@@ -194,33 +195,34 @@ describe.each(MEDDLING)('a ledger that was %s', (_, known, meddle) => {
 });
 
 describe('what is no damage', () => {
-  it('is a first start, with nothing there', () => {
-    const { state, inspected } = start();
+  it('is a first start, with nothing there', async () => {
+    const { state, inspected } = await start();
     expect(state.damage).toBeUndefined();
     expect(inspected('1')).toBe('inspected');
   });
 
   /** As a kill between the ledger and its anchor leaves it: opt-out of 2 in the ledger, and noted nowhere else. */
   async function withTail(): Promise<string> {
-    const { data, file, optOut, stop } = start();
+    const { data, file, optOut, stop } = await start();
     await optOut('1');
     await stop();
-    const ledger = new Ledger(file, () => 0);
+    const ledger = new SqliteLedger(file, () => 0);
     await ledger.append([{ ...ACTOR, subscriber: '2', purpose: 'c2', action: 'opt-out', terms: 't' }]);
     await ledger.close();
     return data;
   }
-  const recovered = (audit: AuditLog) => audit.details('consent.recovered', '2000', '2100').map(({ detail }) => detail);
+  const recovered = async (audit: AuditLog) =>
+    (await audit.details('consent.recovered', '2000', '2100')).map(({ detail }) => detail);
   const TAIL = { from: 2, to: 2, optOuts: 1, optIns: 0 };
 
   it('is a kill between the ledger and its anchor: the ledger is ahead', async () => {
     const data = await withTail();
-    const { state, audit, inspected, stop } = start(data);
+    const { state, audit, inspected, stop } = await start(data);
     expect([state.damage, inspected('2')]).toEqual([undefined, 'left alone']);
     // Whether the audit log had its entry on the disk by then is not known: it gets one.
-    expect(recovered(audit)).toEqual([TAIL]);
+    expect(await recovered(audit)).toEqual([TAIL]);
     await stop();
-    expect(recovered(start(data).audit)).toEqual([TAIL]);
+    expect(await recovered((await start(data)).audit)).toEqual([TAIL]);
   });
 
   it('is such a ledger while the audit log cannot be written: nobody is inspected until that can be told', async () => {
@@ -229,21 +231,21 @@ describe('what is no damage', () => {
     const anchor = join(data, ANCHORS_FOLDER, 'audit');
     renameSync(anchor, `${anchor}.aside`);
     mkdirSync(anchor);
-    const { state, audit, inspected } = start(data);
+    const { state, audit, inspected } = await start(data);
     expect([state.damage, inspected('9')]).toEqual([expect.stringContaining('cannot be noted'), 'left alone']);
     rmSync(anchor, { recursive: true });
     renameSync(`${anchor}.aside`, anchor);
-    state.consent.look();
+    await state.consent.look();
     expect([state.damage, inspected('9'), inspected('2')]).toEqual([undefined, 'inspected', 'left alone']);
-    expect(recovered(audit).at(-1)).toEqual(TAIL);
+    expect((await recovered(audit)).at(-1)).toEqual(TAIL);
   });
 
   it('is a folder that was renamed', async () => {
-    const { data, optOut, stop } = start();
+    const { data, optOut, stop } = await start();
     await optOut('1');
     await stop();
     renameSync(data, `${data}-2`);
-    expect(start(`${data}-2`).state.damage).toBeUndefined();
+    expect((await start(`${data}-2`)).state.damage).toBeUndefined();
     mkdirSync(data);
   });
 });
@@ -253,13 +255,13 @@ describe('anchors', () => {
     const { data, file, stop } = await withCopy();
     await stop();
     rmSync(join(data, ANCHORS_FOLDER, 'consent'));
-    expect(start(data).state.damage).toMatch(/is missing, while 1 other/);
+    expect((await start(data)).state.damage).toMatch(/is missing, while 1 other/);
     await closers.pop()?.();
     const older = await withCopy();
     await older.stop();
     copyFileSync(`${older.file}.copy`, older.file);
     rmSync(join(older.data, ANCHORS_FOLDER), { recursive: true });
-    expect(start(older.data).state.damage).toMatch(/older than it was/);
+    expect((await start(older.data)).state.damage).toMatch(/older than it was/);
     expect(existsSync(file)).toBe(true);
   });
 
@@ -268,12 +270,12 @@ describe('anchors', () => {
     await stop();
     rmSync(join(data, ANCHORS_FOLDER), { recursive: true });
     rmSync(join(data, 'audit.db'));
-    expect(start(data).state.damage).toMatch(/no anchor/);
+    expect((await start(data)).state.damage).toMatch(/no anchor/);
   });
 
   it('outside the data folder show a whole folder that came back older', async () => {
     const outside = temporaryFolder('anchors');
-    const first = start(undefined, outside);
+    const first = await start(undefined, outside);
     await first.optOut('1');
     await first.stop();
     const files = [
@@ -282,26 +284,26 @@ describe('anchors', () => {
       ...readdirSync(join(first.data, ANCHORS_FOLDER)).map((name) => join(first.data, ANCHORS_FOLDER, name)),
     ];
     const copies = files.map((file) => readFileSync(file));
-    const second = start(first.data, outside);
+    const second = await start(first.data, outside);
     await second.optOut('2');
     await second.stop();
     // In place, so that no file is another one than it was.
     files.forEach((file, i) => {
       writeInPlace(file, copies[i]!);
     });
-    const { state } = start(first.data, outside);
+    const { state } = await start(first.data, outside);
     expect(state.damage).toMatch(/older than it was/);
   });
 
   it('show the ledger of another installation, however long it is', async () => {
-    const one = start();
+    const one = await start();
     await one.optOut('1');
     await one.stop();
-    const other = start();
+    const other = await start();
     for (const subscriber of ['5', '6', '7']) await other.optOut(subscriber);
     await other.stop();
     writeInPlace(one.file, readFileSync(other.file));
-    expect(start(one.data).state.damage).toMatch(/another chain/);
+    expect((await start(one.data)).state.damage).toMatch(/another chain/);
   });
 });
 
@@ -311,14 +313,14 @@ describe('a withdrawal that cannot be written', () => {
   };
 
   it('acts at once and over reloads, says that it is not durable, and is written as soon as that is possible', async () => {
-    const { state, optOut, optIn, inspected, said } = start();
+    const { state, optOut, optIn, inspected, said } = await start();
     expect(inspected('1')).toBe('inspected');
     const works = state.ledger.append;
     state.ledger.append = full;
     const { durable, purposes } = await optOut('1');
     expect([durable, purposes[0]?.state, inspected('1')]).toEqual([false, 'opted-out', 'left alone']);
     expect(said('CANNOT BE WRITTEN')).toBe(true);
-    state.putInForce({
+    await state.putInForce({
       ...TERMS,
       terms: { version: 'u', covers: ['c2'] },
       leaseAfterRestartMs: 0,
@@ -331,23 +333,23 @@ describe('a withdrawal that cannot be written', () => {
     await expect(state.consent.owed.settle()).resolves.toBe(false);
     state.ledger.append = works;
     await expect(state.consent.owed.settle()).resolves.toBe(true);
-    expect([...state.ledger.read('1')].map(({ action }) => action)).toEqual(['opt-out']);
+    expect((await entriesOf(state.ledger, { subscriber: '1' })).map(({ action }) => action)).toEqual(['opt-out']);
     expect((await optIn('1')).durable).toBe(true);
     expect(inspected('1')).toBe('inspected');
   });
 
   it('and that the process takes with it leaves nobody inspected', async () => {
-    const { state, optOut, data, stop } = start();
+    const { state, optOut, data, stop } = await start();
     state.ledger.append = full;
     await optOut('1');
     await stop();
-    const again = start(data);
+    const again = await start(data);
     expect(again.state.damage).toMatch(/1 withdrawal\(s\) of consent acted but could not be written/);
     expect(again.inspected('1')).toBe('left alone');
   });
 
   it('is heard of an import too', async () => {
-    const { state, desk, inspected } = start();
+    const { state, desk, inspected } = await start();
     const works = state.ledger.append;
     state.ledger.append = full;
     const rows = [
@@ -363,7 +365,7 @@ describe('a withdrawal that cannot be written', () => {
 });
 
 it('an anchor that cannot be written: nobody is inspected until it can', async () => {
-  const { state, data, optIn, inspected, said } = start();
+  const { state, data, optIn, inspected, said } = await start();
   expect(inspected('1')).toBe('inspected');
   const anchors = join(data, ANCHORS_FOLDER);
   // A folder in the file's place: root may write to whatever else there is.
@@ -372,10 +374,10 @@ it('an anchor that cannot be written: nobody is inspected until it can', async (
   await expect(optIn('2')).rejects.toThrow(/its anchor cannot be written/);
   expect([inspected('1'), inspected('2')]).toEqual(['left alone', 'left alone']);
   expect(said('nobody is inspected until it can')).toBe(true);
-  state.consent.look();
+  await state.consent.look();
   expect(inspected('1')).toBe('left alone');
   rmSync(join(anchors, 'consent'), { recursive: true });
-  state.consent.look();
+  await state.consent.look();
   expect([inspected('1'), inspected('2'), state.damage]).toEqual(['inspected', 'inspected', undefined]);
 });
 

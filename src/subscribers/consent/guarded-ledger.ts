@@ -22,10 +22,11 @@ import { makeDataFolder } from '../../system/data-folder.ts';
 import type { Clock } from '../../time/clock.ts';
 import { subscribersError } from '../errors.ts';
 import { isSubscriberNumber } from '../table/directory.ts';
-import { IN_MEMORY, Ledger, type LedgerEntry, type LedgerRecord } from './ledger.ts';
+import type { LedgerEntry, LedgerRecord } from './ledger-store.ts';
 import { MOST_OWED, OwedWithdrawals } from './owed-withdrawals.ts';
 import { isPurpose, type Purpose } from './purposes.ts';
 import type { Register } from './register.ts';
+import { IN_MEMORY, SqliteLedger } from './sqlite-ledger.ts';
 
 export const LEDGER_FILE = 'consent.db';
 
@@ -53,8 +54,8 @@ export interface LedgerSurroundings {
   readonly anchors: LedgerAnchors;
   /** Called with the database before it is compared with anything. */
   readonly opened: (ledger: Database) => void;
-  /** The ledger has become sound again: what it says comes into force. */
-  readonly sound: () => void;
+  /** The ledger has become sound again: what it says comes into force. Never rejects. */
+  readonly sound: () => Promise<void>;
 }
 
 interface Withdrawal {
@@ -68,7 +69,7 @@ const TO_DO =
   'THE CONSENT LEDGER IS DAMAGED: nobody is inspected. Find out what happened, and put no older copy in its place: it would lack withdrawals. Opt-outs are taken meanwhile. Then a person of the role privacy runs: sekisho consent accept-damage --reason …';
 
 export class GuardedLedger {
-  ledger: Ledger;
+  ledger: SqliteLedger;
   readonly owed: OwedWithdrawals;
   readonly #file: string;
   readonly #around: LedgerSurroundings;
@@ -100,10 +101,10 @@ export class GuardedLedger {
     });
     let unusable: string | undefined;
     try {
-      this.ledger = this.#guarded(new Ledger(this.#file, () => clock.wallMs()));
+      this.ledger = this.#guarded(new SqliteLedger(this.#file, () => clock.wallMs()));
     } catch (error) {
       unusable = errorText(error);
-      this.ledger = new Ledger(IN_MEMORY, () => clock.wallMs());
+      this.ledger = new SqliteLedger(IN_MEMORY, () => clock.wallMs());
     }
     around.opened(this.ledger.db);
     if (unusable === undefined) this.#compare();
@@ -113,7 +114,7 @@ export class GuardedLedger {
       read: () => this.ledger.anchorPlace('audit').read(),
       write: (anchor) => this.ledger.anchorPlace('audit').write(anchor),
     });
-    this.#looking = setInterval(() => this.look(), LOOK_MS).unref();
+    this.#looking = setInterval(() => void this.look(), LOOK_MS).unref();
   }
 
   /** Why nobody is inspected; undefined where the ledger holds. */
@@ -121,14 +122,14 @@ export class GuardedLedger {
     return this.#guard.damage ?? this.#suspended;
   }
 
-  /** See whether somebody works on the ledger's files, and bring the anchors up to date; done every second too. */
-  look(): void {
+  /** See whether somebody works on the ledger's files, and bring the anchors up to date; done every second too. Never rejects. */
+  async look(): Promise<void> {
     if (this.#closed) return;
     this.#guard.look();
     this.#guard.spread();
     if (this.#suspended === undefined || !this.#anchorTail()) return;
-    this.#around.log.info('the consent ledger can be relied upon again');
-    if (this.damage === undefined) this.#around.sound();
+    this.#around.log.info('the consent ledger is trusted again');
+    if (this.damage === undefined) await this.#around.sound();
   }
 
   /** Why the ledger does not hold; undefined where it does. What is found is damage from then on. In small steps. */
@@ -170,7 +171,7 @@ export class GuardedLedger {
     // Somebody else's look may have put another file in its place meanwhile.
     if (ledger === this.ledger && (broken || this.#guard.look() !== undefined)) this.#rescue();
     if (this.ledger.isVolatile)
-      throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; the log says why');
+      throw subscribersError('SEKISHO_LEDGER_UNUSABLE', 'the consent ledger still cannot be opened; see the log');
     this.#around.anchors.audit?.record({
       who,
       role,
@@ -188,7 +189,7 @@ export class GuardedLedger {
       { damage, by: who, reason },
       'damage of the consent ledger was accepted: consents are in force',
     );
-    if (this.damage === undefined) this.#around.sound();
+    if (this.damage === undefined) await this.#around.sound();
     return { damage, entries: this.ledger.entries };
   }
 
@@ -243,12 +244,12 @@ export class GuardedLedger {
     if (this.#suspended === undefined)
       log.error(
         { reason },
-        'the end of the consent ledger cannot be noted outside its file: nobody is inspected until it can',
+        'the end of the consent ledger cannot be anchored outside its file: nobody is inspected until it can',
       );
     this.#suspended = `its end cannot be noted outside its file: ${reason}`;
   }
 
-  #guarded(ledger: Ledger): Ledger {
+  #guarded(ledger: SqliteLedger): SqliteLedger {
     ledger.guard = this.#guard;
     ledger.onUnanchored = (reason) => this.#suspend(reason);
     ledger.onRecorded = (entries) => this.#apply(entries);
@@ -285,19 +286,19 @@ export class GuardedLedger {
       const holds = !old.isVolatile && old.verifyNow() === undefined;
       const withdrawn = holds ? [] : withdrawalsOf(old, register);
       removeDatabase(fresh);
-      const copy = new Ledger(fresh, () => clock.wallMs());
+      const copy = new SqliteLedger(fresh, () => clock.wallMs());
       if (holds) copy.copyFrom(old);
       copy.abandon();
       // SQLite takes away the log beside the old name when it closes: nothing new may lie there before.
       const abandoned = old.abandon();
       const aside = existsSync(this.#file) ? moveAside(this.#file, clock.wallMs()) : undefined;
       renameSync(fresh, this.#file);
-      this.ledger = this.#guarded(new Ledger(this.#file, () => clock.wallMs()));
+      this.ledger = this.#guarded(new SqliteLedger(this.#file, () => clock.wallMs()));
       this.#guard.follow({ ...this.ledger.opened(), fault: undefined }, this.#guard.damage ?? null);
       if (aside !== undefined) {
         log.error(
           { aside },
-          'what lay in the place of the consent ledger was moved aside; delete it when it was looked into',
+          'the file found in place of the consent ledger was moved aside; delete it after it has been examined',
         );
       }
       this.#carryOver(withdrawn);
@@ -305,7 +306,7 @@ export class GuardedLedger {
     } catch (error) {
       log.error(
         { reason: errorText(error) },
-        'no new file of the consent ledger can be made; withdrawals act in memory',
+        'failed to create a new consent ledger; withdrawals take effect in memory only',
       );
     }
   }
@@ -321,12 +322,12 @@ export class GuardedLedger {
 }
 
 /** What the process remembers, and what can be read before something cannot. */
-function withdrawalsOf(ledger: Ledger, register: Register): Withdrawal[] {
+function withdrawalsOf(ledger: SqliteLedger, register: Register): Withdrawal[] {
   const found = new Map<string, Withdrawal>();
   const add = (each: Withdrawal) => found.set(`${each.purpose} ${each.subscriber}`, each);
   for (const each of register.withdrawals()) add(each);
   try {
-    for (const { subscriber, purpose, action } of ledger.read())
+    for (const { subscriber, purpose, action } of ledger.readNow())
       if (action === 'opt-out' && isSubscriberNumber(subscriber) && isPurpose(purpose)) add({ subscriber, purpose });
   } catch {
     // So far it could be read.

@@ -6,21 +6,22 @@ import { CONSENT_PURPOSES } from '../../grounds/categories.ts';
 import type { ListConfig } from '../../lists/list-config.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup } from '../table/directory.ts';
-import type { DeletedNotices } from './notices.ts';
+import type { DeletedNotices } from './notice-store.ts';
 import { isPurpose } from './purposes.ts';
 
+/** Rejects with SekishoError where the store does not do it. */
 export interface NoticeDesk {
   /**
    * The holder (SubscribersInForce.holderOf) looked up names of the list, `count` times up to now. Left out where the
    * holder does not consent any more, or stands for a whole contract group.
    */
-  record(notices: readonly NoticeRecord[]): void;
+  record(notices: readonly NoticeRecord[]): Promise<void>;
   /** Delete what was last added to longer than `ms` ago. */
-  deleteOlderThan(ms: number): void;
+  deleteOlderThan(ms: number): Promise<void>;
   /** The same of names alone. */
-  deleteNamesOlderThan(ms: number): void;
+  deleteNamesOlderThan(ms: number): Promise<void>;
   /** The ground on which names were kept has ended: delete all of them, now. Costs little where there are none. */
-  deleteNames(why: string): void;
+  deleteNames(why: string): Promise<void>;
 }
 
 /** `name`: only where the operator has stated a ground for keeping it. */
@@ -49,9 +50,9 @@ export function noticeDesk(
 ): NoticeDesk {
   const { register, clock } = state;
   return {
-    record(records) {
+    async record(records) {
       const lastMs = clock.wallMs();
-      state.notices.add(
+      await state.notices.add(
         records.flatMap(({ holder, list, count, name }) => {
           const config = lists[list];
           const subscriber = register.directory.numberOf(holder);
@@ -72,17 +73,18 @@ export function noticeDesk(
         }),
       );
     },
-    deleteOlderThan(ms) {
-      recordDeletion(state.notices.deleteBefore(clock.wallMs() - ms), 'retention', audit, log);
+    async deleteOlderThan(ms) {
+      recordDeletion(await state.notices.deleteBefore(clock.wallMs() - ms), 'retention', audit, log);
     },
-    deleteNamesOlderThan(ms) {
-      recordDeletion(state.notices.deleteNamesBefore(clock.wallMs() - ms), 'retention', audit, log);
+    async deleteNamesOlderThan(ms) {
+      recordDeletion(await state.notices.deleteNamesBefore(clock.wallMs() - ms), 'retention', audit, log);
     },
-    deleteNames(why) {
+    async deleteNames(why) {
       // While two configurations stand side by side, the former one knows nothing of the grounds of the new one.
       if (!isInForce()) return;
       // Also those that carry a time ahead of the clock, which may have been put back.
-      if (state.notices.keepsNames) recordDeletion(state.notices.deleteNamesBefore(FOR_EVER_MS), why, audit, log);
+      if (!(await state.notices.keepsNames())) return;
+      recordDeletion(await state.notices.deleteNamesBefore(FOR_EVER_MS), why, audit, log);
     },
   };
 }

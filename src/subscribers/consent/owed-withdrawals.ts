@@ -5,7 +5,7 @@
  */
 import type { Logger } from 'pino';
 import { errorText } from '../../errors/errors.ts';
-import type { LedgerEntry, LedgerRecord } from './ledger.ts';
+import type { LedgerEntry, LedgerRecord } from './ledger-store.ts';
 
 const AGAIN_MS = 1000;
 /** More are not kept one by one: then nobody is inspected. */
@@ -41,7 +41,7 @@ export class OwedWithdrawals {
     if (this.#records.length === 0 || reason !== this.#reason)
       this.#parts.log.error(
         { reason },
-        'A WITHDRAWAL OF CONSENT CANNOT BE WRITTEN: it acts and is not durable; make room or mend the disk, it is tried again',
+        'A WITHDRAWAL OF CONSENT CANNOT BE WRITTEN: it is in effect but not durable; free disk space or repair the disk, writing is retried',
       );
     this.#reason = reason;
     this.#records.push(...records);
@@ -73,7 +73,7 @@ export class OwedWithdrawals {
     }
     this.#records = this.#records.slice(records.length);
     this.#parts.note(this.#records.length);
-    this.#parts.log.info({ withdrawals: records.length }, 'withdrawals of consent that were owed are on the disk now');
+    this.#parts.log.info({ withdrawals: records.length }, 'pending withdrawals of consent have been written to disk');
     if (this.#records.length > 0) return false;
     this.stop();
     return true;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Directory, isSubscriberNumber } from '../table/directory.ts';
-import type { LedgerEntry } from './ledger.ts';
+import type { LedgerEntry } from './ledger-store.ts';
 import { purposeBit } from './purposes.ts';
 import { Register } from './register.ts';
 
@@ -81,6 +81,25 @@ describe('the register', () => {
     expect([maskOf(register, '@home'), maskOf(register, '@wholesale')]).toEqual([C2, 0]);
     register.putInForce(terms(undefined), groups, []);
     expect(maskOf(register, '@home')).toBe(0);
+  });
+
+  it('reads the ledger for other terms while those before hold, and what is recorded meanwhile is the latest', () => {
+    const register = new Register(100);
+    register.putInForce(terms('2026-04'), [], [entry('4711', 'opt-in'), entry('4712', 'opt-out')]);
+    const [first, second] = [register.reading(terms('2027-01', []), []), register.reading(terms('2026-04'), [])];
+    second.hear([entry('4711', 'opt-in')]);
+    register.apply(entry('4711', 'opt-out'));
+    register.apply(entry('4712', 'opt-in'));
+    // Entries from before what was recorded meanwhile, read after it.
+    second.hear([entry('4712', 'opt-out')]);
+    expect([maskOf(register, '4711'), maskOf(register, '4712')]).toEqual([0, C2]);
+    second.putInForce(true);
+    expect([maskOf(register, '4711'), maskOf(register, '4712')]).toEqual([0, C2]);
+    first.hear([entry('4711', 'opt-in'), entry('4712', 'opt-out')]);
+    first.cancel();
+    expect([maskOf(register, '4711'), maskOf(register, '4712'), register.terms.version]).toEqual([0, C2, '2026-04']);
+    register.reading(terms('2026-04'), []).putInForce(false);
+    expect([maskOf(register, '4711'), maskOf(register, '4712')]).toEqual([0, 0]);
   });
 
   it('withdraws at once, and remembers an opt-out of somebody who was never seen', () => {

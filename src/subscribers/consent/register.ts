@@ -5,7 +5,7 @@
 
 import { Directory, isGroup, MAX_HOLDERS } from '../table/directory.ts';
 import { allows, type ConsentState, consentState, SAID_NOTHING, saidByAction, type Terms } from './consent.ts';
-import type { LedgerEntry } from './ledger.ts';
+import type { LedgerEntry } from './ledger-store.ts';
 import { isPurpose, PURPOSES, type Purpose, purposeBit } from './purposes.ts';
 
 /** A contract group of the configuration: who comes from its ranges consents to these purposes. */
@@ -18,13 +18,43 @@ export interface ContractGroup {
 /** Bits that `said` keeps of one purpose. */
 const SAID_BITS = 2;
 
+/** What each holder said last, SAID_BITS a purpose. */
+class Said {
+  #bytes = new Uint8Array(1 << 10);
+
+  of(holder: number, purpose: Purpose): number {
+    return ((this.#bytes[holder] ?? 0) >> (PURPOSES.indexOf(purpose) * SAID_BITS)) & 3;
+  }
+
+  set(holder: number, purpose: Purpose, what: number): void {
+    if (holder >= this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(holder + 1, this.#bytes.length * 2));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    const shift = PURPOSES.indexOf(purpose) * SAID_BITS;
+    this.#bytes[holder] = (this.#bytes[holder]! & ~(3 << shift)) | (what << shift);
+  }
+}
+
+/** The ledger as it is read for other terms and groups, while those before are in force. */
+export interface Reading {
+  /** Entries in their order, the whole ledger. */
+  hear(entries: Iterable<LedgerEntry>): void;
+  /** From now on. `holds`: the ledger is to be relied upon; else what it says is known, and nobody is inspected. */
+  putInForce(holds: boolean): void;
+  /** It comes to nothing. */
+  cancel(): void;
+}
+
 export class Register {
   readonly directory: Directory;
   /** A byte of purposes for each holder: shared with every worker. Pages that were never written cost no memory. */
   readonly consents: SharedArrayBuffer;
   readonly #bytes: Uint8Array;
-  /** What each holder said last, SAID_BITS a purpose. */
-  #said = new Uint8Array(1 << 10);
+  #said = new Said();
+  /** What is recorded while the ledger is read, for each that reads it. */
+  readonly #meanwhile = new Set<LedgerEntry[]>();
   #terms: Terms = { version: undefined, covers: [] };
   #groups: readonly ContractGroup[] = [];
   /** Until the ledger was read nobody is inspected. */
@@ -46,31 +76,41 @@ export class Register {
   holderFor(number: string): number {
     const before = this.directory.count;
     const holder = this.directory.add(number);
-    if (holder >= before) {
-      if (holder >= this.#said.length) {
-        const larger = new Uint8Array(this.#said.length * 2);
-        larger.set(this.#said);
-        this.#said = larger;
-      }
-      this.#derive(holder, number);
-    }
+    if (holder >= before) this.#derive(holder, number);
     return holder;
   }
 
-  /**
-   * Put other terms and groups into force, with everything that the ledger says. `holds`: it is to be relied upon; else what it says
-   * is known, and nobody is inspected.
-   */
+  /** Put other terms and groups into force with all that the ledger says, at once: where it is short. */
   putInForce(terms: Terms, groups: readonly ContractGroup[], entries: Iterable<LedgerEntry>, holds = true): void {
-    this.#terms = terms;
-    if (!holds) this.withdrawAll();
-    this.#groups = groups;
-    this.#said.fill(0);
-    // Said first, put into force then: no byte may allow for a moment what a later entry withdraws.
-    for (const entry of entries) this.#hear(entry);
-    this.#inForce = holds;
-    for (let holder = 0; holder < this.directory.count; holder++)
-      this.#derive(holder, this.directory.numberOf(holder)!);
+    const reading = this.reading(terms, groups);
+    reading.hear(entries);
+    reading.putInForce(holds);
+  }
+
+  /** Begin to read the ledger for other terms and groups. What is recorded meanwhile acts, and is part of it. */
+  reading(terms: Terms, groups: readonly ContractGroup[]): Reading {
+    const said = new Said();
+    const meanwhile: LedgerEntry[] = [];
+    this.#meanwhile.add(meanwhile);
+    const hear = (entries: Iterable<LedgerEntry>) => {
+      for (const entry of entries) this.#hear(entry, said, terms);
+    };
+    return {
+      hear,
+      putInForce: (holds) => {
+        this.#meanwhile.delete(meanwhile);
+        // Said first, put into force then: no byte may allow for a moment what a later entry withdraws.
+        hear(meanwhile);
+        if (!holds) this.withdrawAll();
+        this.#terms = terms;
+        this.#groups = groups;
+        this.#said = said;
+        this.#inForce = holds;
+        for (let holder = 0; holder < this.directory.count; holder++)
+          this.#derive(holder, this.directory.numberOf(holder)!);
+      },
+      cancel: () => this.#meanwhile.delete(meanwhile),
+    };
   }
 
   /** The ledger does not hold: nobody is inspected. */
@@ -81,7 +121,8 @@ export class Register {
 
   /** An entry is on the disk: it acts in every worker from the next packet on. */
   apply(entry: LedgerEntry): void {
-    const holder = this.#hear(entry);
+    for (const entries of this.#meanwhile) entries.push(entry);
+    const holder = this.#hear(entry, this.#said, this.#terms);
     if (holder >= 0) this.#derive(holder, entry.subscriber);
   }
 
@@ -117,7 +158,7 @@ export class Register {
     if (isGroup(number)) return this.#groupCovers(number, purpose) ? 'contract' : 'unknown';
     const holder = this.directory.find(number);
     if (((this.#held.get(holder) ?? 0) & purposeBit(purpose)) !== 0) return 'opted-out';
-    return consentState(holder < 0 ? SAID_NOTHING : this.#saidOf(holder, purpose), purpose, this.#terms);
+    return consentState(holder < 0 ? SAID_NOTHING : this.#said.of(holder, purpose), purpose, this.#terms);
   }
 
   /** Does the holder consent to the purpose this very moment? */
@@ -125,18 +166,13 @@ export class Register {
     return (Atomics.load(this.#bytes, holder) & purposeBit(purpose)) !== 0;
   }
 
-  #hear({ subscriber, purpose, action, terms }: LedgerEntry): number {
+  #hear({ subscriber, purpose, action, terms }: LedgerEntry, said: Said, inForce: Terms): number {
     if (action !== 'opt-out' && action !== 'opt-in') return -1;
     if (!isPurpose(purpose)) return -1;
     const holder = this.holderFor(subscriber);
     if (holder < 0) return -1;
-    const shift = PURPOSES.indexOf(purpose) * SAID_BITS;
-    this.#said[holder] = (this.#said[holder]! & ~(3 << shift)) | (saidByAction(action, terms, this.#terms) << shift);
+    said.set(holder, purpose, saidByAction(action, terms, inForce));
     return holder;
-  }
-
-  #saidOf(holder: number, purpose: Purpose): number {
-    return (this.#said[holder]! >> (PURPOSES.indexOf(purpose) * SAID_BITS)) & 3;
   }
 
   #groupCovers(number: string, purpose: Purpose): boolean {
@@ -151,7 +187,7 @@ export class Register {
       for (const purpose of PURPOSES) {
         const state = isGroup(number)
           ? this.stateOf(number, purpose)
-          : consentState(this.#saidOf(holder, purpose), purpose, this.#terms);
+          : consentState(this.#said.of(holder, purpose), purpose, this.#terms);
         if (allows(state)) mask |= purposeBit(purpose);
       }
       mask &= ~(this.#held.get(holder) ?? 0);

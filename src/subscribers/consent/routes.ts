@@ -6,8 +6,8 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { actorOf as askerOf, PURPOSE, readOf } from '../../audit/personal-read.ts';
 import type { Identity, Role } from '../../audit/roles.ts';
-import { recordHere } from '../../audit/scope.ts';
 import { statedReason } from '../../audit/stated-reason.ts';
+import { recordTogether } from '../../audit/together.ts';
 import { errorSchema, responseSchema } from '../../errors/api-schema.ts';
 import { needed, type SubscriberRoutesDeps } from '../routes-deps.ts';
 import { AuditedConsents } from './audited-consents.ts';
@@ -118,7 +118,7 @@ export function consentRoutes(
     async ({ params: { subscriber }, query, identity }) => {
       const entry = readOf(identity, 'consent.show', query.reason, { subscriber, channel: query.channel });
       const state = needed(desk).state;
-      recordHere(audit, entry);
+      await recordTogether(audit, entry);
       return viewOf(await new ConsentDesk(state).show(subscriber, readerOf(query, entry.purpose, identity)));
     },
   );
@@ -137,7 +137,7 @@ export function consentRoutes(
     async ({ params: { subscriber }, query, identity }): Promise<ConsentExport> => {
       const entry = readOf(identity, 'consent.export', query.reason, { subscriber, channel: query.channel });
       const state = needed(desk).state;
-      recordHere(audit, entry);
+      await recordTogether(audit, entry);
       const reader = readerOf(query, entry.purpose, identity);
       const { consent, history, notices, names } = await new ConsentDesk(state).export(subscriber, reader);
       return {
@@ -210,7 +210,7 @@ export function consentRoutes(
       },
     },
     async ({ params: { id: of } }): Promise<ImportResult> => ({
-      rows: needed(desk).state.ledger.importedRows(of),
+      rows: await needed(desk).state.ledger.importedRows(of),
       problems: [],
     }),
   );

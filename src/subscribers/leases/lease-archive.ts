@@ -1,11 +1,4 @@
-/**
- * Leases on the disk, so that they outlive the process: every claim of a session on an address, those that contradict each
- * other among them, and which sessions ended so lately that a late message could still bring them back. What ends gives its
- * row's subscriber up at once, and the row goes when its time has come. It is no log of sessions, and nobody but the server reads it.
- *
- * `full` durability: a Start that was answered must not be missing after a loss of power, where the one before it would
- * come back in its place.
- */
+/** Leases in SQLite, `<data>/subscribers/leases.db`; everything here blocks (sqlite-lease-store.ts). */
 import { rmSync, statSync } from 'node:fs';
 import {
   closeDatabase,
@@ -15,6 +8,7 @@ import {
   leaveNoTrace,
   openDatabase,
 } from '../../store/database.ts';
+import { type ArchivedClaim, CLAIM_ENDED, type LeaseBatch, PREFIX_WORDS } from './lease-store.ts';
 import { ID_WORDS, NAME_WORDS, REPORTER_WORDS } from './session-name.ts';
 
 export const LEASES_FILE = 'leases.db';
@@ -33,13 +27,6 @@ const SCHEMA = `
 `;
 /** Rows whose time has come are deleted this often. */
 const PURGE_MS = 60_000;
-/** Four words of the address, and one of its shape. */
-const PREFIX_WORDS = 5;
-
-/** Of a row. */
-export const CLAIM_ENDED = 1;
-export const CLAIM_UNSURE = 2;
-export const CLAIM_DOUBTED = 4;
 /** What was overwritten in the file stays in the write-ahead log no longer than this, and a heartbeat of the writer. */
 const CUT_MS = 5_000;
 /**
@@ -50,42 +37,6 @@ const REWRITE_MS_A_MIB = 60_000;
 const LEAST_REWRITE_MS = 600_000;
 /** At an end of the process a file up to this size is written anew too. */
 const REWRITTEN_AT_END_BYTES = 16 << 20;
-
-/** What happened, in its order. Arrays beside each other: this goes from one thread to another, thousands at a time. */
-export interface LeaseBatch {
-  /** Reporters whose sessions ended before the claims of this batch. */
-  readonly ended: readonly {
-    readonly reporters: readonly Int32Array[];
-    readonly atMs: number;
-    readonly heardMs: number;
-    readonly untilMs: number;
-  }[];
-  /** PREFIX_WORDS for each claim. */
-  readonly prefixes: Int32Array;
-  /** NAME_WORDS for each. */
-  readonly sessions: Int32Array;
-  readonly atMs: Float64Array;
-  readonly heardMs: Float64Array;
-  readonly untilMs: Float64Array;
-  readonly stamps: Float64Array;
-  readonly flags: Uint8Array;
-  /** Empty: it names nobody. */
-  readonly subscribers: readonly string[];
-}
-
-export interface ArchivedClaim {
-  /** PREFIX_WORDS. */
-  readonly prefix: Int32Array;
-  /** NAME_WORDS. */
-  readonly session: Int32Array;
-  readonly subscriber: string;
-  readonly atMs: number;
-  readonly heardMs: number;
-  readonly untilMs: number;
-  readonly stamp: number;
-  readonly flags: number;
-  readonly run: number;
-}
 
 interface Row {
   readonly prefix: Uint8Array | ArrayBuffer;
@@ -109,12 +60,16 @@ export class LeaseArchive {
   #cutMs = 0;
   #rewrittenMs: number;
 
+  readonly movedAside: string | undefined;
+
   /** Throws what SQLite throws. A damaged file is moved aside: leases are then unknown until their next message. */
-  constructor(file: string, wallMs: number, run?: number) {
+  constructor(file: string, wallMs: number) {
     this.#file = file;
     this.#rewrittenMs = wallMs;
-    this.#database = openDatabase(file, { durability: 'full', schema: SCHEMA }, wallMs).database;
-    this.run = run ?? Math.max(0, ...this.runs().keys()) + 1;
+    const { database, movedAside } = openDatabase(file, { durability: 'full', schema: SCHEMA }, wallMs);
+    this.#database = database;
+    this.movedAside = movedAside;
+    this.run = Math.max(0, ...this.runs().keys()) + 1;
   }
 
   /** Until when each process heard of leases, of those before this one that left any. */
@@ -123,19 +78,15 @@ export class LeaseArchive {
     return new Map((rows as { number: number; heard_ms: number }[]).map(({ number, heard_ms }) => [number, heard_ms]));
   }
 
-  /** In the order of their prefixes, `pageRows` at a time in memory. */
-  *claims(pageRows: number): IterableIterator<ArchivedClaim> {
+  /** In the order of their prefixes, from behind `after` on; at most `rows`. */
+  claimsAfter(after: ArchivedClaim | undefined, rows: number): ArchivedClaim[] {
     const page = this.#database.prepare(
       'SELECT * FROM claim WHERE (prefix, session, reporter) > (?, ?, ?) ORDER BY prefix, session, reporter LIMIT ?',
     );
-    let after: readonly Buffer[] = [Buffer.alloc(0), Buffer.alloc(0), Buffer.alloc(0)];
-    for (;;) {
-      const rows = page.all(...after, pageRows) as Row[];
-      for (const row of rows) yield claimOf(row);
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < pageRows) return;
-      after = [last.prefix, last.session, last.reporter].map(bytesOf);
-    }
+    const key = after
+      ? [after.prefix, after.session.subarray(0, ID_WORDS), after.session.subarray(ID_WORDS)].map(bytesOfWords)
+      : [Buffer.alloc(0), Buffer.alloc(0), Buffer.alloc(0)];
+    return (page.all(...key, rows) as Row[]).map(claimOf);
   }
 
   /** All of it in one transaction, on the disk when this returns. `heardMs`: until when everything is known. */

@@ -18,8 +18,14 @@ import type { Register } from '../consent/register.ts';
 import { NOBODY } from '../table/prefix-table.ts';
 import { type ClaimKeeper, type ClaimRecord, MAX_RUNS, prefixOfShape, shapeOf } from './claim-record.ts';
 import { NONE } from './int-records.ts';
-import { CLAIM_DOUBTED, CLAIM_ENDED, CLAIM_UNSURE, type LeaseArchive, type LeaseBatch } from './lease-archive.ts';
-import type { LeaseWriter } from './lease-writer.ts';
+import {
+  type ArchivedClaim,
+  CLAIM_DOUBTED,
+  CLAIM_ENDED,
+  CLAIM_UNSURE,
+  type LeaseBatch,
+  type LeaseStore,
+} from './lease-store.ts';
 import type { Leases } from './leases.ts';
 import { NAME_WORDS, type Reporter } from './session-name.ts';
 
@@ -37,7 +43,7 @@ export class LeaseKeeper implements ClaimKeeper {
   noted = 0;
   readonly #clock: Clock;
   readonly #log: Logger;
-  readonly #writer: LeaseWriter;
+  readonly #store: LeaseStore;
   readonly #numberOf: (holder: number) => string | undefined;
   readonly #lifetimeMs: () => number;
   #batches: Gathered[] = [new Gathered()];
@@ -52,8 +58,8 @@ export class LeaseKeeper implements ClaimKeeper {
   readonly #cutOffs: NodeJS.Timeout[] = [];
   #closed = false;
 
-  constructor(writer: LeaseWriter, register: Register, lifetimeMs: () => number, clock: Clock, log: Logger) {
-    this.#writer = writer;
+  constructor(store: LeaseStore, register: Register, lifetimeMs: () => number, clock: Clock, log: Logger) {
+    this.#store = store;
     this.#clock = clock;
     this.#log = log;
     this.#lifetimeMs = lifetimeMs;
@@ -105,20 +111,20 @@ export class LeaseKeeper implements ClaimKeeper {
   }
 
   /**
-   * Take up what `archive` holds. Leases of each run before this one are believed until `believedMs` after the last that it
-   * heard. Returns how many are.
+   * Take up what the store holds, before anything is reported. Leases of each run before this one are believed until `believedMs`
+   * after the last that it heard. Resolves with how many are.
    */
-  restore(archive: LeaseArchive, leases: Leases, register: Register, believedMs: number): number {
+  async restore(leases: Leases, register: Register, believedMs: number): Promise<number> {
     // While the time is in doubt nobody knows how old they are: none is believed.
     const wallMs = this.#clock.termMs();
     const nowSeconds = Math.floor(this.#clock.nowMs() / 1000);
-    const runs = [...archive.runs()].sort(([one], [other]) => other - one);
+    const runs = [...(await this.#store.runs())].sort(([one], [other]) => other - one);
     // A clock that went back tells nothing of how long ago it was.
     const wentBack = runs.some(([, heardMs]) => wallMs < heardMs);
     const believed = runs.filter(([, heardMs]) => !wentBack && heardMs + believedMs > wallMs).slice(0, MAX_RUNS);
     const numbers = new Map(believed.map(([run], i) => [run, i + 1]));
-    for (const { prefix, session, subscriber, ...row } of archive.claims(LEASES_A_TURN)) {
-      if (row.untilMs <= wallMs) continue;
+    const restoreOne = ({ prefix, session, subscriber, ...row }: ArchivedClaim) => {
+      if (row.untilMs <= wallMs) return;
       const run = numbers.get(row.run) ?? 0;
       const holder = subscriber === '' ? NOBODY : register.holderFor(subscriber);
       const record: ClaimRecord = {
@@ -133,7 +139,8 @@ export class LeaseKeeper implements ClaimKeeper {
         doubted: (row.flags & CLAIM_DOUBTED) !== 0,
       };
       leases.restore(record, run);
-    }
+    };
+    for await (const page of this.#store.claims(LEASES_A_TURN)) for (const claim of page) restoreOne(claim);
     for (const [run, heardMs] of believed) {
       const number = numbers.get(run)!;
       const timer = setTimeout(() => void this.#endUnconfirmedOf(number, leases), heardMs + believedMs - wallMs);
@@ -151,7 +158,7 @@ export class LeaseKeeper implements ClaimKeeper {
     this.#closed = true;
     while (this.#writing) await new Promise<void>((resolve) => this.#recorded.push(resolve));
     await this.#write();
-    await this.#writer.close();
+    await this.#store.close();
   }
 
   #soon(): void {
@@ -170,7 +177,7 @@ export class LeaseKeeper implements ClaimKeeper {
     this.#waiting = 0;
     this.#lastWriteMs = this.#clock.nowMs();
     try {
-      await this.#writer.write(batches, this.#clock.wallMs());
+      await this.#store.write(batches, this.#clock.wallMs());
     } catch (error) {
       await this.#giveUp(errorText(error));
     }
@@ -183,11 +190,14 @@ export class LeaseKeeper implements ClaimKeeper {
 
   /** What is missing there must not be made up for by what was there before: everything is forgotten, and begun anew. */
   async #giveUp(reason: string): Promise<void> {
-    this.#log.error({ reason }, 'leases cannot be kept on the disk: those there are given up, those in memory go on');
+    this.#log.error(
+      { reason },
+      'leases cannot be stored on disk: the stored ones are discarded, those in memory stay valid',
+    );
     this.#batches = [new Gathered()];
     this.#waiting = 0;
-    await this.#writer.beginAnew(this.#clock.wallMs()).catch((error: unknown) => {
-      this.#log.error({ reason: errorText(error) }, 'the file of leases cannot be begun anew');
+    await this.#store.beginAnew(this.#clock.wallMs()).catch((error: unknown) => {
+      this.#log.error({ reason: errorText(error) }, 'failed to start a new lease file');
     });
   }
 

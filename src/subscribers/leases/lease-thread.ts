@@ -1,19 +1,23 @@
-/** The thread behind lease-writer.ts. */
+/** The thread behind sqlite-lease-store.ts. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { errorText } from '../../errors/errors.ts';
 import { LeaseArchive } from './lease-archive.ts';
-import type { WriterReply, WriterRequest } from './lease-writer.ts';
+import { type ArchiveReply, type ArchiveRequest, OPENED } from './sqlite-lease-store.ts';
 
 const main = parentPort!;
-const { file, run } = workerData as { file: string; run: number };
-const archive = new LeaseArchive(file, Date.now(), run);
+const { file, wallMs } = workerData as { file: string; wallMs: number };
+const archive = new LeaseArchive(file, wallMs);
+main.postMessage({
+  id: OPENED,
+  result: { run: archive.run, movedAside: archive.movedAside },
+} satisfies ArchiveReply);
 
-main.on('message', ({ id, name, args }: WriterRequest) => {
+main.on('message', ({ id, name, args }: ArchiveRequest) => {
   try {
-    (archive[name] as (...args: unknown[]) => void).apply(archive, [...args]);
-    main.postMessage({ id } satisfies WriterReply);
+    const result = (archive[name] as (...args: unknown[]) => unknown).apply(archive, [...args]);
+    main.postMessage({ id, result } satisfies ArchiveReply);
   } catch (error) {
-    main.postMessage({ id, error: errorText(error) } satisfies WriterReply);
+    main.postMessage({ id, error: errorText(error) } satisfies ArchiveReply);
   }
   if (name === 'close') main.close();
 });

@@ -76,8 +76,7 @@ export function leaseRoutes(app: FastifyInstance, { desk, audit }: Pick<Subscrib
     },
     async ({ body: { event, address, subscriber, reason }, identity }) => {
       const { state, provisioning, doubts } = needed(desk);
-      if (!isSubscriberNumber(subscriber) || isGroup(subscriber))
-        throw invalid('subscriber: that is no subscriber number');
+      if (!isSubscriberNumber(subscriber) || isGroup(subscriber)) throw invalid('subscriber: not a subscriber number');
       const prefix = prefixOf(address);
       // The address alone: together with the number, the log would keep for good who had which address when.
       const detail = { address: prefixText(prefix) };

@@ -56,7 +56,7 @@ function setUp() {
   const clock = new ManualClock(10_000_000);
   const data = join(folder, String(states++));
   const state = new SubscriberState(data, clock, pino({ level: 'silent' }));
-  state.putInForce({
+  void state.putInForce({
     terms: { version: 't', covers: ['c2'] },
     groups: [],
     unfiltered: [],

@@ -32,6 +32,8 @@ const THREE_PARTS = /(?<![\d.])(\d{1,3}(?:\.\d{1,3}){2})(?:\.(?!\d)|(?![\d.]))/g
 const IPV6 = /[0-9a-f]{0,4}:[0-9a-f:.]*(?:%[\w.]+)?\]?(?:\s*\/\s*(\d{1,3})(?!\d))?/gi;
 /** 2001:db8:77:* */
 const IPV6_PART = /((?:[0-9a-f]{1,4}:){1,7})[*x?]/gi;
+/** 0xC0.0.2.1, as inet_aton(3) takes it. */
+const HEX_QUAD = /(?<![\w.])(?=[\d.]*0x)(?:(?:0x[0-9a-f]{1,2}|\d{1,3})\.){3}(?:0x[0-9a-f]{1,2}|\d{1,3})(?![\w.])/gi;
 const REVERSE_IPV4 = /((?:\d{1,3}\.){1,4})in-addr\.arpa/gi;
 const REVERSE_IPV6 = /((?:[0-9a-f]\.){1,32})ip6\.arpa/gi;
 const NUMBER = /(?<![\w.:])(?:0x([0-9a-f]{8})|([0-9a-f]{32})|(\d{8,10})|(\d{37,39}))(?![\w.:])/gi;
@@ -49,6 +51,10 @@ export function holdsAddress(text: string): boolean {
 }
 
 function inOne(text: string): Prefix[] {
+  return read(text.replace(HEX_QUAD, (quad) => quad.split('.').map(Number).join('.')));
+}
+
+function read(text: string): Prefix[] {
   const found = [...new Set(variantsOf(text))].flatMap((each) => [...dotted(each), ...colons(each), ...reversed(each)]);
   if (found.length > 0) return found;
   // Only where nothing else is one: what follows reads addresses into dates, host names and numbers of all kinds.

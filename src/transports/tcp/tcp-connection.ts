@@ -1,16 +1,29 @@
 /** One TCP client's state, and the lists that keep connections in the order in which they fell quiet. */
 import type { Socket } from 'node:net';
+import { TCP } from '../../wire/query.ts';
 import { FrameReader } from './tcp-frames.ts';
+
+/** What carries queries on a connection: HTTP/2. */
+export interface Carrier {
+  /** Bytes of answers handed to it that the client has not taken. */
+  readonly unsentBytes: number;
+  /** Take no more queries, and close once what was begun is over. */
+  finish(): void;
+}
 
 /** A place for a connection; used again, with another generation, when the connection is gone. */
 export class TcpConnection {
   readonly index: number;
   /** Changes when the connection is over, so that late answers do not reach its successor. */
   generation = 0;
-  /** Undefined while the place is empty. */
+  /** Undefined while the place is empty. Once TLS is spoken, its socket. */
   socket: Socket | undefined = undefined;
+  /** Set where queries are no frames of its own socket. */
+  carrier: Carrier | undefined = undefined;
   readonly frames: FrameReader;
   listener = 0;
+  /** Number of the transport (wire/transports.ts). */
+  transport = TCP;
   family = 4;
   readonly clientWords = new Int32Array(4);
   port = 0;
@@ -61,12 +74,14 @@ export class TcpConnection {
   /** Read nothing more for now. */
   pause(): void {
     this.paused = true;
-    this.socket?.pause();
+    // A carrier that read nothing would not hear that its client takes more.
+    if (this.carrier === undefined) this.socket?.pause();
   }
 
   /** Give the place up. */
   vacate(): void {
     this.socket = undefined;
+    this.carrier = undefined;
     this.share = -1;
     this.generation = (this.generation + 1) | 0;
     this.frames.clear();

@@ -57,6 +57,8 @@ export const CLOSE_REASONS = [
   'evicted',
   'shutdown',
   'garbage',
+  'handshake',
+  'flood',
 ] as const;
 /** The client closed, and had its answers. */
 export const CLOSED_CLIENT = 0;
@@ -86,3 +88,7 @@ export const CLOSED_EVICTED = 11;
 export const CLOSED_SHUTDOWN = 12;
 /** What came was no query: a response, or bytes that cannot be read. */
 export const CLOSED_GARBAGE = 13;
+/** TLS was not agreed upon, or not in time. */
+export const CLOSED_HANDSHAKE = 14;
+/** Frames of HTTP/2 that ask nothing, more than any client needs. */
+export const CLOSED_FLOOD = 15;

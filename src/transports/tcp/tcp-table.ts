@@ -12,12 +12,10 @@ import type { Socket } from 'node:net';
 import { isMapped } from '../../address/address.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
-import { readAddress } from '../udp/dgram-address.ts';
 import { ConnectionList, TcpConnection } from './tcp-connection.ts';
 import {
   CLOSE_REASONS,
   CLOSED_CLIENT_LIMIT,
-  CLOSED_ERROR,
   CLOSED_EVICTED,
   CLOSED_FULL,
   CLOSED_IDLE,
@@ -43,7 +41,6 @@ export class TcpTable {
   readonly #sharing: (TcpConnection | undefined)[] = [];
   /** There are connections without a place in `#shares`. */
   #uncounted = false;
-  readonly #words = new Int32Array(4);
   #size = 0;
   #unsentBytes = 0;
   readonly #values: Float64Array;
@@ -74,11 +71,8 @@ export class TcpTable {
     return connection?.generation === generation && connection.socket !== undefined ? connection : undefined;
   }
 
-  /** A place for a newcomer, or undefined where it was turned away. */
-  admit(socket: Socket, listener: number): TcpConnection | undefined {
-    const words = this.#words;
-    // A client that is gone already has no address any more.
-    if (!readAddress(socket.remoteAddress ?? '', words)) return this.turnAway(socket, CLOSED_ERROR);
+  /** A place for a newcomer of the client at `words` and `port`, or undefined where it was turned away. */
+  admit(socket: Socket, words: Int32Array, port: number): TcpConnection | undefined {
     const nowMs = this.#clock.nowMs();
     // RFC 7766 §6.2.3: under pressure a server may close idle connections; those with outstanding queries are kept.
     const share = this.#shares.enter(words, nowMs, this.#quiet.first?.share ?? -1);
@@ -89,10 +83,9 @@ export class TcpTable {
     this.#values[this.#accepted]! += 1;
     const connection = this.#vacant.pop() ?? this.#newPlace();
     connection.open(socket, nowMs);
-    connection.listener = listener;
     connection.family = isMapped(words) ? 4 : 6;
     connection.clientWords.set(words);
-    connection.port = socket.remotePort ?? 0;
+    connection.port = port;
     connection.share = share;
     if (share >= 0) this.#sharing[share] = connection;
     else this.#uncounted = true;
@@ -123,9 +116,7 @@ export class TcpTable {
     connection.quietSinceMs = this.#clock.nowMs();
     this.#quiet.append(connection);
     this.#shares.quiet(connection.share, connection.quietSinceMs);
-    if (connection.closing < 0) return;
-    connection.socket?.destroySoon();
-    this.#nudge();
+    if (connection.closing >= 0) this.#closeSoon(connection);
   }
 
   /**
@@ -133,9 +124,9 @@ export class TcpTable {
    * too much. Returns false where the connection was given up.
    */
   noteUnsent(connection: TcpConnection): boolean {
-    const { socket } = connection;
+    const { socket, carrier } = connection;
     if (socket === undefined) return false;
-    const unsent = socket.writableLength;
+    const unsent = carrier?.unsentBytes ?? socket.writableLength;
     this.#unsentBytes += unsent - connection.unsentBytes;
     connection.unsentBytes = unsent;
     if (unsent === 0) return true;
@@ -176,8 +167,12 @@ export class TcpTable {
     connection.closing = reason;
     connection.closingSinceMs = this.#clock.nowMs();
     connection.pause();
-    if (connection.inFlight > 0) return;
-    socket.destroySoon();
+    if (connection.inFlight === 0) this.#closeSoon(connection);
+  }
+
+  #closeSoon(connection: TcpConnection): void {
+    if (connection.carrier) connection.carrier.finish();
+    else connection.socket?.destroySoon();
     this.#nudge();
   }
 

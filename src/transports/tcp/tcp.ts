@@ -12,6 +12,9 @@ import type { Clock } from '../../time/clock.ts';
 import { MAX_MESSAGE_BYTES } from '../../wire/constants.ts';
 import { Query, TCP } from '../../wire/query.ts';
 import { announceKeepalive, put16 } from '../../wire/writer.ts';
+import type { ProxiedClients } from '../proxy/proxied-clients.ts';
+import { ProxyIntake } from '../proxy/proxy-intake.ts';
+import { readAddress } from '../udp/dgram-address.ts';
 import type { TcpConnection } from './tcp-connection.ts';
 import { FRAME_EMPTY, FRAME_MESSAGE, FRAME_TOO_LONG } from './tcp-frames.ts';
 import {
@@ -49,6 +52,18 @@ export interface TcpServerParts {
 /** Where to listen: a listening socket made elsewhere (closed with the server), or an address. */
 export type TcpListenTarget = { readonly fd: number } | { readonly host: string; readonly port: number };
 
+/** What is spoken on the connections of an address. */
+export interface Spoken {
+  /** Number of the transport (wire/transports.ts). */
+  readonly transport: number;
+  /** Set where proxies say who the client is. */
+  readonly proxied?: ProxiedClients | undefined;
+  /** What becomes of an admitted connection; without it, queries are read from it. */
+  readonly begin?: ((connection: TcpConnection, socket: Socket) => void) | undefined;
+}
+
+const PLAIN: Spoken = { transport: TCP };
+
 export class TcpServer implements ReplyRoute {
   readonly #handle: PacketHandler;
   readonly #clock: Clock;
@@ -57,6 +72,8 @@ export class TcpServer implements ReplyRoute {
   readonly #table: TcpTable;
   readonly #servers: Server[] = [];
   readonly #query = new Query();
+  readonly #words = new Int32Array(4);
+  readonly #intake = new ProxyIntake();
   readonly #reply: Uint8Array;
   readonly #replyWords: Int32Array;
   #draining = false;
@@ -79,14 +96,21 @@ export class TcpServer implements ReplyRoute {
     announceKeepalive(this.#limits.idleMs);
   }
 
+  /** Connections of all stream transports. */
+  get table(): TcpTable {
+    return this.#table;
+  }
+
   /** Open connections, those about to close included. */
   get connections(): number {
     return this.#table.size;
   }
 
   /** Listen; `listener` is the address' index in `server.listen`. Resolves with what was bound, rejects where it cannot. */
-  listen(where: TcpListenTarget, listener: number): Promise<AddressInfo> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => this.#accept(socket, listener));
+  listen(where: TcpListenTarget, listener: number, spoken: Spoken = PLAIN): Promise<AddressInfo> {
+    const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) =>
+      this.#accept(socket, listener, spoken),
+    );
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen({ ...where, backlog: 1024, ipv6Only: true, exclusive: true }, () => {
@@ -133,12 +157,14 @@ export class TcpServer implements ReplyRoute {
   /** Enforce the deadlines; to be called about every 100 ms. */
   tick(nowMs: number): void {
     this.#table.sweep(nowMs);
+    this.#intake.sweep(nowMs, this.#limits.messageMs);
   }
 
   /** Accept nothing more, close what is idle, let outstanding queries be answered. `connections` falls to 0. */
   drain(): void {
     this.#draining = true;
     for (const server of this.#servers.splice(0)) server.close();
+    this.#intake.close();
     this.#table.visit((connection) => this.#table.finish(connection, CLOSED_SHUTDOWN));
   }
 
@@ -148,11 +174,37 @@ export class TcpServer implements ReplyRoute {
     this.#table.visit((connection) => this.#table.destroy(connection, CLOSED_SHUTDOWN));
   }
 
-  /** A place outlives its socket, so each handler asks first whether the place is still this socket's. */
-  #accept(socket: Socket, listener: number): void {
+  #accept(socket: Socket, listener: number, spoken: Spoken): void {
     const table = this.#table;
-    const connection = this.#draining ? table.turnAway(socket, CLOSED_SHUTDOWN) : table.admit(socket, listener);
+    const words = this.#words;
+    if (this.#draining) return void table.turnAway(socket, CLOSED_SHUTDOWN);
+    // A client that is gone already has no address any more.
+    if (!readAddress(socket.remoteAddress ?? '', words)) return void table.turnAway(socket, CLOSED_ERROR);
+    const port = socket.remotePort ?? 0;
+    const { proxied } = spoken;
+    if (proxied === undefined) return void this.#admit(socket, listener, spoken, words, port);
+    this.#intake.take(socket, proxied, { words, port }, this.#clock.nowMs(), (client, clientPort) =>
+      this.#admit(socket, listener, spoken, client, clientPort),
+    );
+  }
+
+  /** The client at `words` and `port` has the connection. */
+  #admit(socket: Socket, listener: number, { transport, begin }: Spoken, words: Int32Array, port: number): void {
+    const connection = this.#table.admit(socket, words, port);
     if (connection === undefined) return;
+    connection.listener = listener;
+    connection.transport = transport;
+    if (begin) begin(connection, socket);
+    else this.serve(connection, socket);
+  }
+
+  /**
+   * Read queries from `socket`, which is the connection's from now on: its own, or what TLS made of it. A place outlives its socket,
+   * so each handler asks first whether the place is still this socket's.
+   */
+  serve(connection: TcpConnection, socket: Socket): void {
+    const table = this.#table;
+    connection.socket = socket;
     socket.on('data', (chunk: Buffer) => {
       if (connection.socket !== socket || connection.closing >= 0) return;
       connection.frames.feed(new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.length));
@@ -176,6 +228,8 @@ export class TcpServer implements ReplyRoute {
       const reason = connection.closing >= 0 ? connection.closing : CLOSED_CLIENT;
       table.release(connection, connection.failed ? CLOSED_ERROR : reason);
     });
+    // Behind a header of the PROXY protocol it was paused.
+    socket.resume();
   }
 
   /** Handle the messages that have come, until there is none or the connection has to wait. */
@@ -210,7 +264,7 @@ export class TcpServer implements ReplyRoute {
   #takeMessage(connection: TcpConnection, nowMs: number): void {
     const query = this.#query;
     const { frames } = connection;
-    query.transport = TCP;
+    query.transport = connection.transport;
     query.listener = connection.listener;
     query.family = connection.family;
     for (let i = 0; i < 4; i++) query.clientWords[i] = connection.clientWords[i]!;

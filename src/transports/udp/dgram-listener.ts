@@ -9,11 +9,13 @@
 import type { RemoteInfo, Socket } from 'node:dgram';
 import { type NetworkInterfaceInfo, networkInterfaces } from 'node:os';
 import { isWildcard } from '../../address/address.ts';
+import { type ListenEntry, takesDatagrams } from '../../address/listen-entry.ts';
 import type { PacketHandler } from '../../chain/routes.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
 import { HEADER_BYTES, MAX_UDP_BYTES } from '../../wire/constants.ts';
 import { Query, UDP } from '../../wire/query.ts';
+import { ProxiedClients } from '../proxy/proxied-clients.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import { createNumericSocket, plainAddressText, readAddress, zoneOf } from './dgram-address.ts';
 
@@ -32,7 +34,7 @@ type Interfaces = NodeJS.Dict<NetworkInterfaceInfo[]>;
 
 export interface DgramListenerParts {
   /** Addresses without brackets, and ports, in the order of `server.listen`; port 0 lets the system choose. */
-  readonly addresses: readonly { readonly address: string; readonly port: number }[];
+  readonly addresses: readonly ListenEntry[];
   readonly handle: PacketHandler;
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -47,7 +49,11 @@ interface BoundSocket {
   readonly index: number;
   /** `Query.localWords` of every query that comes here, the index included. */
   readonly localWords: Int32Array;
+  /** Undefined where clients speak for themselves. */
+  readonly proxied: ProxiedClients | undefined;
 }
+
+type Bind = Pick<BoundSocket, 'listener' | 'proxied'> & { readonly wildcard: boolean };
 
 export class DgramListener implements DatagramListener {
   readonly kind = 'dgram';
@@ -110,12 +116,9 @@ export class DgramListener implements DatagramListener {
       this.#values[this.#sendErrors]! += 1;
       return;
     }
-    let address = plainAddressText(query.clientWords);
-    const scope = query.family === 6 ? query.peerWords[6]! : 0;
-    if (scope !== 0) address += `%${this.#zones.get(scope) ?? scope}`;
     // A copy: what the kernel cannot take at once waits in the socket, and the reply's memory is used again.
     const reply = Buffer.from(query.reply.subarray(query.replyStart, query.replyStart + query.replyLength));
-    socket.send(reply, query.port, address, this.#sent);
+    socket.send(reply, (query.peer[2]! << 8) | query.peer[3]!, this.#peerText(query), this.#sent);
   }
 
   /** Nothing is gathered: each answer leaves at once. */
@@ -144,18 +147,21 @@ export class DgramListener implements DatagramListener {
       }
     }
     const words = new Int32Array(4);
-    for (const [listener, { address, port }] of this.#parts.addresses.entries()) {
+    for (const [listener, entry] of this.#parts.addresses.entries()) {
+      if (!takesDatagrams(entry)) continue;
+      const { address, port, proxies } = entry;
       if (!readAddress(address, words)) throw new Error(`'${address}' is no IP address`);
       const wildcard = isWildcard(words);
       const local = wildcard ? localAddresses(interfaces, address.includes(':')) : [address];
       if (local.length === 0) throw new Error(`this machine has no address that '${address}' could stand for`);
       let actualPort = port;
-      for (const each of local) actualPort = await this.#bind(each, actualPort, listener, wildcard);
+      const proxied = proxies && new ProxiedClients(proxies, this.#parts.metrics);
+      for (const each of local) actualPort = await this.#bind(each, actualPort, { listener, wildcard, proxied });
     }
   }
 
   /** Returns the port. */
-  async #bind(address: string, port: number, listener: number, wildcard: boolean): Promise<number> {
+  async #bind(address: string, port: number, { listener, wildcard, proxied }: Bind): Promise<number> {
     const socket = await bindSocket(address, port);
     const words = new Int32Array(4);
     readAddress(address, words);
@@ -166,7 +172,7 @@ export class DgramListener implements DatagramListener {
     localWords[0] = (index << 16) | family;
     if (family === AF_INET) localWords[1] = networkOrder(words[3]!);
     if (family === AF_INET6) for (let i = 0; i < 4; i++) localWords[1 + i] = networkOrder(words[i]!);
-    const bound: BoundSocket = { socket, listener, index, localWords };
+    const bound: BoundSocket = { socket, listener, index, localWords, proxied };
     this.#sockets.push(bound);
     socket.on('message', (message, sender) => this.#receive(bound, message, sender));
     socket.on('error', () => {
@@ -192,15 +198,32 @@ export class DgramListener implements DatagramListener {
     query.listener = bound.listener;
     for (let i = 0; i < 5; i++) query.localWords[i] = bound.localWords[i]!;
     query.connection = -1;
-    this.#receiveBuffer.set(oversized ? message.subarray(0, HEADER_BYTES) : message);
+    const taken = oversized ? message.subarray(0, MAX_QUERY_BYTES) : message;
+    this.#receiveBuffer.set(taken);
+    const header = bound.proxied?.readDatagram(query, this.#receiveBuffer, 0, taken.length) ?? 0;
+    if (header < 0) return;
     query.message = this.#receiveBuffer;
-    query.start = 0;
+    query.start = header;
     // A header alone is malformed (RFC 1035 §4.1.1: FORMERR), and so is what no query needs.
-    query.length = oversized ? HEADER_BYTES : message.length;
+    query.length = oversized ? HEADER_BYTES : taken.length - header;
     query.nowMs = this.#parts.clock.nowMs();
     query.receivedMs = query.nowMs;
     this.prepare(query);
     if (this.#parts.handle(query)) this.send(query);
+  }
+
+  /** Who sent the datagram: the client, or the proxy that spoke for it. */
+  #peerText({ peer, peerWords }: Query): string {
+    const words = new Int32Array(4);
+    if (peer[0] === AF_INET) {
+      words[2] = 0xffff;
+      words[3] = networkOrder(peerWords[1]!);
+      return plainAddressText(words);
+    }
+    for (let i = 0; i < 4; i++) words[i] = networkOrder(peerWords[2 + i]!);
+    const scope = peerWords[6]!;
+    const address = plainAddressText(words);
+    return scope === 0 ? address : `${address}%${this.#zones.get(scope) ?? scope}`;
   }
 
   /** Family, port and the sockaddr; `clientWords` are set. */

@@ -25,6 +25,7 @@ import {
 import type { Clock } from '../../time/clock.ts';
 import { HEADER_BYTES, MAX_UDP_BYTES } from '../../wire/constants.ts';
 import { Query, UDP } from '../../wire/query.ts';
+import { ProxiedClients } from '../proxy/proxied-clients.ts';
 import { boundPort, stopTaking } from '../sockets.ts';
 import type { DatagramListener } from './datagram-listener.ts';
 import { BATCH, CONTROL_STRIDE, MmsgBatch, NAME_STRIDE } from './mmsg-batch.ts';
@@ -43,6 +44,8 @@ export interface ListenerSocket {
   readonly address: string;
   /** Bound to 0.0.0.0 or ::, so every packet says which address it was for. */
   readonly wildcard: boolean;
+  /** Networks of the proxies that name the client (PROXY protocol); absent = clients speak for themselves. */
+  readonly proxies?: readonly string[];
 }
 
 export interface MmsgListenerParts {
@@ -71,6 +74,8 @@ export class MmsgListener implements DatagramListener {
   readonly bound: readonly { address: string; port: number }[];
   readonly #sockets: readonly ListenerSocket[];
   readonly #fdOfListener: Int32Array;
+  /** By socket; undefined where clients speak for themselves. */
+  readonly #proxied: readonly (ProxiedClients | undefined)[];
   readonly #handle: PacketHandler;
   readonly #clock: Clock;
   readonly #libc: Libc = libc();
@@ -99,6 +104,7 @@ export class MmsgListener implements DatagramListener {
     for (const socket of parts.sockets) this.#fdOfListener[socket.listener] = socket.fd;
     this.bound = parts.sockets.map((socket) => ({ address: socket.address, port: boundPort(socket.fd) }));
     const { metrics } = parts;
+    this.#proxied = parts.sockets.map(({ proxies }) => proxies && new ProxiedClients(proxies, metrics));
     this.#values = metrics.values;
     this.#oversized = metrics.counter(
       'sekisho_udp_oversized_total',
@@ -135,21 +141,25 @@ export class MmsgListener implements DatagramListener {
     query.listener = socket.listener;
     const shedder = this.#shedder?.batch(index, socket.fd, count === BATCH, nowMs) ? this.#shedder : undefined;
     // Behind, some are dropped unread: nothing is to be done for those.
-    if (this.#foresight && count >= LEAST_FORESEEN && !shedder) this.#foresee(this.#foresight, count);
+    // What a proxy says is read once.
+    const proxied = this.#proxied[index];
+    if (this.#foresight && count >= LEAST_FORESEEN && !shedder && !proxied) this.#foresee(this.#foresight, count);
     for (let i = 0; i < count; i++) {
       const oversized = (rx.flags(i) & MSG_TRUNC) !== 0;
       if (oversized) this.#values[this.#oversized]! += 1;
       this.#describeSender(query, i);
-      if (shedder?.sheds(query)) {
+      const from = i * RECEIVE_STRIDE;
+      const header = proxied ? proxied.readDatagram(query, rx.payload, from, from + rx.received(i)) : 0;
+      if (header < 0 || shedder?.sheds(query)) {
         rx.rearm(i, controlBytes);
         continue;
       }
       if (socket.wildcard) this.#describeLocal(query, i);
       else query.localWords[0] = 0;
       query.message = rx.payload;
-      query.start = i * RECEIVE_STRIDE;
+      query.start = from + header;
       // A header alone is malformed (RFC 1035 §4.1.1: FORMERR), and so is what no query needs.
-      query.length = oversized ? HEADER_BYTES : rx.received(i);
+      query.length = oversized ? HEADER_BYTES : rx.received(i) - header;
       query.nowMs = nowMs;
       query.receivedMs = nowMs;
       query.replyStart = this.#queued * SEND_STRIDE;
