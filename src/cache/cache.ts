@@ -126,7 +126,7 @@ export interface CachePeek {
   /** Seconds since it was stored. */
   readonly age: number;
   readonly rcode: number;
-  /** Expired, but would be served where no fresh answer is to be had. */
+  /** Expired, but would be served where no fresh answer is available. */
   readonly stale: boolean;
 }
 
@@ -205,7 +205,7 @@ export class AnswerCache {
 
   /**
    * Look for an answer to the same question with other bits that holds what this one asks for: with DO the records are the
-   * same and more (RFC 4035 §3.2.1). Where nothing better is to be had (`staleOk`), also one without DO, whose signatures
+   * same and more (RFC 4035 §3.2.1). Where nothing better is available (`staleOk`), also one without DO, whose signatures
    * are missing; and for a question with CD what was checked. Never what may have failed a check for one without CD.
    */
   #serveOther(query: Query, staleOk: boolean, wantsAd: boolean): number {
@@ -346,7 +346,7 @@ export class AnswerCache {
 
   /**
    * Keep `answer` for `question`, its TTLs brought within bounds, in place of an older one. Returns false where it is not to be kept (a failure, TTL 0,
-   * a message above 16 KiB or an eighth of the small ring) or the lock was not to be had.
+   * a message above 16 KiB or an eighth of the small ring) or the lock could not be taken.
    */
   insert(question: Question, answer: Answer, nowMs: number): boolean {
     this.bound(answer);
@@ -476,7 +476,7 @@ export class AnswerCache {
     return undefined;
   }
 
-  /** Forget every answer. Returns false where a lock was not to be had within about a second: its holder is dead. */
+  /** Forget every answer. Returns false where a lock could not be taken within about a second: its holder is dead. */
   flush(): boolean {
     let complete = true;
     for (const shard of this.#shards) {
@@ -628,7 +628,7 @@ function find(shard: Shard, bucket: number, tag: number, question: Question): nu
 
 /**
  * Copy the message into the reply's memory and set its TTLs: counted down by `age` seconds, or `staleTtl` for -1. What
- * does not fit is not copied. May run on an entry that is being changed; it stays inside arena and reply all the same.
+ * does not fit is not copied. May run on an entry that is being changed; it stays inside arena and reply anyway.
  */
 function copyMessage(query: ReplyMemory, shard: Shard, ref: number, head: number, age: number, staleTtl: number): void {
   const length = messageLength(head);

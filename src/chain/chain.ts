@@ -216,7 +216,7 @@ export class Chain implements Waiters {
   failed(token: number, ede: number): void {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
-      // RFC 8767 is for answers that cannot be had, not for those that are false.
+      // RFC 8767 is for answers that are not available, not for those that are false.
       if (isBogus(ede) || !this.#completion.stale(token, query)) this.#completion.failed(query, ede);
       this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
@@ -385,7 +385,7 @@ export class Chain implements Waiters {
     }
     this.#counters.shed();
     if (announced) this.#hooks.resolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false);
-    // Answers to others may have gone out meanwhile: take a place for this one anew.
+    // Answers to others may have gone out meanwhile: take a place for this one again.
     this.routes[query.transport]?.prepare(query);
     if (this.#serveStale(query)) return held(query);
     beginReply(query, RCODE.SERVFAIL);
@@ -508,7 +508,7 @@ export class Chain implements Waiters {
     if (found === WHOLE) return true;
     if (found === FAILED) {
       this.#counters.shed();
-      // Answers to others may have gone out meanwhile: take a place for this one anew.
+      // Answers to others may have gone out meanwhile: take a place for this one again.
       this.routes[query.transport]?.prepare(query);
       beginReply(query, RCODE.SERVFAIL);
       query.ede = EDE.NOT_READY;
@@ -597,7 +597,7 @@ export class Chain implements Waiters {
     else if (query.dropReason >= 0) this.routes[query.transport]?.abandon?.(query);
   }
 
-  /** A reply that waited for a CNAME's target is whole, or the target is not to be had. */
+  /** A reply that waited for a CNAME's target is whole, or the target is not available. */
   #sendCompleted(query: Query, token: number, verdict: number): void {
     let ready: boolean;
     try {

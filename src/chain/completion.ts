@@ -4,7 +4,7 @@
  *
  *   reply     |header|question| … |CNAME ▶ target|            written by a plugin
  *   target    |header|question = target| records … |          from the cache or the source
- *   whole     |header|question| … |CNAME ▶ target| records …|  names written anew: their pointers meant another message
+ *   whole     |header|question| … |CNAME ▶ target| records …|  names rewritten: their pointers meant another message
  *
  * A reply whose target has to be fetched is kept here beside its suspended query. That is the one allocation, and it
  * happens once per target and TTL: afterwards the cache has it.
@@ -157,7 +157,7 @@ export class CnameCompletion {
     return this.#resume(token, query) && this.#appendStale(query);
   }
 
-  /** The target is not to be had. A CNAME alone would read as if the target had no records. */
+  /** The target is not available. A CNAME alone would read as if the target had no records. */
   failed(query: Query, ede: number): void {
     serverFailure(query, ede);
   }

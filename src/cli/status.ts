@@ -116,7 +116,7 @@ function resolveText(resolve: Status['resolve']): (readonly [string, string])[] 
   return [
     [
       'resolve',
-      `${numberText(resolve.queries)} queries to authorities, ${numberText(resolve.timeouts)} not answered in time; ${became}; ${numberText(resolve.exhausted)} over budget`,
+      `${counted(resolve.queries, 'query', 'queries')} to authorities, ${numberText(resolve.timeouts)} not answered in time; ${became}; ${numberText(resolve.exhausted)} over budget`,
     ],
     [
       'delegations',

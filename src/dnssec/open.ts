@@ -82,7 +82,7 @@ export async function openDnssec(context: FeatureContext<DnssecSection>): Promis
     if (refused !== undefined)
       log.warn(
         { file, reason: refused },
-        'what was learnt of trust anchors does not count: the configured ones are in force, and following begins anew',
+        'what was learnt of trust anchors does not count: the configured ones are in force, and following starts over',
       );
   }
 

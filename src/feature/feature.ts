@@ -150,7 +150,7 @@ export interface Opened<Desk = unknown> {
   close?: Close;
   /**
    * Its routes of the admin API, below `/v1/`. Each names the roles that may use it and what it leaves in the audit log (`config: { roles, audit }`,
-   * or `noAudit` with the reason), or the server does not start. Called anew for every configuration.
+   * or `noAudit` with the reason), or the server does not start. Called again for every configuration.
    */
   routes?(app: FastifyInstance): void;
   /** Somebody asks for the numbers: bring up to date those that are not counted as things happen. */

@@ -153,7 +153,7 @@ class Server {
     for (const warning of config.warnings) log.warn(warning);
     const reason = config.server.udp.io === 'dgram' ? 'server.udp.io: dgram' : batchedIoFault();
     if (reason !== undefined && config.server.udp.io === 'mmsg')
-      throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg cannot be had here: ${reason}`);
+      throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg is not available here: ${reason}`);
     if (reason !== undefined)
       log.warn({ reason }, 'packets are received one at a time through node:dgram, at several times the CPU cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
@@ -482,7 +482,7 @@ class Server {
     };
   }
 
-  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found anew. */
+  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found again. */
   async #flush(order: FlushOrder): Promise<number> {
     const { cache, iterateDesk } = this.#generation;
     const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;

@@ -71,7 +71,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
     'the system’s clock is right, with a reason: what has ended stays ended, so nothing comes of it',
   ),
   'GET /v1/cache/stats': row(STAFF, ['state.read'], 'how much the cache holds, not of whom'),
-  'POST /v1/cache/flush': row(DESK, [], 'a name is asked for anew; the cache holds no verdict about anybody'),
+  'POST /v1/cache/flush': row(DESK, [], 'a name is asked for again; the cache holds no verdict about anybody'),
   'GET /v1/lists': row(STAFF, ['state.read'], 'what lists hold, not whom they hit'),
   'GET /v1/lists/{name}/held': row(DESK, ['state.read'], 'what helps to decide about a version that is held back'),
   'POST /v1/lists/{name}/reload': row(DESK, ['lists.change'], 'a newer version, which the guard still judges'),
