@@ -12,7 +12,7 @@ import { scrape, stoppedAfterwards } from '../support/observe.ts';
 import { temporaryFolder } from '../support/process.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['dig', 'kdig', 'nsd', 'dnsperf']);
 const long = Array.from({ length: 4 }, (_, i) => `"${String(i).repeat(230)}"`).join(' ');

@@ -8,7 +8,7 @@ import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const missing = ensurePackages(['nsd', 'unbound', 'dig', 'kdig']);
 const why = [...missing.values()].join('; ');
-vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 
 describe.skipIf(missing.size > 0)(`a server in front of unbound and nsd ${why}`, () => {

@@ -10,7 +10,7 @@ import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts
 import { temporaryFolder } from '../support/process.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['dig', 'kdig', 'named']);
 const ONE = 'e5e973e5a6b2a43f48e7dc849e37bfcf';

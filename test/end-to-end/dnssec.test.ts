@@ -13,7 +13,7 @@ import { type ScriptedUpstream, startScriptedUpstream } from '../support/scripte
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { delegation, plainZone, type SignedZone, signZone } from '../support/signed-zones.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['nsd', 'ldns-signzone', 'ldns-keygen']);
 const RRSIG = 46;

@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/process.ts';
 import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 300_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 300_000 });
 const keep = stoppedAfterwards();
 const ground = {
   kind: 'self-defence',

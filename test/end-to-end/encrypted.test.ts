@@ -16,7 +16,7 @@ import { temporaryFolder } from '../support/process.ts';
 import { answerTo, honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, sekishoMain, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['kdig', 'curl', 'openssl', 'h2load']);
 const run = promisify(execFile);

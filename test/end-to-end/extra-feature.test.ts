@@ -12,7 +12,7 @@ import { temporaryFolder } from '../support/process.ts';
 import { repositoryRoot } from '../support/root.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 
 const main = join(repositoryRoot(), 'test', 'support', 'extra-feature', 'main.mjs');
 const program = (...words: string[]) => run(process.execPath, [main, ...words], { limitMs: 60_000 });

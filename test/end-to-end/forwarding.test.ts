@@ -13,7 +13,7 @@ import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const CLIENT_SUBNET = 8;
 const COOKIE = 10;
-vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 let upstream: ScriptedUpstream;
 let trusting: SekishoServer;

@@ -11,7 +11,7 @@ import { answerTo, honest, type ScriptedUpstream, startScriptedUpstream } from '
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const REASON = 'load tripled, ticket 4711';
 const WAIT_MS = 120_000;

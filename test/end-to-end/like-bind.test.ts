@@ -7,7 +7,7 @@ import { stoppedAfterwards } from '../support/observe.ts';
 import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 20_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 
 const OPT = [0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0];
 const nameOf = (text: string) => [...text.split('.').flatMap((label) => [label.length, ...Buffer.from(label)]), 0];

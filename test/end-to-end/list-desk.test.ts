@@ -17,7 +17,7 @@ import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts
 import { temporaryFolder } from '../support/process.ts';
 import { type SekishoServer, sekishoMain, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 /** Long, for a machine that is busy with other things: nothing here is about how fast it is. */
 const eventually = <T>(what: string, look: () => T | false | undefined | Promise<T | false | undefined>): Promise<T> =>

@@ -17,7 +17,7 @@ import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { formOf, Visitor } from '../support/visitor.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 let upstream: ScriptedUpstream;
 beforeAll(async () => {

@@ -13,7 +13,7 @@ import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const NAME = 'www.popular.test';
 /** Longer than anything may wait in a queue; one try, so that nothing is answered by persistence. */

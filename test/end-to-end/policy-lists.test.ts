@@ -13,7 +13,7 @@ import { logOf, scrape, stoppedAfterwards, waitFor } from '../support/observe.ts
 import { temporaryFolder } from '../support/process.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 ensurePackages(['dig', 'named', 'nsd', 'unbound']);
 const keep = stoppedAfterwards();
 /** Long, for a machine that is busy with other things: nothing here is about how fast it is. */

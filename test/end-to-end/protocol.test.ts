@@ -17,7 +17,7 @@ import { scrape, stoppedAfterwards } from '../support/observe.ts';
 import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 let upstream: ScriptedUpstream;
 let server: SekishoServer;

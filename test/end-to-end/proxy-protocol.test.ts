@@ -13,7 +13,7 @@ import { temporaryFolder } from '../support/process.ts';
 import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['dnsdist', 'openssl']);
 const SIGNATURE = Buffer.from('0d0a0d0a000d0a515549540a', 'hex');

@@ -11,7 +11,7 @@ import { temporaryFolder } from '../support/process.ts';
 import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['radclient']);
 const CLIENT = '127.0.0.21';

@@ -10,7 +10,7 @@ import { temporaryFolder } from '../support/process.ts';
 import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 90_000 });
+vi.setConfig({ testTimeout: 180_000 });
 const keep = stoppedAfterwards();
 
 it('tells what was blocked, read and changed, over a restart, and names nobody', async () => {

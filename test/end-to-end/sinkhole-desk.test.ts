@@ -16,7 +16,7 @@ import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['dnsperf', 'dig', 'kdig']);
 let upstream: ScriptedUpstream;

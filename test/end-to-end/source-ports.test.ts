@@ -7,7 +7,7 @@ import { openDescriptors, scrape, stoppedAfterwards } from '../support/observe.t
 import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 
 /** Questions asked, so many at a time. */
 const QUESTIONS = 15_000;

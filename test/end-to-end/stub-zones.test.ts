@@ -11,7 +11,7 @@ import { stoppedAfterwards } from '../support/observe.ts';
 import { answerTo, honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const missing = ensurePackages(['nsd', 'named', 'knotd']);
 const keep = stoppedAfterwards();
 const [OTHER, NO_REACHABLE_AUTHORITY] = [0, 22];

@@ -15,7 +15,7 @@ import {
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const KEEPALIVE = 11;
-vi.setConfig({ testTimeout: 20_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['dig', 'kdig']);
 let upstream: ScriptedUpstream;

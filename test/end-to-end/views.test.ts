@@ -15,7 +15,7 @@ import { temporaryFolder } from '../support/process.ts';
 import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const missing = ensurePackages(['nsd', 'named']);
 const keep = stoppedAfterwards();
 const [NXDOMAIN, REFUSED, SERVFAIL] = [3, 5, 2];

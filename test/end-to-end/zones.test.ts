@@ -13,7 +13,7 @@ import { answerTo, honest, type ScriptedUpstream, startScriptedUpstream } from '
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { startUnbound } from '../support/unbound.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const missing = ensurePackages(['nsd', 'unbound']);
 
 const ZONE = `$ORIGIN printers.isp.example.

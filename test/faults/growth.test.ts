@@ -9,7 +9,7 @@ import { type DnsServer, startNsd, zoneText } from '../support/nsd.ts';
 import { openDescriptors, scrape, stoppedAfterwards } from '../support/observe.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const NAMES = 100_000;
 const MIB = 1024 * 1024;
 const missing = ensurePackages(['nsd', 'dnsperf']);

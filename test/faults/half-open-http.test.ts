@@ -7,7 +7,7 @@ import { scrape, stoppedAfterwards } from '../support/observe.ts';
 import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 let server: SekishoServer;
 

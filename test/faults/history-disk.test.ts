@@ -15,7 +15,7 @@ import { temporaryFolder } from '../support/process.ts';
 import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 200_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 200_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const REASON = 'measured in a test';
 const disk = temporaryFolder('full-disk');

@@ -18,7 +18,7 @@ import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support
 import { type SekishoServer, startAgain, startSekisho } from '../support/sekisho.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 
-vi.setConfig({ testTimeout: 600_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 600_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const HOOK = pathToFileURL(join(repositoryRoot(), 'test', 'support', 'kill-at-step.mjs')).href;
 const DISCARDED = ['198.51.100.1'];

@@ -12,7 +12,7 @@ import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 90_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 let upstream: ScriptedUpstream;
 let loop: ChildProcess | undefined;

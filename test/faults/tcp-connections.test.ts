@@ -7,7 +7,7 @@ import { scrape, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import { honest, type ScriptedUpstream, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const CONNECTIONS = 2_000;
 const SOURCES = 25;

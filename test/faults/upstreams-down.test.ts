@@ -7,7 +7,7 @@ import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const STALE_ANSWER = 3;
 const NETWORK_ERRORS = [13, 22, 23];
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 let upstreams: ScriptedUpstream[];
 let server: SekishoServer;

@@ -17,7 +17,7 @@ import {
 } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 const RIGHT = '192.0.2.7';
 const WRONG = '203.0.113.66';

@@ -17,7 +17,7 @@ import { type ScriptedUpstream, startScriptedUpstream, type UpstreamQuery } from
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { honestQueries, mutant, Seeded } from './mutate.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
 const UDP_PACKETS = 150_000;
 /** Packets that the server has before it at most: not more than it has time for, and than the kernel's buffers hold. */
 const UDP_BATCH = 2_000;

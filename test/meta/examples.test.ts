@@ -18,7 +18,7 @@ import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoConfig, type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { missingIn, type Step, stepsOf } from '../support/snippets.ts';
 
-vi.setConfig({ testTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000 });
 const keep = stoppedAfterwards();
 const missing = ensurePackages(['dig']);
 /** The port of the built-in configuration, at which the examples ask. */

@@ -13,7 +13,7 @@ import { sekishoMain } from '../support/sekisho.ts';
 import { missingIn, type Snippet, type Step, snippetsOf } from '../support/snippets.ts';
 import { SETTINGS, type Setting } from './snippet-settings.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 240_000 });
 const missing = ensurePackages(['dig', 'kdig', 'curl', 'nsd', 'unbound']);
 const root = repositoryRoot();
 /** How often a command that only looks may be given again until it prints what is shown: lists and counters need a moment. */

@@ -14,7 +14,7 @@ import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 import { contrastFaults, type Seen } from './contrast.ts';
 
-vi.setConfig({ testTimeout: 30_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const missing = [...ensurePackages(['chromium']).values(), ensureJapaneseFont()].filter((why) => why !== undefined);
 const keep = stoppedAfterwards();
 const PORTAL = 'optout.isp.example';

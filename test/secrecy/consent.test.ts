@@ -6,7 +6,7 @@ import { cannotRun, type Home, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from
 import { MOMENTS } from './moments.ts';
 import { startWorld, type World } from './world.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const keep = stoppedAfterwards();
 
 const rows = (at: Home, subscriber: string): string => `${at.ipv4},${subscriber}\n${at.ipv6},${subscriber}\n`;

@@ -12,7 +12,7 @@ import { KILL_9, RELOAD, STEADY, WORKER_RESTART } from './moments.ts';
 import type { Attributes } from './radius-client.ts';
 import { PORTAL_HOST, startWorld, type World } from './world.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const keep = stoppedAfterwards();
 
 type Status = 'Start' | 'Interim-Update' | 'Stop' | 'Accounting-On' | 'Accounting-Off';

@@ -11,7 +11,7 @@ import { cannotRun, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients
 import { MOMENTS } from './moments.ts';
 import { startWorld, type World } from './world.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const keep = stoppedAfterwards();
 
 /** All homes are in a group whose terms cover c2; rows of single ones lie inside it. */

@@ -13,7 +13,7 @@ import { cannotRun, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients
 import { KILL_9, RELOAD, STEADY, WORKER_RESTART } from './moments.ts';
 import { PORTAL_HOST, startWorld, type World } from './world.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });
 const keep = stoppedAfterwards();
 
 /** What somebody can do to others, or learn of them. */

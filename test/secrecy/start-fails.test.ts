@@ -29,7 +29,7 @@ import {
 import { type Transport, takePort } from '../support/taken-address.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
 /** Five seconds, and as many again for a machine that has much else to do. What never ends is killed then: code SIGKILL. */
 const LIMIT_MS = 10_000;
