@@ -7,7 +7,7 @@
 import { AUDIT } from './audit-desk/feature.ts';
 import { CERTIFICATES } from './certificates/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
-import type { AnyFeature, ConfigOf } from './feature/feature.ts';
+import { type AnyFeature, type ConfigOf, refuseDoubles } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
@@ -32,9 +32,13 @@ export const FEATURES = [
 /** What the configuration holds for them, besides what every feature is told. */
 export type FeatureConfig = ConfigOf<typeof FEATURES>;
 
-/** Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. */
+/**
+ * Those of another module's FEATURES (its URL); without one, these. Threads cannot be sent a feature, but told where it is. Throws
+ * TypeError where two of them have the same name, command or error code.
+ */
 export async function featuresIn(list?: string): Promise<readonly AnyFeature[]> {
-  if (list === undefined) return FEATURES;
-  const module = (await import(list)) as { readonly FEATURES: readonly AnyFeature[] };
-  return module.FEATURES;
+  const features =
+    list === undefined ? FEATURES : ((await import(list)) as { readonly FEATURES: readonly AnyFeature[] }).FEATURES;
+  refuseDoubles(features);
+  return features;
 }

@@ -54,7 +54,7 @@ test.each([4, 16])('pseudonyms of %i bytes share as long a prefix as the address
   );
 });
 
-test('the key lies where nobody else may read it, and is made anew when its time is over', () => {
+test('the key lies where nobody else may read it, and is made again when its time is over', () => {
   const file = join(mkdtempSync(join(tmpdir(), 'dnstap-')), 'pseudonyms.key');
   const first = currentKey(file, 1000, 50_000);
   expect(statSync(file).mode & 0o777).toBe(0o600);
@@ -154,7 +154,7 @@ test('control frames are cut out of any chunks; what is none is an error', () =>
   expect(() => new ControlFrames().take(Buffer.from([0, 0, 0, 0, 255, 255, 255, 255]))).toThrow(/Frame Streams/);
 });
 
-test('a file that cannot be written counts what is lost, says why, and is tried again', () => {
+test('a file that cannot be written counts what is lost, says why, and is retried', () => {
   const folder = mkdtempSync(join(tmpdir(), 'dnstap-'));
   const sink = new FileSink(join(folder, 'nowhere', 'x.dnstap'), 1 << 20);
   sink.write([Buffer.alloc(4), Buffer.alloc(4)]);

@@ -3,7 +3,7 @@
  *
  *     ┌──────────┬───────────────┬───┬ ─ ─ ─ ─ ─ ─┬──────┬───────┐
  *     │ record   │ record        │ … │   free     │ skip │       │   a record that does not fit before the end
- *     └──────────┴───────────────┴───┴ ─ ─ ─ ─ ─ ─┴──────┴───────┘   begins anew at the front
+ *     └──────────┴───────────────┴───┴ ─ ─ ─ ─ ─ ─┴──────┴───────┘   starts over at the front
  *       ▲ TAIL, moved by the writer  ▲ HEAD, moved by the worker; both count bytes and only grow
  *
  * One producer, one consumer, no lock: what lies between TAIL and HEAD belongs to the writer, the rest to the worker. A

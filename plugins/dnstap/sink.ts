@@ -30,7 +30,7 @@ export interface Sink {
 const MAX_WAITING_BYTES = 4 << 20;
 const FINISH_MS = 1_000;
 
-/** Into `path`; what is there already, and what is as large as `mostBytes`, becomes `path.old`. */
+/** Into `path`; what already exists, and what is as large as `mostBytes`, becomes `path.old`. */
 export class FileSink implements Sink {
   written = 0;
   readonly dropped = { 'no-reader': 0, 'slow-reader': 0, disk: 0 };
@@ -114,7 +114,7 @@ export class FileSink implements Sink {
   }
 }
 
-/** To whoever listens at the unix socket `path`; without one it is tried again every second. */
+/** To whoever listens at the unix socket `path`; without one it is retried every second. */
 export class SocketSink implements Sink {
   written = 0;
   readonly dropped = { 'no-reader': 0, 'slow-reader': 0, disk: 0 };

@@ -28,6 +28,7 @@ const secret = () => randomInt(2 ** 32) | 0;
 
 export default definePlugin({
   name: 'query-history',
+  deletions: ['history.delete'],
   commands: {
     history: async () => (await import('./cli/history-command.ts')).historyCommand,
     diagnose: async () => (await import('./cli/diagnose-command.ts')).diagnoseCommand,

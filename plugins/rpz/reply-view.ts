@@ -1,6 +1,6 @@
 /**
  * What triggers look at in a reply: the names of its CNAME chain, the addresses at its end, and what the authority and
- * additional sections show of name servers. Everything is copied out, because the reply is about to be written anew.
+ * additional sections show of name servers. Everything is copied out, because the reply is about to be rewritten.
  *
  *   question ─CNAME▶ names[1] ─CNAME▶ … names[last]     addresses: A and AAAA in the answer
  *   authority: owner NS server                          additional: A and AAAA of servers

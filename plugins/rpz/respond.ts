@@ -134,7 +134,7 @@ export class Responder {
 
   /**
    * Begin the reply with the CNAMEs that lead to the name at `position` (§5.1: what came before the name is kept). They
-   * are written anew, without signatures: what follows would not validate. Returns where that name stands, or -1.
+   * are rewritten, without signatures: what follows would not validate. Returns where that name stands, or -1.
    */
   #begin(query: Query, position: number, rcode: number, ede: number, edeText: Uint8Array): number {
     // Also takes the AD flag away: nobody has validated this.

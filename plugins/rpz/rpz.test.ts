@@ -188,7 +188,7 @@ describe('negative answers', () => {
     });
   });
 
-  test('a zone without an SOA gets one all the same, so that clients keep the answer', async () => {
+  test('a zone without an SOA gets one anyway, so that clients keep the answer', async () => {
     const reply = await mounted([{ text: '$ORIGIN z.example.\nno.example CNAME .\n' }]).ask({ name: 'no.example' });
     expect(reply.authorities).toMatchObject([{ type: 'SOA', ttl: 60 }]);
   });
@@ -355,7 +355,7 @@ describe('the order of lists and triggers (§5.2, §5.4)', () => {
     expect(hits(waits)).toBe(1);
   });
 
-  test('a rule on the name that had to wait acts also where no answer is to be had', async () => {
+  test('a rule on the name that had to wait acts also where no answer is available', async () => {
     const plugin = mount(
       rpz,
       {},

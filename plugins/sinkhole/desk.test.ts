@@ -346,7 +346,7 @@ describe('no silent renewal', () => {
     ]);
   });
 
-  test('a renewal states evidence, approver and end anew', async () => {
+  test('a renewal states evidence, approver and end again', async () => {
     await desk.add(draft(), 'somebody');
     expect(await problemsOf(desk.renew(victim, {}, 'x'))).toMatchObject([
       /^evidence: missing/,

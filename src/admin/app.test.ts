@@ -10,6 +10,7 @@ import { ROLES, type Role } from '../audit/roles.ts';
 import { recordTogether } from '../audit/together.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, errorsOf, type Plugin, z } from '../contract/plugin.ts';
+import { SUBSCRIBERS_STATUS } from '../subscribers/status.ts';
 import { createApp } from './app.ts';
 import type { AdminDeps } from './deps.ts';
 import type { Status } from './status.ts';
@@ -79,6 +80,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    statusSchemas: SUBSCRIBERS_STATUS.schemas,
     featureRoutes: await featureRoutes(loaded.config),
     audit: { record: () => {} },
     cache: cacheWithout(),
@@ -383,6 +385,8 @@ describe('/openapi.json', () => {
       '/v1/consent/subscribers/{subscriber}',
       '/v1/consent/subscribers/{subscriber}/export',
       '/v1/consent/subscribers/{subscriber}/{action}',
+      '/v1/dnssec',
+      '/v1/dnssec/exceptions',
       '/v1/explain',
       '/v1/export/ip53b',
       '/v1/leases',

@@ -156,7 +156,10 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     '/v1/status',
     {
       config: { roles: STAFF, noAudit: 'the state of the server: no name, no address of a client, no subscriber' },
-      schema: { summary: 'State of the server', response: { 200: responseSchema(statusSchema), ...failures } },
+      schema: {
+        summary: 'State of the server',
+        response: { 200: responseSchema(statusSchema.extend(deps.statusSchemas)), ...failures },
+      },
     },
     async () => deps.status(),
   );

@@ -23,7 +23,7 @@ const statsSchema = z.strictObject({
   misses: count,
   stale: count.describe('Answers served past their TTL.'),
   failures: count.describe('Queries answered by a remembered failure (RFC 9520).'),
-  inserts: count.describe('Answers stored since the start; this and what follows count to 2^32 and begin anew.'),
+  inserts: count.describe('Answers stored since the start; this and what follows count to 2^32 and start over.'),
   evictions: count.describe('Answers that gave way to others.'),
   readmitted: count.describe('Answers stored again soon after they had given way.'),
   skipped: count.describe('Answers not stored because a lock was held for too long.'),
@@ -96,7 +96,7 @@ export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: 
       const text = nameToText(name);
       await recordTogether(
         audit,
-        changeBy(identity, 'cache.flush', body.reason, 'answers of a name are to be asked for anew', {
+        changeBy(identity, 'cache.flush', body.reason, 'answers of a name are to be asked for again', {
           name: text,
           subtree,
         }),

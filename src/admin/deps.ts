@@ -1,6 +1,7 @@
 /** What the admin API needs of the server that it belongs to. */
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { z } from 'zod';
 import type { AuditEntry, Auditor } from '../audit/entry.ts';
 import type { Config } from '../config/config.ts';
 import type { CacheRoutesDeps } from './cache.ts';
@@ -21,6 +22,8 @@ export interface AdminDeps {
   readonly audit: Auditor;
   ready(): boolean;
   readonly cache: CacheRoutesDeps;
+  /** What the features add to the answer of `/v1/status`. */
+  readonly statusSchemas: { readonly [key: string]: z.ZodType };
   /** Registers the routes of one feature each. */
   readonly featureRoutes: readonly ((app: FastifyInstance) => void)[];
   readonly pluginRoutes: readonly PluginRoutes[];

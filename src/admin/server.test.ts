@@ -9,6 +9,7 @@ import { featureRoutes } from '../../test/support/feature-routes.ts';
 import type { Config } from '../config/config.ts';
 import { parseConfig } from '../config/load.ts';
 import { definePlugin, type Plugin, z } from '../contract/plugin.ts';
+import { SUBSCRIBERS_STATUS } from '../subscribers/status.ts';
 import type { AdminDeps } from './deps.ts';
 import { type Admin, startAdmin } from './server.ts';
 import { ensureAdminToken, readAdminToken } from './tokens.ts';
@@ -52,6 +53,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     reload: unused,
     ready: () => true,
     pluginRoutes: [],
+    statusSchemas: SUBSCRIBERS_STATUS.schemas,
     featureRoutes: await featureRoutes(await config()),
     audit: { record: () => {} },
     cache: cacheWithout(),

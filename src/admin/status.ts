@@ -83,29 +83,6 @@ export const statusSchema = z.strictObject({
     misses: count,
     stale: count.describe('Answers served past their TTL.'),
   }),
-  leases: z
-    .strictObject({
-      addresses: count.describe('Addresses and prefixes that were leased since the start.'),
-      conflicts: count.describe(
-        'Reports that left an address to nobody, because another subscriber is named for it too.',
-      ),
-      refused: count.describe('Addresses and prefixes in reports that were refused: out of bounds, or unreadable.'),
-      sessionsRefused: count.describe(
-        'Reports of sessions for which there was no room: their RADIUS client has taken its share, or all is taken.',
-      ),
-    })
-    .nullable()
-    .describe('Null where the configuration knows no subscribers.'),
-  ranges: z
-    .strictObject({
-      rows: count.describe('Rows of the file of static ranges that are in force.'),
-      rejected: count.describe('Rows of it that were left out.'),
-      unreadable: count.describe(
-        'Of those left out: rows that cannot be read although an address in them can; nobody is known behind it. A warning says what to do.',
-      ),
-    })
-    .nullable()
-    .describe('Null where there is no file of static ranges, or it cannot be read.'),
   queries: z.strictObject({
     total: count,
     udp: count,
@@ -115,7 +92,8 @@ export const statusSchema = z.strictObject({
     rcodes: z.record(z.string(), count).describe('Replies by response code.'),
   }),
 });
-export type Status = z.infer<typeof statusSchema>;
+/** With what the features add. */
+export type Status = z.infer<typeof statusSchema> & { readonly [ofFeatures: string]: unknown };
 
 export const explainSchema = z.strictObject({
   name: z.string().describe('Name asked for, as text without the final dot.'),

@@ -59,7 +59,7 @@ export async function ensureAdminToken(dataFolder: string): Promise<{ token: str
     throw unwritable(error);
   });
   try {
-    // 'wx' fails where the file is there already: two starts at once cannot overwrite each other's token.
+    // 'wx' fails where the file already exists: two starts at once cannot overwrite each other's token.
     const file = await open(path, 'wx', 0o600);
     try {
       await file.writeFile(`${token}\n`);

@@ -93,7 +93,7 @@ export class AuditLog implements AuditStore {
   #closed = false;
 
   /**
-   * A log that cannot be opened says so, and refuses every entry; the server serves all the same. `outside`: a folder for a
+   * A log that cannot be opened says so, and refuses every entry; the server serves anyway. `outside`: a folder for a
    * further anchor, outside the data folder.
    */
   constructor(dataFolder: string, clock: Clock, log: AuditLogger, outside?: string) {
@@ -189,7 +189,7 @@ export class AuditLog implements AuditStore {
     });
     const verdict = await this.#verifying;
     if (!verdict.ok || anchor === undefined || this.#hashAt(Number(anchorSequence)) === anchorHash) return verdict;
-    const elsewhere = `the chain does not lead through ${anchor}: entries were taken away, or all were written anew`;
+    const elsewhere = `the chain does not lead through ${anchor}: entries were taken away, or all were rewritten`;
     return { ...verdict, ok: false, problem: elsewhere };
   }
 
@@ -227,7 +227,7 @@ export class AuditLog implements AuditStore {
     for (; !step.done; step = steps.next()) await nextTurn();
     const { damage } = this.#guard;
     if (damage === undefined || database !== this.#database)
-      throw storeError('SEKISHO_LEDGER_SOUND', 'the audit log was acknowledged or opened anew meanwhile');
+      throw storeError('SEKISHO_LEDGER_SOUND', 'the audit log was acknowledged or reopened meanwhile');
     let movedAside: string | undefined;
     if (step.value.fault !== undefined) {
       this.#close();
@@ -325,7 +325,7 @@ export class AuditLog implements AuditStore {
     }
     // Meanwhile the file was closed: soundly at the end of the server, or because somebody worked on it.
     if (this.#closed && last.sequence <= this.#recorded) return;
-    throw refusal(new Error('the log was opened anew meanwhile'));
+    throw refusal(new Error('the log was reopened meanwhile'));
   }
 
   /** Whatever the disk says later, it may have lost some of it. */

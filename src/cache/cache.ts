@@ -27,6 +27,7 @@ import {
   EXPIRES_AT,
   edeOf,
   entryWords,
+  incomplete,
   KEY_LOW,
   MAX_STORED_BYTES,
   messageLength,
@@ -125,7 +126,7 @@ export interface CachePeek {
   /** Seconds since it was stored. */
   readonly age: number;
   readonly rcode: number;
-  /** Expired, but would be served where no fresh answer is to be had. */
+  /** Expired, but would be served where no fresh answer is available. */
   readonly stale: boolean;
 }
 
@@ -204,7 +205,7 @@ export class AnswerCache {
 
   /**
    * Look for an answer to the same question with other bits that holds what this one asks for: with DO the records are the
-   * same and more (RFC 4035 §3.2.1). Where nothing better is to be had (`staleOk`), also one without DO, whose signatures
+   * same and more (RFC 4035 §3.2.1). Where nothing better is available (`staleOk`), also one without DO, whose signatures
    * are missing; and for a question with CD what was checked. Never what may have failed a check for one without CD.
    */
   #serveOther(query: Query, staleOk: boolean, wantsAd: boolean): number {
@@ -245,6 +246,7 @@ export class AnswerCache {
     const flags = ((reply[replyStart + 2]! << 8) | reply[replyStart + 3]!) & FLAG_AD;
     if (!this.#normalizer.normalize(reply, replyStart, replyLength, query.question, answer)) return false;
     if (answer.length > Math.min(replyCapacity, replyRoom(query))) {
+      query.incomplete = false;
       beginReply(query, query.rcode, FLAG_TC);
       return true;
     }
@@ -344,7 +346,7 @@ export class AnswerCache {
 
   /**
    * Keep `answer` for `question`, its TTLs brought within bounds, in place of an older one. Returns false where it is not to be kept (a failure, TTL 0,
-   * a message above 16 KiB or an eighth of the small ring) or the lock was not to be had.
+   * a message above 16 KiB or an eighth of the small ring) or the lock could not be taken.
    */
   insert(question: Question, answer: Answer, nowMs: number): boolean {
     this.bound(answer);
@@ -436,7 +438,7 @@ export class AnswerCache {
         answer.authenticData = authenticData(head);
         answer.ttl = left;
         answer.ttlCount = 0;
-        answer.incomplete = false;
+        answer.incomplete = incomplete(head);
       }
       if (NEEDS_FENCE) Atomics.store(fence, 0, 0);
       if (Atomics.load(words, VERSION) !== version) {
@@ -474,7 +476,7 @@ export class AnswerCache {
     return undefined;
   }
 
-  /** Forget every answer. Returns false where a lock was not to be had within about a second: its holder is dead. */
+  /** Forget every answer. Returns false where a lock could not be taken within about a second: its holder is dead. */
   flush(): boolean {
     let complete = true;
     for (const shard of this.#shards) {
@@ -626,7 +628,7 @@ function find(shard: Shard, bucket: number, tag: number, question: Question): nu
 
 /**
  * Copy the message into the reply's memory and set its TTLs: counted down by `age` seconds, or `staleTtl` for -1. What
- * does not fit is not copied. May run on an entry that is being changed; it stays inside arena and reply all the same.
+ * does not fit is not copied. May run on an entry that is being changed; it stays inside arena and reply anyway.
  */
 function copyMessage(query: ReplyMemory, shard: Shard, ref: number, head: number, age: number, staleTtl: number): void {
   const length = messageLength(head);
@@ -658,9 +660,11 @@ function finish(query: Query, head: number, codes: number, stale: boolean, wants
   const length = messageLength(head);
   const rcode = rcodeOf(codes);
   query.ede = edeOf(codes);
+  query.incomplete = incomplete(head);
   // RFC 8914 §4.4 and §4.20.
   if (stale) query.ede = rcode === RCODE.NXDOMAIN ? EDE.STALE_NXDOMAIN : EDE.STALE_ANSWER;
   if (length > replyRoom(query) || ((length + 3) & ~3) > query.replyCapacity) {
+    query.incomplete = false;
     beginReply(query, rcode, FLAG_TC);
     return;
   }

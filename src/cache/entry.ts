@@ -1,7 +1,7 @@
 /**
  * One answer in the arena, in words:
  *
- *   0  length (15 bits) | TTL count (11) | DO | CD | AD          never 0: a 0 there marks the unused end of a ring
+ *   0  length (15 bits) | TTL count (11) | DO | CD | AD | ends in a CNAME     never 0: a 0 there marks the unused end of a ring
  *   1  first half of the key, to find the entry's bucket again
  *   2  stored at, in seconds of the monotonic clock
  *   3  expires at
@@ -28,6 +28,7 @@ const TTL_COUNT_MASK = 0x7ff;
 const DNSSEC_OK = 1 << 26;
 const CHECKING_DISABLED = 1 << 27;
 const AUTHENTIC_DATA = 1 << 28;
+const INCOMPLETE = 1 << 29;
 const RCODE_MASK = 0xfff;
 const EDE_SHIFT = 12;
 
@@ -50,6 +51,11 @@ export function ttlCount(head: number): number {
 
 export function authenticData(head: number): boolean {
   return (head & AUTHENTIC_DATA) !== 0;
+}
+
+/** It ends in a CNAME whose target's records are another answer's. */
+export function incomplete(head: number): boolean {
+  return (head & INCOMPLETE) !== 0;
 }
 
 export function rcodeOf(codes: number): number {
@@ -127,7 +133,8 @@ export function writeEntry(
     (ttls << TTL_COUNT_SHIFT) |
     (question.dnssecOk ? DNSSEC_OK : 0) |
     (question.checkingDisabled ? CHECKING_DISABLED : 0) |
-    (answer.authenticData ? AUTHENTIC_DATA : 0);
+    (answer.authenticData ? AUTHENTIC_DATA : 0) |
+    (answer.incomplete ? INCOMPLETE : 0);
   words[ref + KEY_LOW] = low;
   words[ref + STORED_AT] = storedAt;
   words[ref + EXPIRES_AT] = storedAt + answer.ttl;

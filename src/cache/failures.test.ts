@@ -45,7 +45,7 @@ describe('the table of failures', () => {
     expect(times).toEqual([5, 10, 20, 40, 80, 160, 300, 300, 300]);
   });
 
-  it('begins anew when the name was well for as long as it failed', () => {
+  it('starts over when the name was well for as long as it failed', () => {
     const table = new FailureTable(createFailureMemory());
     table.record(question, EDE.OTHER, 0, SERVFAIL_SECONDS);
     table.record(question, EDE.OTHER, 9_900, SERVFAIL_SECONDS);

@@ -22,7 +22,7 @@ export interface Certificate {
   readonly addresses: readonly string[];
   readonly beginsMs: number;
   readonly endsMs: number;
-  /** What clients may dislike: it is shown all the same. */
+  /** What clients may dislike: it is shown anyway. */
   readonly doubts: readonly string[];
 }
 

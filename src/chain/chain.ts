@@ -216,15 +216,16 @@ export class Chain implements Waiters {
   failed(token: number, ede: number): void {
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
-      // RFC 8767 is for answers that cannot be had, not for those that are false.
+      // RFC 8767 is for answers that are not available, not for those that are false.
       if (isBogus(ede) || !this.#completion.stale(token, query)) this.#completion.failed(query, ede);
       this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
-      if (isBogus(ede) || !this.#serveStale(query)) {
+      const stale = !isBogus(ede) && this.#serveStale(query);
+      if (!stale) {
         beginReply(query, RCODE.SERVFAIL);
         setFailure(query, ede);
       }
-      this.#sendResumed(query, ANSWER);
+      this.#sendResumed(query, stale ? held(query) : ANSWER);
     }
     this.#release(token);
   }
@@ -237,7 +238,7 @@ export class Chain implements Waiters {
       this.#sendCompleted(query, token, ANSWER);
     } else if (query) {
       if (!this.#serveStale(query)) return false;
-      this.#sendResumed(query, ANSWER);
+      this.#sendResumed(query, held(query));
     }
     this.#release(token);
     return true;
@@ -340,7 +341,7 @@ export class Chain implements Waiters {
       query.cacheResult = CACHE_HIT;
       // RFC 8767 is for failures; for popular names the answer is fetched before it expires.
       if (this.#cache.refreshDue && this.mayAskAgain(query.question)) this.source?.refresh(query.question, query.nowMs);
-      return ANSWER;
+      return held(query);
     }
     if (this.#localZones !== undefined) {
       const verdict = this.#localZones.decide(query);
@@ -349,7 +350,7 @@ export class Chain implements Waiters {
     // RFC 9520 §3: a failure is remembered, so that retries do not become a storm.
     const failure = this.#failures.active(query.question, query.nowMs);
     if (failure >= 0) {
-      if (!isBogus(failure) && this.#serveStale(query)) return ANSWER;
+      if (!isBogus(failure) && this.#serveStale(query)) return held(query);
       query.cacheResult = CACHE_FAILURE;
       beginReply(query, RCODE.SERVFAIL);
       query.ede = failure === EDE.OTHER ? EDE.CACHED_ERROR : failure;
@@ -368,7 +369,7 @@ export class Chain implements Waiters {
   /** A miss hook does not let the source be asked: something stale, else SERVFAIL for the hook's reason. */
   #failMiss(query: Query): number {
     const { ede, edeText } = query;
-    if (this.#serveStale(query)) return ANSWER;
+    if (this.#serveStale(query)) return held(query);
     beginReply(query, RCODE.SERVFAIL);
     query.ede = ede;
     query.edeText = edeText;
@@ -384,9 +385,9 @@ export class Chain implements Waiters {
     }
     this.#counters.shed();
     if (announced) this.#hooks.resolved(query.question, RESOLVED_NOT_ASKED, 0, 0, false);
-    // Answers to others may have gone out meanwhile: take a place for this one anew.
+    // Answers to others may have gone out meanwhile: take a place for this one again.
     this.routes[query.transport]?.prepare(query);
-    if (this.#serveStale(query)) return ANSWER;
+    if (this.#serveStale(query)) return held(query);
     beginReply(query, RCODE.SERVFAIL);
     query.ede = EDE.NOT_READY;
     return ANSWER;
@@ -507,7 +508,7 @@ export class Chain implements Waiters {
     if (found === WHOLE) return true;
     if (found === FAILED) {
       this.#counters.shed();
-      // Answers to others may have gone out meanwhile: take a place for this one anew.
+      // Answers to others may have gone out meanwhile: take a place for this one again.
       this.routes[query.transport]?.prepare(query);
       beginReply(query, RCODE.SERVFAIL);
       query.ede = EDE.NOT_READY;
@@ -596,7 +597,7 @@ export class Chain implements Waiters {
     else if (query.dropReason >= 0) this.routes[query.transport]?.abandon?.(query);
   }
 
-  /** A reply that waited for a CNAME's target is whole, or the target is not to be had. */
+  /** A reply that waited for a CNAME's target is whole, or the target is not available. */
   #sendCompleted(query: Query, token: number, verdict: number): void {
     let ready: boolean;
     try {
@@ -618,6 +619,11 @@ export class Chain implements Waiters {
   #deliver(query: Query): void {
     this.routes[query.transport]?.send(query);
   }
+}
+
+/** What to do with a reply out of the cache: its CNAME's target may be another answer. */
+function held(query: Query): number {
+  return query.incomplete ? COMPLETE : ANSWER;
 }
 
 /**

@@ -117,7 +117,7 @@ describe.each(['query', 'answer'] as const)('a reply that a %s hook ends in a CN
     }
   });
 
-  test('a target that cannot be had makes it SERVFAIL; an expired answer is better than that', async () => {
+  test('a target that is not available makes it SERVFAIL; an expired answer is better than that', async () => {
     let up = false;
     const plugin = mounted(by, (name) => (up || name !== 'good.example' ? [a(name, '192.0.2.7')] : undefined));
     expect(await plugin.ask({ name: 'bad.example' })).toMatchObject({

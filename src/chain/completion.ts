@@ -4,7 +4,7 @@
  *
  *   reply     |header|question| … |CNAME ▶ target|            written by a plugin
  *   target    |header|question = target| records … |          from the cache or the source
- *   whole     |header|question| … |CNAME ▶ target| records …|  names written anew: their pointers meant another message
+ *   whole     |header|question| … |CNAME ▶ target| records …|  names rewritten: their pointers meant another message
  *
  * A reply whose target has to be fetched is kept here beside its suspended query. That is the one allocation, and it
  * happens once per target and TTL: afterwards the cache has it.
@@ -100,8 +100,12 @@ export class CnameCompletion {
     const found = cache.serve(target, false);
     if (found === CACHE_HIT) {
       if (cache.refreshDue) source?.refresh(target.question, query.nowMs);
-      this.#append(query, target.reply, target.replyLength, target.rcode);
-      return WHOLE;
+      const { incomplete } = target;
+      const whole = this.#append(query, target.reply, target.replyLength, target.rcode);
+      // An alias in its turn, of a zone whose servers speak for it alone.
+      return whole && incomplete && aliases < MAX_ALIASES
+        ? this.begin(query, byAnswerHook, source, aliases + 1)
+        : WHOLE;
     }
     const local = localZones?.decide(target);
     if (local !== undefined && local !== CONTINUE) {
@@ -153,7 +157,7 @@ export class CnameCompletion {
     return this.#resume(token, query) && this.#appendStale(query);
   }
 
-  /** The target is not to be had. A CNAME alone would read as if the target had no records. */
+  /** The target is not available. A CNAME alone would read as if the target had no records. */
   failed(query: Query, ede: number): void {
     serverFailure(query, ede);
   }
@@ -210,7 +214,7 @@ export class CnameCompletion {
   #appendStale(query: Query): boolean {
     if (!query.mayBeStale) return false;
     const found = this.#parts.cache.serve(this.#target, true);
-    if (found !== CACHE_STALE && found !== CACHE_HIT) return false;
+    if ((found !== CACHE_STALE && found !== CACHE_HIT) || this.#target.incomplete) return false;
     this.#append(query, this.#target.reply, this.#target.replyLength, this.#target.rcode);
     return true;
   }

@@ -77,7 +77,7 @@ export interface RehearsedReply {
   readonly answers: number;
   /** Info code of the extended error (RFC 8914); EDE.NONE = none. */
   readonly ede: number;
-  /** It has expired and is served because no fresh answer is to be had (RFC 8767). */
+  /** It has expired and is served because no fresh answer is available (RFC 8767). */
   readonly stale: boolean;
 }
 

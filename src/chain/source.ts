@@ -10,7 +10,7 @@ import type { Question } from '../wire/question.ts';
 export interface Waiters {
   /** The answer has come. Called once per token; the token is given back. `answer` is borrowed. */
   answered(token: number, answer: Answer): void;
-  /** No answer is to be had; `ede` says why (RFC 8914). Called once per token; the token is given back. */
+  /** No answer is available; `ede` says why (RFC 8914). Called once per token; the token is given back. */
   failed(token: number, ede: number): void;
   /**
    * It is taking longer than a client should wait (RFC 8767 §5, client response timer). Returns true when the waiter was

@@ -1,7 +1,7 @@
 /**
  * Queries that wait for an answer: a fixed pool, so that nothing grows however slow the upstream is.
  *
- * A slot keeps the packet and the way back; `restore` puts both into a Query again and reads the packet anew (150 ns,
+ * A slot keeps the packet and the way back; `restore` puts both into a Query again and reads the packet again (150 ns,
  * far less than keeping every field in step). Packets above 512 bytes are kept without their EDNS options, save what the reply depends on.
  */
 import type { PendingShares } from '../overload/pending-shares.ts';
@@ -100,7 +100,7 @@ export class SuspendedQueries {
     return this.#generation[token]!;
   }
 
-  /** Put the query that `token` stands for into `query`, read anew. The slot stays held; the packet is borrowed from it. */
+  /** Put the query that `token` stands for into `query`, read again. The slot stays held; the packet is borrowed from it. */
   restore(token: number, query: Query, key0: number, key1: number): void {
     const bytes = this.#bytes;
     const slot = token * SLOT_BYTES;

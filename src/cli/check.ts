@@ -8,6 +8,7 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { counted } from '../errors/counted.ts';
 import { SekishoError } from '../errors/errors.ts';
+import { featuresIn } from '../features.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import { parseFile } from '../lists/compile-task.ts';
 import { countingSink, idleTriggersText, TriggerCounter } from '../lists/idle-triggers.ts';
@@ -19,7 +20,8 @@ import type { LoadedRanges } from '../subscribers/ranges/ranges-file.ts';
 import { listenFacts } from './check-listen.ts';
 
 export async function check(args: Args, terminal: Terminal): Promise<number> {
-  const result = await loadConfig({ path: args.config, resolvePlugin, workFolder: terminal.workFolder });
+  const features = await featuresIn(args.featureList);
+  const result = await loadConfig({ path: args.config, resolvePlugin, features, workFolder: terminal.workFolder });
   if (!result.ok) {
     const { source, problems } = result;
     if (args.json) terminal.out(`${JSON.stringify({ ok: false, source, problems }, null, 2)}\n`);

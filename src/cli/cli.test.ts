@@ -12,6 +12,7 @@ import type { ExplainQuestion, Status } from '../admin/status.ts';
 import { readAdminToken } from '../admin/tokens.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
+import { SUBSCRIBERS_STATUS } from '../subscribers/status.ts';
 import { main } from './cli.ts';
 import { allCommands } from './commands.ts';
 
@@ -107,6 +108,7 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    statusSchemas: SUBSCRIBERS_STATUS.schemas,
     featureRoutes: await featureRoutes(loaded.config),
     audit: { record: () => {} },
     cache: cacheWithout(),

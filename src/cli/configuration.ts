@@ -3,6 +3,7 @@
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { counted } from '../errors/counted.ts';
+import { featuresIn } from '../features.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
@@ -11,9 +12,10 @@ import { problemText } from '../settings/yaml-source.ts';
 export async function configuration(
   path: string | undefined,
   workFolder: string,
-  _featureList?: string,
+  featureList?: string,
 ): Promise<Config> {
-  const loaded = await loadConfig({ path, resolvePlugin, workFolder });
+  const features = await featuresIn(featureList);
+  const loaded = await loadConfig({ path, resolvePlugin, features, workFolder });
   if (loaded.ok) return loaded.config;
   const details = loaded.problems.map(problemText);
   throw settingsError('SEKISHO_CONFIG_INVALID', `${loaded.source}: ${counted(details.length, 'problem')}`, { details });

@@ -1,5 +1,6 @@
 /** The files of a new plugin: it works as it is, and every line of it is there to be changed. */
 import { CONTRACT_VERSION } from '../contract/plugin.ts';
+import { DEFAULT_PLUGIN_LINES } from '../loading/plugin-config.ts';
 
 export function pluginFiles(name: string): Readonly<Record<string, string>> {
   return {
@@ -34,10 +35,7 @@ Answers REFUSED for one name and everything below it. (Say here what the plugin 
 ## Example
 \`\`\`yaml
 plugins:
-  access: {}
-  amp-shaper: {}
-  sinkhole: {}
-  ${name}: { module: ./${name}, zone: internal.example }
+${DEFAULT_PLUGIN_LINES}  ${name}: { module: ./${name}, zone: internal.example }
 \`\`\`
 
 ## Test

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { Args } from '../commands/command.ts';
 import { usageError } from '../commands/errors.ts';
 import type { Terminal } from '../commands/terminal.ts';
+import { DEFAULT_PLUGIN_LINES } from '../loading/plugin-config.ts';
 import { pluginFiles } from './plugin-scaffold.ts';
 
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
@@ -30,10 +31,7 @@ Test it:      sekisho plugin test ${name}
 Load it:      add to the configuration, then \`sekisho check\` and \`sekisho reload\`:
 
 plugins:
-  access: {}
-  amp-shaper: {}
-  sinkhole: {}
-  ${name}: { module: ./${name} }
+${DEFAULT_PLUGIN_LINES}  ${name}: { module: ./${name} }
 `);
   return 0;
 }

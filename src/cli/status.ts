@@ -5,15 +5,28 @@ import type { Args } from '../commands/command.ts';
 import { bytesText, durationWords, numberText, shareText, table } from '../commands/layout.ts';
 import { bold, type Terminal } from '../commands/terminal.ts';
 import { counted } from '../errors/counted.ts';
+import type { StatusPart } from '../feature/status.ts';
 
 export async function status(args: Args, terminal: Terminal): Promise<number> {
   const state = await args.server.get<Status>('/v1/status');
-  terminal.out(args.json ? `${JSON.stringify(state, null, 2)}\n` : statusText(state, terminal));
+  if (args.json) {
+    terminal.out(`${JSON.stringify(state, null, 2)}\n`);
+    return 0;
+  }
+  const { featuresIn } = await import('../features.ts');
+  const parts = await Promise.all((await featuresIn(args.featureList)).map((feature) => feature.status?.()));
+  terminal.out(
+    statusText(
+      state,
+      terminal,
+      parts.filter((part) => part !== undefined),
+    ),
+  );
   return 0;
 }
 
 /** The status for people. */
-export function statusText(state: Status, terminal: Terminal): string {
+export function statusText(state: Status, terminal: Terminal, ofFeatures: readonly StatusPart[] = []): string {
   const { queries, cache } = state;
   const lookups = cache.hits + cache.misses + cache.stale;
   const rcodes = Object.entries(queries.rcodes).sort(([, one], [, other]) => other - one);
@@ -29,8 +42,7 @@ export function statusText(state: Status, terminal: Terminal): string {
       `${counted(cache.entries, 'answer')}, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
     ...resolveText(state.resolve),
-    ...leasesText(state.leases),
-    ...rangesText(state.ranges),
+    ...ofFeatures.flatMap((part) => part.lines(state)),
     ...state.warnings.map((warning) => ['warning', warning] as const),
   ] as const;
   const head = `Sekisho ${state.version} · ${state.ready ? 'ready' : 'NOT READY'} · up ${durationWords(state.uptimeSeconds)} · process ${state.pid} · Node.js ${state.node.replace(/^v/, '')}`;
@@ -104,7 +116,7 @@ function resolveText(resolve: Status['resolve']): (readonly [string, string])[] 
   return [
     [
       'resolve',
-      `${numberText(resolve.queries)} queries to authorities, ${numberText(resolve.timeouts)} not answered in time; ${became}; ${numberText(resolve.exhausted)} over budget`,
+      `${counted(resolve.queries, 'query', 'queries')} to authorities, ${numberText(resolve.timeouts)} not answered in time; ${became}; ${numberText(resolve.exhausted)} over budget`,
     ],
     [
       'delegations',
@@ -117,27 +129,4 @@ function resolveText(resolve: Status['resolve']): (readonly [string, string])[] 
 function countsText(counts: Readonly<Record<string, number>>): string {
   const sorted = Object.entries(counts).sort(([, one], [, other]) => other - one);
   return sorted.map(([name, count]) => `${name} ${numberText(count)}`).join(', ') || '–';
-}
-
-function leasesText(leases: Status['leases']): (readonly [string, string])[] {
-  if (leases === null) return [];
-  const { addresses, conflicts, refused, sessionsRefused } = leases;
-  const doubts = [
-    conflicts > 0 ? `, ${numberText(conflicts)} reports contradicted others: nobody holds these addresses` : '',
-    refused > 0 ? `, ${numberText(refused)} prefixes refused` : '',
-    sessionsRefused > 0 ? `, ${numberText(sessionsRefused)} reports refused because there is no room for sessions` : '',
-  ];
-  return [['leases', `${counted(addresses, 'address', 'addresses')}${doubts.join('')}`]];
-}
-
-function rangesText(ranges: Status['ranges']): (readonly [string, string])[] {
-  if (ranges === null) return [];
-  const { rows, rejected, unreadable } = ranges;
-  const leftOut = rejected > 0 ? `, ${numberText(rejected)} left out` : '';
-  return [
-    [
-      'ranges',
-      `${counted(rows, 'row')}${leftOut}${unreadable > 0 ? `, ${numberText(unreadable)} of them unreadable` : ''}`,
-    ],
-  ];
 }

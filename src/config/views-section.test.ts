@@ -68,6 +68,18 @@ test('views stand in their order, with what is different in each', async () => {
   expect(warnings.filter((text) => text.includes('views[0].plugins.amp-shaper'))).toHaveLength(1);
 });
 
+test('a zone may name a group, too', async () => {
+  const result = await load('zones: [{ zone: corp.example, forward: wholesale }]\n');
+  expect(result.ok && result.config.zones[0]?.way).toMatchObject({
+    kind: 'forward',
+    servers: [{ address: '192.0.2.1' }, {}],
+  });
+  const unknown = await load('zones: [{ zone: corp.example, forward: nobody }]\n');
+  expect(unknown.ok ? [] : unknown.problems.map(problemText)).toEqual([
+    expect.stringMatching(/x\.yaml:4:\d+: zones\[0\]\.forward: 'nobody' is none of upstream\.groups; known: wholesale/),
+  ]);
+});
+
 test('the servers of the top level, named once more, are no partition of their own', async () => {
   const result = await load(view('upstream: ["192.0.2.53"]'));
   expect(result.ok && result.config.partitions).toEqual([]);

@@ -1,6 +1,8 @@
 /** Section `views`: another policy, access and upstream by client network or listener. */
+
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
+import { STANDING } from '../../plugins/standing.ts';
 import { type Endpoint, endpointText, parsePrefix } from '../address/address.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { ListConfig } from '../lists/list-config.ts';
@@ -141,9 +143,9 @@ export async function loadViews(raw: Record<string, unknown>, context: ViewsCont
       ...(cache['max-ttl'] !== undefined && { maxTtlSeconds: cache['max-ttl'] }),
       partition: partition === undefined ? 0 : partitions.push(partition),
     });
-    if (views.at(-1)?.plugins['amp-shaper'] !== undefined) {
+    if (views.at(-1)?.plugins[STANDING.protectsOthers] !== undefined) {
       const message = 'does not shape what forged sources get, who can then use this server to flood others';
-      warnings.push(source.problem(['views', i, 'plugins', 'amp-shaper'], message, 'key'));
+      warnings.push(source.problem(['views', i, 'plugins', STANDING.protectsOthers], message, 'key'));
     }
   }
   if (problems.length === 0 && listen)

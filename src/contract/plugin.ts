@@ -42,7 +42,7 @@
  * COMPLETE is for a plugin that sends a client to another name: it writes the reply up to a CNAME, without further
  * sections, and the server looks up the CNAME's target as if the client had asked for it with the same type, DO and CD: in
  * the cache, then at the source, while the query waits. The target's records, or its SOA where it has none, and its rcode
- * complete the reply; if they are not to be had, the client gets SERVFAIL. What the plugin set as extended error stays.
+ * complete the reply; if they are not available, the client gets SERVFAIL. What the plugin set as extended error stays.
  * Nobody's policy is asked about the target, and only once is a reply completed, so no loop can form. Hooks that would run
  * after ANSWER run on the completed reply.
  *
@@ -398,7 +398,7 @@ export interface ControlContext<Options> {
   /** The same as in `DataContext`: tables that workers look into can be built here. */
   readonly hashKey: readonly [number, number];
   /**
-   * What is to outlive a reload, one for each plugin: a store that only one may write to, numbers that begin anew at no
+   * What is to outlive a reload, one for each plugin: a store that only one may write to, numbers that start over at no
    * reload. While a reload is under way both configurations hold the same. `make` is called where there is none yet;
    * `close` when no configuration holds it any more.
    */
@@ -479,6 +479,11 @@ export interface Plugin<Schema extends z.ZodObject = z.ZodObject> {
    * rules with `carryRules`. 'misses': it looks in its `miss` hook, and so sees nothing of queries that the cache answers.
    */
   readonly carriesMeasures?: boolean | 'misses';
+  /**
+   * Actions of the audit log under which it records what it deletes, with `detail: { deletions: [{ dataset, rows }] }`: the transparency
+   * report adds them up.
+   */
+  readonly deletions?: readonly string[];
   /**
    * Commands of the command line, by name, each brought in when it is used (`sekisho/plugin/commands`). They ask the plugin's routes. A name
    * that Sekisho has already is not taken.

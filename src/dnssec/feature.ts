@@ -6,6 +6,7 @@ import { type PublishedTrust, TrustInForce } from './trust-in-force.ts';
 
 export const DNSSEC = declareFeature<DnssecSection, LentTrust, TrustInForce>({
   name: 'dnssec',
+  commands: { dnssec: async () => (await import('./cli/dnssec-command.ts')).dnssecCommand },
   sections: async () => (await import('./section/sections.ts')).DNSSEC_SECTIONS,
   open: async (context) => (await import('./open.ts')).openDnssec(context),
   data: ({ config }) => {

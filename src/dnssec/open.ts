@@ -7,13 +7,17 @@
 import { join } from 'node:path';
 import { errorText } from '../errors/errors.ts';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
+import { keyTag } from '../resolve/validate/dns-key.ts';
 import { readSets } from '../resolve/validate/rrset.ts';
+import { RULES } from '../rules/feature.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import { TYPE } from '../wire/constants.ts';
 import { nameToText } from '../wire/name.ts';
 import type { AnchorRecord, DnssecSection } from './dnssec-config.ts';
+import { CARRIER, exceptionCarrier } from './exceptions.ts';
 import { anchorsInForce, type FollowedZone, observe } from './rollover.ts';
 import { readLearnt, writeLearnt } from './rollover-file.ts';
+import { trustRoutes } from './routes.ts';
 import { anchorText } from './section/anchor-file.ts';
 import type { NegativeAnchor } from './trust-in-force.ts';
 
@@ -28,8 +32,6 @@ export interface LentTrust {
   readonly validate: boolean;
   /** Anchors in force, for people. */
   anchors(): readonly string[];
-  /** Exceptions in force from now on. */
-  except(exceptions: readonly NegativeAnchor[]): Promise<void>;
 }
 
 /** What outlives a reload: one writer of one file. */
@@ -61,6 +63,15 @@ export async function openDnssec(context: FeatureContext<DnssecSection>): Promis
   };
   if (follows) learn();
   await publish();
+  const rules = context.desk(RULES);
+  if (dnssec.validate)
+    rules.carry(
+      CARRIER,
+      exceptionCarrier((given) => {
+        exceptions = given;
+        return publish();
+      }),
+    );
 
   /** What lies on the disk, at the start and where other anchors are configured. */
   function learn(): void {
@@ -71,7 +82,7 @@ export async function openDnssec(context: FeatureContext<DnssecSection>): Promis
     if (refused !== undefined)
       log.warn(
         { file, reason: refused },
-        'what was learnt of trust anchors does not count: the configured ones are in force, and following begins anew',
+        'what was learnt of trust anchors does not count: the configured ones are in force, and following starts over',
       );
   }
 
@@ -116,10 +127,6 @@ export async function openDnssec(context: FeatureContext<DnssecSection>): Promis
     desk: {
       validate: dnssec.validate,
       anchors: () => anchors().map(anchorText),
-      except: (given) => {
-        exceptions = given;
-        return publish();
-      },
     },
     async activate() {
       // Another configuration may have followed others meanwhile.
@@ -145,10 +152,32 @@ export async function openDnssec(context: FeatureContext<DnssecSection>): Promis
         );
       else if (!told.failed && before > 0 && failing.size === 0) log.info({ zone }, 'the trust anchor fits again');
     },
-    warnings: () =>
-      [...new Map([...failing].map(([key, why]) => [key.slice(key.indexOf(' ') + 1), why]))].map(
-        ([zone, why]) =>
-          `the trust anchor of '${zone}' does not fit (${why}): everything below it is answered SERVFAIL (docs/dnssec.md)`,
-      ),
+    routes: (app) =>
+      trustRoutes(app, {
+        desk: rules.desk,
+        validating: dnssec.validate,
+        wallMs: () => time.wallMs(),
+        state: () => ({
+          anchors: anchors().map(anchorText),
+          keys: zones().flatMap(({ zone, keys }) =>
+            keys.map(({ data, state, sinceMs }) => ({
+              zone: nameToText(zone),
+              key: keyTag(data),
+              state,
+              since: new Date(sinceMs).toISOString(),
+            })),
+          ),
+          problems: problems(),
+          insecure: dnssec.insecure.map((zone) => nameToText(zone)),
+        }),
+      }),
+    warnings: problems,
   };
+
+  function problems(): string[] {
+    return [...new Map([...failing].map(([key, why]) => [key.slice(key.indexOf(' ') + 1), why]))].map(
+      ([zone, why]) =>
+        `the trust anchor of '${zone}' does not fit (${why}): everything below it is answered SERVFAIL (docs/dnssec.md)`,
+    );
+  }
 }

@@ -1,7 +1,7 @@
 /**
  * What was learnt of trust anchors, on the disk: one JSON file, written beside and renamed over, so that a kill at any moment
  * leaves the old or the new one whole. With it lie the configured anchors that it was learnt from: where somebody configures
- * others, it begins anew.
+ * others, it starts over.
  */
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { dirname, join } from 'node:path';

@@ -110,7 +110,7 @@ describe('a rollover', () => {
     expect(trusted()).toEqual([keyTag(old.data), keyTag(fresh.data)].sort());
   });
 
-  it('begins anew with a key that was gone in between', () => {
+  it('starts over with a key that was gone in between', () => {
     see(T0 + DAY, [old.data, fresh.data], byOld());
     see(T0 + 10 * DAY, [old.data], byOld());
     expect(states(zone)[keyTag(fresh.data)]).toBeUndefined();

@@ -20,11 +20,13 @@ import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/log.ts';
 import type { CommandLoader } from '../commands/command.ts';
+import type { Catalogue } from '../errors/errors.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { CounterSample, MetricSample } from '../metrics/prometheus.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 import type { Sections } from './sections.ts';
+import type { StatusPart } from './status.ts';
 
 /**
  * `Config`: the keys of the configuration that it reads. `Desk`: what it lends to others in the main thread, of one configuration.
@@ -35,6 +37,12 @@ export interface Feature<Config = unknown, Desk = unknown, Data = unknown> {
   readonly name: string;
   /** Its sections of the configuration file. */
   readonly sections?: () => Promise<Sections>;
+  /** What it adds to `sekisho status`; `Opened.status` gives the values. */
+  readonly status?: () => Promise<StatusPart>;
+  /** Codes of its errors (errors.ts of its room). No two features have the same. */
+  readonly errors?: Catalogue;
+  /** Actions of the audit log under which it records deletions; the transparency report adds their rows up (`detail.deletions`). */
+  readonly deletions?: readonly string[];
   /** Its commands of the command line, by name. */
   readonly commands?: Commands;
   /** Its half in the main thread, for one configuration. Rejects with SekishoError where the configuration cannot be carried out. */
@@ -72,6 +80,8 @@ export interface FeatureContext<Config> {
   counters(): readonly CounterSample[];
   /** What `/metrics` shows under a name at this moment: one sample per set of labels. */
   samples(name: string): readonly MetricSample[];
+  /** Actions of the audit log under which features and plugins record deletions. */
+  readonly deletions: readonly string[];
   /** Version of this program. */
   readonly version: string;
   /**
@@ -118,6 +128,7 @@ export interface PluginFacts {
   readonly carriesMeasures?: boolean | 'misses';
   /** Categories of lists that it acts on. */
   readonly listCategories?: readonly string[];
+  readonly deletions?: readonly string[];
 }
 
 export interface Opened<Desk = unknown> {
@@ -139,13 +150,17 @@ export interface Opened<Desk = unknown> {
   close?: Close;
   /**
    * Its routes of the admin API, below `/v1/`. Each names the roles that may use it and what it leaves in the audit log (`config: { roles, audit }`,
-   * or `noAudit` with the reason), or the server does not start. Called anew for every configuration.
+   * or `noAudit` with the reason), or the server does not start. Called again for every configuration.
    */
   routes?(app: FastifyInstance): void;
   /** Somebody asks for the numbers: bring up to date those that are not counted as things happen. */
   measure?(): void;
   /** A packet thread has something to say to this feature (`tell` of process/worker.ts); `worker` is its number. */
   heard?(value: unknown, worker: number): void;
+  /** Values of the keys that `Feature.status` declares. */
+  status?(): object;
+  /** Why `/readyz` must not say yes, where that is so although workers answer: in a few words, without a name or an address. */
+  unready?(): string | undefined;
   /** Sentences for `sekisho status`: what stands until a person does something about it. */
   warnings?(): readonly string[];
 }
@@ -180,4 +195,19 @@ export function declareFeature<Config, Desk = undefined, Data = undefined>(
   feature: Feature<Config, Desk, Data>,
 ): Feature<Config, Desk, Data> {
   return feature;
+}
+
+/** Throws TypeError where two features of a list have the same name, command or error code. */
+export function refuseDoubles(features: readonly AnyFeature[]): void {
+  const owners = new Map<string, string>();
+  for (const { name, commands = {}, errors = {} } of features)
+    for (const word of [
+      `name ${name}`,
+      ...Object.keys(commands).map((command) => `command ${command}`),
+      ...Object.keys(errors).map((code) => `error ${code}`),
+    ]) {
+      const owner = owners.get(word);
+      if (owner !== undefined) throw new TypeError(`the features ${owner} and ${name} both declare the ${word}`);
+      owners.set(word, name);
+    }
 }

@@ -7,7 +7,8 @@ import type { KeptParts } from './kept-parts.ts';
 import { featureTopic, type Publications } from './publications.ts';
 
 /** What all features are given alike. */
-export interface FeatureParts extends Omit<FeatureContext<unknown>, 'publish' | 'desk' | 'follow' | 'keep' | 'kept'> {
+export interface FeatureParts
+  extends Omit<FeatureContext<unknown>, 'publish' | 'desk' | 'follow' | 'keep' | 'kept' | 'deletions'> {
   readonly publications: Publications;
   readonly keptParts: KeptParts;
   /** Takes what ends each of them; whoever holds it runs them, the last one first. */
@@ -93,6 +94,16 @@ export class OpenFeatures {
     for (const [feature, { heard }] of this.#opened) if (feature.name === name) heard?.(value, worker);
   }
 
+  /** What `sekisho status` tells of them, besides their warnings. */
+  status(): object {
+    return Object.assign({}, ...[...this.#opened.values()].map(({ status }) => status?.()));
+  }
+
+  /** Why the server is not ready, for each that says so. */
+  unready(): string[] {
+    return [...this.#opened.values()].flatMap(({ unready }) => unready?.() ?? []);
+  }
+
   warnings(): string[] {
     return [...this.#opened.values()].flatMap(({ warnings }) => warnings?.() ?? []);
   }
@@ -102,6 +113,7 @@ export class OpenFeatures {
     return {
       ...facts,
       config: facts.config as never,
+      deletions: [...this.#features, ...facts.plugins].flatMap(({ deletions = [] }) => deletions),
       publish: (value) => publications.publish(featureTopic(feature.name), value),
       desk: (other) => this.desk(other),
       follow: (other) => this.#follow(other),

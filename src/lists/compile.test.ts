@@ -99,7 +99,7 @@ test('what no list has is not built', () => {
   expect(compiled.networks).toBeUndefined();
 });
 
-test('an unchanged list is taken over as it was, the others are read anew', () => {
+test('an unchanged list is taken over as it was, the others are read again', () => {
   const before = build(1, three);
   const after = build(2, (builder) => {
     builder.keep(before, 0b010);

@@ -5,7 +5,7 @@
  *   parser of list 1 ─▶ sink(1) ─┼─▶ build() ───┼─▶ nameServers    RPZ-NSDNAME; only where there is one
  *   list 2, unchanged ─▶ keep() ─┘              └─▶ networks       RPZ-CLIENT-IP, RPZ-IP, RPZ-NSIP; likewise
  *
- * Each list is either read anew or kept, never both.
+ * Each list is either read again or kept, never both.
  */
 import type { ParseSummary } from './formats/parser.ts';
 import type { AddressTrigger, EntrySink, HashedSink } from './formats/sink.ts';
@@ -94,7 +94,7 @@ export class ListsBuilder {
   }
 
   /**
-   * Where the rules of list `list` (0–31) go; to be had once. Entries are copied. Throws RangeError where the list is out
+   * Where the rules of list `list` (0–31) go; it can be taken once. Entries are copied. Throws RangeError where the list is out
    * of bounds, was kept, or was asked for before; so does what it returns beyond MAX_NAMES rules. `zone`: the list is a zone,
    * in which a name without a rule may exist.
    */

@@ -22,7 +22,7 @@ export interface NotifyListener {
   close(): Promise<void>;
 }
 
-/** Rejects with SekishoError where the port cannot be had. */
+/** Rejects with SekishoError where the port is not available. */
 export async function listenForNotify(parts: NotifyListenerParts): Promise<NotifyListener> {
   const { listen, zones, nowMs, notified, refused } = parts;
   const socket = createSocket({ type: listen.address.includes(':') ? 'udp6' : 'udp4', reuseAddr: false });

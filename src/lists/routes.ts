@@ -55,7 +55,7 @@ export const listSchema = z.strictObject({
   rejected: count.describe('Lines of the version in force that were left out.'),
   reasons: z.record(z.string(), count),
   different: count.describe('Different names, name servers and networks in the compiled index.'),
-  duplicates: count.describe('Rules that said again what another had said.'),
+  duplicates: count.describe('Rules that duplicate another one.'),
   conflicts: count.describe('Rules left out, because the list had another action on the same name.'),
   rejectedLines: z
     .array(z.strictObject({ line: z.int(), column: z.int(), reason: z.string(), excerpt: z.string() }))

@@ -1,3 +1,5 @@
+import { STANDING } from '../../plugins/standing.ts';
+
 /** A plugin as configured. */
 export interface PluginConfig {
   readonly name: string;
@@ -7,5 +9,10 @@ export interface PluginConfig {
   readonly options: unknown;
 }
 
+/** Those lines of YAML, below `plugins:`. */
+export const DEFAULT_PLUGIN_LINES = STANDING.byDefault.map((name) => `  ${name}: {}\n`).join('');
+
 /** Plugins of a configuration that names none. */
-export const DEFAULT_PLUGINS = { access: {}, 'amp-shaper': {}, sinkhole: {} };
+export const DEFAULT_PLUGINS: { readonly [name: string]: object } = Object.fromEntries(
+  STANDING.byDefault.map((name) => [name, {}]),
+);

@@ -1,7 +1,7 @@
 /**
  * The `plugins` of a configuration: which plugin each name stands for, and its options against the plugin's own schema.
  */
-
+import { STANDING } from '../../plugins/standing.ts';
 import type { Plugin, ServerFacts } from '../contract/plugin.ts';
 import { errorText } from '../errors/errors.ts';
 import type { Finding } from '../settings/finding.ts';
@@ -32,12 +32,7 @@ export interface LoadedPlugins {
   readonly problems: ConfigProblem[];
 }
 
-/** The gate. It stands first whatever the configuration says, so that nothing is done for a client that may not ask. */
-const GATE = 'access';
-/** What carries policy lists out: a list that nobody carries out would be a block that does not happen. */
-const POLICY = 'rpz';
-/** What keeps the server from being used against others. Left out by name (`amp-shaper: false`), not by being forgotten. */
-const PROTECTS_OTHERS = 'amp-shaper';
+const { gate: GATE, forPolicyLists: POLICY, protectsOthers: PROTECTS_OTHERS } = STANDING;
 const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /** Allowed, and the log says so at every start: a chain of one's own without what protects others. `raw`: the section. */

@@ -3,6 +3,7 @@
  * `sekisho check`, so that all see the same chain.
  */
 import { builtInPlugins } from '../../plugins/index.ts';
+import { STANDING } from '../../plugins/standing.ts';
 import type { MountedPlugin } from '../chain/hooks.ts';
 import { ContractError, type DataContext, definePlugin, type Hooks, type Plugin, STAGES } from '../contract/plugin.ts';
 import { type Metrics, metricPrefix } from '../metrics/registry.ts';
@@ -71,9 +72,9 @@ export async function loadPlugin({ name, module }: PluginReference): Promise<Plu
   }
 }
 
-/** By stage; inside a stage as configured. `access` leads, whatever the configuration says: nothing runs for outsiders. */
+/** By stage; inside a stage as configured. The gate leads, whatever the configuration says: nothing runs for outsiders. */
 export function inChainOrder<T extends { readonly plugin: Plugin }>(entries: readonly T[]): T[] {
-  const place = ({ plugin }: T) => (plugin.name === 'access' ? -1 : STAGES.indexOf(plugin.stage));
+  const place = ({ plugin }: T) => (plugin.name === STANDING.gate ? -1 : STAGES.indexOf(plugin.stage));
   return [...entries].sort((one, other) => place(one) - place(other));
 }
 

@@ -56,7 +56,7 @@ export class NoticeServer {
   }
 
   /**
-   * Make everything of another configuration ready. Rejects with SekishoError where an address of it cannot be had, unless
+   * Make everything of another configuration ready. Rejects with SekishoError where an address of it is not available, unless
    * nobody asked for that address: then `skipped` is told why, and no page is shown there.
    */
   async prepare(deps: PagesDeps, skipped: (why: SekishoError) => void): Promise<PreparedPages> {

@@ -46,6 +46,27 @@ it('names each value that changed under its path, and nothing that stayed', asyn
   expect(enforcedChanges(after, after)).toEqual([]);
 });
 
+it('names what a view takes away or sends elsewhere', async () => {
+  const of = (view: string) =>
+    configured(`lists: [{ name: a, ${LIST}, tier: confirmed, file: /a }]\nplugins: { own: {} }\n${view}`);
+  const before = await of('');
+  const after = await of(
+    'views: [{ name: one, clients: ["10.0.0.0/8"], lists: [], plugins: { own: off }, upstream: ["192.0.2.9"] }]',
+  );
+  const changes = enforcedChanges(before, after).map(({ what, to }) => [what, to]);
+  expect(changes).toEqual(
+    expect.arrayContaining([
+      ['views.order', '["one"]'],
+      ['views.one.clients', '["10.0.0.0/8"]'],
+      ['views.one.lists', '[]'],
+      ['views.one.plugins.own', '"off"'],
+      ['views.one.upstream', '["192.0.2.9:53"]'],
+    ]),
+  );
+  // Nothing of what it shares with the top level.
+  expect(changes.length).toBeLessThan(15);
+});
+
 it('tells that a secret changed, and never the secret', async () => {
   const of = (secret: string) =>
     configured(

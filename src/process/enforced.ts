@@ -31,7 +31,7 @@ const PARAMETERS = /(:\/\/[^?\s"]*)\?[^\s"]*/g;
 const ELSEWHERE = ['source', 'baseFolder', 'warnings'];
 
 export function enforced(config: Config): Enforced {
-  const { lists, plugins, subscribers, admin, server, ...others } = config;
+  const { lists, plugins, subscribers, admin, server, views, partitions, ...others } = config;
   const listen = server.listen.map(endpointText);
   const found = new Map<string, string>();
   const put = (path: string, value: unknown) => flatten(path, value, found);
@@ -48,6 +48,19 @@ export function enforced(config: Config): Enforced {
   put('lists', { order: lists.map(({ name }) => name) });
   for (const { name, source, ...list } of lists)
     put(`lists.${name}`, { ...list, source: source.kind === 'http' ? source.url : sourceText(source) });
+  put('views', { order: views.map(({ name }) => name) });
+  for (const { name, listeners, lists: applying, partition, ...view } of views) {
+    const own = partitions[partition - 1];
+    put(`views.${name}`, {
+      ...view,
+      listeners: listeners.map((place) => listen[place]),
+      lists: lists.filter((_, i) => (applying & (1 << i)) !== 0).map((list) => list.name),
+      ...(own && { upstream: own.servers?.map(endpointText) ?? 'as without views', ownCache: own.own }),
+    });
+    for (const { zone, way } of own?.zones ?? [])
+      if (way.kind !== 'records') put(`views.${name}.zones.${zone}`, { [way.kind]: way.servers.map(endpointText) });
+      else if (!way.specialUse) put(`views.${name}.zones.${zone}`, { records: way.records.length });
+  }
   put('plugins', { order: plugins.map(({ name }) => name) });
   for (const { name, module, options } of plugins) put(`plugins.${name}`, { ...(module && { module }), options });
   return found;

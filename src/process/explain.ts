@@ -123,7 +123,7 @@ export class Explainer {
       clock,
       hashKey,
     });
-    // Rules on the name in lists that no plugin acts on: read anew, because the chain may not have come that far.
+    // Rules on the name in lists that no plugin acts on: read again, because the chain may not have come that far.
     const matches = [...rehearsed.matches, ...this.#unattended(this.#readQueryOf(question))];
     const { steps, decidedBy, fate, reply } = rehearsed;
     return {

@@ -158,7 +158,7 @@ export class Generation {
     return this.features.prepare();
   }
 
-  /** It serves from now on: its lists are fetched, its terms are in force. Rejects where something cannot be had. */
+  /** It serves from now on: its lists are fetched, its terms are in force. Rejects where something is not available. */
   activate(): Promise<void> {
     return this.features.activate();
   }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { LastingParts } from './lasting.ts';
 
-test('two configurations hold the same thing; it is closed with the last of them, once, and made anew after that', async () => {
+test('two configurations hold the same thing; it is closed with the last of them, once, and made again after that', async () => {
   const parts = new LastingParts();
   const events: string[] = [];
   let made = 0;

@@ -1,6 +1,6 @@
 /**
  * What plugins keep beyond a reload. For a moment two configurations exist side by side, each with its plugins' halves in
- * the main thread; whatever only one may write to, or must not begin anew, belongs to neither:
+ * the main thread; whatever only one may write to, or must not start over, belongs to neither:
  *
  *   configuration 1   take ──────────────── release
  *   configuration 2              take ───────────────────── release

@@ -1,6 +1,6 @@
 /**
  * Everything that a configuration listens on, tried before anything else is begun: a start that fails for an address says so
- * at once, with all the addresses that cannot be had, and not after millions of names were read. Where somebody takes an
+ * at once, with all the addresses that are not available, and not after millions of names were read. Where somebody takes an
  * address between this look and the real one, the real one says the same.
  */
 

@@ -3,6 +3,7 @@ import type { AuditLog } from '../audit/log.ts';
 import type { FailureMemory } from '../cache/failures.ts';
 import type { AnyFeature } from '../feature/feature.ts';
 import type { KeptParts } from '../feature/kept-parts.ts';
+import type { StatusPart } from '../feature/status.ts';
 import type { CounterSample, MetricSample, RetiredMetrics } from '../metrics/prometheus.ts';
 import type { TimeStore } from '../store/time-store.ts';
 import type { Clock } from '../time/clock.ts';
@@ -38,6 +39,8 @@ export interface ProcessParts {
   /** URL of the module whose FEATURES these are; workers load it too. Undefined: src/features.ts. */
   readonly featureList: string | undefined;
   readonly features: readonly AnyFeature[];
+  /** What they add to the answer of `/v1/status`. */
+  readonly statusSchemas: StatusPart['schemas'];
   /** What features keep from one configuration to the next. */
   readonly kept: KeptParts;
   /** What plugins keep beyond a reload. */

@@ -24,8 +24,9 @@ import { loadConfig } from '../config/load.ts';
 import { counted } from '../errors/counted.ts';
 import { errorText, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
-import type { Prepared } from '../feature/feature.ts';
+import type { AnyFeature, Prepared } from '../feature/feature.ts';
 import { KeptParts } from '../feature/kept-parts.ts';
+import type { StatusPart } from '../feature/status.ts';
 import { featuresIn } from '../features.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
@@ -90,8 +91,9 @@ export async function runServer(options: RunOptions): Promise<number> {
   return server.stopped;
 }
 
-async function load({ configPath }: RunOptions): Promise<Config> {
-  const result = await loadConfig({ path: configPath, resolvePlugin });
+async function load({ configPath, featureList }: RunOptions): Promise<Config> {
+  const features = await featuresIn(featureList);
+  const result = await loadConfig({ path: configPath, resolvePlugin, features });
   if (result.ok) return result.config;
   const details = result.problems.map(problemText);
   throw settingsError('SEKISHO_CONFIG_INVALID', `${result.source}: ${counted(details.length, 'problem')}`, { details });
@@ -151,7 +153,7 @@ class Server {
     for (const warning of config.warnings) log.warn(warning);
     const reason = config.server.udp.io === 'dgram' ? 'server.udp.io: dgram' : batchedIoFault();
     if (reason !== undefined && config.server.udp.io === 'mmsg')
-      throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg cannot be had here: ${reason}`);
+      throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg is not available here: ${reason}`);
     if (reason !== undefined)
       log.warn({ reason }, 'packets are received one at a time through node:dgram, at several times the CPU cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
@@ -176,6 +178,7 @@ class Server {
     const audit = new AuditLog(config.server.dataFolder, time, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
+    const features = await featuresIn(options.featureList);
     const parts: ProcessParts = {
       version: version(),
       io,
@@ -193,7 +196,8 @@ class Server {
       replaced: [],
       starved: [],
       featureList: options.featureList,
-      features: await featuresIn(options.featureList),
+      features,
+      statusSchemas: await statusSchemasOf(features),
       kept: new KeptParts(),
       lasting: new LastingParts(),
       audit,
@@ -270,7 +274,8 @@ class Server {
       return { ok: false, problems: [errorText(error)] };
     };
     const old = this.#generation;
-    const loaded = await loadConfig({ path: this.#options.configPath, resolvePlugin });
+    const { features } = this.#process;
+    const loaded = await loadConfig({ path: this.#options.configPath, resolvePlugin, features });
     if (!loaded.ok) return refused(loaded.problems.map(problemText));
     const { config } = loaded;
     if (this.#stopping) return refused(['the server is stopping']);
@@ -463,7 +468,9 @@ class Server {
       explain: (question) => this.#explainer.explain(question),
       reload: (by) => this.reload(by),
       audit: this.#process.audit,
-      ready: () => !this.#stopping && this.#generation.workers.serving,
+      ready: () =>
+        !this.#stopping && this.#generation.workers.serving && this.#generation.features.unready().length === 0,
+      statusSchemas: this.#process.statusSchemas,
       featureRoutes: generation.features.routes(),
       pluginRoutes: generation.pluginRoutes,
       cache: {
@@ -475,7 +482,7 @@ class Server {
     };
   }
 
-  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found anew. */
+  /** Answers, and with them what is known of the way there: whoever flushes a name wants it found again. */
   async #flush(order: FlushOrder): Promise<number> {
     const { cache, iterateDesk } = this.#generation;
     const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;
@@ -510,6 +517,12 @@ class Server {
       what,
     );
   }
+}
+
+/** What the features add to `/v1/status`. */
+async function statusSchemasOf(features: readonly AnyFeature[]): Promise<StatusPart['schemas']> {
+  const parts = await Promise.all(features.map((feature) => feature.status?.()));
+  return Object.assign({}, ...parts.map((part) => part?.schemas));
 }
 
 /** Its text is not ours: a plugin's half in the main thread threw it, or a worker's did. */

@@ -9,7 +9,6 @@ import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
 import { cacheStats } from '../cache/desk.ts';
 import type { Config } from '../config/config.ts';
-import { counted } from '../errors/counted.ts';
 import {
   type CounterSample,
   counterSamples,
@@ -22,7 +21,6 @@ import {
 } from '../metrics/prometheus.ts';
 import { type MetricCell, metricPrefix } from '../metrics/registry.ts';
 import { OUTCOMES } from '../resolve/iterate/iterate-counters.ts';
-import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { programHasChanged } from '../system/program.ts';
 import { RCODE } from '../wire/constants.ts';
 import { CACHE_RESULTS } from '../wire/query.ts';
@@ -50,14 +48,11 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
   const counted = [...sources, ...parts.retiring()];
   const total = (name: string, labels: Record<string, string | undefined> = {}) =>
     metricsTotal(counted, parts.retired, name, labels);
-  const sum = (name: string) => samplesReport(generation, parts, name).reduce((all, { value }) => all + value, 0);
   const dryRunVerdicts = (view: string, plugin: string) =>
     total('sekisho_view_dry_run_total', { view, plugin }) -
     total('sekisho_view_dry_run_total', { view, plugin, verdict: 'continue' });
   const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
-  const { desk: subscribers } = generation.features.desk(SUBSCRIBERS);
-  const ranges = subscribers?.ranges;
   return {
     version: parts.version,
     node: process.versions.node,
@@ -66,13 +61,13 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     uptimeSeconds: Math.round((parts.nowMs() - parts.startedAtMs) / 1000),
     configuration: config.source,
     configuredAt: new Date(configuredAtMs).toISOString(),
-    ready: workers.serving,
+    ready: workers.serving && generation.features.unready().length === 0,
     warnings: [
+      ...generation.features.unready().map((why) => `not ready: ${why}`),
       ...generation.features.warnings(),
       ...(programHasChanged()
         ? ['the program on disk has changed since this process began: restart the server (SEKISHO_RESTART_DUE)']
         : []),
-      ...(ranges && ranges.unreadable > 0 ? [unreadableRows(ranges.unreadable, config)] : []),
       ...config.warnings,
     ],
     workers: workers.states.map(({ place, state, replaced, sinceMs }) => ({
@@ -142,15 +137,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       misses: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[2] }),
       stale: total('sekisho_cache_lookups_total', { result: CACHE_RESULTS[3] }),
     },
-    leases: subscribers
-      ? {
-          addresses: subscribers.state.leases.table.count,
-          conflicts: sum('sekisho_subscribers_lease_conflicts_total'),
-          refused: sum('sekisho_subscribers_lease_prefixes_refused_total'),
-          sessionsRefused: sum('sekisho_subscribers_sessions_refused_total'),
-        }
-      : null,
-    ranges: ranges ? { rows: ranges.rows, rejected: ranges.rejected, unreadable: ranges.unreadable } : null,
+    ...generation.features.status(),
     queries: {
       total: total('sekisho_queries_total'),
       udp: total('sekisho_queries_total', { transport: 'udp' }),
@@ -164,10 +151,6 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       ),
     },
   };
-}
-
-function unreadableRows(count: number, { subscribers }: Config): string {
-  return `${counted(count, 'row')} of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is identified by these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }
 
 /** The sum of a metric over all workers, ended ones included. */

@@ -47,7 +47,7 @@ const BACK_OFF_MS = 60_000;
 const MOST_PATIENCE = 8;
 /** That a worker gets too little processor time is said so often at most; the metric counts each time. */
 const SAY_STARVED_MS = 60_000;
-/** A replacement that failed to start is tried again after this, and after twice as long each time. */
+/** A replacement that failed to start is retried after this, and after twice as long each time. */
 const RESTART_PAUSE_MS = 500;
 const LONGEST_RESTART_PAUSE_MS = 16_000;
 
@@ -374,7 +374,7 @@ export class Workers {
     );
   }
 
-  /** A new worker would load another version beside this one. The others go on; without any, a supervisor has to begin anew. */
+  /** A new worker would load another version beside this one. The others go on; without any, a supervisor has to start over. */
   #restartIsDue(place: number, pauseMs: number): void {
     this.#parts.log.error(
       { worker: place, code: 'SEKISHO_RESTART_DUE' },

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
-import { NOTICES_DELETED } from '../subscribers/consent/notice-desk.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import { type ReportSpan, type TransparencyReport, transparencyReport } from './report.ts';
 import { reportRoutes } from './routes.ts';
@@ -42,11 +41,7 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
       })),
       tallies: await tallies.between(span.from, span.to),
       actions: await audit.summary(begin, end),
-      deletions: (
-        await Promise.all(
-          ['history.delete', 'measures.delete', NOTICES_DELETED].map((action) => audit.details(action, begin, end)),
-        )
-      ).flat(),
+      deletions: (await Promise.all(context.deletions.map((action) => audit.details(action, begin, end)))).flat(),
       consent: (await subscribers.state?.ledger.tally(Date.parse(begin), endMs)) ?? [],
       audit: await audit.verify(),
     });

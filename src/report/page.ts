@@ -33,7 +33,7 @@ export function reportPage(report: TransparencyReport): string {
 <h1>DNS における通信の秘密に関わる措置の透明性レポート${en('Transparency report: measures at the DNS that touch the secrecy of communications')}</h1>
 <p>${esc(from)} – ${esc(to)} (UTC)</p>
 ${both(
-  'この期間に DNS サーバーで何を、どれだけ行い、何を削除したかを記します。契約者、端末のアドレス、問い合わせられた名前は、この報告のどこにも記録されていません。',
+  'この期間に DNS サーバで何を、どれだけ行い、何を削除したかを記します。契約者、端末のアドレス、問い合わせられた名前は、この報告のどこにも記録されていません。',
   'What was done at the DNS server in this time, how often, and what was deleted. No subscriber, no client address and no name that was looked up is in this report.',
 )}
 ${section('概要', 'Overview', overview(report))}

@@ -49,7 +49,7 @@ export function nftablesText({ families, inbound, outbound }: Filter): string {
   ]);
 }
 
-/** A shell script of iptables and ip6tables commands: chains of its own, filled anew each time it runs. */
+/** A shell script of iptables and ip6tables commands: chains of its own, filled again each time it runs. */
 export function iptablesText({ families, inbound, outbound }: Filter): string {
   const commands = families.flatMap(({ family, dynamic, fixed, servers }) => {
     const command = family === 4 ? 'iptables -w' : 'ip6tables -w';

@@ -18,7 +18,7 @@ export interface Entry {
   rule: Rule;
   /** Place in the configuration, from 1; 0 = of the desk. */
   readonly place: number;
-  /** Monotonic milliseconds; Infinity = never. Where the clock jumps they are made anew (`retime`). */
+  /** Monotonic milliseconds; Infinity = never. Where the clock jumps they are made again (`retime`). */
   endsMs: number;
   warnMs: number;
   /** Whether it has ended cannot be said: the time is in doubt. It does not act. */

@@ -1,10 +1,13 @@
 /** Temporary rules (`sekisho rules`), as a feature of the control plane. */
 import { declareFeature } from '../feature/feature.ts';
+import { RULES_ERRORS } from './errors.ts';
 import { MeasuresInForce, type PublishedMeasures } from './in-force.ts';
 import type { LentRules, RulesSection } from './open.ts';
 
 export const RULES = declareFeature<RulesSection, LentRules, MeasuresInForce>({
   name: 'rules',
+  errors: RULES_ERRORS,
+  deletions: ['measures.delete'],
   sections: async () => (await import('./section.ts')).MEASURES_SECTION,
   commands: {
     measures: async () => (await import('./cli/measures-command.ts')).measuresCommand,

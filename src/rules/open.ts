@@ -48,7 +48,11 @@ export async function openRules(context: FeatureContext<RulesSection>): Promise<
     },
     afterPlugins: () =>
       desk.attach({
-        plugins: new Set(plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name)),
+        // Features carry rules, too, under a name of theirs.
+        plugins: new Set([
+          ...plugins.filter(({ carriesMeasures }) => carriesMeasures).map(({ name }) => name),
+          ...carriers.keys(),
+        ]),
         onlyMisses: new Set(plugins.filter((plugin) => plugin.carriesMeasures === 'misses').map(({ name }) => name)),
         carriers,
         publish: (published) => context.publish(published),

@@ -134,8 +134,9 @@ function rangeText(min: number | undefined, max: number | undefined, before: str
   const low = min === undefined || min <= Number.MIN_SAFE_INTEGER ? undefined : min;
   const high = max === undefined || max >= Number.MAX_SAFE_INTEGER ? undefined : max;
   if (low !== undefined && high !== undefined) return `${before}${low}–${high}${unit}`;
-  if (low !== undefined) return `${before}≥ ${low}${unit}`;
-  return high === undefined ? '' : `${before}≤ ${high}${unit}`;
+  const [sign, only] = low === undefined ? ['≤', high] : ['≥', low];
+  if (only === undefined) return '';
+  return `${before}${sign} ${only}${only === 1 && unit === ' entries' ? ' entry' : unit}`;
 }
 
 function defaultText(option: JsonSchema, owner: JsonSchema, key: string): string {

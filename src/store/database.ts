@@ -30,7 +30,7 @@ export interface OpenOptions {
   /** Reads what the owner cannot do without; where it throws, the file is damaged. */
   readonly check?: (database: Database) => void;
   /**
-   * `move-aside` (unless told otherwise): begin anew. `refuse`: throw. Where an empty file would mean something else than a
+   * `move-aside` (unless told otherwise): start over. `refuse`: throw. Where an empty file would mean something else than a
    * missing one (nobody has opted out), the second is right.
    */
   readonly whenDamaged?: 'move-aside' | 'refuse';
@@ -93,7 +93,7 @@ function openSound(file: string, { durability, schema, before, check }: OpenOpti
   }
 }
 
-/** Takes no write lock where everything is there already. */
+/** Takes no write lock where everything exists already. */
 function whole(database: Database, schema: string): void {
   database.exec('BEGIN');
   try {
@@ -142,7 +142,7 @@ export function copyRows(from: Database, to: Database, table: string): void {
 
 /**
  * After something was deleted: leave no byte of it. secure_delete overwrites rows and free pages, but not what SQLite left in a page
- * when it moved rows to another; so the file is written anew, and the write-ahead log folded back and cut. Takes time in
+ * when it moved rows to another; so the file is rewritten, and the write-ahead log folded back and cut. Takes time in
  * proportion to the file. False where somebody reads at this moment or the disk is full: to be done again.
  */
 export function leaveNoTrace(database: Database): boolean {

@@ -7,7 +7,7 @@
  *  - A commit is in the log, or, after a checkpoint, in the main file. NORMAL flushes the log before a checkpoint copies anything
  *    out of it, and the main file before the log may be written from its beginning again (sqlite.org/wal.html, "Performance
  *    Considerations"). So whichever holds the commit when `flush` is called, once the log is flushed it is on the disk.
- *  - A log that begins anew gets another salt in its header, which NORMAL flushes before the first frame, with the folder's entry
+ *  - A log that starts over gets another salt in its header, which NORMAL flushes before the first frame, with the folder's entry
  *    where the file is new: old frames behind new ones are never taken for a continuation.
  *  - After a loss of power, SQLite reads the log up to the last commit whose frames are whole. Commits that were not flushed yet
  *    are lost from the end only, and nobody was told of them.

@@ -2,6 +2,7 @@
  * The subscriber desk of one configuration, and what is known of subscribers as long as the process lives. The static ranges are
  * loaded before the first worker starts. A configuration without subscribers opens no desk; what a former one has kept stays.
  */
+import { counted } from '../errors/counted.ts';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
 import { LISTS } from '../lists/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
@@ -76,10 +77,31 @@ export async function openSubscribers(context: FeatureContext<SubscriberSections
       leaseRoutes(app, { desk, audit });
     },
     measure: () => desk?.measure(),
+    status: () => {
+      const sum = (name: string) =>
+        context.samples(`sekisho_subscribers_${name}`).reduce((all, { value }) => all + value, 0);
+      const ranges = desk?.ranges;
+      return {
+        leases: desk
+          ? {
+              addresses: desk.state.leases.table.count,
+              conflicts: sum('lease_conflicts_total'),
+              refused: sum('lease_prefixes_refused_total'),
+              sessionsRefused: sum('sessions_refused_total'),
+            }
+          : null,
+        ranges: ranges ? { rows: ranges.rows, rejected: ranges.rejected, unreadable: ranges.unreadable } : null,
+      };
+    },
     warnings: () => {
       const damage = context.kept<SubscriberState>()?.damage;
-      if (damage === undefined) return [];
-      return [`the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${damage}`];
+      const unreadable = desk?.ranges?.unreadable ?? 0;
+      return [
+        ...(damage === undefined
+          ? []
+          : [`the consent ledger is damaged, nobody is inspected (sekisho consent accept-damage): ${damage}`]),
+        ...(unreadable > 0 ? [unreadableRows(unreadable, config)] : []),
+      ];
     },
   };
 }
@@ -104,4 +126,8 @@ async function openDesk(context: FeatureContext<SubscriberSections>): Promise<Su
     metrics,
     publish: (published) => context.publish(published),
   });
+}
+
+function unreadableRows(count: number, { subscribers }: SubscriberSections): string {
+  return `${counted(count, 'row')} of ${subscribers?.rangesFile ?? 'subscribers.ranges'} cannot be read although an address in them can: nobody is identified by these addresses. 'sekisho check' names the lines; correct them in the file or in the system that exports it, and the file is read again by itself`;
 }

@@ -314,6 +314,7 @@ async function adminOf(
       reload: noServer,
       ready: () => true,
       audit,
+      statusSchemas: {},
       featureRoutes: features.routes(),
       cache: { stats: noServer, flush: noServer, log, audit },
       pluginRoutes,

@@ -148,7 +148,7 @@ test('a mark that was taken away or damaged: the newest file says how late it wa
   }
 });
 
-test('a ground that has ended is known again, and one that is stated anew is another one', () => {
+test('a ground that has ended is known again, and one that is stated again is another one', () => {
   const { store, data, time } = begin(new SteppingClock());
   const ground = {
     kind: 'self-defence',

@@ -37,7 +37,7 @@ async function ask(socket: Socket): Promise<string | undefined> {
   return /^connection: (.*)$/im.exec(answer.toString('latin1'))?.[1]?.trim();
 }
 
-it('connections are kept alive while half of the places of an address are free, and not relied upon beyond', async () => {
+it('connections are kept alive while half of the places of an address are free, and not relied on beyond', async () => {
   const { port, closed } = await start({ idleMs: 30_000, most: 100, mostPerAddress: 4 });
   const [first, second] = [await open(port), await open(port)];
   expect([await ask(first), await ask(second)]).toEqual(['keep-alive', 'keep-alive']);

@@ -4,7 +4,7 @@
  *
  *   question ─CNAME▶ names[1] ─CNAME▶ … names[last]
  *
- * Everything is copied out, so that the reply may be written anew. One is used again and again.
+ * Everything is copied out, so that the reply may be rewritten. One is used again and again.
  */
 
 import { TYPE } from './constants.ts';

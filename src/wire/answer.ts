@@ -37,6 +37,6 @@ export class Answer {
    * not at all, whatever the bounds (RFC 2308 §5: a negative answer without an SOA).
    */
   ttl = 0;
-  /** It ends in a CNAME whose target's records are missing: they have to be asked for. Never kept. */
+  /** It ends in a CNAME whose target's records are missing: they have to be asked for. Kept only of a zone's own servers. */
   incomplete = false;
 }

@@ -4,7 +4,7 @@
  *
  *   read     walk all records, intern their owners, note CNAMEs and the lowest TTL of each RRset
  *   chain    qname ─CNAME▶ target ─CNAME▶ … ─▶ final name; what stands above any of them is marked
- *   write    records that belong to the chain, in its order, names compressed anew; OPT, signatures of the transaction,
+ *   write    records that belong to the chain, in its order, names compressed again; OPT, signatures of the transaction,
  *            name servers and, without DO, the records of DNSSEC are left out
  *
  * Only class IN is kept. Nothing is allocated; work is bounded by the message's length and the limits of NameTree.
@@ -344,7 +344,7 @@ export class Normalizer {
     if (outside) {
       answer.length = this.#at;
       answer.kind = POSITIVE;
-      answer.ttl = -1;
+      answer.ttl = ttl;
       answer.incomplete = true;
       return true;
     }

@@ -158,6 +158,8 @@ export class Query {
   /** Extended error's info code (RFC 8914), EDE.NONE = none, and its text (ASCII or UTF-8 bytes, made at set-up). */
   ede: number = EDE.NONE;
   edeText: Uint8Array = NO_BYTES;
+  /** What the cache gave ends in a CNAME whose target's records are another answer's. */
+  incomplete = false;
   /** CACHE_… */
   cacheResult = CACHE_NOT_ASKED;
   /** Why nothing was sent: index of a drop reason (DROP_REASONS), or -1. */
@@ -210,6 +212,7 @@ export class Query {
     this.rcode = 0;
     this.ede = EDE.NONE;
     this.edeText = NO_BYTES;
+    this.incomplete = false;
     this.cacheResult = CACHE_NOT_ASKED;
     this.dropReason = -1;
     this.unreadable = false;

@@ -64,7 +64,7 @@ export class ServerCookies {
     this.#make(query, now);
   }
 
-  /** Verify the server cookie. Returns true when it need not be made anew. */
+  /** Verify the server cookie. Returns true when it need not be made again. */
   #check(query: Query, now: number): boolean {
     query.cookie = COOKIE_BAD;
     // RFC 9018 §4: version 1 is 16 bytes long; whatever else comes was not made by us.

@@ -433,7 +433,7 @@ describe('an import', () => {
       '\r\x1b[K',
     ]);
     const again = await place.cli('consent', 'import', file);
-    expect(again.stdout).toContain('2 500 rows were taken before');
+    expect(again.stdout).toContain('2 500 rows imported before');
     expect(again.stdout).toContain('0 rows imported, 0 skipped');
     // Broken off after the first thousand: the server knows how far it came, whatever the client believes.
     const chunk = (from: number, count: number) => ({

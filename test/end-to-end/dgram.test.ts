@@ -1,4 +1,4 @@
-/** The whole server on node:dgram, as it runs where batches of system calls are not to be had. */
+/** The whole server on node:dgram, as it runs where batched system calls are not available. */
 import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';

@@ -128,7 +128,7 @@ describe('a list in a file', () => {
     expect(await desk.rules('wild.example')).toEqual([]);
   });
 
-  it('is taken anew when the file is replaced', async () => {
+  it('is taken again when the file is replaced', async () => {
     replace(file, `${names(0, 2000)}new.bad.example\n`);
     await eventually('the new version', async () => (await desk.rules('new.bad.example')).length === 1);
     expect((await desk.rules('a.b.wild.example')).length).toBe(0);

@@ -1,4 +1,4 @@
-/** More than the server can answer comes from one address: the others are answered all the same. */
+/** More than the server can answer comes from one address: the others are answered anyway. */
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -90,7 +90,7 @@ describe('a flood beyond what the server can answer', () => {
     await answeredDuringFlood(server);
     const metrics = await scrape(server);
     expect(metrics.total('sekisho_overload_shed_total', { dry_run: 'true' })).toBeGreaterThan(10_000);
-    // What is counted is answered all the same.
+    // What is counted is answered anyway.
     expect(metrics.total('sekisho_queries_total')).toBeGreaterThan(metrics.total('sekisho_overload_shed_total'));
   });
 });

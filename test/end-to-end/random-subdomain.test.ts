@@ -132,7 +132,7 @@ describe.skipIf(missing.size > 0)('a random-subdomain attack', () => {
     await server.stop();
     const before = askedFor('mail.victim.test');
     server = await start();
-    // The new process finds the zone in trouble anew.
+    // The new process finds the zone in trouble again.
     await ask('www.other.test');
     await ask('x.victim.test');
     await runDnsperf({ port: server.port, queryFile: flood, runs: 1, timeoutSeconds: 10 });

@@ -148,6 +148,38 @@ it('an answer of its own is kept for its TTL and asked for once', async () => {
   expect(authority.queries).toHaveLength(1);
 });
 
+it('so is an alias that leads out of the zone, and each time its target is what the other way says now', async () => {
+  const aa = (bytes: Buffer) => Buffer.from(bytes.map((byte, i) => (i === 2 ? byte | 0x04 : byte)));
+  const { script } = authority;
+  authority.script = (query) =>
+    query.send(
+      aa(
+        answerTo(query, {
+          answers: [
+            { type: 'CNAME', name: query.spelling, ttl: 300, data: 'moving.elsewhere.test' },
+            // Not its own to say.
+            { type: 'A', name: 'moving.elsewhere.test', ttl: 300, data: '192.0.2.66' },
+          ],
+        }),
+      ),
+    );
+  authority.queries.length = 0;
+  for (const address of ['192.0.2.1', '192.0.2.2']) {
+    upstream.script = honest(address, 1);
+    // The target's own TTL has passed; the alias's has not.
+    await vi.waitFor(
+      async () => {
+        const reply = await ask('alias.scripted.test');
+        expect(dataOf(reply.answers, 'CNAME')).toEqual(['moving.elsewhere.test']);
+        expect(dataOf(reply.answers, 'A')).toEqual([address]);
+      },
+      { timeout: 20_000, interval: 300 },
+    );
+  }
+  expect(authority.queries).toHaveLength(1);
+  authority.script = script;
+});
+
 it('explain, status and check name it', async () => {
   const { steps } = await explain('new.scripted.test');
   expect(steps.at(-1)).toMatchObject({

@@ -1,4 +1,4 @@
-/** Connections to admin API and portal that never bring a whole request: whoever comes after them is served all the same. */
+/** Connections to admin API and portal that never bring a whole request: whoever comes after them is served anyway. */
 import { get } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { beforeAll, describe, expect, it, vi } from 'vitest';

@@ -1,4 +1,4 @@
-/** Two thousand TCP connections that say nothing, or almost nothing: everybody else is served all the same. */
+/** Two thousand TCP connections that say nothing, or almost nothing: everybody else is served anyway. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';

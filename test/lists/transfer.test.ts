@@ -257,7 +257,7 @@ describe.skipIf(!present('knotd'))('Knot', () => {
     const secondary = await makeSecondary({ port: knot.port, zone: ZONE, data });
     await secondary.update();
     await knot.stop();
-    // The same zone set up anew, at the port of the old one.
+    // The same zone set up again, at the port of the old one.
     const again = started(await startKnot({ zone: policyZone(ZONE, 6, 9) }));
     const port = await relay(again.port, (chunk) => chunk);
     // The list's source is known by its port: what is in force came from there.

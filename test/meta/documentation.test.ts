@@ -1,6 +1,6 @@
 /**
  * The documentation cannot drift from the code: tables of options are compared with the schemas they describe, and the
- * example of every plugin boots a server. `SEKISHO_WRITE_TABLES=1 npx vitest run test/meta` writes the tables anew.
+ * example of every plugin boots a server. `SEKISHO_WRITE_TABLES=1 npx vitest run test/meta` writes the tables again.
  */
 import { accessSync, constants, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

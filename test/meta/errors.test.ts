@@ -1,6 +1,6 @@
 /**
  * Every code of every catalogue (errors.ts of a room or plugin) is documented, used and found; docs/errors.md is made from them.
- * `SEKISHO_WRITE_TABLES=1 npx vitest run test/meta/errors.test.ts` writes it anew.
+ * `SEKISHO_WRITE_TABLES=1 npx vitest run test/meta/errors.test.ts` writes it again.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -8,6 +8,7 @@ import { startSekisho } from '../support/sekisho.ts';
 const LABELS = [
   'action',
   'category',
+  'code',
   'dry_run',
   'io',
   'kind',
@@ -15,6 +16,7 @@ const LABELS = [
   'limit',
   'list',
   'listener',
+  'outcome',
   'plugin',
   'rcode',
   'reason',
@@ -24,6 +26,7 @@ const LABELS = [
   'state',
   'transport',
   'trigger',
+  'trust',
   'verdict',
   'version',
   'view',
@@ -44,6 +47,7 @@ test('every metric has a help text, a unit or _total, and known labels only', as
   const server = await startSekisho({
     config: {
       upstream,
+      dnssec: {},
       subscribers: {},
       plugins: { 'c2-block': {}, whoami: {}, sinkhole: {}, 'query-history': {}, dnstap: { file: 'x', ground } },
     },

@@ -146,7 +146,7 @@ describe('a measure on one client', () => {
     });
     expect([applied.status, applied.body.match]).toEqual([200, { source: '127.70.99.0/24', ...typeOf(applied.body) }]);
     expect(applied.body.ground['evidence']).toMatch(/127\.70\.99\.0\/24/);
-    // It acts on that client all the same.
+    // It acts on that client anyway.
     await ask(LOOP.client, LOOP.name, 60);
     const listed = (await world.json<MeasuresView>('GET', `/v1/measures?${WHY}`)).body;
     expect(listed.measures[0]?.matched).toBeGreaterThan(0);

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import type { AuditLog } from '../../src/audit/log.ts';
 import { auditRoutes } from '../../src/audit-desk/routes.ts';
 import type { Config } from '../../src/config/config.ts';
+import { trustRoutes } from '../../src/dnssec/routes.ts';
 import { listRoutes } from '../../src/lists/routes.ts';
 import { emptyReport } from '../../src/report/empty-report.ts';
 import { reportRoutes } from '../../src/report/routes.ts';
@@ -39,5 +40,12 @@ export async function featureRoutes(
     (app) => timeRoutes(app, { time, audit }),
     (app) => auditRoutes(app, { verify: async () => SOUND, acknowledge: async () => SOUND }),
     (app) => filterRoutes(app, config),
+    (app) =>
+      trustRoutes(app, {
+        desk: rulesWithoutStore(),
+        validating: false,
+        wallMs: Date.now,
+        state: () => ({ anchors: [], keys: [], problems: [], insecure: [] }),
+      }),
   ];
 }

@@ -150,7 +150,7 @@ export class TracedDisk {
     return false;
   }
 
-  /** The index of a write-ahead log is memory that programs share; SQLite makes it anew. */
+  /** The index of a write-ahead log is memory that programs share; SQLite makes it again. */
   #follows(path: string): boolean {
     return path.startsWith(`${this.#folder}/`) && !basename(path).endsWith('-shm');
   }

@@ -35,7 +35,7 @@ export const dnssecSchema = z
       .max(1000)
       .default([])
       .describe(
-        'Zones that are not validated, they and all below: private ones that `zones` forwards and that the public tree denies. For a zone that is broken for a while, `sekisho trust` has an exception that ends.',
+        'Zones that are not validated, they and all below: private ones that `zones` forwards and that the public tree denies. For a zone that is broken for a while, `sekisho dnssec except` makes an exception that ends.',
       ),
     'sha1-digests': z
       .boolean()

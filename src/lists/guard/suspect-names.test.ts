@@ -62,7 +62,7 @@ describe('suspect names', () => {
     expect(found.length).toBeLessThan(10_000 / 300);
   });
 
-  it('are all names where the rules cannot be had', () => {
+  it('are all names where the rules are not available', () => {
     expect(isSuspect(new SuspectNames(KEY, NONE, undefined), 'www.example.com')).toBe(true);
   });
 

@@ -23,7 +23,7 @@ import {
 } from './rules.ts';
 import type { SuffixKey } from './suffix-hash.ts';
 
-/** Unions remembered; beyond that all are forgotten and made anew when needed. */
+/** Unions remembered; beyond that all are forgotten and made again when needed. */
 const MAX_UNIONS = 1 << 16;
 
 export class RuleSets {

@@ -68,7 +68,7 @@ describe('a list in a file', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('is fetched anew where the list came from elsewhere before', async () => {
+  it('is fetched again where the list came from elsewhere before', async () => {
     writeFileSync(path, 'one.example\n');
     const first = await make().fetch();
     if (first.kind !== 'content') throw new Error('no content');

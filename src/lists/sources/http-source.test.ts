@@ -224,7 +224,7 @@ describe('a hostile or broken server', () => {
     expect(await reasonOf(`http://${host}/304`)).toMatch(/304 Not Modified although/);
   });
 
-  it('is tried again with growing pauses where that may help', async () => {
+  it('is retried with growing pauses where that may help', async () => {
     let count = 0;
     const host = await serve((_request, response) => {
       if (++count < 3) response.writeHead(500).end('no');
@@ -235,7 +235,7 @@ describe('a hostile or broken server', () => {
     expect(made.pausesMs).toEqual([750, 1500]);
   });
 
-  it('is not tried again where it means it; a long Retry-After is handed on', async () => {
+  it('is not retried where it means it; a long Retry-After is handed on', async () => {
     let count = 0;
     const host = await serve((request, response) => {
       count++;

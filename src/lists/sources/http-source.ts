@@ -1,5 +1,5 @@
 /**
- * A list behind an HTTP or HTTPS address: asked conditionally, bounded in every direction, tried again with growing pauses.
+ * A list behind an HTTP or HTTPS address: asked conditionally, bounded in every direction, retried with growing pauses.
  */
 
 import { rm } from 'node:fs/promises';
@@ -73,7 +73,7 @@ export function httpSource(options: HttpSourceOptions): ListSource {
   const description = urlForPeople(url);
 
   async function fetch(signal: AbortSignal, { again = false }: FetchOptions = {}): Promise<FetchResult> {
-    // The total is what a slow drip of bytes runs into: every byte begins undici's own timeouts anew.
+    // The total is what a slow drip of bytes runs into: every byte restarts undici's own timeouts.
     const deadline = new AbortController();
     const cancelDeadline = timers.after(limits.totalMs, () => deadline.abort());
     // One connection per fetch: fetches are minutes apart.

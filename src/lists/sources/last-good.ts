@@ -196,7 +196,7 @@ export class LastGood {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
       await rename(path, join(this.folder, `corrupt-${METADATA}`));
-      problems.push(`${path} cannot be read (${plainReason(error)}): moved aside; the list is fetched anew`);
+      problems.push(`${path} cannot be read (${plainReason(error)}): moved aside; the list is fetched again`);
       await this.#recover(problems);
       return;
     }

@@ -52,7 +52,7 @@ export async function noticeCopy(args: Args, terminal: Terminal): Promise<number
     await mkdir(target);
     await cp(shippedPages(), target, { recursive: true });
   } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'is there already' : errorText(error);
+    const why = (error as NodeJS.ErrnoException).code === 'EEXIST' ? 'already exists' : errorText(error);
     throw usageError(`${target}: ${why}`, { cause: error });
   }
   if (args.json) terminal.out(`${JSON.stringify({ folder: target })}\n`);

@@ -49,6 +49,7 @@ export class IterateCounters {
   readonly #questions: number;
   readonly #cuts: number;
   readonly #outstanding: number;
+  readonly #zoneFull: number;
 
   constructor(metrics: Metrics) {
     this.#values = metrics.values;
@@ -101,6 +102,10 @@ export class IterateCounters {
       'sekisho_iterator_nxdomain_cuts_total',
       'Questions answered because a name above does not exist (RFC 8020).',
     );
+    this.#zoneFull = metrics.counter(
+      'sekisho_iterator_zone_share_total',
+      'Questions not taken because their zone had its share of those outstanding.',
+    );
     this.#outstanding = metrics.gauge('sekisho_iterator_outstanding', 'Questions that are being asked.');
   }
 
@@ -139,6 +144,9 @@ export class IterateCounters {
   }
   cut(): void {
     this.#values[this.#cuts]! += 1;
+  }
+  zoneFull(): void {
+    this.#values[this.#zoneFull]! += 1;
   }
   outstanding(count: number): void {
     this.#values[this.#outstanding] = count;

@@ -32,6 +32,7 @@ import { isAtOrBelow, putName, ROOT_NAME, type WireName } from './name-text.ts';
 import { type Reply, readReply } from './reply.ts';
 import type { ServerTable } from './server-memory.ts';
 import { type End, Walk } from './walk.ts';
+import { ZoneShares } from './zone-shares.ts';
 
 /** Servers answered, but with failures or garbage, or the question cannot be answered. */
 export const ITERATE_FAILED_ANSWERED = 0;
@@ -93,6 +94,7 @@ export class IterateSource implements Source {
   readonly #limits: IterateLimits;
   readonly #budget: BudgetLimits;
   readonly #counters: IterateCounters;
+  readonly #shares: ZoneShares;
   readonly #exchanges: Exchanges;
   readonly #walk: Walk;
   readonly #waiting: WaitingList;
@@ -109,6 +111,7 @@ export class IterateSource implements Source {
     this.#limits = { ...ITERATE_LIMITS, ...parts.limits };
     this.#budget = { ...BUDGET_LIMITS, ...parts.budget };
     this.#counters = new IterateCounters(parts.metrics);
+    this.#shares = new ZoneShares(this.#limits.questions);
     this.#dsQuestion.type = TYPE.DS;
     this.#dsQuestion.class = CLASS.IN;
     this.#dsQuestion.dnssecOk = true;
@@ -177,7 +180,14 @@ export class IterateSource implements Source {
       return RESOLVING;
     }
     if (this.room === 0 && !this.#shedOldest(nowMs)) return NO_ROOM;
+    const zone = this.#parts.infra.closest(nameOfQuestion(question), nowMs)?.zone ?? ROOT_NAME;
+    if (!this.#shares.allows(zone, this.#jobs.size)) {
+      this.#counters.zoneFull();
+      return NO_ROOM;
+    }
     const job = this.#open(question, key, nowMs, spending);
+    job.share = zone;
+    this.#shares.take(zone);
     this.#waiting.append(job, token);
     this.#begin(job, nowMs);
     return RESOLVING;
@@ -299,6 +309,7 @@ export class IterateSource implements Source {
     job.done = true;
     this.#parts.onAnswer(job.question, answer, nowMs, job);
     this.#jobs.delete(job.key);
+    if (job.share !== undefined) this.#shares.give(job.share);
     const first = this.#waiting.detach(job);
     job.generation++;
     this.#waiting.answered(first, answer);
@@ -314,6 +325,7 @@ export class IterateSource implements Source {
         : ITERATE_FAILED_ANSWERED;
     this.#parts.onFailure(job.question, ede, nowMs, kind, job);
     this.#jobs.delete(job.key);
+    if (job.share !== undefined) this.#shares.give(job.share);
     const first = this.#waiting.detach(job);
     job.generation++;
     this.#waiting.failed(first, outcome === 'budget' ? (job.budget.ede ?? ede) : ede);

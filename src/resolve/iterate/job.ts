@@ -65,6 +65,9 @@ export class Job implements ExchangeOwner {
   readonly waitedForBy = new Set<Job>();
   done = false;
 
+  /** The zone whose share of places it has (zone-shares.ts). */
+  share: WireName | undefined = undefined;
+
   // For those who wait (forward/waiting.ts).
   firstWaiter = -1;
   lastWaiter = -1;

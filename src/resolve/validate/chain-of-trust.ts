@@ -89,7 +89,7 @@ export function* trustIn(
   const anchor = anchors.closest(target);
   const exempt = context.insecurePoint?.(target);
   if (exempt !== undefined && (anchor === undefined || isWithin(exempt.zone, anchor.zone))) {
-    return { ...nothing(exempt.zone, INSECURE, EDE.NONE, exempt.why), until: now + 1 };
+    return { ...nothing(exempt.zone, INSECURE, EDE.NONE, exempt.why), until: now + 1, exempt: true };
   }
   if (anchor === undefined) return { ...nothing(target, INSECURE, EDE.NONE, 'no trust anchor'), until: now + 1 };
   let trust = store.closest(target, anchor.zone, now) ?? (yield* trustInAnchor(context, anchor));

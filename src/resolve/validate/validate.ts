@@ -80,6 +80,9 @@ export function checkStep({ key, data, signature }: CheckStep): boolean {
 /** CNAMEs followed in one answer, as the normaliser does. */
 const MAX_CHAIN = 16;
 
+/** What was not validated because somebody said so is not kept for long: that may end at any moment. Seconds. */
+const EXEMPT_SECONDS = 60;
+
 type Judging<T> = Generator<Step, T, StepReply>;
 
 /** What is known so far; only ever worsened. */
@@ -89,6 +92,7 @@ interface Findings {
   why: string;
   zone: Name | undefined;
   optOut: boolean;
+  maxTtl: number;
   closestEncloser: Name | undefined;
   readonly sets: JudgedSet[];
   /** Denials by zone, once verified. */
@@ -102,6 +106,7 @@ function* judge(context: TrustContext, question: ValidatedQuestion, message: Mes
     why: '',
     zone: undefined,
     optOut: false,
+    maxTtl: Number.POSITIVE_INFINITY,
     closestEncloser: undefined,
     sets: [],
     denials: new Map(),
@@ -205,6 +210,7 @@ function* judgeSignatures(context: TrustContext, findings: Findings, set: RRset)
   const trust = yield* trustIn(context, signer ?? held, signer !== undefined);
   if (trust.status !== SECURE) {
     const status = trust.status === NO_CUT ? BOGUS : trust.status;
+    if (trust.exempt) findings.maxTtl = EXEMPT_SECONDS;
     worsen(findings, status, trust.ede, trust.why, trust.zone);
     return unsigned(status, trust.zone);
   }
@@ -234,6 +240,7 @@ function* judgeDenial(
   const held = type === TYPE.DS && name.length > 1 ? parentOf(name) : name;
   const trust = yield* trustOfDenial(context, held, message);
   if (trust.status !== SECURE) {
+    if (trust.exempt) findings.maxTtl = EXEMPT_SECONDS;
     worsen(findings, trust.status === NO_CUT ? BOGUS : trust.status, trust.ede, trust.why, trust.zone);
     return;
   }

@@ -37,6 +37,8 @@ export interface Verdict {
   readonly zone: Name | undefined;
   /** RRsets of answer and authority section that were looked at. */
   readonly sets: readonly JudgedSet[];
+  /** Seconds for which any of it may be kept: an exception from validation may end soon. */
+  readonly maxTtl: number;
   /** A negative answer, or a name made from a wildcard, was proven by what an opt-out span leaves open (RFC 5155 §9.2). */
   readonly optOut: boolean;
   /** Of a negative answer: the closest name that exists above the one asked for (RFC 5155 §1.3, RFC 8198), if secure. */

@@ -20,6 +20,8 @@ export interface ZoneTrust {
   readonly why: string;
   /** Until when this holds, in seconds since 1970. */
   readonly until: number;
+  /** Insecure because somebody has said so, not because it was proven. */
+  readonly exempt?: boolean;
   /** The keys of a trust anchor do not fit what the zone serves. */
   readonly anchorFailed?: boolean;
 }

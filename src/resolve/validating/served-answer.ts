@@ -95,10 +95,18 @@ export class ServedAnswers {
 }
 
 /** RFC 4035 §5.3.3: no longer than the original TTL, and no longer than the signature lasts. */
-function capTtls(answer: Answer, { sets }: Verdict): void {
+function capTtls(answer: Answer, { sets, maxTtl: most }: Verdict): void {
   for (const { set, maxTtl } of sets) {
     if (maxTtl >= set.ttl) continue;
     for (const at of set.ttlOffsets) put32(answer.bytes, at, Math.min(maxTtl, set.ttl));
     if (answer.ttl > maxTtl) answer.ttl = maxTtl;
+  }
+  if (answer.ttl <= most) return;
+  answer.ttl = most;
+  const { bytes, ttlOffsets, ttlCount } = answer;
+  for (let i = 0; i < ttlCount; i++) {
+    const at = ttlOffsets[i]!;
+    const ttl = (bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!;
+    if (ttl > most) put32(bytes, at, most);
   }
 }

@@ -16,7 +16,7 @@ the audit log. show and export read personal data and need --reason.
 
 export writes everything that is kept of a subscriber, for the subscriber's own request.
 import takes a CSV file of another system, \`subscriber,purpose,opt-out|opt-in[,terms]\` a
-row; begun again after a break, it goes on where it was. verify reads the whole ledger and
+row; restarted after an interruption, it resumes where it stopped. verify reads the whole ledger and
 tells whether its chain holds.
 
 A ledger that is missing, cut, replaced or older than it was is damaged: nobody is

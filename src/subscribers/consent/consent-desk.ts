@@ -52,8 +52,8 @@ export class ConsentDesk {
   }
 
   /**
-   * Resolves when the change is on the disk and acts in every worker. `beside`: what goes to the disk with it. A withdrawal that cannot be written acts all the same, says
-   * so (`durable`) and is tried again; any other change throws SekishoError then, and does not act.
+   * Resolves when the change is on the disk and acts in every worker. `beside`: what goes to the disk with it. A withdrawal that cannot be written acts anyway, says
+   * so (`durable`) and is retried; any other change throws SekishoError then, and does not act.
    */
   async change(
     subscriber: string,

@@ -255,7 +255,7 @@ describe('anchors', () => {
     const { data, file, stop } = await withCopy();
     await stop();
     rmSync(join(data, ANCHORS_FOLDER, 'consent'));
-    expect((await start(data)).state.damage).toMatch(/is missing, while 1 other/);
+    expect((await start(data)).state.damage).toMatch(/is missing, although 1 other/);
     await closers.pop()?.();
     const older = await withCopy();
     await older.stop();

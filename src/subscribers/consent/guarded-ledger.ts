@@ -6,7 +6,7 @@
  *     ▲                                                                        │ opt-outs are taken and recorded
  *     └────────── a person of the role privacy accepts it, with a reason ──────┘
  *
- * While it is damaged there is a ledger all the same, a new file where the old one does not hold: a withdrawal must find its
+ * While it is damaged there is a ledger anyway, a new file where the old one does not hold: a withdrawal must find its
  * place at any time.
  */
 import { existsSync, renameSync, rmSync } from 'node:fs';

@@ -59,7 +59,7 @@ export interface Beside {
 
 export interface AppendOptions {
   readonly progress?: ImportProgress;
-  /** Where it rejects, the entries stand in the ledger and must not be relied upon, as where the anchor cannot be written. */
+  /** Where it rejects, the entries stand in the ledger and must not be relied on, as where the anchor cannot be written. */
   readonly beside?: Beside;
 }
 

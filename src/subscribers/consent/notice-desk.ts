@@ -7,6 +7,7 @@ import type { ListConfig } from '../../lists/list-config.ts';
 import type { SubscriberState } from '../state.ts';
 import { isGroup } from '../table/directory.ts';
 import type { DeletedNotices } from './notice-store.ts';
+import { NOTICES_DELETED } from './notices-deleted.ts';
 import { isPurpose } from './purposes.ts';
 
 /** Rejects with SekishoError where the store does not do it. */
@@ -32,8 +33,6 @@ export interface NoticeRecord {
   readonly name?: string;
 }
 
-/** Action of the audit log. */
-export const NOTICES_DELETED = 'notice.delete';
 /** Later than any clock. */
 export const FOR_EVER_MS = Number.MAX_SAFE_INTEGER;
 /** Lists of fewer names are told by their category: their own name would say which site it was. */

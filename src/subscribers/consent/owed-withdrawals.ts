@@ -1,5 +1,5 @@
 /**
- * Withdrawals of consent that act but are not on the disk yet, because it is full or fails. They are tried again until they
+ * Withdrawals of consent that act but are not on the disk yet, because it is full or fails. They are retried until they
  * are; how many there are is noted in the ledger's anchor, so that a process that ends meanwhile does not bring the inspection
  * back.
  */

@@ -41,7 +41,7 @@ class Said {
 export interface Reading {
   /** Entries in their order, the whole ledger. */
   hear(entries: Iterable<LedgerEntry>): void;
-  /** From now on. `holds`: the ledger is to be relied upon; else what it says is known, and nobody is inspected. */
+  /** From now on. `holds`: the ledger is to be relied on; else what it says is known, and nobody is inspected. */
   putInForce(holds: boolean): void;
   /** It comes to nothing. */
   cancel(): void;

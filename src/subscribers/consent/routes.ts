@@ -22,7 +22,7 @@ export const consentSchema = z.strictObject({
   terms: z.string().nullable().describe('Version of the terms in force.'),
   durable: z
     .boolean()
-    .describe('False: a withdrawal acts, but cannot be written to the disk yet; it is tried again until it is.'),
+    .describe('False: a withdrawal acts, but cannot be written to the disk yet; it is retried until it is.'),
   purposes: z.array(
     z.strictObject({
       purpose: z.enum(PURPOSES),

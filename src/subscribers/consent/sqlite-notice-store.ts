@@ -1,5 +1,5 @@
 /**
- * Notices in SQLite, `<data>/subscribers/notices.db`: a file of their own, which is written anew when some are deleted. The ledger, which
+ * Notices in SQLite, `<data>/subscribers/notices.db`: a file of their own, which is rewritten when some are deleted. The ledger, which
  * only grows, is too large for that.
  */
 import {

@@ -13,7 +13,7 @@ import { ID_WORDS, NAME_WORDS, REPORTER_WORDS } from './session-name.ts';
 
 export const LEASES_FILE = 'leases.db';
 
-/** What the tables before these held cannot tell sessions apart: the next messages say it anew. */
+/** What the tables before these held cannot tell sessions apart: the next messages say it again. */
 const SCHEMA = `
   DROP TABLE IF EXISTS lease;
   DROP TABLE IF EXISTS reporter;
@@ -30,12 +30,12 @@ const PURGE_MS = 60_000;
 /** What was overwritten in the file stays in the write-ahead log no longer than this, and a heartbeat of the writer. */
 const CUT_MS = 5_000;
 /**
- * SQLite leaves bytes of rows where it has moved them to another page. So the file is written anew, which takes some 20 ms a
+ * SQLite leaves bytes of rows where it has moved them to another page. So the file is rewritten, which takes some 20 ms a
  * MiB, in which nothing is recorded: not before so much time has passed for each MiB, and never more often than the least.
  */
 const REWRITE_MS_A_MIB = 60_000;
 const LEAST_REWRITE_MS = 600_000;
-/** At an end of the process a file up to this size is written anew too. */
+/** At an end of the process a file up to this size is rewritten too. */
 const REWRITTEN_AT_END_BYTES = 16 << 20;
 
 interface Row {

@@ -208,7 +208,7 @@ describe('leases over a restart', () => {
     expect((await start(data, clock, LIFETIME * 2)).who('192.0.2.7')).toBeUndefined();
   });
 
-  it('of a client that begins anew end, those of before the restart too, and what it starts then stays', async () => {
+  it('of a client that starts over end, those of before the restart too, and what it starts then stays', async () => {
     const { data, clock } = setUp();
     const first = await start(data, clock);
     await first.report('start', '192.0.2.7', '4711', 'a');

@@ -188,7 +188,7 @@ export class LeaseKeeper implements ClaimKeeper {
     else if (more) this.#soon();
   }
 
-  /** What is missing there must not be made up for by what was there before: everything is forgotten, and begun anew. */
+  /** What is missing there must not be made up for by what was there before: everything is forgotten, and started over. */
   async #giveUp(reason: string): Promise<void> {
     this.#log.error(
       { reason },

@@ -310,7 +310,7 @@ describe('messages out of their order', () => {
     expect(report('interim', 5, A)).toBe('taken');
   });
 
-  it('begin an ended session anew only where the reporter’s clock proves that they are later', () => {
+  it('begin an ended session again only where the reporter’s clock proves that they are later', () => {
     const { report, who, pass } = setUp();
     report('start', 5, A, { stampSeconds: 100 });
     report('stop', 5, A, { stampSeconds: 200 });
@@ -393,7 +393,7 @@ describe('a reporter', () => {
     ['its NAS-IPv6-Address, over another proxy', facts({ source: addressWords('192.0.2.99'), ipv6Address })],
     ['its NAS-Identifier, over another proxy', facts({ source: addressWords('192.0.2.99'), identifier: 'bng1' })],
     ['its NAS-IP-Address as the source', facts({ source: address })],
-  ])('that begins anew is known by %s, and so is the one of a stop', (_, by) => {
+  ])('that starts over is known by %s, and so is the one of a stop', (_, by) => {
     const { leases, report, who } = setUp();
     report('start', 5, sessionName('1', full));
     expect(leases.endReporter(by, 10_000)).toBe(1);
@@ -408,7 +408,7 @@ describe('a reporter', () => {
     ['another one', facts({ source: addressWords('192.0.2.99') })],
     ['another one behind the same proxy', facts({ address: addressWords('10.0.0.2'), identifier: 'bng2' })],
     ['the API', namedReporter('bng1')],
-  ])('does not begin anew with %s', (_, by) => {
+  ])('does not start over with %s', (_, by) => {
     const { leases, report, who } = setUp();
     report('start', 5, sessionName('1', full));
     expect(leases.endReporter(by, 10_000)).toBe(0);

@@ -149,7 +149,7 @@ export class Leases {
   }
 
   /**
-   * RFC 2866 §5.1, Accounting-On and -Off: the reporter has begun anew and holds none of its sessions any more. Ends those of
+   * RFC 2866 §5.1, Accounting-On and -Off: the reporter has started over and holds none of its sessions any more. Ends those of
    * every reporter that may be this one. Returns how many.
    */
   endReporter(reporter: Reporter, atSeconds: number, stampSeconds = 0): number {
@@ -349,7 +349,7 @@ export class Leases {
     return (this.#sessions.get(session, SESSION.FLAGS) & DOUBTED) !== 0 ? 'contested' : standing;
   }
 
-  /** Who holds exactly this prefix now: decided anew from all that claim it, or a prefix around it. */
+  /** Who holds exactly this prefix now: decided again from all that claim it, or a prefix around it. */
   #settle(prefix: PortPrefix, endSeconds = NO_END): Standing {
     const { table } = this;
     const before = table.holderOf(prefix);
@@ -372,7 +372,7 @@ export class Leases {
         for (const claim of this.#claimsOn(outer))
           if (this.#holderOf(this.#claims.get(claim, OF_SESSION)) !== holder) contested = true;
     const isHeld = holder >= 0 && !contested && until !== NO_END;
-    // `claimsOn` may have let go of claims: the first is named anew.
+    // `claimsOn` may have let go of claims: the first is named again.
     const first = (here[0] ?? NONE) + 1;
     if (isHeld) table.set(prefix, holder, until, first);
     else table.set(prefix, NOBODY, lastEnd, first);

@@ -33,7 +33,7 @@ describe('sessions', () => {
     expect(sessions.find(sessionName('1', reporterOf({ source })))).toBe(NONE);
   });
 
-  it('that have ended are forgotten after a while, unless they began anew', () => {
+  it('that have ended are forgotten after a while, unless they began again', () => {
     const sessions = new Sessions();
     const names = ['a', 'b', 'c'].map((id) => sessionName(id, nas('bng1')));
     const [a, b, c] = names.map((name) => sessions.add(name)) as [number, number, number];

@@ -186,7 +186,7 @@ export class Sessions {
   #forgetOne(): void {
     const serial = this.#endedFrom++;
     const session = this.#ended[(serial % this.#room) * 2]!;
-    // It may have begun anew, or its record may be another one's by now.
+    // It may have started over, or its record may be another one's by now.
     if (this.isEnded(session) && this.get(session, SESSION.HOLDER) === (serial | 0)) this.remove(session);
   }
 

@@ -334,7 +334,7 @@ describe('RADIUS accounting', () => {
       fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(good.length), (bytes, at) => {
         expect(accounting.take(Buffer.from(bytes), NAS)).toBeUndefined();
         const spliced = Buffer.concat([good.subarray(0, at), Buffer.from(bytes)]);
-        // Authentic all the same, so that the attributes are read.
+        // Authentic anyway, so that the attributes are read.
         if (spliced.length >= 20) {
           spliced.writeUInt16BE(spliced.length, 2);
           requestAuthenticator(spliced, SECRET).copy(spliced, 4);

@@ -93,7 +93,7 @@ function bound(socket: Socket, address: string, port: number, what: string): Pro
     socket.once('error', (error) => reject(listenError(what, error)));
     socket.bind(port, address, () => {
       socket.removeAllListeners('error');
-      // Such as an unreachable client; the next packet is taken all the same.
+      // Such as an unreachable client; the next packet is taken anyway.
       socket.on('error', () => {});
       resolve();
     });

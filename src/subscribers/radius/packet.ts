@@ -198,7 +198,7 @@ function readAttributes(message: Buffer): AccountingRequest | undefined {
 
 /**
  * RFC 3162 §2.3, RFC 4818 §3: a reserved byte, the length, and up to 16 bytes. Their bits beyond the length should be 0; where
- * a NAS sends its own address there, the prefix is meant all the same.
+ * a NAS sends its own address there, the prefix is meant anyway.
  */
 function ipv6Prefix(value: Buffer): FramedPrefix | undefined {
   const bits = value[1] ?? 129;

@@ -44,7 +44,7 @@ describe('subscribers in the configuration', () => {
     });
   });
 
-  it('warn where the file of ranges is missing, and start all the same', async () => {
+  it('warn where the file of ranges is missing, and start anyway', async () => {
     const loaded = await load('plugins: {}\nsubscribers: { ranges: none.csv }');
     expect(loaded.ok && loaded.config.warnings.join()).toContain('none.csv');
   });

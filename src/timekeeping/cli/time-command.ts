@@ -9,7 +9,7 @@ data folder has seen, whatever the system's clock says. show (the default) compa
 Where the clock is behind at a start, the time is in doubt and nothing with a term acts
 until the clock has caught up. Where the clock ran ahead by mistake (the year 2099), set
 it right and say so with accept: terms are judged by the clock again. What has ended by
-then stays ended and has to be stated anew. Recorded with the reason; roles: operator,
+then stays ended and has to be stated again. Recorded with the reason; roles: operator,
 privacy.`,
   examples: [
     ['sekisho time', 'is the clock trusted?'],

@@ -98,7 +98,7 @@ export function releaseTcpSharesOf(memory: TcpSharesMemory, serial: number): boo
   return true;
 }
 
-/** Make free list, chains and count anew from the states of the places; those of the thread `gone` become free. */
+/** Make free list, chains and count again from the states of the places; those of the thread `gone` become free. */
 function relink(memory: TcpSharesMemory, words: Int32Array, gone: number): void {
   const first = CHAINS + memory.chains;
   words.fill(0, CHAINS, first);

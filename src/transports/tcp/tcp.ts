@@ -115,7 +115,7 @@ export class TcpServer implements ReplyRoute {
       server.once('error', reject);
       server.listen({ ...where, backlog: 1024, ipv6Only: true, exclusive: true }, () => {
         server.off('error', reject);
-        // Out of descriptors, most likely: the connections there are go on, and accepting is tried again.
+        // Out of descriptors, most likely: the connections there are go on, and accepting is retried.
         server.on('error', () => {
           this.#values[this.#acceptErrors]! += 1;
         });

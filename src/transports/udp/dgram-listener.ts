@@ -1,5 +1,5 @@
 /**
- * UDP on node:dgram, where batches of system calls are not to be had. It answers everything that the batches answer, at
+ * UDP on node:dgram, where batched system calls are not available. It answers everything that the batches answer, at
  * a multiple of the cost.
  *
  * node:dgram cannot say which address a packet was sent to, nor from which address an answer shall leave. So a wildcard
@@ -74,7 +74,7 @@ export class DgramListener implements DatagramListener {
   readonly #receiveErrors: number;
   readonly #sendErrors: number;
 
-  /** Bind all addresses. Rejects with the system's error, nothing left open, where one of them cannot be had. */
+  /** Bind all addresses. Rejects with the system's error, nothing left open, where one of them is not available. */
   static async open(parts: DgramListenerParts): Promise<DgramListener> {
     const listener = new DgramListener(parts);
     try {

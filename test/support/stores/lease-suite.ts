@@ -160,7 +160,7 @@ export function leaseStoreSuite(engine: StoreEngine<LeaseStore>): void {
       expect(await subscribers((await place.open()).store)).toEqual(['8']);
     });
 
-    it('begins anew where what lies there is damaged, and says where that went', async () => {
+    it('starts over where what lies there is damaged, and says where that went', async () => {
       const place = await newPlace();
       if (!place.damage) return;
       await (await place.open()).store.close();

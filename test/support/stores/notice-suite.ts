@@ -82,7 +82,7 @@ export function noticeStoreSuite(engine: StoreEngine<NoticeStore>): void {
       expect((await again.list('4711'))[0]).toMatchObject({ firstMs: 1, lastMs: 3, count: 3 });
     });
 
-    it('begins anew where what lies there is damaged, and says where that went', async () => {
+    it('starts over where what lies there is damaged, and says where that went', async () => {
       const place = await newPlace();
       if (!place.damage) return;
       await (await place.open()).store.close();

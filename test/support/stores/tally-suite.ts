@@ -75,7 +75,7 @@ export function tallyStoreSuite(engine: StoreEngine<TallyStore>): void {
       await store.close();
     });
 
-    it('begins anew where what lies there is damaged, and says where that went', async () => {
+    it('starts over where what lies there is damaged, and says where that went', async () => {
       const place = await newPlace();
       if (!place.damage) return;
       const { store, movedAside } = await place.open();

@@ -252,11 +252,11 @@ function baseOf({ path, provenance }: NonNullable<Known['current']>): Base | und
   return provenance.serial === undefined ? undefined : { path, serial: provenance.serial };
 }
 
-/** RFC 1982: an older serial means an old copy or a primary that was set up anew; neither may undo what is in force. */
+/** RFC 1982: an older serial means an old copy or a primary that was set up again; neither may undo what is in force. */
 function refuseOlder(serial: number, have: number | undefined): void {
   if (have === undefined || serial === have || compareSerials(serial, have) === 1) return;
   throw new FetchFailure(
-    `the serial went back, from ${have} to ${serial}: refused, the version in force stays. If the zone was set up anew, reload the list by force`,
+    `the serial went back, from ${have} to ${serial}: refused, the version in force stays. If the zone was set up again, reload the list by force`,
   );
 }
 

@@ -1,0 +1,2 @@
+/** Action of the audit log. */
+export const NOTICES_DELETED = 'notice.delete';

@@ -1,0 +1,25 @@
+import { changeBy } from '../../../dist/src/audit/personal-read.js';
+import { recordHere } from '../../../dist/src/audit/scope.js';
+
+export function tideRoutes(app, { audit, set, level }) {
+  app.post(
+    '/v1/tide',
+    {
+      config: { roles: ['operator'], audit: { of: 'change', actions: ['tide.set'] } },
+      schema: {
+        summary: 'Set the tide',
+        body: {
+          type: 'object',
+          required: ['level'],
+          additionalProperties: false,
+          properties: { level: { type: 'integer' } },
+        },
+      },
+    },
+    async ({ body, identity }) => {
+      recordHere(audit, changeBy(identity, 'tide.set', undefined, 'the moon', { level: body.level }));
+      await set(body.level);
+      return { level: level() };
+    },
+  );
+}
