@@ -157,6 +157,8 @@ export interface Opened<Desk = unknown> {
   measure?(): void;
   /** A packet thread has something to say to this feature (`tell` of process/worker.ts); `worker` is its number. */
   heard?(value: unknown, worker: number): void;
+  /** Fields of the log line that says that the server serves. */
+  announced?(): object;
   /** Values of the keys that `Feature.status` declares. */
   status?(): object;
   /** Why `/readyz` must not say yes, where that is so although workers answer: in a few words, without a name or an address. */

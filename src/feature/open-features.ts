@@ -99,6 +99,11 @@ export class OpenFeatures {
     return Object.assign({}, ...[...this.#opened.values()].map(({ status }) => status?.()));
   }
 
+  /** Fields of the log line that says that the server serves. */
+  announced(): object {
+    return Object.assign({}, ...[...this.#opened.values()].map(({ announced }) => announced?.()));
+  }
+
   /** Why the server is not ready, for each that says so. */
   unready(): string[] {
     return [...this.#opened.values()].flatMap(({ unready }) => unready?.() ?? []);

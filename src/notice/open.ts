@@ -1,5 +1,5 @@
 /** The pages' listener as long as the process lives, and what the pages of one configuration need. */
-import type { Endpoint } from '../address/address.ts';
+import { endpointText } from '../address/address.ts';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
 import { LISTS } from '../lists/feature.ts';
 import { settingsError } from '../settings/errors.ts';
@@ -26,9 +26,7 @@ interface KeptPages extends KeptPart {
   readonly portal: PortalMemory;
 }
 
-export function openNotice(
-  context: FeatureContext<NoticeSections>,
-): Opened<{ readonly endpoints: readonly Endpoint[] }> {
+export function openNotice(context: FeatureContext<NoticeSections>): Opened<undefined> {
   const { time, log } = context;
   const { server, portal } = context.keep((): KeptPages => {
     const memory = new PortalMemory(time.termMs(), performance, () => time.flush());
@@ -37,7 +35,8 @@ export function openNotice(
     return { server: pages, portal: memory, close: () => pages.close() };
   });
   return {
-    desk: server,
+    desk: undefined,
+    announced: () => ({ notice: server.endpoints.map(endpointText) }),
     // An address that nobody asked for may be taken.
     prepare: async () =>
       server.prepare(await pagesDeps(context, portal), ({ message }) => {

@@ -3,8 +3,8 @@
  * a configuration that still states it gets it marked as ended, whatever the clock says by then.
  */
 import type { Config } from '../config/config.ts';
-import { groundsIn } from '../grounds/configured.ts';
-import { expiryMs, type Ground } from '../grounds/ground.ts';
+import { groundsIn, type PlacedGround } from '../grounds/configured.ts';
+import { expiryMs } from '../grounds/ground.ts';
 import type { TimeStore } from '../store/time-store.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 
@@ -35,12 +35,16 @@ export function recordEndedGrounds(config: Config, store: TimeStore, time: Lates
   }
 }
 
-function groundsOf({
-  lists,
-  plugins,
-}: Config): { readonly path: readonly (string | number)[]; readonly ground: Ground }[] {
-  return [
-    ...groundsIn(lists, ['lists']),
+/** Found once: a configuration does not change while it is in force. */
+const found = new WeakMap<Config, readonly PlacedGround[]>();
+
+/** Those of all sections, whoever declares them. */
+function groundsOf(config: Config): readonly PlacedGround[] {
+  const { plugins, ...sections } = config;
+  const grounds = found.get(config) ?? [
+    ...groundsIn(sections),
     ...plugins.flatMap(({ name, options }) => groundsIn(options, ['plugins', name])),
   ];
+  found.set(config, grounds);
+  return grounds;
 }

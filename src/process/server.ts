@@ -30,7 +30,6 @@ import type { StatusPart } from '../feature/status.ts';
 import { featuresIn } from '../features.ts';
 import { resolvePlugin } from '../loading/plugins.ts';
 import { countersOnly, RetiredMetrics } from '../metrics/prometheus.ts';
-import { NOTICE } from '../notice/feature.ts';
 import { settingsError } from '../settings/errors.ts';
 import { problemText } from '../settings/yaml-source.ts';
 import { TimeStore } from '../store/time-store.ts';
@@ -511,7 +510,7 @@ class Server {
           address: config.admin.listen.address,
           port: this.#admin?.port ?? config.admin.listen.port,
         }),
-        notice: features.desk(NOTICE).endpoints.map(endpointText),
+        ...features.announced(),
         access: config.server.access,
       },
       what,

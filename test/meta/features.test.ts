@@ -45,6 +45,7 @@ test.each([
   'src/admin/app.ts',
   'src/admin/deps.ts',
   'src/process/status-report.ts',
+  'src/process/server.ts',
   'src/cli/cli.ts',
   'src/cli/commands.ts',
   'src/cli/status.ts',

@@ -1,5 +1,4 @@
 import { changeBy } from '../../../dist/src/audit/personal-read.js';
-import { recordHere } from '../../../dist/src/audit/scope.js';
 
 export function tideRoutes(app, { audit, set, level }) {
   app.post(
@@ -17,7 +16,7 @@ export function tideRoutes(app, { audit, set, level }) {
       },
     },
     async ({ body, identity }) => {
-      recordHere(audit, changeBy(identity, 'tide.set', undefined, 'the moon', { level: body.level }));
+      await audit.record(changeBy(identity, 'tide.set', undefined, 'the moon', { level: body.level }));
       await set(body.level);
       return { level: level() };
     },
