@@ -22,7 +22,7 @@ import type { Clock } from '../../time/clock.ts';
 import { MAX_MESSAGE_BYTES } from '../../wire/constants.ts';
 import { HTTPS, Query } from '../../wire/query.ts';
 import type { Carrier, TcpConnection } from '../tcp/tcp-connection.ts';
-import { CLOSED_ERROR, CLOSED_FLOOD, CLOSED_HANDSHAKE, type TcpLimits } from '../tcp/tcp-limits.ts';
+import { CLOSED_ERROR, CLOSED_FLOOD, CLOSED_GARBAGE, CLOSED_HANDSHAKE, type TcpLimits } from '../tcp/tcp-limits.ts';
 import type { TcpTable } from '../tcp/tcp-table.ts';
 import { MESSAGE_TYPE, type Refusal, readRequest, TOO_LARGE } from './doh-request.ts';
 import { freshSeconds, maxAge } from './http-lifetime.ts';
@@ -157,9 +157,10 @@ export class DohServer implements ReplyRoute {
     http.on('stream', (stream, headers) => this.#open(session, stream, headers, path));
     http.on('ping', () => this.#idleFrame(session));
     http.on('remoteSettings', () => this.#idleFrame(session));
-    // The connection ends with it; 'close' of the socket follows.
+    // The peer was told by GOAWAY (RFC 9113 §5.4.1). Node.js would wait for it to close in its turn, which such a peer need not do.
     http.on('error', () => {
-      connection.failed = true;
+      if (session.open) setImmediate(() => session.open && table.destroy(connection, CLOSED_GARBAGE));
+      nudge();
     });
     http.on('close', () => {
       if (session.open) secure.destroy();
