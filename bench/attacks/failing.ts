@@ -12,7 +12,7 @@ const LOAD_CORE = 1;
 const ORDINARY_RATE = 500;
 const SILENT_ZONES = 20_000;
 /** Networks that the attack comes from, and others. */
-const BOTS = 8;
+const BOTS = 5;
 
 export interface FailingRow {
   server: string;

@@ -9,6 +9,7 @@ import { queryFile } from '../load/queries.ts';
 import { startAuthority } from './authority-process.ts';
 
 const KNOWN_NAMES = 200;
+const BOTS = Array.from({ length: 100 }, (_, i) => `127.${100 + (i >> 8)}.${i & 255}.2`);
 const FILL_SECONDS = 18;
 const FILL_RATE = 4000;
 
@@ -51,7 +52,14 @@ export async function filling(
       const learnt = await learntNow();
       const attacked = async () => {
         authority.tell({ state: 'silent' });
-        const flooding = flood({ port, seconds: seconds + 3, rate: 2000, name: 'victim.bench', newNames: true });
+        const flooding = flood({
+          port,
+          seconds: seconds + 3,
+          rate: 2000,
+          name: 'victim.bench',
+          newNames: true,
+          from: BOTS,
+        });
         await new Promise((resolve) => setTimeout(resolve, 2500));
         const before = await passedNow();
         await runDnsperf({ port, queryFile: known, rate: 100, runs: 1, outstanding: 5000, timeoutSeconds: 8 });
@@ -62,11 +70,12 @@ export async function filling(
         return Math.min(1, passed / KNOWN_NAMES);
       };
       const passedBefore = await attacked();
+      // Each name is asked for again within seconds, from all of these networks.
+      const names = queryFile('fill', 8000, (i) => `w${i}.fill${i % 500}.bench A`);
       const fills = [1, 2, 3, 4].map((network) =>
         runDnsperf({
           port,
-          // A few seconds apart, so that each name is asked for again by the next one.
-          queryFile: queryFile('fill', 8000, (i) => `w${i}.fill${i % 500}.bench A`),
+          queryFile: names,
           seconds: FILL_SECONDS,
           rate: FILL_RATE / 4,
           outstanding: 1000,

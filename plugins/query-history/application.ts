@@ -4,7 +4,7 @@
  */
 
 import type { ControlContext } from '../../src/contract/plugin.ts';
-import type { Cause, CauseName } from './causes.ts';
+import type { Cause, CauseName } from './cause.ts';
 import type { Diagnoses, KeptDiagnosis } from './diagnoses.ts';
 import { historyError } from './errors.ts';
 import type { Proposal } from './proposals.ts';

@@ -5,67 +5,35 @@
  */
 
 import { networkAround } from '../../src/contract/plugin.ts';
+import { aggregateCauses, type Circumstances, isShared, NO_CIRCUMSTANCES } from './aggregate-causes.ts';
 import { type Baseline, servfailShare } from './baseline.ts';
+import { type Cause, ofNames, percent, type Words } from './cause.ts';
 import { liesIn, most, type Rise } from './rise.ts';
 import { banded, roundedRate } from './rounding.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
 
-export const CAUSES = [
-  'random-subdomain',
-  'amplification',
-  'broken-client',
-  'popular-event',
-  'dead-upstream',
-  'failing-authority',
-  'retry-storm',
-  'unexplained',
-  'nothing-unusual',
-] as const;
-export type CauseName = (typeof CAUSES)[number];
-
-export interface Cause {
-  readonly cause: CauseName;
-  /** For people, one or two sentences. */
-  readonly text: string;
-  /** 0–1: how much of what is unusual its signs cover. */
-  readonly score: number;
-  /** What was seen. */
-  readonly signs: readonly string[];
-  /** The zone, name, type or source that it is about; empty where it is about none. */
-  readonly about: string;
-  /** Which of the two marginals its words are made of: never both. */
-  readonly side: 'names' | 'sources' | 'neither';
-  /** The same without a single address: for records, and for whoever may see none. */
-  readonly discreet: Words;
-  /** The same without even the network. */
-  readonly nameless: Words;
-}
-
-interface Words {
-  readonly text: string;
-  readonly signs: readonly string[];
-}
-
-/** A cause whose words hold no address, and so can be kept as they are. */
-function ofNames(cause: Omit<Cause, 'side' | 'discreet' | 'nameless'>): Cause {
-  const words = { text: cause.text, signs: cause.signs };
-  return { ...cause, side: cause.about === '' ? 'neither' : 'names', discreet: words, nameless: words };
-}
-
-const percent = (share: number) => `${Math.round(Math.min(1, Math.max(0, share)) * 100)} %`;
 const of = (entry: Entry, what: Parameters<typeof attribute>[1]) => attribute(entry, what) / Math.max(1, entry.count);
 
-export function causesOf(now: Slice, normal: Baseline, rise: Rise): Cause[] {
+export function causesOf(
+  now: Slice,
+  normal: Baseline,
+  rise: Rise,
+  circumstances: Circumstances = NO_CIRCUMSTANCES,
+): Cause[] {
   const failing = failures(now, normal);
   const storm = rise.risen ? retryStorm(rise) : undefined;
+  const aggregate = aggregateCauses(now, normal, rise, failing.concentration, circumstances);
+  const rotating = aggregate.some(({ cause }) => cause === 'rotating-subdomains');
   const found = [
     storm,
     ...(rise.risen
       ? [randomSubdomain(rise, normal), amplification(rise), brokenClient(rise), popularEvent(rise, normal)]
       : []),
-    deadUpstream(failing),
+    // Names at random below many zones fail in domains of every kind as well.
+    rotating ? undefined : deadUpstream(failing),
     // Where the questions that fail are mostly those asked again, the storm is the load, and the authority its reason.
-    failingAuthority(now, failing, storm ? 0.8 : 1),
+    failingAuthority(now, normal, failing, storm ? 0.8 : 1),
+    ...aggregate,
   ].filter((cause) => cause !== undefined);
   found.sort((one, other) => other.score - one.score);
   if (found.length > 0) return found;
@@ -146,7 +114,7 @@ export function amplifying(entry: Entry): number {
 
 function brokenClient(rise: Rise): Cause | undefined {
   const address = most(rise, 'address');
-  if (!address || address.share < 0.3) return undefined;
+  if (!address || address.share < 0.3 || isShared(rise)) return undefined;
   // In words of sources alone, and coarse ones: what is asked stands elsewhere, in numbers that must not be found here again.
   const words = (who: string): Words => ({
     text: `One client in a loop: ${coarse(address.share)} of the rise comes from ${who} alone.`,
@@ -195,7 +163,7 @@ function popularEvent(rise: Rise, normal: Baseline): Cause | undefined {
   const usual = normal.keys.name.size > 0 ? 'as the sources of normal traffic are' : 'over many networks';
   return ofNames({
     cause: 'popular-event',
-    text: `A popular event: ${percent(part.share)} of the rise asks for ${part.key}, from subscribers all over the network. The answers come from the cache; nothing is attacked.`,
+    text: `A popular event: ${percent(part.share)} of the rise asks for ${part.key}, from subscribers all over the network. The answers come from the cache; nothing is attacked, and nothing has to be limited. It passes by itself; if the server cannot carry it, add workers.`,
     score: Math.min(1, part.share) * 0.85 * (1 - (network?.share ?? 0) / 2),
     signs: [
       `${percent(1 - of(part.entry, 'misses'))} of its answers came from the cache`,
@@ -206,6 +174,10 @@ function popularEvent(rise: Rise, normal: Baseline): Cause | undefined {
     about: part.key,
   });
 }
+
+/** Share of all queries that a domain must have before its failures are the cause of anything. */
+const ACCUSED = 0.02;
+const ACCUSED_WITHOUT_PAST = 0.1;
 
 interface Failures {
   /** Share of all answers. */
@@ -275,6 +247,7 @@ function retryStorm(rise: Rise): Cause | undefined {
 
 function failingAuthority(
   now: Slice,
+  normal: Baseline,
   { domain, concentration, troubled, share }: Failures,
   weight: number,
 ): Cause | undefined {
@@ -282,6 +255,8 @@ function failingAuthority(
   const samples = Math.max(1, attribute(domain, 'samples'));
   if (domain.distinct >= Math.min(1500, samples / 2) && domain.distinct >= 40) return undefined;
   const part = domain.count / Math.max(1, now.totals.queries);
+  // Some zone always fails most: that there is no past is no reason to accuse it.
+  if (part < (normal.basis === 'none' ? ACCUSED_WITHOUT_PAST : ACCUSED)) return undefined;
   return ofNames({
     cause: 'failing-authority',
     text: `The authority of ${domain.key} fails or is slow, and clients ask again. The domain is ${percent(part)} of all queries, and has ${percent(concentration)} of all that fail or take a second and more.`,
@@ -295,13 +270,19 @@ function failingAuthority(
 }
 
 function unexplained(rise: Rise): Cause {
-  const domain = most(rise, 'domain');
-  const hint = domain ? ` (largest share: ${domain.key} ${percent(domain.share)})` : '';
+  const looked = (['name', 'domain', 'pattern'] as const).map((kind) => {
+    const part = most(rise, kind);
+    return `of ${kind}s ${part ? `the largest is ${part.key}, with ${percent(part.share)} of the rise` : 'none stands out'}`;
+  });
+  const splits = (['types', 'rcodes', 'transports', 'cache'] as const).map((split) => {
+    const [part] = rise.splits[split];
+    return `of ${split} ${part ? `${part.key} has ${percent(part.share)} of the rise` : 'none stands out'}`;
+  });
   return ofNames({
     cause: 'unexplained',
-    text: `The load rose, but no single name, zone, type or source explains it${hint}. It may simply be more of everything.`,
+    text: 'The load rose, and no name, zone, type, source, transport, kind of answer or state of the upstream explains it. Below is what was looked at.',
     score: 0.1,
-    signs: [],
+    signs: [...looked, ...splits],
     about: '',
   });
 }

@@ -11,6 +11,7 @@
  * the old ones. Neither the ring nor an open overload is lost by it.
  */
 import type { Auditor, Clock, MeasureMatch } from '../../src/contract/plugin.ts';
+import type { Circumstances } from './aggregate-causes.ts';
 import { type KeptSlice, type Resolution, type Retention, SPAN_MS } from './archive.ts';
 import type { HistoryArchive } from './archive-thread.ts';
 import { type Baseline, baselineOf, baselineSpans, servfailShare } from './baseline.ts';
@@ -90,6 +91,8 @@ export class HistoryDesk {
   #baselineMs = Number.NEGATIVE_INFINITY;
   #surroundings: Surroundings;
   #saveFailed = false;
+  #cpu = 0;
+  readonly #startedMs: number;
   /** Minutes that the disk did not take in time. */
   lostMinutes = 0;
 
@@ -98,6 +101,7 @@ export class HistoryDesk {
     this.diagnoses = new Diagnoses(parts.clock);
     this.#retention = parts.retention;
     this.#epochMs = parts.clock.nowMs();
+    this.#startedMs = this.#epochMs;
     this.#epochWallMs = parts.clock.wallMs();
     this.#surroundings = parts.surroundings();
   }
@@ -108,6 +112,11 @@ export class HistoryDesk {
 
   get retention(): Retention {
     return this.#retention;
+  }
+
+  /** What a diagnosis has to know beside the queries. */
+  get circumstances(): Circumstances {
+    return { cpu: this.#cpu, upSeconds: (this.#parts.clock.nowMs() - this.#startedMs) / 1000 };
   }
 
   /** Recorders whose workers have begun. Returns what takes them away again. */
@@ -216,15 +225,19 @@ export class HistoryDesk {
   #endEpoch(): void {
     const now = this.#parts.surroundings();
     const upstreams = upstreamsBetween(this.#surroundings.upstreams, now.upstreams);
-    this.#watch(this.#rotate([...this.#attached], upstreams), now);
+    const kernel = Math.max(0, now.kernelDrops - this.#surroundings.kernelDrops);
+    this.#watch(this.#rotate([...this.#attached], upstreams, kernel), now);
     this.#expire();
   }
 
-  #rotate(attached: readonly Attached[], upstreams: Record<string, number> = {}): Slice {
+  #rotate(attached: readonly Attached[], upstreams: Record<string, number> = {}, kernel = 0): Slice {
     const { clock } = this.#parts;
     const seconds = Math.max(0.001, (clock.nowMs() - this.#epochMs) / 1000);
     const late = attached.reduce((sum, { collector }) => addTotals(sum, collector.takeTotals()), NO_TOTALS);
-    const totals = { ...addTotals(this.#epochTotals, late), upstreams };
+    const sum = addTotals(this.#epochTotals, late);
+    // What the kernel dropped no worker has seen.
+    const drops = kernel > 0 ? { ...sum.drops, kernel } : sum.drops;
+    const totals = { ...sum, drops, upstreams };
     const startMs = this.#epochWallMs;
     const tops = attached.map(({ collector }) => collector.takeTops(startMs, 0));
     const slice = { ...mergeSlices([emptySlice(startMs), ...tops], MERGED_ENTRIES), startMs, seconds, totals };
@@ -286,6 +299,7 @@ export class HistoryDesk {
       latencyMs: quantile(slice.totals.latencies, 0.95) ?? 0,
     };
     this.#surroundings = now;
+    this.#cpu = measures.cpu;
     this.baseline().then(
       (normal) => {
         for (const change of this.overload.observe(signalsOf(measures, normal), clock.nowMs(), clock.wallMs())) {

@@ -1,6 +1,9 @@
 /** The diagnosis: load now against the normal, what explains the rise, what it looks like, and what would end it. */
+
+import { type Circumstances, NO_CIRCUMSTANCES } from './aggregate-causes.ts';
 import { type Baseline, rateOf, servfailShare } from './baseline.ts';
-import { type Cause, causesOf } from './causes.ts';
+import type { Cause } from './cause.ts';
+import { causesOf } from './causes.ts';
 import { type Incident, incidentsOf } from './incidents.ts';
 import { KINDS, type Kind } from './layout.ts';
 import { type Proposal, proposalsOf, type Trying } from './proposals.ts';
@@ -39,10 +42,16 @@ export interface Diagnosis {
 const SHOWN = 5;
 
 /** `day`: the last 24 hours without overloads, all in one; for what a rule would have hit. */
-export function diagnose(now: Slice, normal: Baseline, day: Slice | undefined, trying: Trying): Diagnosis {
+export function diagnose(
+  now: Slice,
+  normal: Baseline,
+  day: Slice | undefined,
+  trying: Trying,
+  circumstances: Circumstances = NO_CIRCUMSTANCES,
+): Diagnosis {
   const rise = riseOf(now, normal);
-  const causes = causesOf(now, normal, rise);
-  const incidents = incidentsOf(now, normal, rise);
+  const causes = causesOf(now, normal, rise, circumstances);
+  const incidents = incidentsOf(now, normal, rise, circumstances);
   const first = causes[0];
   const parts = (list: readonly Part[]) =>
     list.slice(0, SHOWN).map(({ key, now, normal, share }) => ({ key, now, normal, share }));

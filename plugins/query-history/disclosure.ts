@@ -8,7 +8,7 @@
  *   names, those that make a quarter of the load, while an overload is *detected* or where a second person approves.
  */
 import { addressWords, parsePrefix, prefixContains } from '../../src/contract/plugin.ts';
-import type { Cause } from './causes.ts';
+import type { Cause } from './cause.ts';
 import type { Kind, NAME_KINDS } from './layout.ts';
 import type { DiagnosisReport, HistoryEntry, HistoryReport, ShownProposal } from './report-shapes.ts';
 import type { Part } from './rise.ts';

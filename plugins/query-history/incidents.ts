@@ -7,8 +7,11 @@
  * Names and sources are two marginals: nobody knows who asked for what. A cause of the one is an incident beside a cause of
  * the other only where the two shares fit side by side into the rise; else they may be the same queries, told twice.
  */
+
+import { type Circumstances, NO_CIRCUMSTANCES } from './aggregate-causes.ts';
 import type { Baseline } from './baseline.ts';
-import { type Cause, causesOf } from './causes.ts';
+import type { Cause } from './cause.ts';
+import { causesOf } from './causes.ts';
 import { TYPE_CLASSES } from './layout.ts';
 import { type HeavyPart, liesIn, type Part, type Rise } from './rise.ts';
 import { attribute, byKind, type Slice } from './slice.ts';
@@ -31,11 +34,16 @@ const LEAST_SHARE = 0.12;
 const FITS = 1.1;
 
 /** Likeliest first; empty where nothing is unusual, or nothing explains it. */
-export function incidentsOf(now: Slice, normal: Baseline, rise: Rise): FoundIncident[] {
+export function incidentsOf(
+  now: Slice,
+  normal: Baseline,
+  rise: Rise,
+  circumstances: Circumstances = NO_CIRCUMSTANCES,
+): FoundIncident[] {
   const found: FoundIncident[] = [];
   let [left, leftNow] = [rise, now];
   while (found.length < MOST) {
-    const cause = causesOf(leftNow, normal, left).find(
+    const cause = causesOf(leftNow, normal, left, circumstances).find(
       (each) =>
         each.cause !== 'unexplained' &&
         each.cause !== 'nothing-unusual' &&

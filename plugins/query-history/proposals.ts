@@ -4,7 +4,8 @@
  * force (application.ts).
  */
 import type { MeasureMatch } from '../../src/contract/plugin.ts';
-import { amplifying, type Cause } from './causes.ts';
+import type { Cause } from './cause.ts';
+import { amplifying } from './causes.ts';
 import type { FoundIncident } from './incidents.ts';
 import { TYPE_CLASSES } from './layout.ts';
 import type { HeavyPart, Rise } from './rise.ts';
@@ -90,6 +91,8 @@ function matchesFor({ cause, about }: Cause, rise: Rise): Match[] {
   };
   const find = (parts: readonly HeavyPart[]) => parts.find(({ key }) => key === about)?.entry;
   switch (cause) {
+    case 'tunnel':
+      return [{ pattern: `*.${about}` }];
     case 'random-subdomain': {
       const pattern = about.startsWith('*.') ? about : `*.${about}`;
       const domain = about.replace(/^\*\./, '');
@@ -101,8 +104,6 @@ function matchesFor({ cause, about }: Cause, rise: Rise): Match[] {
     }
     case 'broken-client':
       return typed(find(rise.heavy.address), { source: about });
-    case 'popular-event':
-      return rise.heavy.name.some(({ key }) => key === about) ? [{ name: about }] : [{ domain: about }];
     case 'retry-storm':
       return rise.heavy.name
         .filter(({ entry }) => attribute(entry, 'servfail') >= entry.count / 2)
@@ -142,7 +143,7 @@ function evaluated(
   const onSource = match.source !== undefined;
   const now = onSource ? roundedRate(exact) : exact;
   const normal = onSource ? roundedRate(usual) : usual;
-  const plugin = pluginFor(cause, match);
+  const plugin = pluginFor(cause);
   const limit = limitFor(plugin, now, normal);
   const trial = trialOf(match, limit.limitPerSecond, sees(plugin), slices);
   // What the rule is about has to have risen, and what it would have limited is what it removes.
@@ -195,9 +196,8 @@ function listed(match: Match, day: Slice): Entry | undefined {
   return day.tops[kindOf(match)].find((entry) => entry.key === key);
 }
 
-function pluginFor({ cause }: Cause, match: Match): Proposal['plugin'] {
-  if (cause === 'random-subdomain' || cause === 'failing-authority') return 'random-subdomain';
-  if (cause === 'popular-event' && match.name !== undefined) return 'sinkhole';
+function pluginFor({ cause }: Cause): Proposal['plugin'] {
+  if (cause === 'random-subdomain' || cause === 'failing-authority' || cause === 'tunnel') return 'random-subdomain';
   return 'amp-shaper';
 }
 
@@ -206,7 +206,7 @@ function textOf({ cause }: Cause, { name, pattern, domain, type, source }: Match
   const object = [type === undefined ? 'queries' : `${type} queries`, what && `for ${what}`, source && `from ${source}`]
     .filter(Boolean)
     .join(' ');
-  if (cause === 'random-subdomain' || cause === 'failing-authority') return `limit cache misses of ${object}`;
-  if (cause === 'popular-event') return `discard ${object} (only if it is an attack after all)`;
+  if (cause === 'random-subdomain' || cause === 'failing-authority' || cause === 'tunnel')
+    return `limit cache misses of ${object}`;
   return `truncate or limit ${object}`;
 }

@@ -98,7 +98,7 @@ export class HistoryReading {
     const overload = this.#admit(reader, 'history.diagnose', request);
     const now = await this.#window(request.windowSeconds);
     const [normal, day] = await Promise.all([this.#desk.baseline(), this.#desk.normalDay()]);
-    const diagnosis = diagnose(now, normal, day, this.#trying(request.windowSeconds));
+    const diagnosis = diagnose(now, normal, day, this.#trying(request.windowSeconds), this.#desk.circumstances);
     const { id } = this.#desk.diagnoses.add(reader.who, diagnosis, overload);
     return {
       ...diagnosis,

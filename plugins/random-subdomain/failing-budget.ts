@@ -14,11 +14,11 @@
  */
 
 /** Answers a second are smoothed over so long. */
-const SMOOTHED_MS = 5000;
+const SMOOTHED_MS = 1000;
 /** Share of the upstream's answers that may fail beside the budget: what is ordinary. */
 const ORDINARY_SHARE = 0.1;
 /** Of what is answered in so many seconds as much may be under way in vain. */
-const AHEAD_SECONDS = 4;
+const AHEAD_SECONDS = 1;
 const MOST_AHEAD = 4096;
 /** What failed although nobody expected it weighs no more than that, in limits. */
 const MOST_SPENT = 1.5;

@@ -69,7 +69,7 @@ interface Shared {
 const SAVE_MS = 10 * 60_000;
 const ROTATE_MS = 60_000;
 /** So many seconds of the budget may be under way at once, and a few at least. */
-const UNDER_WAY_SECONDS = 2.5;
+const UNDER_WAY_SECONDS = 1.5;
 const MIN_UNDER_WAY = 32;
 
 /** Filters of this process by file: a reload goes on with what it has. */
@@ -369,7 +369,7 @@ export default definePlugin({
         if (zoneAt >= 0 && located) learnCut(question, zoneAt, nowMs);
       }
       zones.judge(failed, elapsedMs, nowMs);
-      if (announced && inFlight.known) zones.judgeKnown(failed);
+      if (announced && inFlight.known) zones.judgeKnown(failed || elapsedMs >= options['slow-after']);
       noteTrouble();
       const exists = outcome === RESOLVED_ANSWER || outcome === RESOLVED_NODATA;
       if (background) learning.backgroundResolved(question, exists, failed, nowMs);

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Archive, SPAN_MS } from '../../plugins/query-history/archive.ts';
 import { inlineArchive } from '../../plugins/query-history/archive-thread.ts';
-import { HistoryDesk } from '../../plugins/query-history/desk.ts';
+import { HistoryDesk, type Surroundings } from '../../plugins/query-history/desk.ts';
 import { HistoryReading } from '../../plugins/query-history/reading.ts';
 import type { Slice } from '../../plugins/query-history/slice.ts';
 import { addressWords, isMapped } from '../../src/address/address.ts';
@@ -40,6 +40,8 @@ export class Replay {
   readonly #addresses = new Map<string, Int32Array>();
 
   readonly #peak: number;
+  /** Counters of the server as they stand. */
+  surroundings: Surroundings = { cpuSeconds: 0, kernelDrops: 0, upstreams: {} };
 
   /** `hoursLater`: than the early evening in which the clock of tests begins. */
   constructor(seed: number, { peak = PEAK, hoursLater = 0 }: { peak?: number; hoursLater?: number } = {}) {
@@ -62,7 +64,7 @@ export class Replay {
       archive: inlineArchive(this.archive),
       retention: RETENTION,
       cores: 2,
-      surroundings: () => ({ cpuSeconds: 0, kernelDrops: 0, upstreams: {} }),
+      surroundings: () => this.surroundings,
     });
     this.reading = new HistoryReading(this.desk, audit, this.clock, rulesWithoutStore());
     this.#recorder = testRecorder();
@@ -98,13 +100,18 @@ export class Replay {
   }
 
   /** So many seconds of `second`. Returns the events. */
-  async incident(seconds: number, second: () => Generator<Event>): Promise<Event[]> {
+  async incident(
+    seconds: number,
+    second: () => Generator<Event>,
+    surroundings?: (second: number) => Surroundings,
+  ): Promise<Event[]> {
     const events: Event[] = [];
     for (let i = 0; i < seconds; i++) {
       for (const event of second()) {
         events.push(event);
         this.#observe(this.#recorder, event, this.clock.nowMs());
       }
+      if (surroundings) this.surroundings = surroundings(i + 1);
       this.clock.advance(1000);
       this.desk.tick();
       await this.desk.settled();

@@ -2,7 +2,8 @@
  * The library of scenarios: generators of a second of traffic, each with the truth about it. What varies with the seed is
  * what an attacker or an accident would vary: strength, name, how labels are made, who asks.
  */
-import type { CauseName } from '../../plugins/query-history/causes.ts';
+import type { CauseName } from '../../plugins/query-history/cause.ts';
+import type { Surroundings } from '../../plugins/query-history/desk.ts';
 import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, RCODE } from '../../src/contract/plugin.ts';
 import { type Event, type World, word } from './traffic.ts';
 
@@ -12,6 +13,8 @@ export interface Scenario {
   readonly truth: CauseName;
   /** The part of the events that the first proposal has to match; undefined where no rule helps. */
   readonly part?: string;
+  /** Counters of the server so many seconds into it, where they are part of it; `rate` is the ordinary rate. */
+  surroundings?(second: number, rate: number): Surroundings;
   /** A generator for each second of the incident; `rate` is the ordinary rate at this hour. */
   prepare(world: World, rate: number): () => Generator<Event>;
 }
@@ -79,7 +82,6 @@ export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'flash crowd',
     truth: 'popular-event',
-    part: 'crowd',
     prepare: (world, rate) => beside(world, rate, strength(world, rate), crowd(world, 'crowd')),
   },
   {
@@ -196,6 +198,119 @@ export const SCENARIOS: readonly Scenario[] = [
         };
       });
     },
+  },
+  {
+    name: 'TCP flood',
+    truth: 'tcp-flood',
+    prepare: (world, rate) =>
+      beside(world, rate, strength(world, rate), () => ({ ...world.ordinary(), transport: 'tcp' })),
+  },
+  {
+    name: 'domains made up by malware',
+    truth: 'generated-domains',
+    prepare(world, rate) {
+      const { random } = world;
+      return beside(world, rate, strength(world, rate), () => ({
+        name: `${random.letters(10 + random.below(8), 'abcdefghijklmnopqrstuvwxyz')}.${random.pick(['com', 'net', 'info', 'org'])}`,
+        type: 'A',
+        client: world.client(),
+        transport: 'udp',
+        rcode: RCODE.NXDOMAIN,
+        cacheResult: CACHE_MISS,
+        replyLength: 110,
+        latencyMs: random.between(10, 200),
+      }));
+    },
+  },
+  {
+    name: 'random subdomains below many zones in turn',
+    truth: 'rotating-subdomains',
+    prepare(world, rate) {
+      const { random } = world;
+      const zones = Array.from({ length: 30 + random.below(30) }, (_, i) => `${word(random)}${i}-shop.com`);
+      return beside(world, rate, strength(world, rate), () => ({
+        name: `${random.letters(10)}.${random.pick(zones)}`,
+        type: 'A',
+        client: world.client(),
+        transport: 'udp',
+        rcode: random.next() < 0.5 ? RCODE.SERVFAIL : RCODE.NXDOMAIN,
+        cacheResult: CACHE_MISS,
+        replyLength: 110,
+        latencyMs: random.between(10, 4000),
+      }));
+    },
+  },
+  {
+    name: 'tunnel',
+    truth: 'tunnel',
+    part: 'tunnel',
+    prepare(world, rate) {
+      const { random } = world;
+      const zone = `t.${word(random)}.net`;
+      const client = world.client(2000 + random.below(1500));
+      return beside(world, rate, strength(world, rate), () => ({
+        name: `${random.letters(40, 'abcdefghijklmnopqrstuvwxyz234567')}.${zone}`,
+        type: random.next() < 0.8 ? 'TXT' : 'A',
+        client,
+        transport: 'udp',
+        rcode: RCODE.NOERROR,
+        cacheResult: CACHE_MISS,
+        replyLength: 250,
+        latencyMs: random.between(10, 80),
+        part: 'tunnel',
+      }));
+    },
+  },
+  {
+    name: 'users behind one address come back after an outage',
+    truth: 'shared-address',
+    prepare: (world, rate) =>
+      beside(world, rate, strength(world, rate), () => ({ ...world.ordinary(), client: '10.21.9.7' })),
+  },
+  {
+    name: 'a morning',
+    truth: 'more-of-everything',
+    prepare: (world, rate) => {
+      const times = 1 + world.random.between(...world.strength);
+      return () => world.second(rate * times);
+    },
+  },
+  {
+    name: 'slow upstream',
+    truth: 'slow-upstream',
+    prepare(world, rate) {
+      const late = world.random.between(1100, 1900);
+      return function* () {
+        for (const event of world.second(rate))
+          yield event.cacheResult === CACHE_MISS ? { ...event, latencyMs: late + event.latencyMs } : event;
+      };
+    },
+  },
+  {
+    name: 'lossy upstream',
+    truth: 'lossy-upstream',
+    surroundings: (second, rate) => ({
+      cpuSeconds: 0,
+      kernelDrops: 0,
+      upstreams: {
+        '192.0.2.53:53': Math.round(second * rate * 0.2),
+        '192.0.2.53:53 timed out': Math.round(second * rate * 0.05),
+      },
+    }),
+    prepare(world, rate) {
+      return function* () {
+        for (const event of world.second(rate))
+          yield event.cacheResult === CACHE_MISS && world.random.next() < 0.3
+            ? { ...event, latencyMs: 250 + event.latencyMs }
+            : event;
+      };
+    },
+  },
+  {
+    name: 'the machine is too busy',
+    truth: 'own-limits',
+    surroundings: (second) => ({ cpuSeconds: 2 * second, kernelDrops: 500 * second, upstreams: {} }),
+    prepare: (world, rate) => () => world.second(rate),
   },
   {
     name: 'mixed: a random-subdomain attack during a flash crowd',

@@ -33,7 +33,12 @@ export function matches({ name, pattern, domain, type, source }: Match, event: E
 /** Play `scenario` on top of a past, and diagnose it. */
 export async function scored(replay: Replay, scenario: Scenario): Promise<Score> {
   replay.live();
-  const events = await replay.incident(SECONDS, scenario.prepare(replay.world, replay.rate()));
+  const rate = replay.rate();
+  const events = await replay.incident(
+    SECONDS,
+    scenario.prepare(replay.world, rate),
+    scenario.surroundings && ((second) => scenario.surroundings!(second, rate)),
+  );
   const report = await replay.reading.diagnose(
     { who: 'test', role: 'operator' },
     { reason: 'scored against the truth', windowSeconds: SECONDS },
