@@ -49,3 +49,21 @@ test('nothing acts that lacks its ground, that nobody may state, or that cannot 
   both.auditFails = false;
   expect(await answer()).toEqual(['192.0.2.99']);
 });
+
+test('the command line does the same, and shows what is missing', async () => {
+  const add = ['sinkhole', 'add', 'www.victim.example', '--ground', 'self-defence', '--expires', '2h'];
+  const refused = await both.command('security', ...add);
+  expect([refused.exitCode, refused.out]).toEqual([1, '']);
+  expect(refused.err).toContain('SEKISHO_SINKHOLE_REFUSED');
+  const stated = ['--effect', 'floods resolver 2', '--evidence', 'ticket 4711', '--approver', 'shift lead'];
+  expect(await both.command('security', ...add, ...stated)).toMatchObject({ exitCode: 0, err: '' });
+  expect(await answer()).toEqual(['192.0.2.1']);
+  const list = await both.command('privacy', 'sinkhole', 'list', '--json');
+  expect(JSON.parse(list.out).rules).toMatchObject([{ name: 'www.victim.example', state: 'in-force' }]);
+  expect(await both.command('viewer', 'sinkhole', 'list')).toMatchObject({ exitCode: 1, out: '' });
+  expect(await both.command('security', 'sinkhole', 'ad')).toMatchObject({
+    exitCode: 2,
+    err: expect.stringContaining("did you mean 'add'?"),
+  });
+  expect((await both.command(undefined, 'sinkhole', '--help')).out).toContain('sekisho sinkhole add');
+});

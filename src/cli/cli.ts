@@ -3,12 +3,12 @@
  */
 import type { AdminApi } from '../commands/admin-api.ts';
 import { usageError } from '../commands/errors.ts';
+import { type Line, readLine, refuseCommand, writeOverview } from '../commands/parser.ts';
 import { printable, type Terminal } from '../commands/terminal.ts';
 import { errorBody } from '../errors/error-body.ts';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';
 import { version } from '../system/version.ts';
 import { allCommands, findCommand } from './commands.ts';
-import { type Line, readLine, refuseCommand, writeOverview } from './parser.ts';
 
 export interface Program {
   /** URL of a module with the features that this program carries (FEATURES); src/features.ts unless given. */

@@ -20,9 +20,14 @@ import type { AuditEntry } from '../audit/entry.ts';
 import { auditError } from '../audit/errors.ts';
 import { AuditLog } from '../audit/log.ts';
 import { ROLES, type Role } from '../audit/roles.ts';
+import type { AdminApi, SendOptions } from '../commands/admin-api.ts';
+import { readLine, refuseCommand } from '../commands/parser.ts';
+import type { Terminal } from '../commands/terminal.ts';
 import { approvalOf, type Config, serverFacts } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import type { Plugin } from '../contract/plugin.ts';
+import type { ErrorBody } from '../errors/api-schema.ts';
+import { SekishoError } from '../errors/errors.ts';
 import { DataHalves } from '../feature/data-halves.ts';
 import type { Close } from '../feature/feature.ts';
 import { KeptParts } from '../feature/kept-parts.ts';
@@ -55,6 +60,13 @@ export interface ApiAnswer {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
+/** What came of a command line. */
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly out: string;
+  readonly err: string;
+}
+
 export interface MountedBoth extends Omit<Mounted, 'publish' | 'measures' | 'advance'> {
   /**
    * Ask the admin API, with a token of that role alone, or with none at all. `path` is whole: `/v1/my-plugin/…`. The token's name is
@@ -66,6 +78,11 @@ export interface MountedBoth extends Omit<Mounted, 'publish' | 'measures' | 'adv
     path: string,
     body?: object,
   ): Promise<ApiAnswer>;
+  /**
+   * Carry out a command line of the plugin's own (`Plugin.commands`), without `sekisho` before it, with a token of that role. Errors are on
+   * `err`, with their code, as at a terminal.
+   */
+  command(role: Role | undefined, ...words: readonly string[]): Promise<CommandResult>;
   /** What was written into the audit log, in order. */
   readonly audited: readonly AuditEntry[];
   /** From now on, as long as it is true, nothing can be written into the audit log. */
@@ -103,6 +120,7 @@ interface Place {
 interface Running {
   readonly hooks: Mounted;
   readonly app: FastifyInstance;
+  readonly config: Config;
   readonly metrics: Metrics;
   readonly close: Close;
 }
@@ -168,6 +186,7 @@ export async function openBoth(
     counter: (name, labels) => running.hooks.counter(name, labels),
     number: (name, labels = {}) => numberOf(running.metrics, name, labels),
     request: (role, method, path, body) => request(running.app, role, method, path, body),
+    command: (role, ...words) => carryOut(running, place, role, words),
     advance: async (ms) => {
       running.hooks.advance(ms);
       // Promises, and what they lead to in this turn and the next.
@@ -258,7 +277,7 @@ async function begin(place: Place, options: object): Promise<Running> {
     for (const publication of publications.latest()) if (publication.topic === topic) hooks.publish(publication.value);
     const app = await adminOf(config, place, features, routes);
     closers.push(() => app.close());
-    return { hooks, app, metrics, close };
+    return { hooks, app, config, metrics, close };
   } catch (error) {
     await close();
     throw error;
@@ -340,6 +359,50 @@ async function request(
   });
   const isJson = String(answer.headers['content-type'] ?? '').startsWith('application/json');
   return { status: answer.statusCode, body: isJson ? answer.json() : answer.body, headers: answer.headers };
+}
+
+/** As `sekisho` itself does it, asking the mounted routes. */
+async function carryOut(
+  { app, config }: Running,
+  { plugin, folder }: Place,
+  role: Role | undefined,
+  [name = '', ...words]: readonly string[],
+): Promise<CommandResult> {
+  const said = { out: '', err: '' };
+  const terminal: Terminal = {
+    out: (text) => {
+      said.out += text;
+    },
+    err: (text) => {
+      said.err += text;
+    },
+    env: {},
+    workFolder: folder,
+    isTerminal: false,
+  };
+  const send: AdminApi['send'] = async <Body>(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    content?: unknown,
+    { alsoTaken }: SendOptions = {},
+  ) => {
+    const { status, body } = await request(app, role, method, path, content as object | undefined);
+    if ((status >= 200 && status < 300) || status === alsoTaken) return body as Body;
+    const { code, message, remedy, details } = (body as ErrorBody).error;
+    throw new SekishoError(code, { status, exitCode: 1, remedy }, message, { details: details ?? [] });
+  };
+  try {
+    const load = plugin.commands?.[name] ?? refuseCommand(name, Object.keys(plugin.commands ?? {}), terminal);
+    const line = readLine(await load(), words, terminal);
+    if (line === undefined) return { exitCode: 0, ...said };
+    const action = await line.declared.load();
+    const server: AdminApi = { get: (path, options) => send('GET', path, undefined, options), send };
+    const exitCode = await action({ ...line, server, configuration: async () => config }, terminal);
+    return { exitCode, ...said };
+  } catch (error) {
+    if (!(error instanceof SekishoError)) throw error;
+    return { exitCode: error.exitCode, ...said, err: `${said.err}${error.message} (${error.code})\n` };
+  }
 }
 
 function numberOf({ cells, values }: Metrics, name: string, labels: Record<string, string>): number {

@@ -50,7 +50,7 @@ import type { BothOptions, MountedBoth } from './both.ts';
 import type { Ask, LentToHooks, Mounted, MountOptions, Reply, UpstreamReply } from './mounted.ts';
 
 export { ManualClock } from '../time/clock.ts';
-export type { ApiAnswer, BothOptions, MountedBoth } from './both.ts';
+export type { ApiAnswer, BothOptions, CommandResult, MountedBoth } from './both.ts';
 export type { Ask, Mounted, MountOptions, Reply, UpstreamReply, UpstreamSays } from './mounted.ts';
 
 /**

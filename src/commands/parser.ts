@@ -3,11 +3,11 @@
  * and unexpected words are its work. What it finds wrong is thrown as SEKISHO_USAGE.
  */
 import { type CommanderError, Option, Command as Parser } from 'commander';
-import type { Args, Command, OptionDeclaration, Verb } from '../commands/command.ts';
-import { usageError } from '../commands/errors.ts';
-import { GENERAL_OPTIONS } from '../commands/options.ts';
-import { bold, type Terminal } from '../commands/terminal.ts';
 import type { SekishoError } from '../errors/errors.ts';
+import type { Args, Command, OptionDeclaration, Verb } from './command.ts';
+import { usageError } from './errors.ts';
+import { GENERAL_OPTIONS } from './options.ts';
+import { bold, type Terminal } from './terminal.ts';
 
 /** Columns of a help text; a terminal that is narrower gets lines as long as it has. */
 const HELP_COLUMNS = 100;
