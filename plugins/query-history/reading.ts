@@ -136,11 +136,11 @@ export class HistoryReading {
   }
 
   /** What putting a proposal in force would do; that somebody looked is in the audit log. Throws SekishoError. */
-  preview(reader: Reader, application: Application): PreviewReport {
+  preview(reader: Reader, application: Application, purpose?: string): PreviewReport {
     this.#audit.record({
       ...reader,
       action: 'measure.preview',
-      purpose: `proposal ${application.proposal} of a diagnosis`,
+      purpose: purpose?.trim() || `proposal ${application.proposal} of a diagnosis`,
     });
     const { proposal, problems } = previewProposal(this.#desk.diagnoses, this.#measures, reader, application);
     const { match, plugin, limitPerSecond, limitRationale, trial } = proposal;

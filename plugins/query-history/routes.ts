@@ -2,6 +2,7 @@
 
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { holdsAddress } from '../../src/audit/addresses-in-text.ts';
+import { PURPOSE } from '../../src/audit/personal-read.ts';
 import { measureSchema, measureView, responseSchema } from '../../src/contract/admin.ts';
 import { z } from '../../src/contract/plugin.ts';
 import type { Application } from './application.ts';
@@ -165,18 +166,19 @@ export function historyRoutes(
     async (request) => reading.shownDiagnosis(readerOf(request), request.body),
   );
 
-  app.post<{ Body: Application }>(
+  app.post<{ Body: Application; Querystring: { reason?: string } }>(
     '/preview',
     {
       config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['measure.preview'] } },
       schema: {
         summary:
           'What putting a proposal of a diagnosis in force would do and be refused for, without doing it. Audited',
+        querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
         body: applyBody,
         response: { 200: responseSchema(previewSchema) },
       },
     },
-    async (request) => ({ ...reading.preview(readerOf(request), request.body) }),
+    async (request) => ({ ...reading.preview(readerOf(request), request.body, request.query.reason) }),
   );
 
   app.post<{ Body: Application }>(

@@ -218,7 +218,8 @@ function wrongUse(error: CommanderError, parser: Parser): SekishoError {
     }
     case 'commander.excessArguments': {
       const word = parser.args[parser.registeredArguments.length];
-      return said(`unexpected argument '${word}'; usage: ${path} ${parser.usage()}`);
+      const verbs = parser.commands.length > 0 ? `, and it takes ${namesOf(parser)}` : '';
+      return said(`unexpected argument '${word}'; usage: ${path} ${parser.usage()}${verbs}`);
     }
     case 'commander.missingArgument':
       return said(`${first}; usage: ${path} ${parser.usage()}`);

@@ -464,7 +464,7 @@ test('without a store nothing can be put in force, and rules of the configuratio
   };
   await expect(
     desk.add({ plugin: 'sinkhole', match: { name: 'b.example' }, dryRun: false, ...stated }, by),
-  ).rejects.toThrow(/no store for rules/);
+  ).rejects.toThrow(/rules store is not available/);
   clock.advance(2 * HOUR);
   await desk.tick();
   expect(desk.entries('sinkhole').map(({ rule }) => rule.state)).toEqual(['expired']);
