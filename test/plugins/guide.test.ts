@@ -47,7 +47,7 @@ describe('docs/plugins.md', () => {
     for (const command of commands('## 1. Begin')) expect(sekisho(...command.split(' '))).toMatchObject({ status: 0 });
     const again = sekisho('plugin', 'new', 'my-plugin');
     expect(again).toMatchObject({ status: 2 });
-    expect(again.stderr).toMatch(/exists already/);
+    expect(again.stderr).toMatch(/already exists/);
   });
 
   it('2. its tests pass, and so does the one that the guide shows', () => {

@@ -159,7 +159,7 @@ describe.skipIf(cannotRun)('what is deleted', () => {
       chmodSync(world.dataFolder, 0o755);
     });
     expect([statSync(file).mode & 0o777, statSync(world.dataFolder).mode & 0o777]).toEqual([0o600, 0o700]);
-    expect(world.log()).toContain('this was open to others');
+    expect(world.log()).toContain('the path was accessible to others');
   });
 });
 
