@@ -88,7 +88,7 @@ const options = z.strictObject({
     .max(100)
     .default([
       { types: ['ANY', 'DNSKEY', 'RRSIG', 'TXT'], outcomes: ['answer'], weight: 1, least: 0, 'free-ratio': 1 },
-      { outcomes: ['nxdomain', 'error'], weight: 1, least: 16 },
+      { outcomes: ['nxdomain', 'error'], weight: 1, least: 2 },
     ])
     .describe('What costs more or less; the first that fits counts.'),
   drop: z

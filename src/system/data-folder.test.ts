@@ -19,7 +19,7 @@ test('makes the folder and those above it, for the owner alone', () => {
 
 test('a file in its place is refused', () => {
   writeFileSync(join(root, 'file'), '');
-  expect(() => makeDataFolder(join(root, 'file'))).toThrow(/no folder/);
+  expect(() => makeDataFolder(join(root, 'file'))).toThrow(/is not a folder/);
   expect(() => makeDataFolder(join(root, 'file', 'below'))).toThrow(/server\.data/);
 });
 

@@ -60,6 +60,6 @@ it('tells what was blocked, read and changed, over a restart, and names nobody',
   }
 
   const wrong = await cli('report', '--from', '2026-02-30', '--to', today());
-  expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("'2026-02-30' is no day")]);
+  expect([wrong.code, wrong.stderr]).toEqual([1, expect.stringContaining("'2026-02-30' is not a date")]);
   expect((await cli('report', '--from', first)).code).toBe(2);
 });

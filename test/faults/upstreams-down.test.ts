@@ -111,7 +111,7 @@ it('one that is down costs nobody an answer', async () => {
 it('a storm of questions while all are down is bounded and over at once', async () => {
   setDown(true);
   const replies = await Promise.all(Array.from({ length: 300 }, () => ask(fresh()).catch(() => undefined)));
-  expect(replies.every((reply) => reply?.rcode === 2)).toBe(true);
+  expect(replies.map((reply) => reply?.rcode).filter((rcode) => rcode !== 2)).toEqual([]);
   setDown(false);
   await waitFor('a new name is answered', async () => (await ask(fresh())).rcode === 0, 4_000);
   await waitFor('nothing waits', async () => (await scrape(server)).total('sekisho_waiting_queries') === 0);
