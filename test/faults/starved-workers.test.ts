@@ -75,7 +75,7 @@ describe.skipIf(!mayStarve)('workers that get no processor', () => {
     })();
     await waitFor(
       'both are known to get too little',
-      () => new Set(linesOf(server, 'too little processor time').map(({ worker }) => worker)).size === 2,
+      () => new Set(linesOf(server, 'too little CPU time').map(({ worker }) => worker)).size === 2,
       60_000,
     );
     // What would have been three times the time after which they were ended.
