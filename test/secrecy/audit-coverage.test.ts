@@ -292,7 +292,8 @@ describe.skipIf(cannotRun)('the audit log', () => {
         });
         expect([operation, nothing]).toEqual([operation, []]);
       }
-      const takesReason = needsPurpose || leaves[0] === 'measure.read' || operation.endsWith('/preview');
+      const takesReason =
+        needsPurpose || ['measure.read', 'rule.read'].includes(leaves[0] ?? '') || operation.endsWith('/preview');
       const entries = await left(async () => {
         const answer = await call(method, takesReason ? withPurpose(path) : path, exercise.body?.(), role);
         expect([operation, answer.status, answer.body.error]).toEqual([
