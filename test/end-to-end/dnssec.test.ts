@@ -167,15 +167,17 @@ describe.skipIf(missing.size > 0)('a validating forwarder', () => {
     const { port } = server;
     const bogus = await askUdp({ name: 'www.expired.test', dnssecOk: true }, { port });
     expect([bogus.rcode, bogus.ad, bogus.extendedErrors, bogus.answers]).toEqual([2, false, [EDE.expired], []]);
+    const retries = async () => (await scrape(server)).total('sekisho_upstream_retries_total');
+    const retriesBefore = await retries();
     const before = asked.length;
     for (let i = 0; i < 5; i++) {
       const reply = await askUdp({ name: 'www.expired.test', dnssecOk: i % 2 === 0 }, { port });
       expect([reply.rcode, reply.answers]).toEqual([2, []]);
     }
     // RFC 9520: with DO it is the same failure; without it one of its own, whose zone is known by now.
-    // A slow machine may send that one twice.
-    const again = asked.slice(before).filter((one) => one.startsWith('www'));
-    expect([1, 2]).toContain(again.length);
+    // What was sent a second time for want of an answer in time is no question of its own.
+    const again = asked.slice(before).filter((one) => one.startsWith('www')).length;
+    expect(again - ((await retries()) - retriesBefore)).toBe(1);
     const unchecked = await askUdp({ name: 'www.expired.test', dnssecOk: true, cd: true }, { port });
     expect([unchecked.rcode, unchecked.ad, unchecked.cd, types(unchecked.answers)]).toEqual([
       0,
