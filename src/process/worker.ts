@@ -189,6 +189,7 @@ async function serve(): Promise<void> {
     random32,
     metrics,
     cookies: config.upstream.cookies,
+    authorities: config.upstream.authorities,
     nameServers: config.lists.some(({ category }) => category === 'policy'),
     mixedCase: config.upstream.mixedCase,
     nudge: io.nudge,
