@@ -7,8 +7,8 @@ export const DOT_PORT = 853;
 /** How a server is spoken to over TLS (RFC 8310 §5). */
 export interface UpstreamTls {
   /**
-   * `strict`: nothing goes to it but over TLS, to the server that `name` or `pins` prove; where that cannot be had, it is not asked.
-   * `opportunistic`: TLS where it can be had, whoever answers, else the clear.
+   * `strict`: nothing goes to it but over TLS, to the server that `name` or `pins` prove; where TLS is not available, it is not asked.
+   * `opportunistic`: TLS where it is available, whoever answers, else the clear.
    */
   readonly mode: 'strict' | 'opportunistic';
   readonly port: number;

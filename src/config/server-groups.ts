@@ -13,13 +13,13 @@ import { endpoint, isName } from './texts.ts';
 /** As a view's `upstream` or a zone's `forward` calls it: nothing that could be an address. */
 export const GROUP_NAME = /^[a-z][a-z0-9-]{0,62}$/;
 
-/** RFC 8310: whom TLS is spoken to, and what happens where that cannot be had. */
+/** RFC 8310: whom TLS is spoken to, and what happens where it is not available. */
 const tlsSchema = z
   .strictObject({
     mode: z
       .enum(['strict', 'opportunistic'])
       .describe(
-        '`strict`: only over TLS, and only to whom `name` or `pins` say; else it is not asked. `opportunistic`: over TLS where that can be had, whoever answers; else in the clear, and TLS is tried again every five minutes.',
+        '`strict`: only over TLS, and only to whom `name` or `pins` say; else it is not asked. `opportunistic`: over TLS where that is available, whoever answers; else in the clear, and TLS is tried again every five minutes.',
       ),
     port: z.int().min(1).max(65_535).default(DOT_PORT).describe('Port of DNS over TLS.'),
     name: z

@@ -43,7 +43,7 @@ const WITHOUT_COOKIE_MS = 15 * 60_000;
 /** The same for servers that do not keep the case of the question. */
 const CASE_LOST_MS = 60 * 60_000;
 
-/** Where no TLS could be had of a server that is asked in the clear too, it is tried again after so long (RFC 7858 §3.1). */
+/** Where TLS was not available of a server that is asked in the clear too, it is tried again after so long (RFC 7858 §3.1). */
 const WITHOUT_TLS_MS = 5 * 60_000;
 /** How long what a server has shown to be able to do is held against a single answer that says otherwise. */
 const ABILITY_MS = 60 * 60_000;
@@ -184,7 +184,7 @@ export class Server {
     return this.tls !== undefined && (this.tls.mode === 'strict' || nowMs >= this.withoutTlsUntilMs);
   }
 
-  /** No TLS could be had of it. Where it need not be, it is asked in the clear for a while. */
+  /** TLS was not available. Where it need not be, it is asked in the clear for a while. */
   forgoTls(nowMs: number): void {
     this.withoutTlsUntilMs = nowMs + WITHOUT_TLS_MS;
   }
