@@ -58,11 +58,11 @@
  * (`.describe()`) stand; the parser with file, line and column, the TypeScript type, the README's table and
  * `sekisho check` come from it. Use `z.strictObject`, so that a misspelt key is an error.
  */
-import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import type { CommandLoader } from '../commands/command.ts';
+import type { AdminApi } from '../errors/api-schema.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
@@ -438,7 +438,7 @@ export interface ControlContext<Options> {
    * purpose as PURPOSE and write `audit.record(readOf(identity, action, reason, detail))` first), or `noAudit: '<why>'`. An answer
    * of success without the entry never leaves.
    */
-  routes(register: (app: FastifyInstance) => void): void;
+  routes(register: (app: AdminApi) => void): void;
   /** Runs when the plugin is replaced by a reload or the server stops. */
   onClose(close: () => void | Promise<void>): void;
 }
