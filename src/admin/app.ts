@@ -7,7 +7,7 @@ import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { asItWent, type Went } from '../audit/as-it-went.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
-import { ROLES, STAFF } from '../audit/roles.ts';
+import { type Identity, ROLES, type Role, STAFF } from '../audit/roles.ts';
 import { holdToAudit } from '../audit/route-audit.ts';
 import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
@@ -38,8 +38,10 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
   });
   app.decorateRequest('identity', null);
-  app.addHook('onRoute', ({ config, url }) => {
+  const operations = new Map<string, readonly Role[]>();
+  app.addHook('onRoute', ({ config, url, method }) => {
     const { roles, open } = config ?? {};
+    for (const each of [method].flat()) operations.set(`${each} ${url}`, roles ?? []);
     if (open !== true && !roles?.length) throw new TypeError(`admin route ${url} names no role that may use it`);
     const unknown = roles?.find((role) => !ROLES.includes(role));
     if (unknown !== undefined)
@@ -59,7 +61,8 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
     const { open, roles = [] } = request.routeOptions.config;
     reply.header('cache-control', 'no-store');
     if (open === true || request.is404) return;
-    const identity = tokens.identify(request.headers.authorization);
+    const { authorization } = request.headers;
+    const identity = authorization === undefined ? enteredBy(deps, request, tokens) : tokens.identify(authorization);
     if (!identity) {
       reply.header('www-authenticate', 'Bearer realm="sekisho"');
       return sendError(reply, adminError('SEKISHO_TOKEN_MISSING', 'a valid bearer token is required'));
@@ -98,6 +101,9 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
   await app.register(async (scope) => cacheRoutes(scope, deps.cache));
   for (const register of deps.featureRoutes)
     await app.register(async (scope) => withoutOpen(scope, register, 'feature'));
+  const lent = { tokens, status: deps.status, operations: () => operations };
+  for (const entrance of deps.entrances)
+    await app.register(async (scope) => openBelowConsole(scope, () => entrance.routes(scope, lent)));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(async (scope) => withoutOpen(scope, register, 'plugin'), { prefix: `/v1/${plugin}` });
   }
@@ -111,6 +117,24 @@ function withoutOpen(scope: FastifyInstance, register: (app: FastifyInstance) =>
       throw new TypeError(`admin route ${url} of a ${whose} must name roles, it cannot be open`);
   });
   register(scope);
+}
+
+/** An entrance's pages have to be seen before anybody is known; nothing else of it. */
+function openBelowConsole(scope: FastifyInstance, register: () => void): void {
+  scope.addHook('onRoute', ({ config, url }) => {
+    if (config?.open === true && url !== '/' && !/^\/console(\/|$)/.test(url))
+      throw new TypeError(`admin route ${url} of an entrance must name roles: open ones are below /console`);
+  });
+  register();
+}
+
+/** Who asks without a bearer token. */
+function enteredBy({ entrances }: AdminDeps, request: FastifyRequest, tokens: Tokens): Identity | undefined {
+  for (const entrance of entrances) {
+    const identity = entrance.identify(request, tokens);
+    if (identity) return identity;
+  }
+  return undefined;
 }
 
 /** For monitoring: no token, and nothing in the answer that would need one. */
