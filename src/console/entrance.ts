@@ -10,14 +10,14 @@
  * browser sends cookies by itself, but never that.
  */
 import { createHash } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { actorOf } from '../audit/personal-read.ts';
 import { type Identity, ROLES, STAFF } from '../audit/roles.ts';
 import { recordTogether } from '../audit/together.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import type { AdminLends, Entrance, TokenHolders } from '../feature/entrance.ts';
 import { consoleError } from './errors.ts';
 import type { FailedLogins } from './failed-logins.ts';
@@ -99,7 +99,7 @@ function refuseForeign(request: FastifyRequest, session: Session): void {
     throw consoleError('SEKISHO_CSRF_REFUSED', `the request does not carry the session's own secret (${CSRF_HEADER})`);
 }
 
-function pageRoutes(app: FastifyInstance, files: ReadonlyMap<string, ConsoleFile>): void {
+function pageRoutes(app: AdminApi, files: ReadonlyMap<string, ConsoleFile>): void {
   const config = { open: true, noAudit: 'the files of the console, the same for everybody' };
   const produces = ['text/html'];
   app.get(
@@ -112,14 +112,14 @@ function pageRoutes(app: FastifyInstance, files: ReadonlyMap<string, ConsoleFile
     { config, schema: { summary: 'The console: its page', security: [], produces } },
     async (request, reply) => send(request, reply, files, PAGE),
   );
-  app.get<{ Params: { file: string } }>(
+  app.get(
     '/console/:file',
     {
       config,
       schema: {
         summary: 'The console: one of its files',
         security: [],
-        params: { type: 'object', properties: { file: { type: 'string', maxLength: 100 } } },
+        params: z.object({ file: z.string().max(100) }),
       },
     },
     async (request, reply) => send(request, reply, files, request.params.file),
@@ -148,9 +148,9 @@ function send(request: FastifyRequest, reply: FastifyReply, files: ReadonlyMap<s
 
 type Find = (request: FastifyRequest, used: boolean) => Session | undefined;
 
-function sessionRoutes(app: FastifyInstance, parts: EntranceParts, lent: AdminLends, found: Find): void {
+function sessionRoutes(app: AdminApi, parts: EntranceParts, lent: AdminLends, found: Find): void {
   const { sessions, version } = parts;
-  const response = { 200: responseSchema(answerSchema), '4xx': responseSchema(errorSchema) };
+  const response = { 200: answerSchema, ...FAILURES };
   const security: [] = [];
   const may = ({ roles }: Identity) => {
     const operations = lent.operations();
@@ -186,19 +186,14 @@ function sessionRoutes(app: FastifyInstance, parts: EntranceParts, lent: AdminLe
     },
   );
 
-  app.post<{ Body: { token: string } }>(
+  app.post(
     '/console/session',
     {
       config: { open: true, audit: { of: 'change', actions: ['console.login'] } },
       schema: {
         summary: 'Log in to the console with a token; the session is in a cookie. Audited',
         security,
-        body: {
-          type: 'object',
-          required: ['token'],
-          additionalProperties: false,
-          properties: { token: { type: 'string', minLength: 1, maxLength: MAX_TOKEN_CHARACTERS } },
-        },
+        body: z.strictObject({ token: z.string().min(1).max(MAX_TOKEN_CHARACTERS) }),
         response,
       },
     },
@@ -276,7 +271,7 @@ async function admitted(
   throw consoleError('SEKISHO_LOGIN_REFUSED', 'no token like this is known here');
 }
 
-function liveRoute(app: FastifyInstance, { live, sessions }: EntranceParts, found: Find): void {
+function liveRoute(app: AdminApi, { live, sessions }: EntranceParts, found: Find): void {
   app.get(
     '/v1/live',
     {
@@ -286,11 +281,7 @@ function liveRoute(app: FastifyInstance, { live, sessions }: EntranceParts, foun
       },
       schema: {
         summary: 'Figures of this moment; with `Accept: text/event-stream` as server-sent events, every two seconds',
-        response: {
-          200: responseSchema(figuresSchema),
-          '4xx': responseSchema(errorSchema),
-          '5xx': responseSchema(errorSchema),
-        },
+        response: { 200: figuresSchema, ...FAILURES },
       },
     },
     async (request, reply) => {

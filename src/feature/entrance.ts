@@ -1,6 +1,7 @@
 /** Another way into the admin listener than a bearer token, with the pages that belong to it. */
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import type { Identity, Role } from '../audit/roles.ts';
+import type { AdminApi } from '../errors/api-schema.ts';
 
 export interface Entrance {
   /**
@@ -9,7 +10,7 @@ export interface Entrance {
    */
   identify(request: FastifyRequest, holders: TokenHolders): Identity | undefined;
   /** Its routes. They may be open (`config: { open: true }`) at `/` and below `/console`, and say like all others what they leave in the audit log. */
-  routes(app: FastifyInstance, lent: AdminLends): void;
+  routes(app: AdminApi, lent: AdminLends): void;
 }
 
 /** Tokens of the configuration in force. */
