@@ -476,6 +476,7 @@ class Server {
       statusSchemas: this.#process.statusSchemas,
       featureRoutes: generation.features.routes(),
       pluginRoutes: generation.pluginRoutes,
+      entrances: generation.features.entrances(),
       cache: {
         stats: () => cacheReport(this.#generation, this.#report),
         flush: (order) => this.#flush(order),
