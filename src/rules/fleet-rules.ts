@@ -7,10 +7,10 @@
  *
  * Out of reach: what the node has acts on, what ends ends by its own clock, and nothing can be added, renewed or lifted from here.
  */
-import { errorText, SekishoError } from '../errors/errors.ts';
+import { errorText } from '../errors/errors.ts';
 import type { Engine } from '../fleet/engine/engine.ts';
 import type { EngineTime } from '../fleet/engine/engine-time.ts';
-import type { RulesDesk } from './desk.ts';
+import { isEngineFailure } from '../fleet/engine/failures.ts';
 import type { Entry } from './entry.ts';
 import { openPostgresRuleStore, RULES_CHANNEL } from './postgres-rule-store.ts';
 import type { Rule } from './rule.ts';
@@ -26,6 +26,11 @@ export interface RulesCopy {
   /** All of them, in place of what was there; on the disk when it resolves. */
   replace(rules: readonly Rule[], seenMs: number): Promise<void>;
   close(): Promise<void>;
+}
+
+/** The desk of this node. */
+export interface Follower {
+  follow(): Promise<void>;
 }
 
 /** What a node said last of a rule. */
@@ -50,7 +55,7 @@ export class FleetRules {
   readonly #engine: Engine;
   readonly #copy: RulesCopy;
   readonly #log: RulesLog;
-  #desk: RulesDesk | undefined;
+  #desk: Follower | undefined;
   #end: () => void = () => {};
   #following: Promise<void> | undefined;
   #again = false;
@@ -81,7 +86,7 @@ export class FleetRules {
   }
 
   /** From now on `desk` follows the fleet. */
-  begin(desk: RulesDesk): void {
+  begin(desk: Follower): void {
     this.#desk = desk;
     this.#end = this.#engine.listen(RULES_CHANNEL, {
       heard: () => void this.followSoon(),
@@ -171,7 +176,7 @@ export class FleetRules {
       await desk.follow();
       this.#saidMs = Number.NEGATIVE_INFINITY;
     } catch (error) {
-      if (error instanceof SekishoError && error.code.startsWith('SEKISHO_ENGINE')) return;
+      if (isEngineFailure(error)) return;
       this.#log.error({ reason: errorText(error) }, 'the rules of the fleet could not be taken in');
     }
   }

@@ -40,6 +40,11 @@ export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof SekishoError ? states.get(error) : undefined;
 }
 
+/** It is about PostgreSQL (errors.ts), and not about what was asked. */
+export function isEngineFailure(error: unknown): boolean {
+  return error instanceof SekishoError && Object.hasOwn(ENGINE_ERRORS, error.code);
+}
+
 /** `error` as one with a code; one of ours stays. Made anew and without `cause`: the original may carry values of rows. */
 export function engineFailure(error: unknown): SekishoError {
   if (error instanceof SekishoError) return error;
