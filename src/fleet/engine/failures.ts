@@ -3,7 +3,7 @@
  * every `detail`) can hold a subscriber and is not repeated.
  */
 import { errorText, SekishoError } from '../../errors/errors.ts';
-import { type ENGINE_ERRORS, engineError } from './errors.ts';
+import { ENGINE_ERRORS, engineError } from './errors.ts';
 
 type EngineCode = keyof typeof ENGINE_ERRORS;
 
