@@ -26,6 +26,7 @@ import type { Approval } from '../grounds/approval.ts';
 import type { CounterSample, MetricSample } from '../metrics/prometheus.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { LatestTime } from '../time/latest-time.ts';
+import type { Entrance } from './entrance.ts';
 import type { Sections } from './sections.ts';
 import type { StatusPart } from './status.ts';
 
@@ -154,6 +155,8 @@ export interface Opened<Desk = unknown> {
    * or `noAudit` with the reason), or the server does not start. Called again for every configuration.
    */
   routes?(app: AdminApi): void;
+  /** Another way into the admin listener than a bearer token, with its pages. */
+  readonly entrance?: Entrance;
   /** Somebody asks for the numbers: bring up to date those that are not counted as things happen. */
   measure?(): void;
   /** A packet thread has something to say to this feature (`tell` of process/worker.ts); `worker` is its number. */

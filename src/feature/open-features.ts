@@ -2,6 +2,7 @@
 import type { AdminApi } from '../errors/api-schema.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { DataHalves } from './data-halves.ts';
+import type { Entrance } from './entrance.ts';
 import type { AnyFeature, Close, Feature, FeatureContext, Opened, Prepared } from './feature.ts';
 import type { KeptParts } from './kept-parts.ts';
 import { featureTopic, type Publications } from './publications.ts';
@@ -83,6 +84,11 @@ export class OpenFeatures {
   /** What registers the routes of each feature that has any. */
   routes(): ((app: AdminApi) => void)[] {
     return [...this.#opened.values()].flatMap(({ routes }) => (routes ? [routes] : []));
+  }
+
+  /** Other ways into the admin listener than a bearer token. */
+  entrances(): Entrance[] {
+    return [...this.#opened.values()].flatMap(({ entrance }) => (entrance ? [entrance] : []));
   }
 
   measure(): void {
