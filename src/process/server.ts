@@ -488,7 +488,8 @@ class Server {
 
   /** Answers, and with them what is known of the way there: whoever flushes a name wants it found again. */
   async #flush(order: FlushOrder): Promise<number> {
-    const { cache, iterateDesk } = this.#generation;
+    const { cache, iterateDesk, features } = this.#generation;
+    await features.forget(order.name, order.subtree);
     const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;
     return known + (await flushCache(cache, this.#process.failures, order));
   }
