@@ -142,6 +142,7 @@ export { categoryBit, PURPOSE_MASKS } from '../subscribers/consent/purposes.ts';
 export type { SubscribersInForce } from '../subscribers/in-force.ts';
 export { version } from '../system/version.ts';
 export { type Clock, systemClock } from '../time/clock.ts';
+export { threadClock } from '../time/turned-clock.ts';
 export { AliasChain, asksForAlias, mayHoldAlias } from '../wire/alias-chain.ts';
 export { CLASS, EDE, RCODE, rcodeName, TYPE, typeFromName, typeName } from '../wire/constants.ts';
 export { MessageName } from '../wire/message-name.ts';
