@@ -21,12 +21,6 @@ export const TERMINALS_ERRORS = {
     meaning: 'There is no case with that code: it was never given, or the case was deleted when its time was over.',
     remedy: '`sekisho terminals list` shows the codes of all cases that are kept.',
   },
-  SEKISHO_CASE_REFUSED: {
-    status: 422,
-    exitCode: 1,
-    meaning: 'The state of a case cannot be changed as it was asked for; nothing was changed.',
-    remedy: 'The message says why; `sekisho terminals --help` lists the states.',
-  },
   SEKISHO_REPORT_FORM: {
     status: 422,
     exitCode: 1,

@@ -74,7 +74,7 @@ export async function openTerminals(context: Context): Promise<Opened<LentTermin
       sightings.map(({ subscriber, list, count }) => ({
         subscriber,
         kind: `c2-suspected:${list}`,
-        source: 'c2-block',
+        source: 'list-look-ups',
         count,
       })),
     );

@@ -6,7 +6,6 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
-import { noteAudited } from '../audit/scope.ts';
 import { recordTogether } from '../audit/together.ts';
 import { errorSchema, responseSchema } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
@@ -332,7 +331,6 @@ export function terminalRoutes(app: FastifyInstance, { desk, audit, portalUrl }:
         purpose: 'a subscriber checks the code of a notice',
         detail: {},
       });
-      noteAudited('terminals.check');
       const code = codeIn(body.code);
       const found = code === undefined ? undefined : await to.checked(code);
       if (!found) return { genuine: false, kind: null, firstSeen: null, lastSeen: null, state: null };

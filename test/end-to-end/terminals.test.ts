@@ -237,7 +237,7 @@ test('look-ups of a suspected name make a case, and the webhook is tried until i
   await askUdp({ name: 'maybe.example' }, { port: world.port, from: STATIC.ipv4, timeoutMs: 10_000 });
   await waitFor('the case', async () => (await cases()).some(({ subscriber }) => subscriber === 'S-STATIC'), 20_000);
   const [found] = (await cases()).filter(({ subscriber }) => subscriber === 'S-STATIC');
-  expect(found).toMatchObject({ kind: 'c2-suspected:c2', sources: ['c2-block'] });
+  expect(found).toMatchObject({ kind: 'c2-suspected:c2', sources: ['list-look-ups'] });
   await waitFor('a try', () => world.log().includes('a notice was not taken by the webhook'), 20_000);
   isDown = false;
   await world.stepClock(300);

@@ -31,7 +31,7 @@ test('a report of Shadowserver, of the event kind and of the older one', async (
 test('sinkhole hits, one object a line, or a list', async () => {
   const line = { ts: 1_795_860_000, src_ip: '192.0.2.7', src_port: 40_001, infection: 'emotet' };
   const row = { address: '192.0.2.7', port: '40001', time: '1795860000', kind: 'emotet' };
-  expect(await rowsOf(`${JSON.stringify(line)}\n\n${JSON.stringify(line)}\n`, 'sinkhole')).toEqual([
+  expect(await rowsOf(`${JSON.stringify(line)}\n\n${JSON.stringify(line)}\n`, 'sinkhole-log')).toEqual([
     { row: 1, ...row },
     { row: 3, ...row },
   ]);
@@ -40,7 +40,7 @@ test('sinkhole hits, one object a line, or a list', async () => {
     { row: 2, address: '', port: '', time: '', kind: '' },
   ]);
   const nested = { origin: { ip: '192.0.2.7', port: 40_001, ts: 1_795_860_000_000 }, type: 'sinkhole' };
-  expect(await rowsOf(JSON.stringify(nested), 'sinkhole')).toEqual([
+  expect(await rowsOf(JSON.stringify(nested), 'sinkhole-log')).toEqual([
     { row: 1, address: '192.0.2.7', port: '40001', time: '1795860000000', kind: 'sinkhole' },
   ]);
 });

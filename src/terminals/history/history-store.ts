@@ -41,7 +41,7 @@ export interface HistoryStore extends Store {
   find(questions: readonly AddressQuestion[]): Promise<readonly FoundSpans[]>;
   /** Delete what ended, or was last heard of, before `ms`, so that no byte is left of it. Resolves with how many leases. */
   deleteBefore(ms: number): Promise<number>;
-  /** Delete everything, and begin anew: what is missing in it must not be guessed. */
+  /** Delete everything, and start over: what is missing in it must not be guessed. */
   beginAnew(wallMs: number): Promise<void>;
   count(): Promise<number>;
 }

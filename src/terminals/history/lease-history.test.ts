@@ -136,7 +136,7 @@ test('what was missed while the server was down is believed of nobody', async ()
   await world.history.close();
 });
 
-test('a history that could not be written is begun anew, and nothing in it is guessed', async () => {
+test('a history that could not be written is started over, and nothing in it is guessed', async () => {
   const world = await new World().open();
   const { store } = await openInlineHistory(`${world.file}.other`, 0);
   const errors: string[] = [];

@@ -68,7 +68,7 @@ const COLUMNS: ReportColumns = {
 
 /**
  * Those that come along. `shadowserver`: event reports (`src_ip`, `src_port`) and older ones (`ip`, `port`), whose column
- * `timestamp` is in UTC by their definition. `sinkhole`: one JSON object a line, as sinkholes write their hits.
+ * `timestamp` is in UTC by their definition. `sinkhole-log`: one JSON object a line, as sinkholes write their hits.
  */
 export const REPORT_FORMS: readonly ReportForm[] = [
   { name: 'csv', syntax: 'csv', columns: COLUMNS },
@@ -86,7 +86,7 @@ export const REPORT_FORMS: readonly ReportForm[] = [
     source: 'shadowserver',
   },
   {
-    name: 'sinkhole',
+    name: 'sinkhole-log',
     syntax: 'json',
     columns: {
       address: ['src_ip', 'source_ip', 'origin.ip', 'client_ip', 'remote_ip', 'ip', 'src'],
@@ -94,7 +94,7 @@ export const REPORT_FORMS: readonly ReportForm[] = [
       time: ['timestamp', 'ts', 'origin.ts', 'time', '@timestamp'],
       kind: ['infection', 'malware', 'family', 'botnet', 'tag', 'type'],
     },
-    source: 'sinkhole',
+    source: 'a sinkhole',
   },
 ];
 

@@ -92,7 +92,7 @@ export const terminalsSchema = z
       .array(formSchema)
       .max(64)
       .default([])
-      .describe('Forms of reports besides `csv`, `json`, `shadowserver` and `sinkhole`.'),
+      .describe('Forms of reports besides `csv`, `json`, `shadowserver` and `sinkhole-log`.'),
   })
   .optional()
   .describe(
