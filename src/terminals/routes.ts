@@ -2,19 +2,18 @@
  * `/v1/terminals`: reports of infected terminals in, cases out. Reports come in rows; the file is read where it lies
  * (cli/report-file.ts). Who held an address is looked up here and nowhere else, and each look is on record before.
  */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
 import { recordTogether } from '../audit/together.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
 import { isSubscriberNumber } from '../subscribers/table/directory.ts';
-import { CASE_STATES, type Case, type CaseState, codeIn } from './cases/case.ts';
+import { CASE_STATES, type Case, codeIn } from './cases/case.ts';
 import type { TerminalsDesk } from './desk.ts';
 import { terminalsError } from './errors.ts';
 import { REPORT_PROBLEMS } from './matching.ts';
-import { REPORT_FORMS, type ReportRow } from './reports/report-forms.ts';
+import { REPORT_FORMS } from './reports/report-forms.ts';
 import { isZone } from './reports/report-time.ts';
 
 const instant = z.string().describe('ISO 8601, UTC.');
@@ -103,17 +102,7 @@ export interface TerminalRoutesDeps {
   readonly portalUrl: string;
 }
 
-interface ImportBody {
-  readonly reason?: string;
-  readonly source: string;
-  readonly zone?: string;
-  readonly kind?: string;
-  readonly dryRun: boolean;
-  readonly rows: readonly ReportRow[];
-}
-
-export function terminalRoutes(app: FastifyInstance, { desk, audit, portalUrl }: TerminalRoutesDeps): void {
-  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
+export function terminalRoutes(app: AdminApi, { desk, audit, portalUrl }: TerminalRoutesDeps): void {
   const needed = (): TerminalsDesk => {
     if (desk) return desk;
     throw terminalsError('SEKISHO_NO_TERMINALS', 'no `terminals` is configured, or no `subscribers`');
@@ -125,7 +114,7 @@ export function terminalRoutes(app: FastifyInstance, { desk, audit, portalUrl }:
       config: { roles: ['security', 'privacy'], noAudit: 'which columns reports have: nothing of anybody' },
       schema: {
         summary: 'Forms in which reports can be imported',
-        response: { 200: responseSchema(formsSchema), ...failures },
+        response: { 200: formsSchema, ...FAILURES },
       },
     },
     async (): Promise<FormsView> => ({
@@ -144,43 +133,36 @@ export function terminalRoutes(app: FastifyInstance, { desk, audit, portalUrl }:
     }),
   );
 
-  const cell = { type: 'string', maxLength: 128 } as const;
-  app.post<{ Body: ImportBody }>(
+  const cell = z.string().max(128);
+  app.post(
     '/v1/terminals/reports',
     {
       config: { roles: ['security'], audit: { of: 'read', actions: ['terminals.import'] } },
       bodyLimit: BODY_BYTES,
       schema: {
         summary: 'Match reports of third parties to the leases of their time; the look is recorded',
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          required: ['source', 'rows'],
-          properties: {
-            reason: PURPOSE,
-            source: { type: 'string', pattern: '^[\\x20-\\x7e]{1,64}$', description: 'Who reports.' },
-            zone: { type: 'string', maxLength: 64, description: 'Of times that carry none.' },
-            kind: { type: 'string', maxLength: 64, description: 'Of rows that name none.' },
-            dryRun: { type: 'boolean', default: false },
-            rows: {
-              type: 'array',
-              maxItems: REPORT_ROWS,
-              items: {
-                type: 'object',
-                additionalProperties: false,
-                required: ['row', 'address', 'time'],
-                properties: {
-                  row: { type: 'integer', minimum: 0 },
-                  address: cell,
-                  port: { ...cell, default: '' },
-                  time: cell,
-                  kind: { ...cell, default: '' },
-                },
-              },
-            },
-          },
-        },
-        response: { 200: responseSchema(importedSchema), ...failures },
+        body: z.strictObject({
+          reason: PURPOSE,
+          source: z
+            .string()
+            .regex(/^[\x20-\x7e]{1,64}$/)
+            .describe('Who reports.'),
+          zone: z.string().max(64).optional().describe('Of times that carry none.'),
+          kind: z.string().max(64).optional().describe('Of rows that name none.'),
+          dryRun: z.boolean().default(false),
+          rows: z
+            .array(
+              z.strictObject({
+                row: z.int().min(0).describe('Of the file, to tell what is wrong with it.'),
+                address: cell,
+                port: cell.default(''),
+                time: cell,
+                kind: cell.default(''),
+              }),
+            )
+            .max(REPORT_ROWS),
+        }),
+        response: { 200: importedSchema, ...FAILURES },
       },
     },
     async ({ body, identity }): Promise<ImportedReports> => {
@@ -209,23 +191,19 @@ export function terminalRoutes(app: FastifyInstance, { desk, audit, portalUrl }:
     },
   );
 
-  app.get<{ Querystring: { reason?: string; subscriber?: string; state?: CaseState; over: boolean } }>(
+  app.get(
     '/v1/terminals/cases',
     {
       config: { roles: ['security', 'privacy'], audit: { of: 'read', actions: ['terminals.read'] } },
       schema: {
         summary: 'Cases of infected terminals; the look is recorded',
-        querystring: {
-          type: 'object',
-          additionalProperties: false,
-          properties: {
-            reason: PURPOSE,
-            subscriber: { type: 'string', maxLength: 64 },
-            state: { type: 'string', enum: [...CASE_STATES] },
-            over: { type: 'boolean', default: false, description: 'Those that are over, too.' },
-          },
-        },
-        response: { 200: responseSchema(casesSchema), ...failures },
+        querystring: z.strictObject({
+          reason: PURPOSE,
+          subscriber: z.string().max(64).optional(),
+          state: z.enum(CASE_STATES).optional(),
+          over: z.boolean().default(false).describe('Those that are over, too.'),
+        }),
+        response: { 200: casesSchema, ...FAILURES },
       },
     },
     async ({ query: { reason, subscriber, state, over }, identity }): Promise<CasesView> => {
@@ -243,21 +221,17 @@ export function terminalRoutes(app: FastifyInstance, { desk, audit, portalUrl }:
     },
   );
 
-  app.post<{ Body: { reason?: string; mark: boolean } }>(
+  app.post(
     '/v1/terminals/export',
     {
       config: { roles: ['security'], audit: { of: 'read', actions: ['terminals.export'] } },
       schema: {
         summary: 'Notices that are due, for a mailing system; recorded',
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          properties: {
-            reason: PURPOSE,
-            mark: { type: 'boolean', default: false, description: 'They count as told from now on.' },
-          },
-        },
-        response: { 200: responseSchema(exportedSchema), ...failures },
+        body: z.strictObject({
+          reason: PURPOSE,
+          mark: z.boolean().default(false).describe('They count as told from now on.'),
+        }),
+        response: { 200: exportedSchema, ...FAILURES },
       },
     },
     async ({ body: { reason, mark }, identity }): Promise<ExportedNotices> => {
@@ -277,23 +251,18 @@ export function terminalRoutes(app: FastifyInstance, { desk, audit, portalUrl }:
     },
   );
 
-  app.post<{ Params: { code: string }; Body: { state: CaseState; reason: string } }>(
+  app.post(
     '/v1/terminals/cases/:code',
     {
       config: { roles: ['security'], audit: { of: 'change', actions: ['terminals.mark'] } },
       schema: {
         summary: 'Change the state of a case',
-        params: { type: 'object', properties: { code: { type: 'string', maxLength: 64 } } },
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          required: ['state'],
-          properties: {
-            state: { type: 'string', enum: [...CASE_STATES] },
-            reason: { type: 'string', maxLength: 500, default: '', description: 'Why; recorded.' },
-          },
-        },
-        response: { 200: responseSchema(caseSchema), ...failures },
+        params: z.strictObject({ code: z.string().max(64) }),
+        body: z.strictObject({
+          state: z.enum(CASE_STATES),
+          reason: z.string().max(500).default('').describe('Why; recorded.'),
+        }),
+        response: { 200: caseSchema, ...FAILURES },
       },
     },
     async ({ params, body: { state, reason }, identity }): Promise<CaseView> => {
@@ -307,20 +276,15 @@ export function terminalRoutes(app: FastifyInstance, { desk, audit, portalUrl }:
     },
   );
 
-  app.post<{ Body: { code: string } }>(
+  app.post(
     '/v1/terminals/check',
     {
       config: { roles: ['portal'], audit: { of: 'change', actions: ['terminals.check'] } },
       schema: {
         summary:
           'Is this code of a notice by this operator? For a portal of the operator’s own; a genuine one counts as seen',
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          required: ['code'],
-          properties: { code: { type: 'string', minLength: 1, maxLength: 64 } },
-        },
-        response: { 200: responseSchema(checkedSchema), ...failures },
+        body: z.strictObject({ code: z.string().min(1).max(64) }),
+        response: { 200: checkedSchema, ...FAILURES },
       },
     },
     async ({ body, identity }): Promise<CheckedCode> => {

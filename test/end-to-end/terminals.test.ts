@@ -262,7 +262,7 @@ test('without a ground the history is deleted, on record, and reports are refuse
   const deleted = entriesAfter(world.dataFolder, before).find(
     ({ action }: Pick<AuditEntry, 'action'>) => action === 'terminals.delete',
   );
-  expect(deleted).toMatchObject({ detail: { deletions: [{ dataset: 'terminals/lease-history', rows: 5 }] } });
+  expect(deleted).toMatchObject({ detail: { deletions: [{ dataset: 'terminals/lease-history', rows: 4 }] } });
   const refused = await world.cli('terminals', 'import', file, '--format', 'shadowserver', ...REASON);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain('SEKISHO_NO_LEASE_HISTORY');
