@@ -409,6 +409,12 @@ describe('/openapi.json', () => {
       '/v1/rules/{id}',
       '/v1/rules/{id}/renew',
       '/v1/status',
+      '/v1/terminals/cases',
+      '/v1/terminals/cases/{code}',
+      '/v1/terminals/check',
+      '/v1/terminals/export',
+      '/v1/terminals/forms',
+      '/v1/terminals/reports',
       '/v1/time',
       '/v1/time/accept',
     ]);

@@ -5,6 +5,7 @@
  *   POST /consent  from our own page, same subscriber, same line ─▶ ledger, then every worker ─▶ 303 to /
  *   GET, POST /link?token=   a signed link of the member site ─▶ session ─▶ 303 to /
  *   POST /leave    ends the session, in the browser and here
+ *   GET, POST /check   is a notice about an infected terminal genuine? (check-routes.ts)
  */
 import { randomBytes } from 'node:crypto';
 import type { CookieSerializeOptions } from '@fastify/cookie';
@@ -15,6 +16,7 @@ import { faultOf, faultText } from '../errors/fault-text.ts';
 import { AuditedConsents } from '../subscribers/consent/audited-consents.ts';
 import { type Actor, ConsentDesk } from '../subscribers/consent/consent-desk.ts';
 import { isPurpose } from '../subscribers/consent/purposes.ts';
+import { checkRoutes } from './check-routes.ts';
 import type { Refusal } from './counters.ts';
 import type { PagesDeps } from './deps.ts';
 import type { Message } from './pages.ts';
@@ -188,6 +190,12 @@ export function portalRoutes(
     reply.setCookie(BROWSER_COOKIE, '', { ...cookies, maxAge: 0 });
     counters.request('message');
     return pages.message(request, reply, 'left', 200);
+  });
+
+  checkRoutes(app, deps, pages, {
+    crossSite: (request, reply) =>
+      isCrossSite(request, config.portal.url) ? refuse(request, reply, 'cross-site') : undefined,
+    failed: (request, reply, error) => failed(request, reply, error),
   });
 
   async function failed(
