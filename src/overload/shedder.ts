@@ -20,7 +20,7 @@
 
 import type { PrefixSet } from '../address/prefix-set.ts';
 import type { Metrics } from '../metrics/registry.ts';
-import type { Clock } from '../time/clock.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
 import type { Query } from '../wire/query.ts';
 import { ClientPlaces } from './client-places.ts';
 import { type DropSink, HeavySources } from './heavy-sources.ts';
@@ -97,7 +97,7 @@ export class Shedder {
 
   constructor(parts: ShedderParts) {
     this.#parts = parts;
-    this.#gauge = parts.gauge ?? new QueueGauge(parts.clock);
+    this.#gauge = parts.gauge ?? new QueueGauge(systemClock);
     this.#client = new ClientPlaces(parts.key);
     this.#ages = new Float64Array(Math.max(1, parts.sockets + (parts.queues ?? 0)));
     this.#heavy = parts.drops && !parts.dryRun ? new HeavySources(parts.drops) : undefined;

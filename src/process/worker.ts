@@ -29,8 +29,9 @@ import { SourceRouter } from '../resolve/forward/router.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
 import { dropCapabilities } from '../system/capabilities.ts';
 import { ownThreadId } from '../system/thread-time.ts';
-import { RoundClock, systemClock } from '../time/clock.ts';
+import { RoundClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
+import { threadClock } from '../time/turned-clock.ts';
 import { StreamTransports } from '../transports/streams.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { DEFAULT_TCP_LIMITS } from '../transports/tcp/tcp-limits.ts';
@@ -60,7 +61,8 @@ const setup = workerData as WorkerSetup;
 // What strangers' packets are read with needs none of these: the main thread opens what takes them.
 if (setup.io === 'mmsg') dropCapabilities(FAST_PATH_CAPABILITIES);
 const main = parentPort!;
-const clock = new RoundClock(new SharedTime(systemClock, setup.time));
+const monotonic = threadClock();
+const clock = new RoundClock(new SharedTime(monotonic, setup.time));
 const heartbeat = new Int32Array(setup.heartbeat);
 Atomics.store(heartbeat, 1, ownThreadId());
 
@@ -178,6 +180,7 @@ async function serve(): Promise<void> {
     metrics,
     hashKey: setup.hashKey,
     nudge: io.nudge,
+    isPublic: (question) => partitions.groupOf(question) === 0,
     tell: (feature, value) => tell({ type: 'told', feature, value }),
   });
   const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
@@ -193,6 +196,7 @@ async function serve(): Promise<void> {
     random32,
     metrics,
     cookies: config.upstream.cookies,
+    authorities: config.upstream.authorities,
     nameServers: config.lists.some(({ category }) => category === 'policy'),
     mixedCase: config.upstream.mixedCase,
     nudge: io.nudge,
@@ -270,7 +274,7 @@ async function serve(): Promise<void> {
     }
     if (draining) return;
     draining = true;
-    drainedByMs = systemClock.nowMs() + message.deadlineMs;
+    drainedByMs = monotonic.nowMs() + message.deadlineMs;
     io.listener.stopReceiving(message.leaving);
     tcp.drain();
     tell({ type: 'stopped' });

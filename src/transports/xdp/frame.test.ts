@@ -25,6 +25,9 @@ function read(
   return found === FRAME_OK ? 'ok' : BAD_FRAMES[-1 - found]!;
 }
 
+const put = (at: number, value: number) => (bytes: Uint8Array) => void bytes.fill(value, at, at + 1);
+const flip = (at: number) => (bytes: Uint8Array) => void bytes.fill(bytes[at]! ^ 1, at, at + 1);
+
 /** Put right again what `change` has made wrong: the checksum of the IPv4 header. */
 function headerSum(bytes: Uint8Array): undefined {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset);
@@ -132,20 +135,20 @@ describe('a frame', () => {
   });
 
   it('with a wrong checksum is dropped; one of IPv4 may have none, one of IPv6 may not', () => {
-    expect(read({}, (bytes) => void (bytes[50]! ^= 1))).toBe('checksum');
-    expect(read(V6, (bytes) => void (bytes[70]! ^= 1))).toBe('checksum');
-    expect(read({}, (bytes) => void (bytes[24]! ^= 1))).toBe('header-checksum');
+    expect(read({}, flip(50))).toBe('checksum');
+    expect(read(V6, flip(70))).toBe('checksum');
+    expect(read({}, flip(24))).toBe('header-checksum');
     expect(read({ checksum: 'none' })).toBe('ok');
     expect(read({ ...V6, checksum: 'none' })).toBe('checksum');
   });
 
   it('with options, extension headers or a fragment in it is none for this reader', () => {
-    expect(read({}, (bytes) => void (bytes[14] = 0x46))).toBe('header');
-    expect(read({}, (bytes) => void (bytes[20] = 0x20))).toBe('header');
-    expect(read({}, (bytes) => void (bytes[21] = 1))).toBe('header');
-    expect(read({}, (bytes) => void (bytes[23] = 6))).toBe('header');
-    for (const next of [0, 6, 43, 44, 60, 59]) expect(read(V6, (bytes) => void (bytes[20] = next))).toBe('header');
-    expect(read({}, (bytes) => void (bytes[13] = 6))).toBe('header');
+    expect(read({}, put(14, 0x46))).toBe('header');
+    expect(read({}, put(20, 0x20))).toBe('header');
+    expect(read({}, put(21, 1))).toBe('header');
+    expect(read({}, put(23, 6))).toBe('header');
+    for (const next of [0, 6, 43, 44, 60, 59]) expect(read(V6, put(20, next))).toBe('header');
+    expect(read({}, put(13, 6))).toBe('header');
   });
 
   it('from an address that never asks is dropped', () => {
