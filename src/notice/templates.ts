@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { Language } from './languages.ts';
 import { PAGES, type Page } from './pages.ts';
 import { type LanguageFiles, type TemplateFile, Templates } from './rendering.ts';
-import { renderedProblems, sourceProblems, styleProblems, type TemplateProblem } from './template-rules.ts';
+import type { TemplateProblem } from './template-rules.ts';
 
 const STYLE_FILE = 'style.css';
 /** A page with a logo in it; beyond is a mistake. */
@@ -23,7 +23,10 @@ export interface LoadedTemplates {
   readonly problems: readonly TemplateProblem[];
 }
 
-/** Reads, compiles and validates. Rejects never: what is wrong is told. */
+/**
+ * Reads, compiles and validates. Rejects never: what is wrong is told. Without a folder the pages are those that come with the server,
+ * which its tests hold to the rules: a start need not do it again.
+ */
 export async function loadTemplates(
   folder: string | undefined,
   languages: readonly Language[],
@@ -51,6 +54,10 @@ export async function loadTemplates(
     const byPage = Object.fromEntries(PAGES.map((page, i) => [page, pages[i]!])) as Record<Page, TemplateFile>;
     files.set(language, { frame: frame!, ...byPage });
   }
+  if (problems.length > 0) return { problems };
+  if (folder === undefined) return { templates: new Templates(style.text, files), problems };
+
+  const { renderedProblems, sourceProblems, styleProblems } = await import('./template-rules.ts');
   problems.push(...styleProblems(style));
   for (const set of files.values())
     for (const page of ['frame', ...PAGES] as const) problems.push(...sourceProblems(page, set[page]));
