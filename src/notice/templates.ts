@@ -24,12 +24,13 @@ export interface LoadedTemplates {
 }
 
 /**
- * Reads, compiles and validates. Rejects never: what is wrong is told. Without a folder the pages are those that come with the server,
- * which its tests hold to the rules: a start need not do it again.
+ * Reads, compiles and validates. Rejects never: what is wrong is told. What comes with the server is not looked at again at each
+ * start: its tests do that (`shippedToo`).
  */
 export async function loadTemplates(
   folder: string | undefined,
   languages: readonly Language[],
+  { shippedToo = false }: { readonly shippedToo?: boolean } = {},
 ): Promise<LoadedTemplates> {
   const problems: TemplateProblem[] = [];
   const read = async (name: string): Promise<TemplateFile> => {
@@ -55,15 +56,14 @@ export async function loadTemplates(
     files.set(language, { frame: frame!, ...byPage });
   }
   if (problems.length > 0) return { problems };
-  if (folder === undefined) return { templates: new Templates(style.text, files), problems };
-
+  const templates = new Templates(style.text, files);
+  if (folder === undefined && !shippedToo) return { templates, problems };
   const { renderedProblems, sourceProblems, styleProblems } = await import('./template-rules.ts');
   problems.push(...styleProblems(style));
   for (const set of files.values())
     for (const page of ['frame', ...PAGES] as const) problems.push(...sourceProblems(page, set[page]));
-  // What a page says is looked at when every file of it can be read.
+  // What a page says is looked at when every file of it is a template.
   if (problems.length > 0) return { problems };
-  const templates = new Templates(style.text, files);
   for (const [language, set] of files)
     problems.push(...renderedProblems(templates, language, (page) => set[page].file));
   return problems.length > 0 ? { problems } : { templates, problems };
