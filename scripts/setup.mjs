@@ -16,6 +16,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 install();
+buildConsole();
 await build();
 
 /** Install exactly what package-lock.json says, unless that very lock file was installed already. */
@@ -51,9 +52,32 @@ async function build() {
   const problem = await keepCode(join(root, MAIN), join(root, 'dist.new/program/code'));
   if (problem) console.error(`Compiled code is not kept, so the program starts more slowly: ${problem}`);
   writeFileSync('dist.new/.built', process.version);
+  if (existsSync('dist/console')) renameSync('dist/console', 'dist.new/console');
   if (existsSync('dist')) renameSync('dist', 'dist.old');
   renameSync('dist.new', 'dist');
   rmSync('dist.old', { recursive: true, force: true });
+}
+
+/** Build the web console to dist/console when any of its sources is newer than the last build; it holds the stamp itself. */
+function buildConsole() {
+  const stamp = 'dist/console/built.txt';
+  const newest = Math.max(...['console', 'src/console', 'pages/colours.css'].map(newestChange));
+  if (existsSync(stamp) && statSync(stamp).mtimeMs > newest && !process.argv.includes('--build')) return;
+  console.error('Building the console …');
+  for (const folder of ['dist/console.new', 'dist/console.old']) rmSync(folder, { recursive: true, force: true });
+  run(process.execPath, [
+    'node_modules/vite/bin/vite.js',
+    'build',
+    'console',
+    '--outDir',
+    '../dist/console.new',
+    '--logLevel',
+    'warn',
+  ]);
+  writeFileSync('dist/console.new/built.txt', '');
+  if (existsSync('dist/console')) renameSync('dist/console', 'dist/console.old');
+  renameSync('dist/console.new', 'dist/console');
+  rmSync('dist/console.old', { recursive: true, force: true });
 }
 
 function newestChange(path) {

@@ -6,6 +6,7 @@
  */
 import { AUDIT } from './audit-desk/feature.ts';
 import { CERTIFICATES } from './certificates/feature.ts';
+import { CONSOLE } from './console/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
 import { type AnyFeature, type ConfigOf, refuseDoubles } from './feature/feature.ts';
 import { LISTS } from './lists/feature.ts';
@@ -27,6 +28,7 @@ export const FEATURES = [
   NOTICE,
   ROUTER_FILTERS,
   DNSSEC,
+  CONSOLE,
 ] as const satisfies readonly AnyFeature[];
 
 /** What the configuration holds for them, besides what every feature is told. */

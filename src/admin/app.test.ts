@@ -80,6 +80,7 @@ async function app(changes: Partial<AdminDeps> = {}): Promise<{ app: FastifyInst
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    entrances: [],
     statusSchemas: SUBSCRIBERS_STATUS.schemas,
     featureRoutes: await featureRoutes(loaded.config),
     audit: { record: () => {} },

@@ -108,6 +108,7 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    entrances: [],
     statusSchemas: SUBSCRIBERS_STATUS.schemas,
     featureRoutes: await featureRoutes(loaded.config),
     audit: { record: () => {} },

@@ -176,6 +176,7 @@ async function serve(): Promise<void> {
     metrics,
     hashKey: setup.hashKey,
     nudge: io.nudge,
+    isPublic: (question) => partitions.groupOf(question) === 0,
     tell: (feature, value) => tell({ type: 'told', feature, value }),
   });
   const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);

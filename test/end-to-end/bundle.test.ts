@@ -85,5 +85,5 @@ try { definePlugin({}); } catch (error) { console.log(error.stack); }`;
   const [, file = '', line = ''] =
     /\((\/[^:]*):(\d+):\d+\)/.exec(stack.find((place) => place.includes(' at ')) ?? '') ?? [];
   expect(file).toBe(join(repositoryRoot(), 'src', 'contract', 'plugin.ts'));
-  expect(readFileSync(file, 'utf8').split('\n')[Number(line) - 1]).toContain('ContractError(');
+  expect(readFileSync(file, 'utf8').split('\n')[Number(line) - 1]).toContain('throw new TypeError(');
 });

@@ -54,6 +54,7 @@ export async function asked(
 
 const EXAMPLES: Readonly<Record<string, string>> = {
   action: 'opt-out',
+  file: 'index.html',
   id: 'x1',
   name: 'nothing',
   subscriber: 'nobody',

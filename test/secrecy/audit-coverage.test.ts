@@ -198,6 +198,13 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
   },
   'DELETE /v1/query-history/overload': { leaves: ['overload.close'] },
   'POST /v1/dnssec/exceptions': { body: () => ({ zone: 'broken.example', ground: GROUND }), leaves: ['dnssec.except'] },
+  'POST /console/session': {
+    body: () => ({ token: 'token-of-operator' }),
+    leaves: ['console.login'],
+    role: 'operator',
+  },
+  // Without a session there is nothing to end.
+  'DELETE /console/session': { path: '/console/session', leaves: [], role: 'operator', shownBy: 'roles.test.ts' },
   'GET /v1/amp-shaper/networks': { leaves: ['amp-shaper.networks'], needsPurpose: true },
   'GET /v1/random-subdomain/zones': { leaves: ['random-subdomain.zones'], needsPurpose: true },
 };

@@ -4,5 +4,6 @@
  */
 import { IDENTITY } from './0001-identity.ts';
 import type { Migration } from './migration.ts';
+import { SHARED_STORES } from './shared-stores.ts';
 
-export const MIGRATIONS: readonly Migration[] = [IDENTITY];
+export const MIGRATIONS: readonly Migration[] = [IDENTITY, SHARED_STORES];
