@@ -35,6 +35,7 @@ test('the package holds the program, its plugins, lists and pages', () => {
   const paths = packed.map(({ path }) => path);
   expect(paths).toEqual(expect.arrayContaining(['dist/src/main.js', 'dist/program/loader.cjs']));
   expect(paths.filter((path) => /(?:^|\/)(?:test|bench)\/|\.test\.|vitest/.test(path))).toEqual([]);
-  const places = /^(?:dist\/(?:program|src|plugins|console)\/|lists\/|pages\/|(?:package\.json|LICENSE|README(?:\.\w+)?\.md)$)/;
+  const places =
+    /^(?:dist\/(?:program|src|plugins|console)\/|lists\/|pages\/|(?:package\.json|LICENSE|README(?:\.\w+)?\.md)$)/;
   expect(paths.filter((path) => !places.test(path))).toEqual([]);
 });
