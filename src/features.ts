@@ -15,6 +15,7 @@ import { REPORT } from './report/feature.ts';
 import { ROUTER_FILTERS } from './router-filters/feature.ts';
 import { RULES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
+import { TERMINALS } from './terminals/feature.ts';
 import { TIME } from './timekeeping/feature.ts';
 
 export const FEATURES = [
@@ -24,6 +25,7 @@ export const FEATURES = [
   RULES,
   LISTS,
   SUBSCRIBERS,
+  TERMINALS,
   REPORT,
   NOTICE,
   ROUTER_FILTERS,

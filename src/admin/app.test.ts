@@ -37,7 +37,9 @@ const status: Status = {
   workers: [{ number: 0, state: 'running', restarts: 0, uptimeSeconds: 5, queries: 7 }],
   listeners: [{ address: '127.0.0.1:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
   resolve: null,
-  upstreams: [{ address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 }],
+  upstreams: [
+    { address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, tls: null, queries: 0, failures: 0 },
+  ],
   views: [],
   plugins: [{ name: 'access', stage: 'guard', meanCostNs: 120.5, errors: 0 }],
   cache: { entries: 1, usedBytes: 200, sizeBytes: 2 ** 28, hits: 3, misses: 4, stale: 0 },
@@ -407,6 +409,12 @@ describe('/openapi.json', () => {
       '/v1/rules/{id}',
       '/v1/rules/{id}/renew',
       '/v1/status',
+      '/v1/terminals/cases',
+      '/v1/terminals/cases/{code}',
+      '/v1/terminals/check',
+      '/v1/terminals/export',
+      '/v1/terminals/forms',
+      '/v1/terminals/reports',
       '/v1/time',
       '/v1/time/accept',
     ]);

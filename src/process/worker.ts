@@ -192,6 +192,7 @@ async function serve(): Promise<void> {
     random32,
     metrics,
     cookies: config.upstream.cookies,
+    authorities: config.upstream.authorities,
     nameServers: config.lists.some(({ category }) => category === 'policy'),
     mixedCase: config.upstream.mixedCase,
     nudge: io.nudge,

@@ -14,6 +14,7 @@ import { measureRoutes } from '../../src/rules/measure-routes.ts';
 import { ruleRoutes } from '../../src/rules/rule-routes.ts';
 import { consentRoutes } from '../../src/subscribers/consent/routes.ts';
 import { leaseRoutes } from '../../src/subscribers/leases/routes.ts';
+import { terminalRoutes } from '../../src/terminals/routes.ts';
 import { systemClock } from '../../src/time/clock.ts';
 import { LatestTime } from '../../src/time/latest-time.ts';
 import { timeRoutes } from '../../src/timekeeping/routes.ts';
@@ -37,6 +38,7 @@ export async function featureRoutes(
     (app) => ruleRoutes(app, rulesWithoutStore(), audit),
     (app) => consentRoutes(app, { desk: undefined, audit, log }),
     (app) => leaseRoutes(app, { desk: undefined, audit }),
+    (app) => terminalRoutes(app, { desk: undefined, audit, portalUrl: '' }),
     (app) => reportRoutes(app, { audit, report: emptyReport }),
     (app) => timeRoutes(app, { time, audit }),
     (app) => auditRoutes(app, { verify: async () => SOUND, acknowledge: async () => SOUND }),
