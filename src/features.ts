@@ -8,6 +8,7 @@ import { AUDIT } from './audit-desk/feature.ts';
 import { CERTIFICATES } from './certificates/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
 import { type AnyFeature, type ConfigOf, refuseDoubles } from './feature/feature.ts';
+import { FLEET } from './fleet/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
@@ -20,6 +21,7 @@ export const FEATURES = [
   TIME,
   AUDIT,
   CERTIFICATES,
+  FLEET,
   RULES,
   LISTS,
   SUBSCRIBERS,

@@ -210,7 +210,7 @@ export function consentRoutes(
       },
     },
     async ({ params: { id: of } }): Promise<ImportResult> => ({
-      rows: await needed(desk).state.ledger.importedRows(of),
+      rows: await needed(desk).state.consent.importedRows(of),
       problems: [],
     }),
   );
