@@ -167,18 +167,10 @@ export default definePlugin({
           config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['amp-shaper.networks'] } },
           schema: {
             summary: 'Networks that owe the most now; kept in memory only. Audited',
-            querystring: {
-              type: 'object',
-              additionalProperties: false,
-              properties: {
-                limit: { type: 'integer', minimum: 1, maximum: SHOWN, default: 20 },
-                reason: PURPOSE,
-              },
-            },
+            querystring: z.strictObject({ limit: z.int().min(1).max(SHOWN).default(20), reason: PURPOSE }),
           },
         },
-        async ({ query, identity }) => {
-          const { limit = 20, reason } = query as { limit?: number; reason?: string };
+        async ({ query: { limit, reason }, identity }) => {
           audit.record(readOf(identity, 'amp-shaper.networks', reason, { limit }));
           return { networks: table.heaviest(limit, tableTime(clock.nowMs())).map((entry) => described(entry, all)) };
         },

@@ -1,7 +1,7 @@
 /** The thread behind writer-thread.ts. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { systemClock } from '../../src/contract/plugin.ts';
+import { threadClock } from '../../src/contract/plugin.ts';
 import { FileSink, type Sink, SocketSink } from './sink.ts';
 import { TapWriter } from './writer.ts';
 import type { WriterOrder, WriterReport, WriterSetup } from './writer-thread.ts';
@@ -14,7 +14,7 @@ const main = parentPort!;
 const setup = workerData as WriterSetup;
 const sink: Sink =
   setup.socket === undefined ? new FileSink(setup.file ?? '', setup.fileBytes) : new SocketSink(setup.socket);
-const writer = new TapWriter(setup, sink, systemClock);
+const writer = new TapWriter(setup, sink, threadClock());
 
 const passes = setInterval(() => writer.pass(), PASS_MS);
 const reports = setInterval(() => {

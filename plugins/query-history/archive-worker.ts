@@ -1,7 +1,7 @@
 /** The thread behind archive-thread.ts. */
 
 import { parentPort, workerData } from 'node:worker_threads';
-import { errorText } from '../../src/contract/plugin.ts';
+import { errorText, threadClock } from '../../src/contract/plugin.ts';
 import { Archive } from './archive.ts';
 import type { ArchiveOpened, ArchiveReply, ArchiveRequest } from './archive-thread.ts';
 
@@ -9,7 +9,7 @@ const main = parentPort!;
 const { file } = workerData as { file: string };
 
 try {
-  const archive = new Archive(file, Date.now());
+  const archive = new Archive(file, threadClock().wallMs());
   main.on('message', ({ id, name, args }: ArchiveRequest) => {
     try {
       const value = (archive[name] as (...args: unknown[]) => unknown).apply(archive, [...args]);

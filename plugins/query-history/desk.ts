@@ -28,6 +28,7 @@ const SECONDS = 900;
 const SLICES = 12;
 const MINUTES = 15;
 const EPOCH_MS = 10_000;
+const LEAST_TICK_MS = 500;
 const MERGED_ENTRIES = 512;
 /** Minutes that wait for a disk that takes none. */
 const MAX_UNSAVED = 60;
@@ -83,6 +84,7 @@ export class HistoryDesk {
   #minute: Slice[] = [];
   #unsaved: { slice: Slice; incident: boolean }[] = [];
   #saving: Promise<void> = Promise.resolve();
+  #tickedMs = Number.NEGATIVE_INFINITY;
   #epochTotals = NO_TOTALS;
   #epochMs: number;
   #epochWallMs: number;
@@ -130,9 +132,11 @@ export class HistoryDesk {
     };
   }
 
-  /** Once a second. */
+  /** Once a second; while a configuration is replaced both bring the time, and the second of them comes too soon. */
   tick(): void {
     const { clock } = this.#parts;
+    if (clock.nowMs() - this.#tickedMs < LEAST_TICK_MS) return;
+    this.#tickedMs = clock.nowMs();
     const totals = [...this.#attached].reduce(
       (sum, { collector }) => addTotals(sum, collector.takeTotals()),
       NO_TOTALS,

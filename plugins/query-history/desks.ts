@@ -1,14 +1,16 @@
 /** One desk per data folder and process: the configurations before and after a reload share it. */
 import { join } from 'node:path';
+import type { ControlContext } from '../../src/contract/plugin.ts';
 import { type ArchiveThread, ArchiveThread as Thread } from './archive-thread.ts';
 import { type DeskParts, HistoryDesk } from './desk.ts';
+
+const TICK_MS = 1000;
 
 export const HISTORY_FILE = 'history.db';
 
 interface Shared {
   readonly desk: Promise<HistoryDesk>;
   users: number;
-  timer: NodeJS.Timeout | undefined;
 }
 const desks = new Map<string, Shared>();
 
@@ -16,22 +18,23 @@ const desks = new Map<string, Shared>();
 export async function shareDesk(
   folder: string,
   parts: Omit<DeskParts, 'archive'>,
+  every: ControlContext<unknown>['every'],
 ): Promise<{ desk: HistoryDesk; release: () => Promise<void> }> {
   let shared = desks.get(folder);
   if (!shared) {
-    shared = { desk: begin(folder, parts), users: 0, timer: undefined };
+    shared = { desk: begin(folder, parts), users: 0 };
     desks.set(folder, shared);
   }
   const mine = shared;
   mine.users++;
   const desk = await mine.desk;
-  mine.timer ??= setInterval(() => desk.tick(), 1000);
+  // Each user brings the time: the one whose configuration is replaced takes its timer along.
+  every(TICK_MS, () => desk.tick());
   return {
     desk,
     release: async () => {
       if (--mine.users > 0) return;
       desks.delete(folder);
-      clearInterval(mine.timer);
       await desk.close();
     },
   };

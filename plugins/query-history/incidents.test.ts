@@ -30,7 +30,6 @@ async function diagnosed(
   inForce: readonly MeasureMatch[] = [],
 ) {
   const replay = new Replay(11);
-  replay.live();
   await replay.incident(40, function* () {
     yield* replay.world.second(replay.rate());
     for (const [perSecond, make] of kinds) for (let i = 0; i < perSecond; i++) yield make();

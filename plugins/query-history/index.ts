@@ -63,11 +63,11 @@ export default definePlugin({
       .prefault({})
       .describe('What is older is deleted every hour, overwritten on disk, and the deletion recorded.'),
   }),
-  async control({ options, workers, clock, log, audit, samples, measures, dataFolder, rules, routes, onClose }) {
+  async control({ options, workers, clock, every, log, audit, samples, measures, dataFolder, rules, routes, onClose }) {
     const { minutes, hours, sources } = options.retention;
     const retention = { minutes, hours, sources };
     const sum = (name: string) => samples(name).reduce((total, { value }) => total + value, 0);
-    const { desk, release } = await shareDesk(dataFolder(), {
+    const parts = {
       clock,
       log,
       audit,
@@ -78,7 +78,8 @@ export default definePlugin({
         kernelDrops: sum('sekisho_udp_kernel_drops_total'),
         upstreams: upstreamCounters(samples),
       }),
-    });
+    };
+    const { desk, release } = await shareDesk(dataFolder(), parts, every);
     desk.retention = retention;
     const teacher = new SuffixTeacher([secret(), secret(), secret(), secret()]);
     const memories = Array.from({ length: workers }, createRecorderMemory);

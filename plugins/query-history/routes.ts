@@ -1,56 +1,45 @@
 /** The admin routes of the history, below /v1/query-history/. */
 
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { holdsAddress } from '../../src/audit/addresses-in-text.ts';
 import { PURPOSE } from '../../src/audit/personal-read.ts';
-import { measureSchema, measureView, responseSchema } from '../../src/contract/admin.ts';
+import { type AdminApi, measureSchema, measureView } from '../../src/contract/admin.ts';
 import { z } from '../../src/contract/plugin.ts';
-import type { Application } from './application.ts';
 import type { HistoryDesk } from './desk.ts';
 import type { Reader } from './reader.ts';
 import { type HistoryReading, LEAST_REASON, shown } from './reading.ts';
 import type { ShownOverload } from './report-shapes.ts';
 
-const reason = {
-  type: 'string',
-  minLength: LEAST_REASON,
-  maxLength: 500,
-  description: 'Declares an overload for an hour; recorded with who gave it.',
-} as const;
-const windowSeconds = {
-  type: 'integer',
-  minimum: 10,
-  maximum: 35 * 86_400,
-  default: 60,
-  description: 'How far back, in seconds.',
-} as const;
+const reason = z
+  .string()
+  .min(LEAST_REASON)
+  .max(500)
+  .describe('Declares an overload for an hour; recorded with who gave it.');
+const windowSeconds = z
+  .int()
+  .min(10)
+  .max(35 * 86_400)
+  .default(60)
+  .describe('How far back, in seconds.');
+const approver = z
+  .string()
+  .min(1)
+  .max(200)
+  .optional()
+  .describe('A second person who approves that single addresses are shown; not needed while an overload is detected.');
 
-const approver = {
-  type: 'string',
-  minLength: 1,
-  maxLength: 200,
-  description:
-    'A second person who approves that single addresses are shown; not needed while an overload is detected.',
-} as const;
-
-const text = (description: string) => ({ type: 'string', maxLength: 2000, description });
+const text = (description: string) => z.string().max(2000).optional().describe(description);
 /** What a ground lacks is not said here, one by one, but by the measures desk, all at once. */
-const applyBody = {
-  type: 'object',
-  required: ['proposal'],
-  additionalProperties: false,
-  properties: {
-    diagnosis: text('Its id; without it, the last that the same token made.'),
-    proposal: { type: 'integer', minimum: 1, maximum: 100, description: 'Its place in the diagnosis, from 1.' },
-    'dry-run': { type: 'boolean', description: 'Only count what it would limit.' },
-    escalate: text('For a whole zone: why nothing narrower does.'),
-    ground: {
-      type: 'object',
-      additionalProperties: text('A statement; evidence and effect are added from the diagnosis.'),
-      description: 'kind, and what that ground needs; for legitimate-business `expires` stands for `review`.',
-    },
-  },
-};
+const applyBody = z.strictObject({
+  diagnosis: text('Its id; without it, the last that the same token made.'),
+  proposal: z.int().min(1).max(100).describe('Its place in the diagnosis, from 1.'),
+  'dry-run': z.boolean().optional().describe('Only count what it would limit.'),
+  escalate: text('For a whole zone: why nothing narrower does.'),
+  ground: z
+    .record(z.string(), z.string().max(2000).describe('A statement; evidence and effect are added from the diagnosis.'))
+    .optional()
+    .describe('kind, and what that ground needs; for legitimate-business `expires` stands for `review`.'),
+});
 
 const signal = z.strictObject({ signal: z.string(), value: z.number(), threshold: z.number(), rationale: z.string() });
 const overload = z.strictObject({
@@ -83,7 +72,7 @@ const previewSchema = z.strictObject({
 const report = z.looseObject({ overload, window: z.looseObject({ from: z.string(), seconds: z.number() }) });
 
 export function historyRoutes(
-  app: FastifyInstance,
+  app: AdminApi,
   desk: HistoryDesk,
   reading: HistoryReading,
   parts: Parameters<typeof measureView>[2],
@@ -97,7 +86,7 @@ export function historyRoutes(
       },
       schema: {
         summary: 'Whether an overload is open, what is kept for how long, what was deleted; no name and no source',
-        response: { 200: responseSchema(stateSchema) },
+        response: { 200: stateSchema },
       },
     },
     async () => ({
@@ -120,31 +109,29 @@ export function historyRoutes(
     }),
   );
 
-  app.post<{ Body: { reason: string } }>(
+  app.post(
     '/overload',
     {
       config: { roles: ['operator'], audit: { of: 'change', actions: ['overload.declare'] } },
       schema: {
         summary: 'Declare an overload: opens the history for an hour',
-        body: { type: 'object', required: ['reason'], additionalProperties: false, properties: { reason } },
-        response: { 200: responseSchema(overload) },
+        body: z.strictObject({ reason }),
+        response: { 200: overload },
       },
     },
     async (request) => shown(reading.declare(readerOf(request), request.body.reason)),
   );
 
-  app.delete<{ Body: { reason?: string } | null }>(
+  app.delete(
     '/overload',
     {
       config: { roles: ['operator'], audit: { of: 'change', actions: ['overload.close'] } },
       schema: {
         summary: 'Say that the overload is over, detected and declared ones alike: closes the history. Audited',
-        body: {
-          type: ['object', 'null'],
-          additionalProperties: false,
-          properties: { reason: { type: 'string', maxLength: 500, description: 'Why it is over; recorded.' } },
-        },
-        response: { 200: responseSchema(z.strictObject({ closed: z.int(), overloads: z.array(overload) })) },
+        body: z
+          .strictObject({ reason: z.string().max(500).optional().describe('Why it is over; recorded.') })
+          .nullable(),
+        response: { 200: z.strictObject({ closed: z.int(), overloads: z.array(overload) }) },
       },
     },
     async (request) => {
@@ -153,42 +140,42 @@ export function historyRoutes(
     },
   );
 
-  app.post<{ Body: { reason?: string; windowSeconds: number; approver?: string } }>(
+  app.post(
     '/diagnose',
     {
       config: { roles: ['operator'], audit: { of: 'read', actions: ['history.diagnose'] } },
       schema: {
         summary: 'What explains the overload, and which narrow rule would end it; audited',
-        body: { type: 'object', additionalProperties: false, properties: { reason, windowSeconds, approver } },
-        response: { 200: responseSchema(report) },
+        body: z.strictObject({ reason: reason.optional(), windowSeconds, approver }),
+        response: { 200: report },
       },
     },
     async (request) => reading.shownDiagnosis(readerOf(request), request.body),
   );
 
-  app.post<{ Body: Application; Querystring: { reason?: string } }>(
+  app.post(
     '/preview',
     {
       config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['measure.preview'] } },
       schema: {
         summary:
           'What putting a proposal of a diagnosis in force would do and be refused for, without doing it. Audited',
-        querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
+        querystring: z.strictObject({ reason: PURPOSE }),
         body: applyBody,
-        response: { 200: responseSchema(previewSchema) },
+        response: { 200: previewSchema },
       },
     },
     async (request) => ({ ...reading.preview(readerOf(request), request.body, request.query.reason) }),
   );
 
-  app.post<{ Body: Application }>(
+  app.post(
     '/apply',
     {
       config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['measure.apply'] } },
       schema: {
         summary: 'Put a proposal of a diagnosis in force, for a while; answered when every worker acts on it. Audited',
         body: applyBody,
-        response: { 200: responseSchema(measureSchema) },
+        response: { 200: measureSchema },
       },
     },
     async (request) => {
@@ -197,27 +184,23 @@ export function historyRoutes(
     },
   );
 
-  app.post<{ Body: { reason?: string; windowSeconds: number; top: number; approver?: string; addresses?: boolean } }>(
+  app.post(
     '/read',
     {
       config: { roles: ['operator'], audit: { of: 'read', actions: ['history.read'] } },
       schema: {
         summary: 'Top names, domains, patterns and sources over a window, beside the normal; audited',
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          properties: {
-            reason,
-            windowSeconds,
-            approver,
-            addresses: {
-              type: 'boolean',
-              description: 'Single addresses in place of names; only those that make a quarter of the load.',
-            },
-            top: { type: 'integer', minimum: 1, maximum: 300, default: 10 },
-          },
-        },
-        response: { 200: responseSchema(report) },
+        body: z.strictObject({
+          reason: reason.optional(),
+          windowSeconds,
+          approver,
+          addresses: z
+            .boolean()
+            .optional()
+            .describe('Single addresses in place of names; only those that make a quarter of the load.'),
+          top: z.int().min(1).max(300).default(10),
+        }),
+        response: { 200: report },
       },
     },
     async (request) => reading.shownHistory(readerOf(request), request.body, request.body.top),

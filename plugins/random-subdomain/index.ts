@@ -30,6 +30,7 @@ import {
   readOf,
   textToName,
   type Verdict,
+  z,
 } from '../../src/contract/plugin.ts';
 import { Candidates, createCandidateMemory } from './candidates.ts';
 import { FailingBudget, KNOWN_SHARE, NEW_SHARE, REPEATED_SHARE, SUSPECT_SHARE } from './failing-budget.ts';
@@ -128,13 +129,13 @@ export default definePlugin({
 
     const zones = Array.from({ length: server.workers }, () => createZoneMemory(options.zones));
     routes((app) => {
-      app.get<{ Querystring: { reason?: string } }>(
+      app.get(
         '/zones',
         {
           config: { roles: ['operator', 'security'], audit: { of: 'read', actions: ['random-subdomain.zones'] } },
           schema: {
             summary: 'Zones in trouble now, as each worker sees them; kept in memory only. Audited',
-            querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
+            querystring: z.strictObject({ reason: PURPOSE }),
           },
         },
         async ({ query, identity }) => {

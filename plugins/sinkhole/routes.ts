@@ -3,11 +3,10 @@
  * privacy officer may look at them and at their history.
  */
 
-import type { FastifyInstance } from 'fastify';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../../src/audit/personal-read.ts';
 import type { RouteAudit } from '../../src/audit/route-declaration.ts';
-import { errorSchema, groundProperties, type Role, renewalBody, responseSchema } from '../../src/contract/admin.ts';
-import { type Auditor, type Clock, type DeskRules, errorText, generalError } from '../../src/contract/plugin.ts';
+import { type AdminApi, FAILURES, groundProperties, type Role, renewalBody } from '../../src/contract/admin.ts';
+import { type Auditor, type Clock, type DeskRules, errorText, generalError, z } from '../../src/contract/plugin.ts';
 import { preview } from './preview.ts';
 import { PLUGIN, readDraft, refused } from './request.ts';
 import { RuleNameError, ruleName } from './rule-name.ts';
@@ -21,62 +20,51 @@ const MAX_CHANGES = 1000;
 /** That a dry run gave way is told by the rule that followed. */
 const SHOWN = Object.keys(CHANGES) as (keyof typeof CHANGES)[];
 
-const text = (description: string) => ({ type: 'string', maxLength: 4096, description });
+const text = (description: string) => z.string().max(4096).describe(description);
 /** What is missing is not said here, one by one, but by request.ts, all at once. */
-const draftBody = {
-  type: 'object',
-  additionalProperties: false,
-  properties: {
-    name: text('The attacked name.'),
-    subtree: { type: 'boolean', description: 'The name and everything below it; otherwise exactly the name.' },
-    'dry-run': { type: 'boolean', description: 'Only count what the rule would hit.' },
-    ground: {
-      type: 'object',
-      additionalProperties: false,
-      properties: { kind: text('self-defence, necessity or legitimate-business.'), ...groundProperties },
-    },
-  },
-};
-const reasonBody = {
-  type: ['object', 'null'],
-  additionalProperties: false,
-  properties: { reason: text('Why the rule is lifted.') },
-};
-const nameParams = { type: 'object', required: ['name'], properties: { name: text('Name of the rule.') } };
-
-type NameParams = { Params: { name: string } };
+const draftBody = z.strictObject({
+  name: text('The attacked name.').optional(),
+  subtree: z.boolean().optional().describe('The name and everything below it; otherwise exactly the name.'),
+  'dry-run': z.boolean().optional().describe('Only count what the rule would hit.'),
+  ground: z
+    .strictObject({
+      kind: text('self-defence, necessity or legitimate-business.').optional(),
+      ...groundProperties,
+    })
+    .optional(),
+});
+const reasonBody = z.strictObject({ reason: text('Why the rule is lifted.').optional() }).nullable();
+const nameParams = z.strictObject({ name: text('Name of the rule.') });
 
 /** What was stated may name an attacker's address: then looking at it is a read of personal data. */
 const READ: RouteAudit = { of: 'read', actions: ['sinkhole.read'], unless: NO_ADDRESS };
 const changed = (action: string): RouteAudit => ({ of: 'change', actions: [`sinkhole.${action}`] });
 
-export function registerRoutes(app: FastifyInstance, desk: DeskRules, clock: Clock, audit: Auditor): void {
-  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
+export function registerRoutes(app: AdminApi, desk: DeskRules, clock: Clock, audit: Auditor): void {
   const by = (identity: { readonly name: string; readonly roles: readonly string[] } | null, verb: string) => ({
     who: identity?.name ?? 'unknown',
     role: identity?.roles.join(' ') ?? '',
     action: `${PLUGIN}.${verb}`,
   });
-  const route = (
+  const route = <Answer extends z.ZodType, Asked extends object>(
     roles: readonly Role[],
     trace: RouteAudit,
     summary: string,
-    answer: Record<string, unknown>,
-    more: object = {},
+    answer: Answer,
+    asked: Asked,
   ) => ({
     config: { roles, audit: trace },
-    schema: { summary, ...more, response: { 200: answer, ...failures } },
+    schema: { summary, ...asked, response: { 200: answer, ...FAILURES } },
   });
-  const applied = responseSchema(appliedSchema);
 
-  app.get<{ Querystring: { reason?: string } }>(
+  app.get(
     '/rules',
     route(
       LOOK,
       READ,
       'Rules of the sinkhole, with their rates; audited where an address is among what was stated',
-      responseSchema(rulesSchema),
-      { querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } } },
+      rulesSchema,
+      { querystring: z.strictObject({ reason: PURPOSE }) },
     ),
     async ({ query, identity }) =>
       readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, {
@@ -88,16 +76,16 @@ export function registerRoutes(app: FastifyInstance, desk: DeskRules, clock: Clo
 
   app.post(
     '/rules',
-    route(KEEP, changed('add'), 'Add a rule; answered when every worker holds it', applied, { body: draftBody }),
+    route(KEEP, changed('add'), 'Add a rule; answered when every worker holds it', appliedSchema, { body: draftBody }),
     async ({ body, identity }) => {
       const { entry, appliedInMs } = await desk.add(readDraft(body, clock.wallMs()), by(identity, 'add'));
       return { rule: ruleView(entry, clock), appliedInMs };
     },
   );
 
-  app.post<NameParams>(
+  app.post(
     '/rules/:name/renew',
-    route(KEEP, changed('renew'), 'Another term for a rule, on fresh evidence', applied, {
+    route(KEEP, changed('renew'), 'Another term for a rule, on fresh evidence', appliedSchema, {
       params: nameParams,
       body: renewalBody,
     }),
@@ -107,9 +95,9 @@ export function registerRoutes(app: FastifyInstance, desk: DeskRules, clock: Clo
     },
   );
 
-  app.delete<NameParams & { Body: { reason?: string } | null }>(
+  app.delete(
     '/rules/:name',
-    route(KEEP, changed('remove'), 'Lift a rule; answered when no worker has it any more', applied, {
+    route(KEEP, changed('remove'), 'Lift a rule; answered when no worker has it any more', appliedSchema, {
       params: nameParams,
       body: reasonBody,
     }),
@@ -119,37 +107,30 @@ export function registerRoutes(app: FastifyInstance, desk: DeskRules, clock: Clo
     },
   );
 
-  app.post<{ Querystring: { reason?: string } }>(
+  app.post(
     '/preview',
     route(
       KEEP,
       READ,
       'What adding a rule would do, without adding it; audited where an address is among what was stated',
-      responseSchema(previewSchema),
+      previewSchema,
       {
         body: draftBody,
-        querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
+        querystring: z.strictObject({ reason: PURPOSE }),
       },
     ),
     async ({ body, query, identity }) =>
       readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, await preview(desk, body, clock)),
   );
 
-  app.get<{ Querystring: { limit?: number; reason?: string } }>(
+  app.get(
     '/changes',
-    route(LOOK, READ, 'Every change to the rules, the latest first', responseSchema(changesSchema), {
-      querystring: {
-        type: 'object',
-        additionalProperties: false,
-        properties: {
-          limit: { type: 'integer', minimum: 1, maximum: MAX_CHANGES, default: 100 },
-          reason: PURPOSE,
-        },
-      },
+    route(LOOK, READ, 'Every change to the rules, the latest first', changesSchema, {
+      querystring: z.strictObject({ limit: z.int().min(1).max(MAX_CHANGES).default(100), reason: PURPOSE }),
     }),
     async ({ query, identity }) =>
       readWhereAddresses(audit, identity, 'sinkhole.read', query.reason, {
-        changes: (await desk.changes(query.limit ?? 100, { plugin: PLUGIN, actions: SHOWN })).map(changeView),
+        changes: (await desk.changes(query.limit, { plugin: PLUGIN, actions: SHOWN })).map(changeView),
       }),
   );
 }

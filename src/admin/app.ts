@@ -4,13 +4,14 @@
  */
 import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { asItWent, type Went } from '../audit/as-it-went.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
 import { ROLES, STAFF } from '../audit/roles.ts';
 import { holdToAudit } from '../audit/route-audit.ts';
 import { recordTogether } from '../audit/together.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, declareInJsonSchema, errorSchema, FAILURES } from '../errors/api-schema.ts';
 import { errorBody } from '../errors/error-body.ts';
 import { errorText, generalError, SekishoError } from '../errors/errors.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
@@ -28,8 +29,8 @@ import type { Tokens } from './tokens.ts';
 const MAX_BODY_BYTES = 64 * 1024;
 
 /** The application, not listening. `app.ready()` and `app.inject()` work on it. */
-export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<FastifyInstance> {
-  const app = fastify({
+export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminApi> {
+  const app: AdminApi = fastify({
     // Fastify would log every URL, and a URL may hold a query's name. What is worth a line is logged below.
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
@@ -38,6 +39,8 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
     ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
   });
   app.decorateRequest('identity', null);
+  // First of all: what others see of a route, and Fastify checks by, is JSON Schema.
+  app.addHook('onRoute', declareInJsonSchema);
   app.addHook('onRoute', ({ config, url }) => {
     const { roles, open } = config ?? {};
     if (open !== true && !roles?.length) throw new TypeError(`admin route ${url} names no role that may use it`);
@@ -105,7 +108,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<Fastif
 }
 
 /** Only the server's own routes need no token. */
-function withoutOpen(scope: FastifyInstance, register: (app: FastifyInstance) => void, whose: string): void {
+function withoutOpen(scope: AdminApi, register: (app: AdminApi) => void, whose: string): void {
   scope.addHook('onRoute', ({ config, url }) => {
     if (config?.open === true)
       throw new TypeError(`admin route ${url} of a ${whose} must name roles, it cannot be open`);
@@ -114,15 +117,15 @@ function withoutOpen(scope: FastifyInstance, register: (app: FastifyInstance) =>
 }
 
 /** For monitoring: no token, and nothing in the answer that would need one. */
-function openRoutes(app: FastifyInstance, deps: AdminDeps): void {
+function openRoutes(app: AdminApi, deps: AdminDeps): void {
   const config = { open: true, noAudit: 'numbers and states of the server: no name, no address, no subscriber' };
   const security: [] = [];
   app.get(
     '/healthz',
-    { config, schema: { summary: 'The process lives', security, response: { 200: responseSchema(healthSchema) } } },
-    async () => ({ status: 'ok' }),
+    { config, schema: { summary: 'The process lives', security, response: { 200: healthSchema } } },
+    async () => ({ status: 'ok' }) as const,
   );
-  const ready = responseSchema(readySchema);
+  const ready = readySchema;
   app.get(
     '/readyz',
     { config, schema: { summary: 'Queries are being answered', security, response: { 200: ready, 503: ready } } },
@@ -138,15 +141,14 @@ function openRoutes(app: FastifyInstance, deps: AdminDeps): void {
   );
 }
 
-function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
-  const failures = { '4xx': responseSchema(errorSchema) };
+function tokenRoutes(app: AdminApi, deps: AdminDeps): void {
   app.get(
     '/openapi.json',
     {
       config: { roles: ROLES, noAudit: 'the description of this API' },
       schema: {
         summary: 'This description',
-        response: { 200: { description: 'OpenAPI 3.1', type: 'object', additionalProperties: true } },
+        response: { 200: z.looseObject({}).describe('OpenAPI 3.1') },
       },
     },
     async () => app.swagger(),
@@ -158,13 +160,13 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       config: { roles: STAFF, noAudit: 'the state of the server: no name, no address of a client, no subscriber' },
       schema: {
         summary: 'State of the server',
-        response: { 200: responseSchema(statusSchema.extend(deps.statusSchemas)), ...failures },
+        response: { 200: statusSchema.extend(deps.statusSchemas), ...FAILURES },
       },
     },
     async () => deps.status(),
   );
 
-  app.get<{ Querystring: { name: string; type?: string; client: string; listener?: string; reason?: string } }>(
+  app.get(
     '/v1/explain',
     {
       config: {
@@ -178,34 +180,24 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
       schema: {
         summary:
           'What would happen to a query, and why; nothing is sent or counted. Where subscribers are known, the look at one is audited',
-        querystring: {
-          type: 'object',
-          required: ['name', 'client'],
-          additionalProperties: false,
-          properties: {
-            name: { type: 'string', minLength: 1, maxLength: 1100, description: 'Name that is asked for.' },
-            type: { type: 'string', maxLength: 16, default: 'A', description: 'Record type, e.g. AAAA or TYPE65.' },
-            client: {
-              type: 'string',
-              minLength: 1,
-              maxLength: 64,
-              description: 'IP address of the client that would ask.',
-            },
-            listener: {
-              type: 'string',
-              minLength: 1,
-              maxLength: 64,
-              description: 'Address of `server.listen` that would be asked; the first one unless given.',
-            },
-            reason: PURPOSE,
-          },
-        },
-        response: { 200: responseSchema(explainSchema), ...failures },
+        querystring: z.strictObject({
+          name: z.string().min(1).max(1100).describe('Name that is asked for.'),
+          type: z.string().max(16).default('A').describe('Record type, e.g. AAAA or TYPE65.'),
+          client: z.string().min(1).max(64).describe('IP address of the client that would ask.'),
+          listener: z
+            .string()
+            .min(1)
+            .max(64)
+            .optional()
+            .describe('Address of `server.listen` that would be asked; the first one unless given.'),
+          reason: PURPOSE,
+        }),
+        response: { 200: explainSchema, ...FAILURES },
       },
     },
     async ({ query, identity }) => {
       const listener = parseListener(query.listener, deps.config.server.listen);
-      const question = { ...parseExplainQuestion(query.name, query.type ?? 'A', query.client), listener };
+      const question = { ...parseExplainQuestion(query.name, query.type, query.client), listener };
       // It says whose the address is and what that subscriber consents to. Without subscribers it says neither.
       if (deps.config.subscribers)
         await recordTogether(
@@ -220,11 +212,11 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
     },
   );
 
-  const reload = responseSchema(reloadSchema);
-  const error = responseSchema(errorSchema);
+  const reload = reloadSchema;
+  const error = errorSchema;
   const reloadFailures = { 400: error, 401: error, 403: error, 503: error };
   for (const path of ['/v1/reload', '/reload']) {
-    app.post<{ Body: { reason?: string } | null }>(
+    app.post(
       path,
       {
         config: {
@@ -234,11 +226,7 @@ function tokenRoutes(app: FastifyInstance, deps: AdminDeps): void {
         schema: {
           summary:
             'Read the configuration again; a bad one is refused and the old one runs on. What changed is audited',
-          body: {
-            type: ['object', 'null'],
-            additionalProperties: false,
-            properties: { reason: { type: 'string', maxLength: 500, description: 'Why; recorded.' } },
-          },
+          body: z.strictObject({ reason: z.string().max(500).optional().describe('Why; recorded.') }).nullable(),
           response: { 200: reload, 422: reload, ...reloadFailures },
         },
       },

@@ -1,5 +1,4 @@
 /** `/v1/cache`: what the cache holds, in numbers, and forgetting a name. */
-import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
@@ -7,7 +6,7 @@ import { changeBy } from '../audit/personal-read.ts';
 import { STAFF } from '../audit/roles.ts';
 import { recordTogether } from '../audit/together.ts';
 import type { FlushOrder } from '../cache/desk.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
 import { typeFromName } from '../wire/constants.ts';
 import { NameError, nameToText, textToName } from '../wire/name.ts';
@@ -46,49 +45,32 @@ export interface CacheRoutesDeps {
   readonly audit: Pick<Auditor, 'record'>;
 }
 
-interface FlushBody {
-  readonly name: string;
-  readonly subtree?: boolean;
-  readonly type?: string;
-  readonly reason?: string;
-}
-
-export function cacheRoutes(app: FastifyInstance, { stats, flush, log, audit }: CacheRoutesDeps): void {
-  const failures = {
-    400: responseSchema(errorSchema),
-    401: responseSchema(errorSchema),
-    403: responseSchema(errorSchema),
-  };
+export function cacheRoutes(app: AdminApi, { stats, flush, log, audit }: CacheRoutesDeps): void {
   app.get(
     '/v1/cache/stats',
     {
       config: { roles: STAFF, noAudit: 'how much the cache holds and how often it served: no name, no address' },
-      schema: { summary: 'The cache in numbers', response: { 200: responseSchema(statsSchema), ...failures } },
+      schema: { summary: 'The cache in numbers', response: { 200: statsSchema, ...FAILURES } },
     },
     async () => stats(),
   );
-  app.post<{ Body: FlushBody }>(
+  app.post(
     '/v1/cache/flush',
     {
       config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['cache.flush'] } },
       schema: {
         summary: 'Forget what the cache holds of a name, in every worker at once',
-        body: {
-          type: 'object',
-          required: ['name'],
-          additionalProperties: false,
-          properties: {
-            name: { type: 'string', maxLength: 1024, description: 'As text; `.` for the root.' },
-            subtree: { type: 'boolean', default: false, description: 'All names below it as well.' },
-            reason: { type: 'string', maxLength: 500, description: 'Why; recorded.' },
-            type: { type: 'string', maxLength: 20, description: 'e.g. `AAAA`; every type unless given.' },
-          },
-        },
-        response: { 200: responseSchema(flushedSchema), ...failures },
+        body: z.strictObject({
+          name: z.string().max(1024).describe('As text; `.` for the root.'),
+          subtree: z.boolean().default(false).describe('All names below it as well.'),
+          reason: z.string().max(500).optional().describe('Why; recorded.'),
+          type: z.string().max(20).optional().describe('e.g. `AAAA`; every type unless given.'),
+        }),
+        response: { 200: flushedSchema, ...FAILURES },
       },
     },
     async ({ body, identity }): Promise<Flushed> => {
-      const { subtree = false, type: typeText } = body;
+      const { subtree, type: typeText } = body;
       const name = wireName(body.name);
       const type = typeText === undefined ? undefined : typeFromName(typeText);
       if (typeText !== undefined && type === undefined)

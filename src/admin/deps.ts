@@ -1,9 +1,10 @@
 /** What the admin API needs of the server that it belongs to. */
-import type { FastifyInstance } from 'fastify';
+
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { AuditEntry, Auditor } from '../audit/entry.ts';
 import type { Config } from '../config/config.ts';
+import type { AdminApi } from '../errors/api-schema.ts';
 import type { CacheRoutesDeps } from './cache.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
 
@@ -25,12 +26,12 @@ export interface AdminDeps {
   /** What the features add to the answer of `/v1/status`. */
   readonly statusSchemas: { readonly [key: string]: z.ZodType };
   /** Registers the routes of one feature each. */
-  readonly featureRoutes: readonly ((app: FastifyInstance) => void)[];
+  readonly featureRoutes: readonly ((app: AdminApi) => void)[];
   readonly pluginRoutes: readonly PluginRoutes[];
 }
 
 /** Routes of one plugin; they appear below `/v1/<plugin>/`. */
 export interface PluginRoutes {
   readonly plugin: string;
-  readonly register: (app: FastifyInstance) => void;
+  readonly register: (app: AdminApi) => void;
 }

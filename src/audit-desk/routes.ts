@@ -1,9 +1,8 @@
 /** `/v1/audit`: whether the audit log's chain holds, and the way on where it does not. */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { AuditStore } from '../audit/audit-store.ts';
 import { statedReason } from '../audit/stated-reason.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 
 /** What `sekisho audit verify` shows. */
 export const auditSchema = z.strictObject({
@@ -13,9 +12,9 @@ export const auditSchema = z.strictObject({
   problem: z.string().nullable(),
 });
 
-export function auditRoutes(app: FastifyInstance, audit: Pick<AuditStore, 'verify' | 'acknowledge'>): void {
-  const response = { 200: responseSchema(auditSchema), '4xx': responseSchema(errorSchema) };
-  app.get<{ Querystring: { anchor?: string } }>(
+export function auditRoutes(app: AdminApi, audit: Pick<AuditStore, 'verify' | 'acknowledge'>): void {
+  const response = { 200: auditSchema, ...FAILURES };
+  app.get(
     '/v1/audit/verify',
     {
       config: {
@@ -24,18 +23,16 @@ export function auditRoutes(app: FastifyInstance, audit: Pick<AuditStore, 'verif
       },
       schema: {
         summary: 'Recompute the hash chain of the audit log; with an anchor, see that it leads through that entry',
-        querystring: {
-          type: 'object',
-          additionalProperties: false,
-          properties: { anchor: { type: 'string', maxLength: 100, description: 'SEQUENCE:HASH as noted earlier.' } },
-        },
+        querystring: z.strictObject({
+          anchor: z.string().max(100).optional().describe('SEQUENCE:HASH as noted earlier.'),
+        }),
         response,
       },
     },
     async ({ query }) => audit.verify(query.anchor),
   );
 
-  app.post<{ Body: { reason: string } }>(
+  app.post(
     '/v1/audit/acknowledge',
     {
       config: { roles: ['privacy'], audit: { of: 'change', actions: ['audit.acknowledge'] } },

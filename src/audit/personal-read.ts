@@ -1,5 +1,6 @@
 /** Who acts over the API, and what for, as the audit log is told of it (no read without a purpose, none without a trace). */
 
+import { z } from 'zod';
 import { anyAddress } from './addresses-in-text.ts';
 import type { AuditEntry, Auditor } from './entry.ts';
 import { auditError } from './errors.ts';
@@ -10,11 +11,11 @@ import { noteAudited } from './scope.ts';
 const LEAST_CHARACTERS = 4;
 
 /** The schema of a purpose that a read needs. Absent is told by `statedPurpose`, with a code of its own. */
-export const PURPOSE = {
-  type: 'string',
-  maxLength: 500,
-  description: 'What for, in a sentence; recorded in the audit log. A read of personal data without it is refused.',
-} as const;
+export const PURPOSE = z
+  .string()
+  .max(500)
+  .optional()
+  .describe('What for, in a sentence; recorded in the audit log. A read of personal data without it is refused.');
 
 /** Throws SekishoError SEKISHO_PURPOSE_MISSING. */
 export function statedPurpose(reason: string | undefined): string {

@@ -13,6 +13,8 @@ import { allCommands, findCommand } from './commands.ts';
 export interface Program {
   /** URL of a module with the features that this program carries (FEATURES); src/features.ts unless given. */
   readonly featureList?: string;
+  /** Memory of a clock that a test turns (time/turned-clock.ts): `run` goes by it in every thread. */
+  readonly turnedClock?: SharedArrayBuffer;
 }
 
 /** Carry out the command line `argv` (without node and script). Resolves to the exit code: 0, 1, or 2 for wrong use. */

@@ -82,15 +82,7 @@ export default definePlugin({
           config: { roles: ['operator'], audit: { of: 'change', actions: ['${name}.pause'] } },
           schema: {
             summary: 'Refuse nothing for some minutes',
-            body: {
-              type: 'object',
-              required: ['minutes', 'reason'],
-              additionalProperties: false,
-              properties: {
-                minutes: { type: 'integer', minimum: 1, maximum: 60 },
-                reason: { type: 'string', minLength: 8, maxLength: 500 },
-              },
-            },
+            body: z.strictObject({ minutes: z.int().min(1).max(60), reason: z.string().min(8).max(500) }),
           },
         },
         async ({ body: { minutes, reason }, identity }) => {

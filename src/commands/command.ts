@@ -76,6 +76,8 @@ export interface Args {
   configuration(): Promise<unknown>;
   /** URL of the module with the features of this program, where they are not those that come along. */
   readonly featureList?: string | undefined;
+  /** Memory of a clock that a test turns, where the program brings one. */
+  readonly turnedClock?: SharedArrayBuffer | undefined;
 }
 
 /** Does the work; resolves to the exit code. Throws SekishoError. */

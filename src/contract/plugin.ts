@@ -58,11 +58,11 @@
  * (`.describe()`) stand; the parser with file, line and column, the TypeScript type, the README's table and
  * `sekisho check` come from it. Use `z.strictObject`, so that a misspelt key is an error.
  */
-import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import type { CommandLoader } from '../commands/command.ts';
+import type { AdminApi } from '../errors/api-schema.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { ListCategory } from '../grounds/categories.ts';
 import type { ListFacts, ListsInForce } from '../lists/in-force.ts';
@@ -142,6 +142,7 @@ export { categoryBit, PURPOSE_MASKS } from '../subscribers/consent/purposes.ts';
 export type { SubscribersInForce } from '../subscribers/in-force.ts';
 export { version } from '../system/version.ts';
 export { type Clock, systemClock } from '../time/clock.ts';
+export { threadClock } from '../time/turned-clock.ts';
 export { AliasChain, asksForAlias, mayHoldAlias } from '../wire/alias-chain.ts';
 export { CLASS, EDE, RCODE, rcodeName, TYPE, typeFromName, typeName } from '../wire/constants.ts';
 export { MessageName } from '../wire/message-name.ts';
@@ -438,7 +439,7 @@ export interface ControlContext<Options> {
    * purpose as PURPOSE and write `audit.record(readOf(identity, action, reason, detail))` first), or `noAudit: '<why>'`. An answer
    * of success without the entry never leaves.
    */
-  routes(register: (app: FastifyInstance) => void): void;
+  routes(register: (app: AdminApi) => void): void;
   /** Runs when the plugin is replaced by a reload or the server stops. */
   onClose(close: () => void | Promise<void>): void;
 }

@@ -1,8 +1,7 @@
 /** Trust as people see and except it, below /v1/dnssec. Exceptions are lifted and renewed as rules (`/v1/rules`). */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { STAFF } from '../audit/roles.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import type { RulesDesk } from '../rules/desk.ts';
 import { groundProperties } from '../rules/ground-body.ts';
 import { dnssecError } from './errors.ts';
@@ -36,15 +35,14 @@ export interface TrustRoutesDeps {
   wallMs(): number;
 }
 
-export function trustRoutes(app: FastifyInstance, { desk, validating, state, wallMs }: TrustRoutesDeps): void {
-  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
-  const text = (description: string) => ({ type: 'string', maxLength: 4096, description });
+export function trustRoutes(app: AdminApi, { desk, validating, state, wallMs }: TrustRoutesDeps): void {
+  const text = (description: string) => z.string().max(4096).optional().describe(description);
 
   app.get(
     '/v1/dnssec',
     {
       config: { roles: STAFF, noAudit: 'trust anchors and exceptions: names of zones alone, no query, no address' },
-      schema: { summary: 'What is trusted, and where validation ends', response: { 200: responseSchema(trustSchema) } },
+      schema: { summary: 'What is trusted, and where validation ends', response: { 200: trustSchema } },
     },
     async (): Promise<TrustView> => ({
       validating,
@@ -62,19 +60,13 @@ export function trustRoutes(app: FastifyInstance, { desk, validating, state, wal
       config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['dnssec.except'] } },
       schema: {
         summary: 'Except a zone from validation for a while; answered when every worker holds it',
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          properties: {
-            zone: text('The zone; it and all below.'),
-            ground: {
-              type: 'object',
-              additionalProperties: false,
-              properties: { kind: text('self-defence, necessity or legitimate-business.'), ...groundProperties },
-            },
-          },
-        },
-        response: { 200: responseSchema(exceptionSchema), ...failures },
+        body: z.strictObject({
+          zone: text('The zone; it and all below.'),
+          ground: z
+            .strictObject({ kind: text('self-defence, necessity or legitimate-business.'), ...groundProperties })
+            .optional(),
+        }),
+        response: { 200: exceptionSchema, ...FAILURES },
       },
     },
     async ({ body, identity }): Promise<ExceptionView> => {

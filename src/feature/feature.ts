@@ -16,10 +16,11 @@
  *
  * No hook here runs for a packet.
  */
-import type { FastifyInstance } from 'fastify';
+
 import type { Logger } from 'pino';
 import type { AuditLog } from '../audit/log.ts';
 import type { CommandLoader } from '../commands/command.ts';
+import type { AdminApi } from '../errors/api-schema.ts';
 import type { Catalogue } from '../errors/errors.ts';
 import type { Approval } from '../grounds/approval.ts';
 import type { CounterSample, MetricSample } from '../metrics/prometheus.ts';
@@ -152,7 +153,7 @@ export interface Opened<Desk = unknown> {
    * Its routes of the admin API, below `/v1/`. Each names the roles that may use it and what it leaves in the audit log (`config: { roles, audit }`,
    * or `noAudit` with the reason), or the server does not start. Called again for every configuration.
    */
-  routes?(app: FastifyInstance): void;
+  routes?(app: AdminApi): void;
   /** Somebody asks for the numbers: bring up to date those that are not counted as things happen. */
   measure?(): void;
   /** A packet thread has something to say to this feature (`tell` of process/worker.ts); `worker` is its number. */

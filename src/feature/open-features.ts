@@ -1,5 +1,5 @@
 /** The features of one configuration in the main thread: opened, activated and closed in the order of the list. */
-import type { FastifyInstance } from 'fastify';
+import type { AdminApi } from '../errors/api-schema.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { DataHalves } from './data-halves.ts';
 import type { AnyFeature, Close, Feature, FeatureContext, Opened, Prepared } from './feature.ts';
@@ -81,7 +81,7 @@ export class OpenFeatures {
   }
 
   /** What registers the routes of each feature that has any. */
-  routes(): ((app: FastifyInstance) => void)[] {
+  routes(): ((app: AdminApi) => void)[] {
     return [...this.#opened.values()].flatMap(({ routes }) => (routes ? [routes] : []));
   }
 

@@ -2,13 +2,12 @@
  * `/v1/lists`: what the list desk shows and takes. The schemas are declared once, as in status.ts; everything that came from
  * a list's source has been made safe to show before it gets here (lists/formats/rejects.ts).
  */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { asItWent } from '../audit/as-it-went.ts';
 import type { Auditor } from '../audit/entry.ts';
 import { changeBy } from '../audit/personal-read.ts';
 import type { Identity } from '../audit/roles.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
 import { type Approval, approverProblem } from '../grounds/approval.ts';
 import { statementProblem } from '../grounds/statement.ts';
@@ -106,16 +105,14 @@ export interface ListRoutesDeps {
   readonly approval: Approval;
 }
 
-const RESPONSIBLE = {
-  approver: { type: 'string', minLength: 1, maxLength: 200, description: 'Who takes the responsibility.' },
-  reason: { type: 'string', minLength: 8, maxLength: 1000, description: 'Why, in a sentence.' },
-} as const;
-const NAME = { type: 'object', properties: { name: { type: 'string', maxLength: 100 } } } as const;
+const RESPONSIBLE = z.strictObject({
+  approver: z.string().min(1).max(200).describe('Who takes the responsibility.'),
+  reason: z.string().min(8).max(1000).describe('Why, in a sentence.'),
+});
+const NAME = z.strictObject({ name: z.string().max(100) });
 
-export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
+export function listRoutes(app: AdminApi, deps: ListRoutesDeps): void {
   const { desk } = deps;
-  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
-  const one = responseSchema(listSchema);
 
   app.get(
     '/v1/lists',
@@ -124,27 +121,23 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
         roles: ['viewer', 'operator', 'security', 'privacy'],
         noAudit: 'what lists hold, where from, and how often they hit: nothing of whom',
       },
-      schema: { summary: 'State of every list', response: { 200: responseSchema(listsSchema), ...failures } },
+      schema: { summary: 'State of every list', response: { 200: listsSchema, ...FAILURES } },
     },
     async (): Promise<ListsStatus> => ({ lists: desk.lists.map((list) => statusOf(list, deps)) }),
   );
 
-  app.post<{ Params: { name: string }; Body: { again?: boolean; reason?: string } | null }>(
+  app.post(
     '/v1/lists/:name/reload',
     {
       config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['list.reload'] } },
       schema: {
         summary: 'Ask the source of a list for a new version now',
         params: NAME,
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          properties: {
-            again: { type: 'boolean', description: 'Even what was brought before, or is older by its serial.' },
-            reason: { type: 'string', maxLength: 1000, description: 'Why; recorded.' },
-          },
-        },
-        response: { 200: responseSchema(reloadSchema), ...failures },
+        body: z.strictObject({
+          again: z.boolean().optional().describe('Even what was brought before, or is older by its serial.'),
+          reason: z.string().max(1000).optional().describe('Why; recorded.'),
+        }),
+        response: { 200: reloadSchema, ...FAILURES },
       },
     },
     async ({ params, body, identity }): Promise<ListReload> => {
@@ -170,7 +163,7 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
   );
 
-  app.get<{ Params: { name: string } }>(
+  app.get(
     '/v1/lists/:name/held',
     {
       config: {
@@ -180,7 +173,7 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
       schema: {
         summary: 'What helps to decide about the version that the guard holds back',
         params: NAME,
-        response: { 200: responseSchema(heldSchema), ...failures },
+        response: { 200: heldSchema, ...FAILURES },
       },
     },
     async ({ params }): Promise<HeldBack> => {
@@ -195,23 +188,17 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
   );
 
-  app.post<{ Params: { name: string }; Body: { approver: string; reason: string; withoutOffenders?: boolean } }>(
+  app.post(
     '/v1/lists/:name/override',
     {
       config: { roles: ['security'], audit: { of: 'change', actions: ['list.override'] } },
       schema: {
         summary: 'Put the version into force that the guard holds back; who and why are recorded',
         params: NAME,
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          required: ['approver', 'reason'],
-          properties: {
-            ...RESPONSIBLE,
-            withoutOffenders: { type: 'boolean', description: 'Without the rules that the guard finds fault with.' },
-          },
-        },
-        response: { 200: one, ...failures },
+        body: RESPONSIBLE.extend({
+          withoutOffenders: z.boolean().optional().describe('Without the rules that the guard finds fault with.'),
+        }),
+        response: { 200: listSchema, ...FAILURES },
       },
     },
     async ({ params, body, identity }) => {
@@ -231,20 +218,15 @@ export function listRoutes(app: FastifyInstance, deps: ListRoutesDeps): void {
     },
   );
 
-  app.post<{ Params: { name: string }; Body: { approver: string; reason: string } }>(
+  app.post(
     '/v1/lists/:name/rollback',
     {
       config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['list.rollback'] } },
       schema: {
         summary: 'Take a list back to the version before; a second time undoes it',
         params: NAME,
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          required: ['approver', 'reason'],
-          properties: RESPONSIBLE,
-        },
-        response: { 200: one, ...failures },
+        body: RESPONSIBLE,
+        response: { 200: listSchema, ...FAILURES },
       },
     },
     async ({ params, body, identity }) => {

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import type { Language } from './languages.ts';
 import { PAGES, type Page } from './pages.ts';
 import { type LanguageFiles, type TemplateFile, Templates } from './rendering.ts';
-import { renderedProblems, sourceProblems, styleProblems, type TemplateProblem } from './template-rules.ts';
+import type { TemplateProblem } from './template-rules.ts';
 
 const STYLE_FILE = 'style.css';
 /** A page with a logo in it; beyond is a mistake. */
@@ -23,10 +23,14 @@ export interface LoadedTemplates {
   readonly problems: readonly TemplateProblem[];
 }
 
-/** Reads, compiles and validates. Rejects never: what is wrong is told. */
+/**
+ * Reads, compiles and validates. Rejects never: what is wrong is told. What comes with the server is not looked at again at each
+ * start: its tests do that (`shippedToo`).
+ */
 export async function loadTemplates(
   folder: string | undefined,
   languages: readonly Language[],
+  { shippedToo = false }: { readonly shippedToo?: boolean } = {},
 ): Promise<LoadedTemplates> {
   const problems: TemplateProblem[] = [];
   const read = async (name: string): Promise<TemplateFile> => {
@@ -51,12 +55,15 @@ export async function loadTemplates(
     const byPage = Object.fromEntries(PAGES.map((page, i) => [page, pages[i]!])) as Record<Page, TemplateFile>;
     files.set(language, { frame: frame!, ...byPage });
   }
+  if (problems.length > 0) return { problems };
+  const templates = new Templates(style.text, files);
+  if (folder === undefined && !shippedToo) return { templates, problems };
+  const { renderedProblems, sourceProblems, styleProblems } = await import('./template-rules.ts');
   problems.push(...styleProblems(style));
   for (const set of files.values())
     for (const page of ['frame', ...PAGES] as const) problems.push(...sourceProblems(page, set[page]));
-  // What a page says is looked at when every file of it can be read.
+  // What a page says is looked at when every file of it is a template.
   if (problems.length > 0) return { problems };
-  const templates = new Templates(style.text, files);
   for (const [language, set] of files)
     problems.push(...renderedProblems(templates, language, (page) => set[page].file));
   return problems.length > 0 ? { problems } : { templates, problems };

@@ -19,7 +19,7 @@ export class QueueGauge {
   ageMs = 0;
   /** Share of the receive buffer that is full, 0–1. */
   fill = 0;
-  readonly #clock: Clock;
+  readonly #clock: Pick<Clock, 'wallMs'>;
   readonly #libc: Libc = libc();
   readonly #stamp = new Uint8Array(16);
   /** struct timespec: seconds and nanoseconds, 64 bits each; both fit a double. */
@@ -29,7 +29,8 @@ export class QueueGauge {
   readonly #length = new Uint8Array(4);
   readonly #lengthWord = new Uint32Array(this.#length.buffer);
 
-  constructor(clock: Clock) {
+  /** `clock`: the kernel's, the system's: the server's own goes on where that is set back. */
+  constructor(clock: Pick<Clock, 'wallMs'>) {
     this.#clock = clock;
   }
 

@@ -20,7 +20,7 @@
 
 import type { PrefixSet } from '../address/prefix-set.ts';
 import type { Metrics } from '../metrics/registry.ts';
-import type { Clock } from '../time/clock.ts';
+import { type Clock, systemClock } from '../time/clock.ts';
 import type { Query } from '../wire/query.ts';
 import { ClientPlaces } from './client-places.ts';
 import { QueueGauge } from './queue-gauge.ts';
@@ -55,6 +55,8 @@ export interface ShedderParts extends OverloadOptions {
   readonly exempt?: PrefixSet | undefined;
   /** Listening sockets of this worker. */
   readonly sockets: number;
+  /** Queues of network interfaces that it may get besides. */
+  readonly queues?: number;
   readonly key: readonly [number, number];
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -89,9 +91,9 @@ export class Shedder {
 
   constructor(parts: ShedderParts) {
     this.#parts = parts;
-    this.#gauge = parts.gauge ?? new QueueGauge(parts.clock);
+    this.#gauge = parts.gauge ?? new QueueGauge(systemClock);
     this.#client = new ClientPlaces(parts.key);
-    this.#ages = new Float64Array(Math.max(1, parts.sockets));
+    this.#ages = new Float64Array(Math.max(1, parts.sockets + (parts.queues ?? 0)));
     const { metrics } = parts;
     this.#values = metrics.values;
     this.#shed = metrics.counters(
@@ -135,6 +137,23 @@ export class Shedder {
       if (!this.#shedding) this.#watch(nowMs);
     }
     if (this.#shedding && nowMs >= this.#epochEndsMs) this.#endEpoch(nowMs);
+    return this.#shedding;
+  }
+
+  /**
+   * A batch was taken from a queue of a network interface, `queue` counted from 0, whose ring is full by the share `fill`. Frames
+   * carry no time, and a ring holds no more than a worker answers within milliseconds: what shows that it is behind is that
+   * it overflows.
+   */
+  frames(queue: number, fill: number, nowMs: number): boolean {
+    const index = this.#parts.sockets + queue;
+    const behind = fill > FULL_BUFFER;
+    if (index < this.#ages.length) this.#ages[index] = behind ? this.#parts.targetMs + 1 : 0;
+    this.#late = false;
+    if (this.#shedding) {
+      if (nowMs >= this.#epochEndsMs) this.#endEpoch(nowMs);
+    } else if (behind) this.#watch(nowMs);
+    else this.#behindSinceMs = Number.POSITIVE_INFINITY;
     return this.#shedding;
   }
 

@@ -39,9 +39,8 @@ import { nativeUnavailable } from '../system/libc.ts';
 import { programHasChanged } from '../system/program.ts';
 import { version } from '../system/version.ts';
 import { atMost } from '../time/at-most.ts';
-import { systemClock } from '../time/clock.ts';
 import { LatestTime, NOTABLE_MS } from '../time/latest-time.ts';
-import { systemTimers } from '../time/timers.ts';
+import { goByTurnedClock, TurnedClock, threadClock, threadTimers } from '../time/turned-clock.ts';
 import { batchedIoFault } from '../transports/udp/self-test.ts';
 import { nameToText } from '../wire/name.ts';
 import { COOKIE_SECRET_BYTES } from '../wire/server-cookies.ts';
@@ -79,6 +78,8 @@ export interface RunOptions {
   readonly configPath?: string | undefined;
   /** URL of a module with FEATURES of its own, for programs that carry others; src/features.ts unless given. */
   readonly featureList?: string | undefined;
+  /** Memory of a clock that a test turns; the system's clock unless given. Said loudly: it is nothing to serve people by. */
+  readonly turnedClock?: SharedArrayBuffer | undefined;
 }
 
 /** Run the server until SIGTERM or SIGINT. Resolves with the exit code; rejects with SekishoError where it cannot start. */
@@ -108,9 +109,9 @@ class Server {
   #generation: Generation;
   #explainer: Explainer;
   readonly #configurations: ConfigurationLog;
-  #configuredAtMs = Date.now();
+  #configuredAtMs: number;
   #admin: Admin | undefined;
-  #timeTimer: NodeJS.Timeout | undefined;
+  #stopKeepingTime = () => {};
   #timeSaid = '';
   #timeFailed = false;
   #reloading: Promise<ReloadResult> | undefined;
@@ -131,6 +132,7 @@ class Server {
     this.#options = options;
     this.#log = log;
     this.#process = parts;
+    this.#configuredAtMs = report.startedAtMs;
     parts.time.onAccept(() => recordEndedGrounds(this.#generation.config, parts.timeStore, parts.time, log));
     const retiring = () =>
       [...this.#retiring.keys()].flatMap(({ workers, metrics }) =>
@@ -150,6 +152,9 @@ class Server {
     // Whatever is thrown and logged as it is, a plugin's too: its kind and places, never its text.
     const log = pino({ level: config.server.logLevel, serializers: { err: faultOf } });
     for (const warning of config.warnings) log.warn(warning);
+    if (options.turnedClock) goByTurnedClock(options.turnedClock);
+    const clock = threadClock();
+    if (clock instanceof TurnedClock) log.warn('THE CLOCK IS TURNED BY A TEST: this process is not to serve anybody');
     const reason = config.server.udp.io === 'dgram' ? 'server.udp.io: dgram' : batchedIoFault();
     if (reason !== undefined && config.server.udp.io === 'mmsg')
       throw settingsError('SEKISHO_CONFIG_INVALID', `server.udp.io: mmsg is not available here: ${reason}`);
@@ -165,15 +170,15 @@ class Server {
     const [impossible] = impossibleWith(io, config);
     if (impossible !== undefined) throw settingsError('SEKISHO_CONFIG_INVALID', impossible);
     closeDataFolder(config.server.dataFolder, log);
-    lockDataFolder(config.server.dataFolder, systemClock.wallMs(), (reason) =>
+    lockDataFolder(config.server.dataFolder, clock.wallMs(), (reason) =>
       log.warn({ reason }, 'failed to lock the data folder: make sure that no other server uses it'),
     );
     const { anchorsFolder } = config.server;
     if (anchorsFolder !== undefined) makeDataFolder(anchorsFolder, 'server.anchors');
     if (nativeUnavailable() === undefined) refuseTakenAddresses(config);
 
-    const timeStore = new TimeStore(config.server.dataFolder, log);
-    const time = new LatestTime(systemClock, timeStore);
+    const timeStore = new TimeStore(config.server.dataFolder, log, clock.wallMs());
+    const time = new LatestTime(clock, timeStore);
     const audit = new AuditLog(config.server.dataFolder, time, log, anchorsFolder);
     let server: Server | undefined;
     let serial = 0;
@@ -184,7 +189,7 @@ class Server {
       log,
       clock: time,
       time,
-      timers: systemTimers,
+      timers: threadTimers(),
       timeStore,
       hashKey: [randomInt(2 ** 32) | 0, randomInt(2 ** 32) | 0],
       cookieSecret: Uint8Array.from(randomBytes(COOKIE_SECRET_BYTES)),
@@ -213,8 +218,8 @@ class Server {
       retired: parts.retired,
       replaced: parts.replaced,
       starved: parts.starved,
-      startedAtMs: Date.now(),
-      nowMs: () => Date.now(),
+      startedAtMs: clock.wallMs(),
+      nowMs: () => clock.wallMs(),
     };
     let generation: Generation | undefined;
     try {
@@ -319,7 +324,7 @@ class Server {
     }
     inForce();
     this.#generation = next;
-    this.#configuredAtMs = Date.now();
+    this.#configuredAtMs = this.#report.nowMs();
     this.#log.level = config.server.logLevel;
     for (const warning of config.warnings) this.#log.warn(warning);
     const stopped = old.stopReceiving(DRAIN_MS, next);
@@ -375,7 +380,7 @@ class Server {
     this.#configurations.close();
     await Promise.all([this.#generation.drained(this.#log, DRAIN_MS), ...this.#retiring.values()]);
     await this.#admin?.close();
-    clearInterval(this.#timeTimer);
+    this.#stopKeepingTime();
     this.#lookAtTime();
     await closeParts(this.#process);
     this.#log.info('stopped');
@@ -385,8 +390,7 @@ class Server {
   /** The clock is looked at every second: the packet threads hear of jumps, the mark is kept, ends are recorded. */
   #keepTime(): void {
     this.#lookAtTime();
-    this.#timeTimer = setInterval(() => this.#lookAtTime(), TIME_MS);
-    this.#timeTimer.unref();
+    this.#stopKeepingTime = this.#process.timers.every(TIME_MS, () => this.#lookAtTime());
   }
 
   #lookAtTime(): void {

@@ -11,7 +11,8 @@ import type { Metrics } from '../metrics/registry.ts';
 import { Shedder } from '../overload/shedder.ts';
 import { reportAllocations } from '../system/libc.ts';
 import { reservedPorts } from '../system/reserved-ports.ts';
-import { type RoundClock, systemClock } from '../time/clock.ts';
+import type { RoundClock } from '../time/clock.ts';
+import { threadClock } from '../time/turned-clock.ts';
 import { NativeLoop, TICK_MS } from '../transports/loop.ts';
 import type { DatagramListener } from '../transports/udp/datagram-listener.ts';
 import { DgramListener } from '../transports/udp/dgram-listener.ts';
@@ -147,15 +148,16 @@ async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
   const { setup, chain, clock, metrics, random32 } = parts;
   const upstreams: UpstreamSockets[] = [];
   const ports = sourcePortParts(setup);
+  const monotonic = threadClock();
   const listener = await DgramListener.open({
     addresses: setup.config.server.listen,
     handle: (query) => {
       clock.refresh();
       const ready = chain.handle(query);
-      chain.recordBatch(systemClock.nowMs() - query.receivedMs);
+      chain.recordBatch(monotonic.nowMs() - query.receivedMs);
       return ready;
     },
-    clock: systemClock,
+    clock: monotonic,
     metrics,
   });
   let ticking: NodeJS.Timeout | undefined;

@@ -27,8 +27,9 @@ import { randomPool } from '../resolve/forward/random.ts';
 import { SourceRouter } from '../resolve/forward/router.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
 import { ownThreadId } from '../system/thread-time.ts';
-import { RoundClock, systemClock } from '../time/clock.ts';
+import { RoundClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
+import { threadClock } from '../time/turned-clock.ts';
 import { StreamTransports } from '../transports/streams.ts';
 import { TcpServer } from '../transports/tcp/tcp.ts';
 import { DEFAULT_TCP_LIMITS } from '../transports/tcp/tcp-limits.ts';
@@ -56,7 +57,8 @@ const SWEEP_MS = 100;
 
 const setup = workerData as WorkerSetup;
 const main = parentPort!;
-const clock = new RoundClock(new SharedTime(systemClock, setup.time));
+const monotonic = threadClock();
+const clock = new RoundClock(new SharedTime(monotonic, setup.time));
 const heartbeat = new Int32Array(setup.heartbeat);
 Atomics.store(heartbeat, 1, ownThreadId());
 
@@ -260,7 +262,7 @@ async function serve(): Promise<void> {
     }
     if (draining) return;
     draining = true;
-    drainedByMs = systemClock.nowMs() + message.deadlineMs;
+    drainedByMs = monotonic.nowMs() + message.deadlineMs;
     io.listener.stopReceiving(message.leaving);
     tcp.drain();
     tell({ type: 'stopped' });

@@ -1,9 +1,8 @@
 /** `/v1/report`: the transparency report of a span of days. It names nobody, but it is the privacy officer who publishes it. */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { recordTogether } from '../audit/together.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from './report.ts';
 
@@ -50,22 +49,17 @@ export interface ReportRoutesDeps {
 }
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
-const day = { type: 'string', pattern: DAY.source, description: 'YYYY-MM-DD, in UTC, included.' } as const;
+const day = z.string().regex(DAY).describe('YYYY-MM-DD, in UTC, included.');
 
-export function reportRoutes(app: FastifyInstance, { audit, report }: ReportRoutesDeps): void {
-  app.get<{ Querystring: ReportSpan }>(
+export function reportRoutes(app: AdminApi, { audit, report }: ReportRoutesDeps): void {
+  app.get(
     '/v1/report',
     {
       config: { roles: ['privacy'], audit: { of: 'read', actions: ['report.read'] } },
       schema: {
         summary: 'The transparency report: what was done, how often, what was deleted; names nobody',
-        querystring: {
-          type: 'object',
-          required: ['from', 'to'],
-          additionalProperties: false,
-          properties: { from: day, to: day },
-        },
-        response: { 200: responseSchema(reportSchema), '4xx': responseSchema(errorSchema) },
+        querystring: z.strictObject({ from: day, to: day }),
+        response: { 200: reportSchema, ...FAILURES },
       },
     },
     async ({ query, identity }) => {

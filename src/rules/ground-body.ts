@@ -1,5 +1,7 @@
+import { z } from 'zod';
+
 /** What is stated of a ground in a request to the admin API. What is missing is not said by the schema, one by one, but all at once by the desk. */
-const text = (description: string) => ({ type: 'string', maxLength: 4096, description });
+const text = (description: string) => z.string().max(4096).optional().describe(description);
 
 export const groundProperties = {
   effect: text('self-defence, necessity: what the attack does, to which of the operator’s own facilities.'),
@@ -18,4 +20,4 @@ export const groundProperties = {
 };
 
 /** Another term: fresh evidence (or necessity), who approved it, until when. */
-export const renewalBody = { type: 'object', additionalProperties: false, properties: groundProperties };
+export const renewalBody = z.strictObject(groundProperties);

@@ -1,8 +1,8 @@
 /** The measures that are in force, below /v1/measures: who may see and lift them. They are put in force where they are proposed. */
-import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../audit/personal-read.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import type { RulesDesk } from './desk.ts';
 import { renewalBody } from './ground-body.ts';
 import {
@@ -18,18 +18,16 @@ import {
 const MAX_CHANGES = 1000;
 const LOOK = ['operator', 'security', 'privacy'] as const;
 
-export function measureRoutes(app: FastifyInstance, desk: RulesDesk, audit: Auditor): void {
-  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
-
+export function measureRoutes(app: AdminApi, desk: RulesDesk, audit: Auditor): void {
   const read = { of: 'read', actions: ['measure.read'], unless: NO_ADDRESS } as const;
-  app.get<{ Querystring: { reason?: string } }>(
+  app.get(
     '/v1/measures',
     {
       config: { roles: LOOK, audit: read },
       schema: {
         summary: 'Measures in force, and those that ended within the last day; audited where an address is among them',
-        querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
-        response: { 200: responseSchema(measuresSchema), ...failures },
+        querystring: z.strictObject({ reason: PURPOSE }),
+        response: { 200: measuresSchema, ...FAILURES },
       },
     },
     async ({ query, identity }): Promise<MeasuresView> =>
@@ -41,19 +39,15 @@ export function measureRoutes(app: FastifyInstance, desk: RulesDesk, audit: Audi
       }),
   );
 
-  app.delete<{ Params: { id: string }; Body: { reason?: string } | null }>(
+  app.delete(
     '/v1/measures/:id',
     {
       config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['measure.lift'] } },
       schema: {
         summary: 'Lift a measure; answered when no worker acts on it any more. Audited',
-        params: { type: 'object', required: ['id'], properties: { id: { type: 'string', maxLength: 20 } } },
-        body: {
-          type: ['object', 'null'],
-          additionalProperties: false,
-          properties: { reason: { type: 'string', maxLength: 2000, description: 'Why it is lifted.' } },
-        },
-        response: { 200: responseSchema(measureSchema), ...failures },
+        params: z.strictObject({ id: z.string().max(20) }),
+        body: z.strictObject({ reason: z.string().max(2000).optional().describe('Why it is lifted.') }).nullable(),
+        response: { 200: measureSchema, ...FAILURES },
       },
     },
     async ({ params, body, identity }) =>
@@ -64,15 +58,15 @@ export function measureRoutes(app: FastifyInstance, desk: RulesDesk, audit: Audi
       ),
   );
 
-  app.post<{ Params: { id: string } }>(
+  app.post(
     '/v1/measures/:id/renew',
     {
       config: { roles: ['operator', 'security'], audit: { of: 'change', actions: ['measure.renew'] } },
       schema: {
         summary: 'Another term for a measure, on fresh evidence; answered when every worker holds it. Audited',
-        params: { type: 'object', required: ['id'], properties: { id: { type: 'string', maxLength: 20 } } },
+        params: z.strictObject({ id: z.string().max(20) }),
         body: renewalBody,
-        response: { 200: responseSchema(measureSchema), ...failures },
+        response: { 200: measureSchema, ...FAILURES },
       },
     },
     async ({ params, body, identity }) => {
@@ -81,27 +75,20 @@ export function measureRoutes(app: FastifyInstance, desk: RulesDesk, audit: Audi
     },
   );
 
-  app.get<{ Querystring: { limit?: number; reason?: string } }>(
+  app.get(
     '/v1/measures/changes',
     {
       config: { roles: LOOK, audit: read },
       schema: {
         summary:
           'Every measure that was put in force, lifted or ended; the latest first. Audited where an address is among them',
-        querystring: {
-          type: 'object',
-          additionalProperties: false,
-          properties: {
-            limit: { type: 'integer', minimum: 1, maximum: MAX_CHANGES, default: 100 },
-            reason: PURPOSE,
-          },
-        },
-        response: { 200: responseSchema(measureChangesSchema), ...failures },
+        querystring: z.strictObject({ limit: z.int().min(1).max(MAX_CHANGES).default(100), reason: PURPOSE }),
+        response: { 200: measureChangesSchema, ...FAILURES },
       },
     },
     async ({ query, identity }): Promise<MeasureChangesView> =>
       readWhereAddresses(audit, identity, 'measure.read', query.reason, {
-        changes: (await desk.changes(query.limit ?? 100, { origin: 'diagnosis' })).map((change) =>
+        changes: (await desk.changes(query.limit, { origin: 'diagnosis' })).map((change) =>
           measureChangeView(change, desk),
         ),
       }),

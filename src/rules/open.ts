@@ -4,6 +4,7 @@ import { errorText } from '../errors/errors.ts';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
+import { threadTimers } from '../time/turned-clock.ts';
 import type { RuleCarrier } from './carriers.ts';
 import { RulesDesk } from './desk.ts';
 import { measureRoutes } from './measure-routes.ts';
@@ -76,11 +77,11 @@ async function keptDesk({ server, time, audit, log }: FeatureContext<RulesSectio
   const opened = await openStore(server.dataFolder, time, log);
   const desk = new RulesDesk({ store: undefined, rules: [], ...opened, clock: time, audit, log });
   time.onAccept(() => desk.recordEnds());
-  const timer = setInterval(() => void desk.tick(), TICK_MS).unref();
+  const stop = threadTimers().every(TICK_MS, () => void desk.tick());
   return {
     desk,
     close: () => {
-      clearInterval(timer);
+      stop();
       return desk.close();
     },
   };

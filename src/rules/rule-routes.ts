@@ -1,8 +1,8 @@
 /** Every temporary rule of the server, below /v1/rules, wherever it came from. They are put in force where they are asked for. */
-import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { NO_ADDRESS, PURPOSE, readWhereAddresses } from '../audit/personal-read.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import type { RulesDesk } from './desk.ts';
 import { renewalBody } from './ground-body.ts';
 import {
@@ -19,19 +19,18 @@ const MAX_CHANGES = 1000;
 const KEEP = ['operator', 'security'] as const;
 const LOOK = ['operator', 'security', 'privacy'] as const;
 
-export function ruleRoutes(app: FastifyInstance, desk: RulesDesk, audit: Auditor): void {
-  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
+export function ruleRoutes(app: AdminApi, desk: RulesDesk, audit: Auditor): void {
   const read = { of: 'read', actions: ['rule.read'], unless: NO_ADDRESS } as const;
-  const params = { type: 'object', required: ['id'], properties: { id: { type: 'string', maxLength: 20 } } };
+  const params = z.strictObject({ id: z.string().max(20) });
 
-  app.get<{ Querystring: { reason?: string } }>(
+  app.get(
     '/v1/rules',
     {
       config: { roles: LOOK, audit: read },
       schema: {
         summary: 'Temporary rules in force, and those that ended within a day; audited where an address is among them',
-        querystring: { type: 'object', additionalProperties: false, properties: { reason: PURPOSE } },
-        response: { 200: responseSchema(deskRulesSchema), ...failures },
+        querystring: z.strictObject({ reason: PURPOSE }),
+        response: { 200: deskRulesSchema, ...FAILURES },
       },
     },
     async ({ query, identity }): Promise<DeskRulesView> =>
@@ -41,30 +40,23 @@ export function ruleRoutes(app: FastifyInstance, desk: RulesDesk, audit: Auditor
       }),
   );
 
-  app.get<{ Querystring: { limit?: number; reason?: string } }>(
+  app.get(
     '/v1/rules/changes',
     {
       config: { roles: LOOK, audit: read },
       schema: {
         summary: 'The change log of all rules, the latest first; audited where an address is among them',
-        querystring: {
-          type: 'object',
-          additionalProperties: false,
-          properties: {
-            limit: { type: 'integer', minimum: 1, maximum: MAX_CHANGES, default: 100 },
-            reason: PURPOSE,
-          },
-        },
-        response: { 200: responseSchema(deskChangesSchema), ...failures },
+        querystring: z.strictObject({ limit: z.int().min(1).max(MAX_CHANGES).default(100), reason: PURPOSE }),
+        response: { 200: deskChangesSchema, ...FAILURES },
       },
     },
     async ({ query, identity }): Promise<DeskChangesView> =>
       readWhereAddresses(audit, identity, 'rule.read', query.reason, {
-        changes: (await desk.changes(query.limit ?? 100)).map((change) => deskChangeView(change, desk)),
+        changes: (await desk.changes(query.limit)).map((change) => deskChangeView(change, desk)),
       }),
   );
 
-  app.post<{ Params: { id: string } }>(
+  app.post(
     '/v1/rules/:id/renew',
     {
       config: { roles: KEEP, audit: { of: 'change', actions: ['rule.renew'] } },
@@ -72,7 +64,7 @@ export function ruleRoutes(app: FastifyInstance, desk: RulesDesk, audit: Auditor
         summary: 'Another term for a rule, on fresh evidence; answered when every worker holds it. Audited',
         params,
         body: renewalBody,
-        response: { 200: responseSchema(deskRuleSchema), ...failures },
+        response: { 200: deskRuleSchema, ...FAILURES },
       },
     },
     async ({ params: which, body, identity }) => {
@@ -81,19 +73,15 @@ export function ruleRoutes(app: FastifyInstance, desk: RulesDesk, audit: Auditor
     },
   );
 
-  app.delete<{ Params: { id: string }; Body: { reason?: string } | null }>(
+  app.delete(
     '/v1/rules/:id',
     {
       config: { roles: KEEP, audit: { of: 'change', actions: ['rule.lift'] } },
       schema: {
         summary: 'Lift a rule; answered when no worker acts on it any more. Audited',
         params,
-        body: {
-          type: ['object', 'null'],
-          additionalProperties: false,
-          properties: { reason: { type: 'string', maxLength: 2000, description: 'Why it is lifted.' } },
-        },
-        response: { 200: responseSchema(deskRuleSchema), ...failures },
+        body: z.strictObject({ reason: z.string().max(2000).optional().describe('Why it is lifted.') }).nullable(),
+        response: { 200: deskRuleSchema, ...FAILURES },
       },
     },
     async ({ params: which, body, identity }) =>

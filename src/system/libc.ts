@@ -32,6 +32,17 @@ export interface Libc {
   epoll_create1(flags: number): number;
   epoll_ctl(epoll: number, operation: number, fd: number, event: Uint8Array): number;
   epoll_wait(epoll: number, events: number, count: number, timeoutMs: number): number;
+  /** `sendto(2)` of nothing to nobody: has the kernel look at what an AF_XDP socket has queued. */
+  sendNothing(fd: number, flags: number): number;
+  /** bpf(2): `command` with the union at this address. */
+  bpf(command: number, attributes: number, length: number): number;
+  /** Shared or anonymous memory; the address, or a negative number. */
+  mmap(length: number, protection: number, flags: number, fd: number, offset: number): number;
+  munmap(address: number, length: number): number;
+  /** Index of the network interface, as this thread's network namespace knows it; 0 = there is none of this name. */
+  interfaceIndex(name: string): number;
+  /** Memory that somebody else owns, from its address on; nobody may look at it any more when it has gone. */
+  view(address: number, bytes: number): ArrayBuffer;
   /** For requests that fill in `argument`. */
   ioctl(fd: number, request: number, argument: Uint8Array): number;
   usleep(microseconds: number): number;
@@ -54,8 +65,10 @@ export interface Libc {
 /** Linux's numbers, the same on x86-64 and arm64 (asm-generic). */
 export const AF_INET = 2;
 export const AF_INET6 = 10;
+export const AF_XDP = 44;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_RAW = 3;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const SOL_SOCKET = 1;
@@ -65,7 +78,12 @@ export const SO_RCVBUF = 8;
 export const SO_REUSEPORT = 15;
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+export const SO_BUSY_POLL = 46;
+export const SO_ATTACH_BPF = 50;
 export const SO_MEMINFO = 55;
+export const SO_PREFER_BUSY_POLL = 69;
+export const SO_BUSY_POLL_BUDGET = 70;
+export const SOL_XDP = 283;
 /** ioctl: when the packet that was read last had come. */
 export const SIOCGSTAMPNS = 0x8907;
 export const IPPROTO_IP = 0;
@@ -91,12 +109,25 @@ export const PR_SET_TIMERSLACK = 29;
 export const SCHED_OTHER = 0;
 export const SCHED_IDLE = 5;
 export const M_MMAP_THRESHOLD = -3;
+export const PROT_READ_WRITE = 3;
+export const MAP_SHARED = 1;
+export const MAP_PRIVATE = 2;
+export const MAP_ANONYMOUS = 0x20;
+export const MAP_POPULATE = 0x8000;
+export const MAP_HUGETLB = 0x40000;
+export const EPERM = 1;
+export const ENOENT = 2;
 export const EINTR = 4;
 export const EIO = 5;
 export const EAGAIN = 11;
+export const ENOMEM = 12;
 export const EACCES = 13;
+export const EBUSY = 16;
+export const ENODEV = 19;
 export const EINVAL = 22;
+export const ENOSYS = 38;
 export const EMSGSIZE = 90;
+export const EOPNOTSUPP = 95;
 export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
@@ -105,6 +136,9 @@ export const ECONNREFUSED = 111;
 /** struct epoll_event is packed on x86-64 only. */
 export const EPOLL_EVENT_BYTES = process.arch === 'x64' ? 12 : 16;
 export const EPOLL_DATA_AT = process.arch === 'x64' ? 4 : 8;
+
+/** Number of bpf(2) among the system calls. */
+const SYS_BPF = process.arch === 'x64' ? 321 : 280;
 
 let noteAllocation: ((address: number) => void) | undefined;
 
@@ -160,6 +194,22 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     setsockopt: call('setsockopt', 'int', 'int', 'int', 'int', bytes, 'uint32_t'),
     getsockopt: call('getsockopt', 'int', 'int', 'int', 'int', bytes, bytes),
     send: call('send', 'intptr_t', 'int', 'uintptr_t', 'uintptr_t', 'int'),
+    sendNothing: (
+      (sendto: (...args: number[]) => number) => (fd: number, flags: number) =>
+        sendto(fd, 0, 0, flags, 0, 0)
+    )(call('sendto', 'intptr_t', 'int', 'uintptr_t', 'uintptr_t', 'int', 'uintptr_t', 'uint32_t') as never),
+    bpf: (
+      (syscall: (...args: number[]) => number) => (command: number, attributes: number, length: number) =>
+        syscall(SYS_BPF, command, attributes, length)
+    )(call('syscall', 'long', 'long', 'int', 'uintptr_t', 'uint32_t') as never),
+    mmap: (
+      (mmap: (...args: number[]) => number | bigint) =>
+      (length: number, protection: number, flags: number, fd: number, offset: number) =>
+        Number(mmap(0, length, protection, flags, fd, offset))
+    )(call('mmap', 'intptr_t', 'uintptr_t', 'uintptr_t', 'int', 'int', 'int', 'intptr_t') as never),
+    munmap: call('munmap', 'int', 'uintptr_t', 'uintptr_t'),
+    interfaceIndex: call('if_nametoindex', 'uint32_t', 'str'),
+    view: (address, length) => koffi.view(BigInt(address), length),
     recvmmsg: call('recvmmsg', 'int', 'int', 'uintptr_t', 'uint32_t', 'int', 'uintptr_t'),
     sendmmsg: call('sendmmsg', 'int', 'int', 'uintptr_t', 'uint32_t', 'int'),
     epoll_create1: call('epoll_create1', 'int', 'int'),

@@ -1,9 +1,8 @@
 /** The server's time, below /v1/time: how it stands to the system's clock, and the way out where the clock ran ahead by mistake. */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { STAFF } from '../audit/roles.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import { generalError } from '../errors/errors.ts';
 import { statementProblem } from '../grounds/statement.ts';
 import type { LatestTime, TimeState } from '../time/latest-time.ts';
@@ -23,8 +22,8 @@ export interface TimeRoutesDeps {
   readonly audit: Pick<Auditor, 'record'>;
 }
 
-export function timeRoutes(app: FastifyInstance, { time, audit }: TimeRoutesDeps): void {
-  const response = { 200: responseSchema(timeSchema), '4xx': responseSchema(errorSchema) };
+export function timeRoutes(app: AdminApi, { time, audit }: TimeRoutesDeps): void {
+  const response = { 200: timeSchema, ...FAILURES };
   app.get(
     '/v1/time',
     {
@@ -34,18 +33,13 @@ export function timeRoutes(app: FastifyInstance, { time, audit }: TimeRoutesDeps
     async () => timeView(time.state),
   );
 
-  app.post<{ Body: { reason: string } }>(
+  app.post(
     '/v1/time/accept',
     {
       config: { roles: ['operator', 'privacy'], audit: { of: 'change', actions: ['time.accept'] } },
       schema: {
         summary: 'The system’s clock is right: take it as the time. What has ended stays ended. Audited',
-        body: {
-          type: 'object',
-          required: ['reason'],
-          additionalProperties: false,
-          properties: { reason: { type: 'string', maxLength: 500, description: 'How it is known; recorded.' } },
-        },
+        body: z.strictObject({ reason: z.string().max(500).describe('How it is known; recorded.') }),
         response,
       },
     },

@@ -13,7 +13,7 @@ import { queryBytes } from '../support/dns-client.ts';
 import { logOf, stoppedAfterwards, waitFor } from '../support/observe.ts';
 import { temporaryFolder } from '../support/process.ts';
 import { honest, startScriptedUpstream } from '../support/scripted-upstream.ts';
-import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
+import { startTurned, type TurnedServer } from '../support/turned-server.ts';
 
 vi.setConfig({ testTimeout: 200_000, hookTimeout: 240_000 });
 const keep = stoppedAfterwards();
@@ -22,10 +22,16 @@ const disk = temporaryFolder('full-disk');
 /** Only root may mount; elsewhere the part about the full disk says so and is left out. */
 const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m,mode=700', 'tmpfs', disk]).status === 0;
 const data = join(disk, 'data');
-let server: SekishoServer;
+let server: TurnedServer;
 let config: object;
+/** What the clock has been put on by: it does not go back when the server starts again. */
+let onMs = 0;
 
-const start = async () => keep(await startSekisho({ config: { ...config, server: { data } } }));
+const start = async () => keep(await startTurned({ config: { ...config, server: { data } } }, { onMs }));
+const minutePasses = async () => {
+  onMs += 60_000;
+  await server.turn({ onMs: 60_000 });
+};
 
 beforeAll(async () => {
   const upstream = keep(await startScriptedUpstream(honest()));
@@ -85,6 +91,7 @@ const said = (words: string) => logOf(server).some((line) => String(line['msg'])
 
 it('kill -9 loses at most the minute under way', async () => {
   expect(await ask('kept.popular.test', 40)).toBe(40);
+  await minutePasses();
   await waitFor('the first minute on disk', () => queriesOnDisk() > 0, 100_000);
   expect(await ask('late.popular.test', 40)).toBe(40);
   process.kill(server.pid, 'SIGKILL');
@@ -105,9 +112,11 @@ it.skipIf(!mounted)(
     // As much as fits: the write that does not fit throws, and leaves the disk full.
     expect(() => writeFileSync(filler, new Uint8Array(8 << 20))).toThrow(/ENOSPC/);
     expect(await ask('waiting.popular.test', 40)).toBe(40);
+    await minutePasses();
     await waitFor('the log to say so', () => said('THE HISTORY CANNOT BE WRITTEN'), 100_000);
     expect(await ask('waiting.popular.test', 40)).toBe(40);
     rmSync(filler);
+    await minutePasses();
     await waitFor('the history to be written again', () => said('history writes have recovered'), 100_000);
     const report = await read();
     expect(report.tops.name.find(({ key }) => key === 'waiting.popular.test')?.queries).toBe(80);

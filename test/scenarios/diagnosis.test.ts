@@ -16,7 +16,7 @@ test.each(SEEDS)(
   'seed %i: every scenario is diagnosed',
   async (seed) => {
     for (const scenario of SCENARIOS) {
-      const replay = new Replay(seed * 1000 + SCENARIOS.indexOf(scenario));
+      const replay = new Replay(seed * 1000 + SCENARIOS.indexOf(scenario), { worldSeed: seed });
       results.push({ seed, ...(await scored(replay, scenario)) });
     }
     expect(results.filter((result) => result.seed === seed)).toHaveLength(SCENARIOS.length);

@@ -1,7 +1,7 @@
 /**
  * Sends a scenario's events through the plugin's real parts: recorder, collector, desk, archive. Time is a manual clock's.
  */
-import { mkdtempSync } from 'node:fs';
+import { copyFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Archive, SPAN_MS } from '../../plugins/query-history/archive.ts';
@@ -34,22 +34,20 @@ export class Replay {
   readonly audited: string[] = [];
   readonly archive: Archive;
   readonly #recorder: TestRecorder;
-  readonly #query = new Query();
-  /** Names and addresses are read once: they come again and again. */
-  readonly #names = new Map<string, Uint8Array>();
-  readonly #addresses = new Map<string, Int32Array>();
-
+  readonly #observed = new Observed();
   readonly #peak: number;
   /** Counters of the server as they stand. */
   surroundings: Surroundings = { cpuSeconds: 0, kernelDrops: 0, upstreams: {} };
 
-  /** `hoursLater`: than the early evening in which the clock of tests begins. */
-  constructor(seed: number, { peak = PEAK, hoursLater = 0 }: { peak?: number; hoursLater?: number } = {}) {
+  /** A server that has seen five weeks of ordinary life; the same past for the same `worldSeed`, `peak` and `hoursLater`. */
+  constructor(seed: number, settings: ReplaySettings = {}) {
+    const { peak = PEAK, hoursLater = 0, worldSeed = seed, young = false } = settings;
     const file = join(mkdtempSync(join(tmpdir(), 'replay-')), 'history.db');
+    if (!young) copyFileSync(pastOf(worldSeed, peak, hoursLater), file);
     this.#peak = peak;
-    this.clock = new ManualClock();
-    this.clock.advance(hoursLater * SPAN_MS.hour);
-    this.world = new World(new Random(seed));
+    this.clock = clockAt(hoursLater);
+    this.world = new World(new Random(worldSeed));
+    this.world.random = new Random(seed);
     this.archive = new Archive(file, this.clock.wallMs());
     const log = {
       info: () => {},
@@ -69,34 +67,11 @@ export class Replay {
     this.reading = new HistoryReading(this.desk, audit, this.clock, rulesWithoutStore());
     this.#recorder = testRecorder();
     this.desk.attach(this.#recorder.collector, this.#recorder.teacher);
-    this.#query.reply = new Uint8Array(16);
   }
 
-  /** Ordinary queries a second at this moment, and so many hours ago. */
-  rate(hoursAgo = 0): number {
-    const hour = (this.clock.wallMs() / SPAN_MS.hour - hoursAgo + 9) % 24;
-    return diurnal(this.#peak, hour);
-  }
-
-  /**
-   * Five weeks of ordinary past: the hours around this one in each week, and the day before, a sample of each hour. One past
-   * week had an incident of its own, which must not become the norm.
-   */
-  live(): void {
-    const recorder = testRecorder();
-    const wallMs = this.clock.wallMs();
-    const hours = Array.from({ length: DAY_HOURS }, (_, i) => i + 1);
-    for (let week = 1; week <= 4; week++) for (const near of [-1, 0, 1]) hours.push(week * 168 + near);
-    for (const ago of hours) {
-      const incident = ago > 300 && ago < 400 ? 4 : 1;
-      for (let second = 0; second < SAMPLE_SECONDS; second++)
-        for (const event of this.world.second(this.rate(ago) * incident))
-          this.#observe(recorder, event, ago * 1000 + second);
-      const totals = recorder.collector.takeTotals();
-      const startMs = Math.floor(wallMs / SPAN_MS.hour - ago) * SPAN_MS.hour;
-      const slice = { ...recorder.collector.takeTops(startMs, SAMPLE_SECONDS), totals };
-      this.archive.putMinute(stretched(slice, 600 / SAMPLE_SECONDS), incident > 1);
-    }
+  /** Ordinary queries a second at this moment. */
+  rate(): number {
+    return ordinaryRate(this.#peak, this.clock.wallMs());
   }
 
   /** So many seconds of `second`. Returns the events. */
@@ -109,7 +84,7 @@ export class Replay {
     for (let i = 0; i < seconds; i++) {
       for (const event of second()) {
         events.push(event);
-        this.#observe(this.#recorder, event, this.clock.nowMs());
+        this.#observed.observe(this.#recorder, event, this.clock.nowMs());
       }
       if (surroundings) this.surroundings = surroundings(i + 1);
       this.clock.advance(1000);
@@ -120,8 +95,74 @@ export class Replay {
     for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
     return events;
   }
+}
 
-  #observe(recorder: TestRecorder, event: Event, nowMs: number): void {
+export interface ReplaySettings {
+  /** Ordinary queries a second at the busiest hour. */
+  readonly peak?: number;
+  /** Than the early evening in which the clock of tests begins. */
+  readonly hoursLater?: number;
+  /** Which names and subscribers there are. */
+  readonly worldSeed?: number;
+  /** It has no past. */
+  readonly young?: boolean;
+}
+
+function clockAt(hoursLater: number): ManualClock {
+  const clock = new ManualClock();
+  clock.advance(hoursLater * SPAN_MS.hour);
+  return clock;
+}
+
+function ordinaryRate(peak: number, wallMs: number): number {
+  return diurnal(peak, (wallMs / SPAN_MS.hour + 9) % 24);
+}
+
+const pasts = new Map<string, string>();
+
+/**
+ * The database of five ordinary weeks: the hours around this one in each week, and the day before, a sample of each hour. One past
+ * week had an incident of its own, which must not become the norm. Made once, and copied.
+ */
+function pastOf(worldSeed: number, peak: number, hoursLater: number): string {
+  const key = `${worldSeed} ${peak} ${hoursLater}`;
+  const made = pasts.get(key);
+  if (made !== undefined) return made;
+  const file = join(mkdtempSync(join(tmpdir(), 'past-')), 'history.db');
+  pasts.set(key, file);
+  const wallMs = clockAt(hoursLater).wallMs();
+  const archive = new Archive(file, wallMs);
+  const recorder = testRecorder();
+  const observed = new Observed();
+  const world = new World(new Random(worldSeed));
+  const hours = Array.from({ length: DAY_HOURS }, (_, i) => i + 1);
+  for (let week = 1; week <= 4; week++) for (const near of [-1, 0, 1]) hours.push(week * 168 + near);
+  for (const ago of hours) {
+    const incident = ago > 300 && ago < 400 ? 4 : 1;
+    const rate = ordinaryRate(peak, wallMs - ago * SPAN_MS.hour) * incident;
+    for (let second = 0; second < SAMPLE_SECONDS; second++)
+      for (const event of world.second(rate)) observed.observe(recorder, event, ago * 1000 + second);
+    const totals = recorder.collector.takeTotals();
+    const startMs = Math.floor(wallMs / SPAN_MS.hour - ago) * SPAN_MS.hour;
+    const slice = { ...recorder.collector.takeTops(startMs, SAMPLE_SECONDS), totals };
+    archive.putMinute(stretched(slice, 600 / SAMPLE_SECONDS), incident > 1);
+  }
+  archive.close();
+  return file;
+}
+
+/** Events as the queries that a recorder sees. */
+class Observed {
+  readonly #query = new Query();
+  /** Names and addresses are read once: they come again and again. */
+  readonly #names = new Map<string, Uint8Array>();
+  readonly #addresses = new Map<string, Int32Array>();
+
+  constructor() {
+    this.#query.reply = new Uint8Array(16);
+  }
+
+  observe(recorder: TestRecorder, event: Event, nowMs: number): void {
     const query = this.#query;
     query.reset();
     const { question } = query;

@@ -32,7 +32,6 @@ export function matches({ name, pattern, domain, type, source }: Match, event: E
 
 /** Play `scenario` on top of a past, and diagnose it. */
 export async function scored(replay: Replay, scenario: Scenario): Promise<Score> {
-  replay.live();
   const rate = replay.rate();
   const events = await replay.incident(
     SECONDS,

@@ -25,7 +25,8 @@ const SUFFIXES = ['com', 'co.jp', 'net', 'ne.jp', 'jp', 'org', 'or.jp', 'io'];
 
 /** The world of one seed: who is popular in it, and where its subscribers are. */
 export class World {
-  readonly random: Random;
+  /** What comes next; another one gives other traffic in the same world. */
+  random: Random;
   /** What comes on top of the ordinary rate, as a factor of it: least and most. */
   strength: readonly [least: number, most: number] = [1.2, 6];
   readonly #sites: readonly string[];

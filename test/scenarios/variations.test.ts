@@ -37,7 +37,11 @@ test.each(VARIATIONS)(
   async ({ name, seeds, peak, hoursLater, strength }) => {
     for (const seed of seeds)
       for (const [i, scenario] of SCENARIOS.entries()) {
-        const replay = new Replay(seed * 1000 + i, { ...(peak && { peak }), ...(hoursLater && { hoursLater }) });
+        const replay = new Replay(seed * 1000 + i, {
+          worldSeed: seed,
+          ...(peak && { peak }),
+          ...(hoursLater && { hoursLater }),
+        });
         if (strength) replay.world.strength = strength;
         scores.push({ variation: name, ...(await scored(replay, scenario)) });
       }
@@ -71,7 +75,7 @@ test('of two incidents at once both are named', { timeout: 600_000 }, async () =
   const first = (truth: CauseName) => SCENARIOS.find((scenario) => scenario.truth === truth) as Scenario;
   for (const [i, [one, other]] of PAIRS.entries())
     for (const seed of [3001]) {
-      const replay = new Replay(seed * 1000 + i);
+      const replay = new Replay(seed * 1000 + i, { worldSeed: seed });
       replay.world.strength = [1.5, 2.5];
       const { report } = await scored(replay, {
         name: `${one} and ${other}`,

@@ -1,10 +1,11 @@
 /** For tests of the API and the commands: the routes of all features, over desks that hold nothing. */
-import type { FastifyInstance } from 'fastify';
+
 import { pino } from 'pino';
 import type { AuditLog } from '../../src/audit/log.ts';
 import { auditRoutes } from '../../src/audit-desk/routes.ts';
 import type { Config } from '../../src/config/config.ts';
 import { trustRoutes } from '../../src/dnssec/routes.ts';
+import type { AdminApi } from '../../src/errors/api-schema.ts';
 import { listRoutes } from '../../src/lists/routes.ts';
 import { emptyReport } from '../../src/report/empty-report.ts';
 import { reportRoutes } from '../../src/report/routes.ts';
@@ -25,7 +26,7 @@ const SOUND = { ok: true, entries: 0, head: null, problem: null };
 export async function featureRoutes(
   config: Config,
   audit: Pick<AuditLog, 'record'> = { record: () => {} },
-): Promise<((app: FastifyInstance) => void)[]> {
+): Promise<((app: AdminApi) => void)[]> {
   const desk = await deskWithoutLists(config);
   const approval = { singleApproverReason: undefined };
   const time = new LatestTime(systemClock, { mark: undefined, keepMark: () => {}, accepted: () => {} });

@@ -1,10 +1,11 @@
 /**
- * What every UDP transport must do, whatever it is made of. The tests of both implementations call these two functions;
- * everything runs over real sockets on the loopback interface.
+ * What every UDP transport must do, whatever it is made of. The tests of all implementations call these two functions;
+ * everything runs over real sockets, on the loopback interface or between two network namespaces.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { decode } from 'dns-packet';
 import { afterEach, describe, expect, it } from 'vitest';
+import { addressWords } from '../../src/address/address.ts';
 import type { DatagramSink, PacketHandler, UpstreamSockets } from '../../src/chain/routes.ts';
 import { SuspendedQueries } from '../../src/chain/suspended.ts';
 import { Metrics } from '../../src/metrics/registry.ts';
@@ -69,20 +70,44 @@ interface Datagram {
   readonly from: RemoteInfo;
 }
 
+/** Where a suite runs. Its tests speak of 127.0.0.1 to 127.0.0.3 and ::1; these may stand for others. */
+export interface World {
+  /** The server's address that this one stands for; wildcards stand for themselves. */
+  server(address: string): string;
+  /** The address that this one of the server is known by. */
+  named(address: string): string;
+  client(address: string): string;
+  /** A client's socket, bound to `client(address)`. */
+  bind(address: string, port: number): Promise<Socket>;
+}
+
+const HERE: World = {
+  server: (address) => address,
+  named: (address) => address,
+  client: (address) => address,
+  bind: async (address, port) => {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    await new Promise<void>((resolve) => socket.bind(port, address, resolve));
+    return socket;
+  },
+};
+
 /** A plain socket: client or server, as the test needs it. */
 class Peer {
   readonly inbox = new Inbox<Datagram>();
   readonly socket: Socket;
+  readonly #world: World;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Socket, world: World) {
     this.socket = socket;
-    socket.on('message', (bytes, from) => this.inbox.push({ bytes, from }));
+    this.#world = world;
+    socket.on('message', (bytes, from) =>
+      this.inbox.push({ bytes, from: { ...from, address: world.named(from.address) } }),
+    );
   }
 
-  static async open(address = '127.0.0.1', port = 0): Promise<Peer> {
-    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
-    await new Promise<void>((resolve) => socket.bind(port, address, resolve));
-    return new Peer(socket);
+  static async open(address = '127.0.0.1', port = 0, world = HERE): Promise<Peer> {
+    return new Peer(await world.bind(address, port), world);
   }
 
   get port(): number {
@@ -91,7 +116,7 @@ class Peer {
 
   send(bytes: Uint8Array, port: number, address: string): Promise<void> {
     return new Promise((resolve, reject) =>
-      this.socket.send(bytes, port, address, (error) => (error ? reject(error) : resolve())),
+      this.socket.send(bytes, port, this.#world.server(address), (error) => (error ? reject(error) : resolve())),
     );
   }
 }
@@ -99,6 +124,7 @@ class Peer {
 export function describeDatagramListener(
   name: string,
   open: (setup: ListenerSetup) => Promise<Running<DatagramListener>>,
+  world = HERE,
 ): void {
   describe(`${name}: UDP listener`, () => {
     const cleanups: (() => void | Promise<void>)[] = [];
@@ -112,7 +138,7 @@ export function describeDatagramListener(
       metrics = new Metrics(),
     ): Promise<DatagramListener> {
       const running = await open({
-        addresses: addresses.map((address) => ({ address, port: 0 })),
+        addresses: addresses.map((address) => ({ address: world.server(address), port: 0 })),
         handle,
         clock: new ManualClock(),
         metrics,
@@ -122,7 +148,7 @@ export function describeDatagramListener(
     }
 
     async function client(address?: string): Promise<Peer> {
-      const peer = await Peer.open(address);
+      const peer = await Peer.open(address, 0, world);
       cleanups.push(() => void peer.socket.close());
       return peer;
     }
@@ -137,9 +163,9 @@ export function describeDatagramListener(
       expect(from).toMatchObject({ address, port });
     }
 
-    for (const [address, family, words] of [
-      ['127.0.0.1', 4, [0, 0, 0xffff, 0x7f000001]],
-      ['::1', 6, [0, 0, 0, 1]],
+    for (const [address, family] of [
+      ['127.0.0.1', 4],
+      ['::1', 6],
     ] as const) {
       it(`answers IPv${family} and tells who asked`, async () => {
         let seen: unknown;
@@ -163,7 +189,7 @@ export function describeDatagramListener(
           transport: UDP,
           listener: 0,
           family,
-          client: [...words],
+          client: [...addressWords(world.client(address))],
           port,
           connection: -1,
           plain: true,
@@ -180,7 +206,13 @@ export function describeDatagramListener(
       });
       const peer = await client('127.0.0.1');
       await expectAnswer(peer, 1, 'a.example', '127.0.0.1', listener.bound[0]!.port);
-      expect(sockaddr).toEqual([2, 0, peer.port >>> 8, peer.port & 255, 127, 0, 0, 1]);
+      expect(sockaddr).toEqual([
+        2,
+        0,
+        peer.port >>> 8,
+        peer.port & 255,
+        ...world.client('127.0.0.1').split('.').map(Number),
+      ]);
     });
 
     it('serves several addresses and tells which one was asked', async () => {

@@ -19,7 +19,8 @@ the first start a token for the admin API is written to <data>/admin.token.`,
       trace: ['configuration.start'],
       load: async () => async (args) => {
         const { runServer } = await import('../../process/server.ts');
-        return runServer({ configPath: args.config, featureList: args.featureList });
+        const { config: configPath, featureList, turnedClock } = args;
+        return runServer({ configPath, featureList, turnedClock });
       },
     },
   },

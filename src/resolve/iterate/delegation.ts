@@ -1,5 +1,6 @@
 /** A zone cut as its parent tells it: the names of the zone's servers, and the addresses that came along (glue). */
-import { TYPE } from '../../wire/constants.ts';
+import { MAX_NAME_BYTES, TYPE } from '../../wire/constants.ts';
+import { LOWER } from '../../wire/reader.ts';
 import { isAtOrBelow, isBelow, type WireName } from './name-text.ts';
 import type { Reply, RRset } from './reply.ts';
 
@@ -68,11 +69,14 @@ export function delegationFrom(
   return { zone: ns.owner, servers, expiresMs };
 }
 
+/** RDATA that holds a name and nothing else was written out, and is no longer than a name. */
+const lowered = Buffer.alloc(MAX_NAME_BYTES + 1);
+
 /** The name in the data of an NS or CNAME record. */
 export function lowerName(data: Uint8Array): WireName {
-  return Buffer.from(data.buffer, data.byteOffset, data.length)
-    .toString('latin1')
-    .replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
+  const { length } = data;
+  for (let i = 0; i < length; i++) lowered[i] = LOWER[data[i]!]!;
+  return lowered.toString('latin1', 0, length);
 }
 
 /** Addresses of `name` among the RRsets. */
@@ -87,9 +91,16 @@ export function addressesIn(sets: readonly RRset[], name: WireName): Int32Array[
 
 /** Four big-endian words from the data of an A or AAAA record. */
 export function wordsOfAddress(data: Uint8Array): Int32Array {
-  const view = new DataView(data.buffer, data.byteOffset, data.length);
-  if (data.length === 4) return Int32Array.of(0, 0, 0xffff, view.getInt32(0));
-  return Int32Array.of(view.getInt32(0), view.getInt32(4), view.getInt32(8), view.getInt32(12));
+  const words = new Int32Array(4);
+  if (data.length === 4) {
+    words[2] = 0xffff;
+    words[3] = wordAt(data, 0);
+  } else for (let i = 0; i < 4; i++) words[i] = wordAt(data, i * 4);
+  return words;
+}
+
+function wordAt(data: Uint8Array, at: number): number {
+  return (data[at]! << 24) | (data[at + 1]! << 16) | (data[at + 2]! << 8) | data[at + 3]!;
 }
 
 /** The data of an A or AAAA record from four words. */

@@ -103,6 +103,8 @@ export class IterateSource implements Source {
   /** For what is known beforehand: apart, because it is answered at once, while another answer is in others' hands. */
   readonly #dsQuestion = new Question();
   readonly #dsAnswer = new Answer();
+  /** Given back by jobs that are over; no more than there were jobs at once. */
+  readonly #questions: Question[] = [];
   /** In the order in which they began. */
   readonly #jobs = new Map<string, Job>();
 
@@ -223,8 +225,9 @@ export class IterateSource implements Source {
 
   #open(question: Question, key: string, nowMs: number, spending?: SourceBudget): Job {
     const budget = spending instanceof Budget ? spending : new Budget(this.#budget, nowMs);
-    const job = new Job('client', key, nameOfQuestion(question), question.type, budget, 0, nowMs, this.#walk);
-    job.question.copyFrom(question);
+    const own = this.#questions.pop() ?? new Question();
+    own.copyFrom(question);
+    const job = new Job('client', key, nameOfQuestion(question), question.type, budget, 0, nowMs, this.#walk, own);
     this.#jobs.set(key, job);
     return job;
   }
@@ -312,6 +315,7 @@ export class IterateSource implements Source {
     if (job.share !== undefined) this.#shares.give(job.share);
     const first = this.#waiting.detach(job);
     job.generation++;
+    this.#questions.push(job.question);
     this.#waiting.answered(first, answer);
   }
 
@@ -328,6 +332,7 @@ export class IterateSource implements Source {
     if (job.share !== undefined) this.#shares.give(job.share);
     const first = this.#waiting.detach(job);
     job.generation++;
+    this.#questions.push(job.question);
     this.#waiting.failed(first, outcome === 'budget' ? (job.budget.ede ?? ede) : ede);
   }
 

@@ -26,6 +26,9 @@ export interface JobEvents {
   failed(job: Job, exchange: Exchange, nowMs: number): void;
 }
 
+/** What is asked on behalf of others is nobody's question. */
+const NO_QUESTION = new Question();
+
 export class Job implements ExchangeOwner {
   readonly kind: JobKind;
   /** Where it is found by those who ask the same. */
@@ -34,8 +37,8 @@ export class Job implements ExchangeOwner {
   /** Questions on whose behalf this one is asked: 0 for a client's. */
   readonly depth: number;
   readonly type: number;
-  /** The client's question; unused for others. */
-  readonly question = new Question();
+  /** The client's question, borrowed for as long as the job lasts; of others one that is empty. */
+  readonly question: Question;
   readonly #events: JobEvents;
 
   /** What is looked for now: the question's name, or the target of the last alias. */
@@ -87,6 +90,7 @@ export class Job implements ExchangeOwner {
     depth: number,
     nowMs: number,
     events: JobEvents,
+    question: Question = NO_QUESTION,
   ) {
     this.kind = kind;
     this.key = key;
@@ -96,6 +100,7 @@ export class Job implements ExchangeOwner {
     this.depth = depth;
     this.startedMs = nowMs;
     this.#events = events;
+    this.question = question;
   }
 
   mayAsk(nowMs: number): boolean {

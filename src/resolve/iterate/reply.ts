@@ -5,7 +5,7 @@
  * Work is bounded: records, RRsets and signatures beyond the limits make the whole reply malformed, because to leave some out
  * would change what it says.
  */
-import { CLASS, EDE, EDNS_OPTION, FLAG_AA, FLAG_TC, TYPE } from '../../wire/constants.ts';
+import { CLASS, EDE, EDNS_OPTION, FLAG_AA, FLAG_TC, MAX_NAME_BYTES, TYPE } from '../../wire/constants.ts';
 import { LAYOUTS, NAME_COUNT, PREFIX_SHIFT } from '../../wire/normalize.ts';
 import { skipName } from '../../wire/reader.ts';
 import { RecordCursor } from '../../wire/records.ts';
@@ -124,29 +124,34 @@ function plainData(
     for (let strings = 0; strings < 3 && at < to; strings++) at += bytes[at]! + 1;
   }
   if (at > to) return undefined;
-  const parts: number[] = [];
-  for (let i = from; i < at; i++) parts.push(bytes[i]!);
+  const parts = plain;
+  let length = 0;
+  for (let i = from; i < at; i++) parts[length++] = bytes[i]!;
   for (let names = layout & NAME_COUNT; names > 0; names--) {
     const behind = skipName(bytes, at, Math.min(end, to), start);
     if (behind < 0 || behind > to) return undefined;
-    copyName(bytes, at, start, parts);
+    length = copyName(bytes, at, start, parts, length);
     at = behind;
   }
   if (type === TYPE.SOA && to - at !== 20) return undefined;
-  while (at < to) parts.push(bytes[at++]!);
-  return Uint8Array.from(parts);
+  if ((type === TYPE.NS || type === TYPE.CNAME || type === TYPE.DNAME) && at !== to) return undefined;
+  while (at < to) parts[length++] = bytes[at++]!;
+  return parts.slice(0, length);
 }
 
-/** Copy the name, which skipName has been through, in its own spelling. */
-function copyName(bytes: Uint8Array, at: number, start: number, parts: number[]): void {
+/** Data of a record with two names written out, at most. */
+const plain = new Uint8Array(0x1_0000 + 2 * MAX_NAME_BYTES);
+
+/** Copy the name, which skipName has been through, in its own spelling. Returns the offset behind it. */
+function copyName(bytes: Uint8Array, at: number, start: number, parts: Uint8Array, to: number): number {
   for (;;) {
     const size = bytes[at]!;
     if (size >= 0xc0) {
       at = start + (((size & 0x3f) << 8) | bytes[at + 1]!);
       continue;
     }
-    for (let i = 0; i <= size; i++) parts.push(bytes[at + i]!);
-    if (size === 0) return;
+    for (let i = 0; i <= size; i++) parts[to++] = bytes[at + i]!;
+    if (size === 0) return to;
     at += size + 1;
   }
 }

@@ -40,6 +40,8 @@ export interface RRset {
   readonly ttlOffsets: number[];
 }
 
+const cursor = new RecordCursor();
+
 /** What a message holds for the validator. */
 export interface MessageSets {
   readonly rcode: number;
@@ -60,7 +62,6 @@ const MAX_SIGNATURES = 256;
  * undefined where the message is broken or holds more RRsets than are looked at.
  */
 export function readSets(bytes: Uint8Array, start: number, length: number): MessageSets | undefined {
-  const cursor = new RecordCursor();
   const end = start + length;
   if (!cursor.open(bytes, start, length)) return undefined;
   const sets: RRset[] = [];
@@ -109,11 +110,13 @@ export function readSets(bytes: Uint8Array, start: number, length: number): Mess
   return { rcode, ede: EDE.NONE, sets: held, orphans: sets.length - held.length };
 }
 
+/** Where names, and data with names in it, are put together: 64 KiB with two names written out. */
+const scratch = new Uint8Array(0x1_0000 + 2 * MAX_NAME_BYTES);
+
 /** The possibly compressed name at `at`, in lower case; undefined where it is broken. */
 export function readName(bytes: Uint8Array, at: number, end: number, start: number): Name | undefined {
   if (skipName(bytes, at, end, start) < 0) return undefined;
-  const name = new Uint8Array(MAX_NAME_BYTES);
-  return name.slice(0, copyName(bytes, at, start, name, 0));
+  return scratch.slice(0, copyName(bytes, at, start, scratch, 0));
 }
 
 /** skipName has been this way: no pointer leads astray, and the name fits. Returns the offset behind what was written. */
@@ -169,7 +172,7 @@ function canonicalData(
   if (layout === 0) return bytes.slice(from, to);
   let at = type === TYPE.NAPTR ? behindStrings(bytes, from + 4, to, 3) : from + (layout >>> PREFIX_SHIFT);
   if (at > to) return undefined;
-  const out = new Uint8Array(at - from + 2 * MAX_NAME_BYTES + (to - at));
+  const out = scratch;
   out.set(bytes.subarray(from, at));
   let length = at - from;
   for (let names = layout & NAME_COUNT; names > 0; names--) {

@@ -2,17 +2,16 @@
  * `/v1/consent`: the consent of one subscriber at a time, for the portal and the call centre; bulk import and the state of
  * the ledger for the privacy officer. Who asked, over which channel and why is recorded with every request.
  */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { actorOf as askerOf, PURPOSE, readOf } from '../../audit/personal-read.ts';
 import type { Identity, Role } from '../../audit/roles.ts';
 import { statedReason } from '../../audit/stated-reason.ts';
 import { recordTogether } from '../../audit/together.ts';
-import { errorSchema, responseSchema } from '../../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../../errors/api-schema.ts';
 import { needed, type SubscriberRoutesDeps } from '../routes-deps.ts';
 import { AuditedConsents } from './audited-consents.ts';
 import { type Actor, ConsentDesk, type ImportRow } from './consent-desk.ts';
-import { PURPOSES, type Purpose } from './purposes.ts';
+import { PURPOSES } from './purposes.ts';
 
 const instant = z.string().describe('ISO 8601, UTC.');
 
@@ -71,9 +70,9 @@ export type AcceptedDamage = z.infer<typeof acceptedSchema>;
 
 /** One subscriber at a time for the portal; the privacy officer sees what was done to whom. */
 const ONE_SUBSCRIBER: Role[] = ['portal', 'privacy'];
-const SUBSCRIBER = { type: 'string', minLength: 1, maxLength: 64 } as const;
-const REASON = { type: 'string', maxLength: 500, default: '', description: 'Why; recorded.' } as const;
-const CHANNEL = { type: 'string', enum: ['api', 'portal', 'call-centre', 'command-line'], default: 'api' } as const;
+const SUBSCRIBER = z.string().min(1).max(64);
+const REASON = z.string().max(500).default('').describe('Why; recorded.');
+const CHANNEL = z.enum(['api', 'portal', 'call-centre', 'command-line']).default('api');
 /** Rows of one request of an import. */
 export const IMPORT_ROWS = 1000;
 const IMPORT_BODY_BYTES = 512 * 1024;
@@ -83,28 +82,16 @@ interface Why {
   readonly channel: string;
 }
 
-/** Of a look: a purpose is needed, and what is missing is told by name (personal-read.ts). */
-interface WhyRead {
-  readonly reason?: string;
-  readonly channel: string;
-}
-
 export function consentRoutes(
-  app: FastifyInstance,
+  app: AdminApi,
   { desk, audit, log }: Pick<SubscriberRoutesDeps, 'desk' | 'audit' | 'log'>,
 ): void {
   const audited = () => new AuditedConsents(needed(desk).state, audit, log);
-  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
-  const one = responseSchema(consentSchema);
-  const why = {
-    type: 'object',
-    additionalProperties: false,
-    properties: { reason: REASON, channel: CHANNEL },
-  } as const;
-  const whyRead = { ...why, properties: { reason: PURPOSE, channel: CHANNEL } } as const;
-  const params = { type: 'object', properties: { subscriber: SUBSCRIBER } } as const;
+  // Of a look a purpose is needed, and what is missing is told by name (personal-read.ts).
+  const whyRead = z.strictObject({ reason: PURPOSE, channel: CHANNEL });
+  const params = z.strictObject({ subscriber: SUBSCRIBER });
 
-  app.get<{ Params: { subscriber: string }; Querystring: WhyRead }>(
+  app.get(
     '/v1/consent/subscribers/:subscriber',
     {
       config: { roles: ONE_SUBSCRIBER, audit: { of: 'read', actions: ['consent.show'] } },
@@ -112,7 +99,7 @@ export function consentRoutes(
         summary: 'The consent of a subscriber; the look is recorded',
         params,
         querystring: whyRead,
-        response: { 200: one, ...failures },
+        response: { 200: consentSchema, ...FAILURES },
       },
     },
     async ({ params: { subscriber }, query, identity }) => {
@@ -123,7 +110,7 @@ export function consentRoutes(
     },
   );
 
-  app.get<{ Params: { subscriber: string }; Querystring: WhyRead }>(
+  app.get(
     '/v1/consent/subscribers/:subscriber/export',
     {
       config: { roles: ONE_SUBSCRIBER, audit: { of: 'read', actions: ['consent.export'] } },
@@ -131,7 +118,7 @@ export function consentRoutes(
         summary: 'Everything that is kept of a subscriber, for the subscriber’s own request; recorded',
         params,
         querystring: whyRead,
-        response: { 200: responseSchema(exportSchema), ...failures },
+        response: { 200: exportSchema, ...FAILURES },
       },
     },
     async ({ params: { subscriber }, query, identity }): Promise<ConsentExport> => {
@@ -161,7 +148,7 @@ export function consentRoutes(
     },
   );
 
-  app.post<{ Params: { subscriber: string; action: 'opt-out' | 'opt-in' }; Body: Why & { purpose: Purpose } }>(
+  app.post(
     '/v1/consent/subscribers/:subscriber/:action',
     {
       config: {
@@ -175,20 +162,9 @@ export function consentRoutes(
       schema: {
         summary:
           'Opt out or in; 200 when it is on the disk and acts in every worker, 202 when an opt-out acts that cannot be written yet',
-        params: {
-          type: 'object',
-          properties: { subscriber: SUBSCRIBER, action: { type: 'string', enum: ['opt-out', 'opt-in'] } },
-        },
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          properties: {
-            purpose: { type: 'string', enum: [...PURPOSES], default: 'c2' },
-            reason: REASON,
-            channel: CHANNEL,
-          },
-        },
-        response: { 200: one, 202: one, ...failures },
+        params: params.extend({ action: z.enum(['opt-out', 'opt-in']) }),
+        body: z.strictObject({ purpose: z.enum(PURPOSES).default('c2'), reason: REASON, channel: CHANNEL }),
+        response: { 200: consentSchema, 202: consentSchema, ...FAILURES },
       },
     },
     async ({ params: { subscriber, action }, body, identity }, reply) => {
@@ -198,15 +174,15 @@ export function consentRoutes(
     },
   );
 
-  const id = { type: 'object', properties: { id: { type: 'string', pattern: '^[A-Za-z0-9._-]{1,80}$' } } } as const;
-  app.get<{ Params: { id: string } }>(
+  const id = z.strictObject({ id: z.string().regex(/^[A-Za-z0-9._-]{1,80}$/) });
+  app.get(
     '/v1/consent/import/:id',
     {
       config: { roles: ['privacy'], noAudit: 'how many rows of a file were taken: nothing of whom' },
       schema: {
         summary: 'How far an import has come',
         params: id,
-        response: { 200: responseSchema(importSchema), ...failures },
+        response: { 200: importSchema, ...FAILURES },
       },
     },
     async ({ params: { id: of } }): Promise<ImportResult> => ({
@@ -215,7 +191,7 @@ export function consentRoutes(
     }),
   );
 
-  app.post<{ Params: { id: string }; Body: { from: number; rows: ImportRow[]; reason: string } }>(
+  app.post(
     '/v1/consent/import/:id',
     {
       config: { roles: ['privacy'], audit: { of: 'change', actions: ['consent.import'] } },
@@ -223,28 +199,19 @@ export function consentRoutes(
       schema: {
         summary: 'Take rows of consents from another system; rows that were taken before are left out',
         params: id,
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          required: ['from', 'rows'],
-          properties: {
-            from: { type: 'integer', minimum: 0, description: 'Rows of the file before the first one here.' },
-            rows: {
-              type: 'array',
-              maxItems: IMPORT_ROWS,
-              items: { type: 'array', minItems: 3, maxItems: 4, items: { type: 'string', maxLength: 64 } },
-            },
-            reason: REASON,
-          },
-        },
-        response: { 200: responseSchema(importSchema), ...failures },
+        body: z.strictObject({
+          from: z.int().min(0).describe('Rows of the file before the first one here.'),
+          rows: z.array(z.array(z.string().max(64)).min(3).max(4)).max(IMPORT_ROWS),
+          reason: REASON,
+        }),
+        response: { 200: importSchema, ...FAILURES },
       },
     },
     async ({ params: { id: of }, body, identity }) =>
       audited().import(
         of,
         body.from,
-        body.rows,
+        body.rows.map(importRow),
         actorOf({ reason: body.reason, channel: 'import' }, identity),
         askerOf(identity),
       ),
@@ -256,7 +223,7 @@ export function consentRoutes(
       config: { roles: ['privacy'], noAudit: 'whether the chain holds and how long it is: nothing of whom' },
       schema: {
         summary: 'Verify the whole chain of the consent ledger',
-        response: { 200: responseSchema(ledgerSchema), ...failures },
+        response: { 200: ledgerSchema, ...FAILURES },
       },
     },
     async (): Promise<LedgerView> => {
@@ -267,14 +234,14 @@ export function consentRoutes(
     },
   );
 
-  app.post<{ Body: { reason: string } }>(
+  app.post(
     '/v1/consent/ledger/accept-damage',
     {
       config: { roles: ['privacy'], audit: { of: 'change', actions: ['consent.accept-damage'] } },
       schema: {
         summary: 'Accept the damage of the consent ledger: inspection goes on with what it says now. Recorded',
         body: statedReason,
-        response: { 200: responseSchema(acceptedSchema), ...failures },
+        response: { 200: acceptedSchema, ...FAILURES },
       },
     },
     async ({ body: { reason }, identity }): Promise<AcceptedDamage> =>
@@ -286,13 +253,18 @@ export function consentRoutes(
   );
 }
 
+/** Of three or four columns, as the schema says. */
+function importRow([subscriber = '', purpose = '', action = '', terms]: readonly string[]): ImportRow {
+  return terms === undefined ? [subscriber, purpose, action] : [subscriber, purpose, action, terms];
+}
+
 function actorOf({ reason, channel }: Why, identity: Identity | null): Actor {
   // A portal's token speaks for the portal, whatever it says.
   const isPortal = identity?.roles.length === 1 && identity.roles[0] === 'portal';
   return { who: identity?.name ?? '', channel: isPortal ? 'portal' : channel, reason };
 }
 
-function readerOf({ channel }: WhyRead, reason: string, identity: Identity | null): Actor {
+function readerOf({ channel }: { readonly channel: string }, reason: string, identity: Identity | null): Actor {
   return actorOf({ reason, channel }, identity);
 }
 

@@ -2,7 +2,6 @@
  * `/v1/leases`: what a DHCP server or BNG without RADIUS reports. Written only: nobody reads here who holds what. It is a
  * role of its own, within networks of its own: whoever runs the network must not be able to become a subscriber by it.
  */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import {
   AddressError,
@@ -15,7 +14,7 @@ import {
 import type { AuditEntry } from '../../audit/entry.ts';
 import { changeBy } from '../../audit/personal-read.ts';
 import { recordTogether } from '../../audit/together.ts';
-import { errorSchema, responseSchema } from '../../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../../errors/api-schema.ts';
 import { generalError, type SekishoError } from '../../errors/errors.ts';
 import { subscribersError } from '../errors.ts';
 import { needed, type SubscriberRoutesDeps } from '../routes-deps.ts';
@@ -36,18 +35,11 @@ const REFUSALS: Readonly<Record<LeaseRefusal, string>> = {
 /** Outside the networks that leases may be written in. */
 const OUTSIDE = 'address: not in subscribers.provisioning.prefixes';
 
-interface Report {
-  readonly event: (typeof EVENTS)[number];
-  readonly address: string;
-  readonly subscriber: string;
-  readonly reason?: string;
-}
-
-export function leaseRoutes(app: FastifyInstance, { desk, audit }: Pick<SubscriberRoutesDeps, 'desk' | 'audit'>): void {
+export function leaseRoutes(app: AdminApi, { desk, audit }: Pick<SubscriberRoutesDeps, 'desk' | 'audit'>): void {
   // That it is within server.access is among the bounds of every lease.
   const prefixes = desk?.config.provisioning.prefixes?.map((text) => parsePrefix(text));
 
-  app.post<{ Body: Report }>(
+  app.post(
     '/v1/leases',
     {
       config: {
@@ -56,22 +48,13 @@ export function leaseRoutes(app: FastifyInstance, { desk, audit }: Pick<Subscrib
       },
       schema: {
         summary: 'Report that a lease begins, goes on or ends; within subscribers.provisioning.prefixes. Audited',
-        body: {
-          type: 'object',
-          additionalProperties: false,
-          required: ['event', 'address', 'subscriber'],
-          properties: {
-            event: { type: 'string', enum: EVENTS },
-            address: { type: 'string', maxLength: 64, description: 'Address or prefix.' },
-            subscriber: { type: 'string', maxLength: 64 },
-            reason: { type: 'string', maxLength: 500, description: 'Why; recorded.' },
-          },
-        },
-        response: {
-          200: responseSchema(resultSchema),
-          '4xx': responseSchema(errorSchema),
-          '5xx': responseSchema(errorSchema),
-        },
+        body: z.strictObject({
+          event: z.enum(EVENTS),
+          address: z.string().max(64).describe('Address or prefix.'),
+          subscriber: z.string().max(64),
+          reason: z.string().max(500).optional().describe('Why; recorded.'),
+        }),
+        response: { 200: resultSchema, ...FAILURES },
       },
     },
     async ({ body: { event, address, subscriber, reason }, identity }) => {

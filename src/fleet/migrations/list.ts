@@ -1,0 +1,8 @@
+/**
+ * The steps of the fleet's schema in their order; a step's place is its version, from 1. New ones come last and get a file of their own;
+ * one that was released is never changed.
+ */
+import { IDENTITY } from './0001-identity.ts';
+import type { Migration } from './migration.ts';
+
+export const MIGRATIONS: readonly Migration[] = [IDENTITY];
