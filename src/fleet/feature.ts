@@ -2,13 +2,8 @@
 import { declareFeature } from '../feature/feature.ts';
 import { ENGINE_ERRORS } from './engine/errors.ts';
 import { FLEET_ERRORS } from './errors.ts';
-import type { FleetConfig } from './fleet-config.ts';
+import type { FleetSection } from './fleet-config.ts';
 import type { FleetState } from './fleet-state.ts';
-
-export interface FleetSection {
-  /** Absent: the server stands alone. */
-  readonly fleet?: FleetConfig;
-}
 
 /** Lent to the features that share what they keep; undefined where the server stands alone. */
 export const FLEET = declareFeature<FleetSection, FleetState | undefined>({

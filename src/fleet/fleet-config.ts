@@ -18,3 +18,9 @@ export interface FleetConfig {
   /** `/readyz` says no while the fence has run out. */
   readonly readyWithFence: boolean;
 }
+
+/** What the configuration says that concerns the fleet. */
+export interface FleetSection {
+  /** Absent: the server stands alone. */
+  readonly fleet?: FleetConfig;
+}

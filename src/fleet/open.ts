@@ -1,7 +1,7 @@
 /** The fleet of one configuration: what is kept as long as the process lives, seen and measured. */
 import { createHash } from 'node:crypto';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
-import type { FleetSection } from './feature.ts';
+import type { FleetSection } from './fleet-config.ts';
 import type { FleetState } from './fleet-state.ts';
 import { fleetRoutes } from './routes.ts';
 import { fleetView } from './view.ts';

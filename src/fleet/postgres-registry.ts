@@ -1,6 +1,6 @@
 /** The nodes of a fleet in PostgreSQL. */
 import { z } from 'zod';
-import type { Session } from './engine/engine.ts';
+import type { Session } from './engine/session.ts';
 import { fleetError } from './errors.ts';
 import type { FleetView, NodeRow, Objection, Registry, Report } from './registry.ts';
 

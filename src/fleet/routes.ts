@@ -1,12 +1,11 @@
 /** `/v1/fleet`: how the nodes stand, and the two things that a person decides: to join or set right, and to forget a node. */
-import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { Auditor } from '../audit/entry.ts';
 import { actorOf } from '../audit/personal-read.ts';
 import { STAFF } from '../audit/roles.ts';
 import { statedReason } from '../audit/stated-reason.ts';
 import { recordTogether } from '../audit/together.ts';
-import { errorSchema, responseSchema } from '../errors/api-schema.ts';
+import { type AdminApi, FAILURES } from '../errors/api-schema.ts';
 import { fleetError } from './errors.ts';
 import type { FleetState } from './fleet-state.ts';
 import { type FleetStatusView, fleetSchema, fleetView } from './view.ts';
@@ -23,8 +22,7 @@ export interface FleetRoutesDeps {
   readonly audit: Auditor;
 }
 
-export function fleetRoutes(app: FastifyInstance, { fleet, audit }: FleetRoutesDeps): void {
-  const failures = { '4xx': responseSchema(errorSchema), '5xx': responseSchema(errorSchema) };
+export function fleetRoutes(app: AdminApi, { fleet, audit }: FleetRoutesDeps): void {
   const needed = (): FleetState => {
     if (fleet) return fleet;
     throw fleetError('SEKISHO_FLEET_ABSENT', 'this server stands alone: its configuration has no section fleet');
@@ -33,12 +31,12 @@ export function fleetRoutes(app: FastifyInstance, { fleet, audit }: FleetRoutesD
     '/v1/fleet',
     {
       config: { roles: STAFF, noAudit: 'how the nodes stand: no name, no address, no subscriber' },
-      schema: { summary: 'The nodes of the fleet', response: { 200: responseSchema(fleetSchema), ...failures } },
+      schema: { summary: 'The nodes of the fleet', response: { 200: fleetSchema, ...FAILURES } },
     },
     async (): Promise<FleetStatusView> => fleetView(needed()),
   );
 
-  app.post<{ Body: { reason: string; dryRun?: boolean } }>(
+  app.post(
     '/v1/fleet/init',
     {
       config: {
@@ -51,14 +49,13 @@ export function fleetRoutes(app: FastifyInstance, { fleet, audit }: FleetRoutesD
       },
       schema: {
         summary: 'Make or bring forward the schema, join, and make the ledger of this node and that of the fleet agree',
-        body: {
-          ...statedReason,
-          properties: { ...statedReason.properties, dryRun: { type: 'boolean', default: false } },
-        },
-        response: { 200: responseSchema(initSchema), ...failures },
+        body: statedReason.extend({
+          dryRun: z.boolean().default(false).describe('Change nothing, tell what would be done.'),
+        }),
+        response: { 200: initSchema, ...FAILURES },
       },
     },
-    async ({ body: { reason, dryRun = false }, identity }): Promise<InitView> => {
+    async ({ body: { reason, dryRun }, identity }): Promise<InitView> => {
       const state = needed();
       if (!dryRun)
         await recordTogether(audit, {
@@ -72,15 +69,15 @@ export function fleetRoutes(app: FastifyInstance, { fleet, audit }: FleetRoutesD
     },
   );
 
-  app.post<{ Params: { node: string }; Body: { reason: string } }>(
+  app.post(
     '/v1/fleet/nodes/:node/forget',
     {
       config: { roles: ['operator', 'privacy'], audit: { of: 'change', actions: ['fleet.forget'] } },
       schema: {
         summary: 'Forget a node that will not come back: nobody waits for it, and what it objected to is dropped',
-        params: { type: 'object', properties: { node: { type: 'string', pattern: '^[a-z0-9-]{1,32}$' } } },
+        params: z.strictObject({ node: z.string().regex(/^[a-z0-9-]{1,32}$/) }),
         body: statedReason,
-        response: { 200: responseSchema(fleetSchema), ...failures },
+        response: { 200: fleetSchema, ...FAILURES },
       },
     },
     async ({ params: { node }, body: { reason }, identity }): Promise<FleetStatusView> => {

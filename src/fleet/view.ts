@@ -40,7 +40,7 @@ export const fleetSchema = z.strictObject({
         .describe('Its configuration differs from that of the node that was asked, in what subscribers meet.'),
       version: z.string().nullable(),
       configuration: z.string().nullable(),
-      facts: z.record(z.string(), z.unknown()).describe('What the node says of itself besides.'),
+      facts: z.record(z.string(), z.string()).describe('What the node says of itself besides.'),
     }),
   ),
 });
@@ -77,7 +77,9 @@ export function fleetView({ membership, config, fence, schema, engine }: FleetSt
         drifts: own !== undefined && configuration !== undefined && configuration !== own,
         version: textOf(version),
         configuration: textOf(configuration),
-        facts,
+        facts: Object.fromEntries(
+          Object.entries(facts).map(([key, value]) => [key, textOf(JSON.stringify(value)) ?? '']),
+        ),
       } as const;
     }),
   };
@@ -85,5 +87,5 @@ export function fleetView({ membership, config, fence, schema, engine }: FleetSt
 
 /** Other nodes' words are shown, never trusted. */
 function textOf(value: unknown): string | null {
-  return typeof value === 'string' ? value.replace(/[^\x20-\x7e]/g, '?').slice(0, 64) : null;
+  return typeof value === 'string' ? value.replace(/[^\x20-\x7e]/g, '?').slice(0, 200) : null;
 }

@@ -3,6 +3,8 @@
  * one that was released is never changed.
  */
 import { IDENTITY } from './0001-identity.ts';
+import { NODES } from './0002-nodes.ts';
+import { CONSENT } from './0003-consent.ts';
 import type { Migration } from './migration.ts';
 
-export const MIGRATIONS: readonly Migration[] = [IDENTITY];
+export const MIGRATIONS: readonly Migration[] = [IDENTITY, NODES, CONSENT];

@@ -1,5 +1,5 @@
 /** The fleet's consent ledger in PostgreSQL. */
-import type { Session } from '../../fleet/engine/engine.ts';
+import type { Session } from '../../fleet/engine/session.ts';
 import type { LedgerEnd, LedgerEntry } from '../consent/ledger-store.ts';
 import type { AppendOutcome, ConsentAppend, ConsentLog, ConsentPage } from './consent-log.ts';
 

@@ -74,7 +74,15 @@ export async function run(steps: readonly Step[], seed: number): Promise<Outcome
     const action = of.state === 'in' ? 'opt-out' : 'opt-in';
     const subscriber = SUBSCRIBERS[i]!;
     const reason = `toggle ${++toggles}`;
-    const record: LedgerRecord = { subscriber, purpose: 'c2', action, who: 'x', channel: 'portal', terms: '2026-04', reason };
+    const record: LedgerRecord = {
+      subscriber,
+      purpose: 'c2',
+      action,
+      who: 'x',
+      channel: 'portal',
+      terms: '2026-04',
+      reason,
+    };
     of.asking = true;
     of.open = action === 'opt-in' || of.open === 'opt-in' ? 'opt-in' : action;
     at.append(record).then(
@@ -150,7 +158,8 @@ export async function run(steps: readonly Step[], seed: number): Promise<Outcome
         return `${node.name} has ${node.applied} of ${engine.entries.length} entries: ${node.problem}`;
       for (const subscriber of SUBSCRIBERS) {
         const last = engine.entries.findLast((entry) => entry.subscriber === subscriber);
-        if (node.consents(subscriber) !== (last?.action !== 'opt-out')) return `${node.name} disagrees about ${subscriber}`;
+        if (node.consents(subscriber) !== (last?.action !== 'opt-out'))
+          return `${node.name} disagrees about ${subscriber}`;
       }
     }
     return undefined;

@@ -22,7 +22,11 @@ export class ModelEngine {
   readonly #objections = new Map<string, Objection>();
   readonly #time: VirtualTime;
   readonly #random: () => number;
-  readonly #listeners = new Set<{ readonly link: Link; readonly channel: 'consent' | 'applied'; readonly heard: () => void }>();
+  readonly #listeners = new Set<{
+    readonly link: Link;
+    readonly channel: 'consent' | 'applied';
+    readonly heard: () => void;
+  }>();
   #life = 1;
   isUp = true;
 
@@ -34,10 +38,12 @@ export class ModelEngine {
   crash(): void {
     this.isUp = false;
     // What was written without waiting for the disk is lost, or not.
-    this.#nodes = new Map([...this.#nodes].flatMap(([name, row]) => {
-      const durable = this.#durable.get(name);
-      return durable ? [[name, this.#random() < 0.5 ? { ...row } : { ...durable }] as const] : [];
-    }));
+    this.#nodes = new Map(
+      [...this.#nodes].flatMap(([name, row]) => {
+        const durable = this.#durable.get(name);
+        return durable ? [[name, this.#random() < 0.5 ? { ...row } : { ...durable }] as const] : [];
+      }),
+    );
   }
 
   restart(): void {
@@ -104,7 +110,8 @@ export class ModelEngine {
 
   log(link: Link, name: string, session: string): ConsentLog {
     return {
-      read: (after, most) => this.#ask(link, () => ({ end: this.#end(), entries: this.entries.slice(after, after + most) })),
+      read: (after, most) =>
+        this.#ask(link, () => ({ end: this.#end(), entries: this.entries.slice(after, after + most) })),
       append: (append) => this.#ask(link, () => this.#append(name, session, append)),
       importedRows: async () => 0,
     };
@@ -112,7 +119,8 @@ export class ModelEngine {
 
   #append(name: string, session: string, { id, base, entries }: ConsentAppend): AppendOutcome {
     const already = this.#changes.get(id);
-    if (already !== undefined) return { outcome: 'recorded', end: { seq: already, hash: this.entries[already - 1]!.hash } };
+    if (already !== undefined)
+      return { outcome: 'recorded', end: { seq: already, hash: this.entries[already - 1]!.hash } };
     if (this.#nodes.get(name)?.session !== session) return { outcome: 'stranger' };
     const end = this.#end();
     if (end.seq !== base.seq || end.hash !== base.hash) return { outcome: 'moved', end };
@@ -145,7 +153,8 @@ export class ModelEngine {
   #ask<T>(link: Link, work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       const life = this.#life;
-      const fail = (afterMs: number) => this.#time.at(afterMs, () => link.deliver(() => reject(new Error('PostgreSQL is out of reach'))));
+      const fail = (afterMs: number) =>
+        this.#time.at(afterMs, () => link.deliver(() => reject(new Error('PostgreSQL is out of reach'))));
       if (!this.isUp) return fail(1);
       if (!link.isUp()) return fail(STATEMENT_TIMEOUT_MS);
       this.#time.at(this.#latency(), () => {

@@ -1,5 +1,5 @@
 /** Who belongs to the fleet, how far each has come, and who remembers more than the database. */
-import type { Migration } from './migrate.ts';
+import type { Migration } from './migration.ts';
 
 export const NODES: Migration = {
   name: 'nodes of the fleet',

@@ -1,5 +1,5 @@
 /** The fleet's consent ledger: one chain without gaps, whose order is that of the commits. */
-import type { Migration } from './migrate.ts';
+import type { Migration } from './migration.ts';
 
 export const CONSENT: Migration = {
   name: 'consent ledger',
@@ -11,7 +11,7 @@ export const CONSENT: Migration = {
     );
     CREATE INDEX consent_by_change ON sekisho.consent (change);
     CREATE TABLE sekisho.consent_end (
-      only BOOLEAN PRIMARY KEY DEFAULT true CHECK (only), seq BIGINT NOT NULL, hash TEXT NOT NULL
+      one BOOLEAN PRIMARY KEY DEFAULT true CHECK (one), seq BIGINT NOT NULL, hash TEXT NOT NULL
     ) WITH (fillfactor = 10);
     INSERT INTO sekisho.consent_end (seq, hash) VALUES (0, repeat('0', 64));
     CREATE TABLE sekisho.consent_import (id TEXT PRIMARY KEY, rows BIGINT NOT NULL);
