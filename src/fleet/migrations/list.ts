@@ -3,8 +3,9 @@
  * one that was released is never changed.
  */
 import { IDENTITY } from './0001-identity.ts';
-import { NODES } from './0002-nodes.ts';
-import { CONSENT } from './0003-consent.ts';
+import { CONSENT } from './consent.ts';
 import type { Migration } from './migration.ts';
+import { NODES } from './nodes.ts';
+import { SHARED_STORES } from './shared-stores.ts';
 
-export const MIGRATIONS: readonly Migration[] = [IDENTITY, NODES, CONSENT];
+export const MIGRATIONS: readonly Migration[] = [IDENTITY, SHARED_STORES, NODES, CONSENT];
