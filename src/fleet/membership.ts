@@ -79,7 +79,7 @@ export class Membership {
   /** This process owns the row of its name. */
   #joined = false;
   #resting = true;
-  /** A person has said that it may join anew. */
+  /** A person has said that it may join again. */
   #admitted = false;
   #engine: string | undefined;
   /** Until then others may object to a database that this process sees for the first time. */
@@ -404,7 +404,7 @@ export class Membership {
 function otherDatabase(): SekishoError {
   return fleetError(
     'SEKISHO_FLEET_OTHER_DATABASE',
-    'the database is not the one of the fleet that this node has joined: was it made anew, or is the URL another one?',
+    'the database is not the one of the fleet that this node has joined: was it created again, or is the URL another one?',
   );
 }
 

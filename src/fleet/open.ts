@@ -1,5 +1,6 @@
 /** The fleet of one configuration: what is kept as long as the process lives, seen and measured. */
 import { createHash } from 'node:crypto';
+import { basename, isAbsolute } from 'node:path';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
 import type { FleetSection } from './fleet-config.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -7,7 +8,7 @@ import { fleetRoutes } from './routes.ts';
 import { fleetView } from './view.ts';
 
 /** What differs from node to node, and says nothing of what a subscriber meets. */
-const OWN_SECTIONS = ['fleet', 'server', 'admin', 'notice'];
+const OWN = ['fleet', 'server', 'admin', 'notice', 'source', 'baseFolder', 'warnings'];
 
 export async function openFleet(context: FeatureContext<FleetSection>): Promise<Opened<FleetState | undefined>> {
   const { config, server, time, log, version, metrics, audit } = context;
@@ -91,7 +92,12 @@ export async function openFleet(context: FeatureContext<FleetSection>): Promise<
 
 function configurationHash(config: object): string {
   const shared = Object.entries(config)
-    .filter(([key]) => !OWN_SECTIONS.includes(key))
+    .filter(([key]) => !OWN.includes(key))
     .sort(([one], [other]) => (one < other ? -1 : 1));
-  return createHash('sha256').update(JSON.stringify(shared)).digest('hex').slice(0, 16);
+  return createHash('sha256').update(JSON.stringify(shared, withoutFolders)).digest('hex').slice(0, 16);
+}
+
+/** Nodes may keep the same files at different places. */
+function withoutFolders(_: string, value: unknown): unknown {
+  return typeof value === 'string' && isAbsolute(value) ? basename(value) : value;
 }

@@ -18,7 +18,7 @@ import { Register } from './consent/register.ts';
 import { IN_MEMORY, type SqliteLedger } from './consent/sqlite-ledger.ts';
 import { NOTICES_FILE, openSqliteNotices, type SqliteNotices } from './consent/sqlite-notice-store.ts';
 import type { ConsentLog } from './fleet/consent-log.ts';
-import { FleetLedger } from './fleet/fleet-ledger.ts';
+import { FleetLedger, type NodeEnd } from './fleet/fleet-ledger.ts';
 import { LEASES_FILE } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
 import type { LeaseStore } from './leases/lease-store.ts';
@@ -49,6 +49,14 @@ export interface FleetOfState {
   follow(read: () => void): void;
 }
 
+/** A fleet, and the ledger in it. */
+export interface JoinedFleet {
+  readonly ledger: FleetLedger;
+  readonly fence: Fence;
+  /** The nodes as they are now. Rejects as the engine does. */
+  nodes(): Promise<readonly NodeEnd[]>;
+}
+
 export class SubscriberState {
   readonly register = new Register();
   /** The ledger, what guards it, and its damage. */
@@ -57,7 +65,7 @@ export class SubscriberState {
   readonly leases: Leases;
   readonly clock: Clock;
   /** Of a node of a fleet; undefined where the server stands alone. */
-  readonly fleet: { readonly ledger: FleetLedger; readonly fence: Fence; readonly log: ConsentLog } | undefined;
+  readonly fleet: JoinedFleet | undefined;
   /** Leases from before the start are there, or cannot be; nothing is reported before. Never rejects. */
   readonly restored: Promise<void>;
   /** Called when the leases moved into another memory. */
@@ -168,7 +176,7 @@ export class SubscriberState {
     }
   }
 
-  #join({ membership, node, log, timers, fence, follow }: FleetOfState): SubscriberState['fleet'] {
+  #join({ membership, node, log, timers, fence, follow }: FleetOfState): JoinedFleet {
     const { consent, register, clock } = this;
     const ledger = new FleetLedger({
       log,
@@ -184,7 +192,7 @@ export class SubscriberState {
     membership.attach(ledger);
     // Who reads in vain hears of it in the next round.
     follow(() => void ledger.catchUp().catch(() => {}));
-    return { ledger, fence, log };
+    return { ledger, fence, nodes: async () => (await membership.refresh()).nodes };
   }
 
   async close(): Promise<void> {

@@ -18,6 +18,7 @@ import type { Clock } from '../../time/clock.ts';
 import type { Timers } from '../../time/timers.ts';
 import {
   type AppendOptions,
+  FIRST_HASH,
   hashOfEntry,
   type LedgerEnd,
   type LedgerEntry,
@@ -58,6 +59,11 @@ interface Waiting extends AppendOptions {
   readonly begunMs: number;
   resolve(entries: LedgerEntry[]): void;
   reject(error: unknown): void;
+}
+
+/** How far a node said that it had come. */
+export interface NodeEnd extends Report {
+  readonly name: string;
 }
 
 /** An append that is in the fleet's ledger. */
@@ -161,6 +167,38 @@ export class FleetLedger implements FleetPart {
       `record ${counted(withdrawn.length, 'withdrawal')} of the ledger of node ${node} (${counted(own.seq, 'entry', 'entries')}) in the fleet's`,
       'put the ledger file of this node aside, and take the ledger of the fleet in its place; opt-ins that it alone had are lost and have to be given again',
     ];
+  }
+
+  /**
+   * Read the fleet's ledger from its beginning: why it does not hold, or is not what this node has, as a sentence; undefined where all
+   * agrees. `nodes`: ends that nodes have reported, which must lie on the chain. Rejects as the engine does.
+   */
+  async verify(nodes: readonly NodeEnd[]): Promise<string | undefined> {
+    const { log, replica } = this.#parts;
+    // Both grow meanwhile.
+    const ends = [{ name: 'this one', applied: replica().endNow.seq, head: replica().endNow.hash }, ...nodes];
+    const faults: string[] = [];
+    let own: LedgerEnd = { seq: 0, hash: FIRST_HASH };
+    for (;;) {
+      const page = await log.read(own.seq, PAGE);
+      try {
+        checkPage(own, page);
+      } catch (error) {
+        return errorText(error);
+      }
+      for (const { seq, hash } of page.entries) {
+        const here = replica().hashAt(seq);
+        if (here !== undefined && here !== hash)
+          return `entry ${seq} in the database is not the one that this node has`;
+        for (const { name, applied, head } of ends)
+          if (applied === seq && head !== hash) faults.push(`node ${name} reported another entry ${seq}`);
+      }
+      own = page.entries.at(-1) ?? own;
+      if (page.entries.length === 0 || own.seq >= page.end.seq) break;
+    }
+    const beyond = ends.find(({ applied }) => applied > own.seq);
+    if (beyond) faults.push(`node ${beyond.name} has ${beyond.applied} entries, the database ${own.seq}`);
+    return faults.length === 0 ? undefined : faults.join('; ');
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { FleetStatusView } from '../../../src/fleet/view.ts';
 import { askUdp } from '../dns-client.ts';
+import { type Ran, sekisho } from '../field.ts';
 import { waitFor } from '../observe.ts';
 import type { Postgres } from '../postgres.ts';
 import { temporaryFolder } from '../process.ts';
@@ -130,6 +131,22 @@ export class RealNode {
     await waitFor(
       `node ${this.options.name} to inspect nobody`,
       async () => (await this.seen(subscriber)) === 'truth',
+      withinMs,
+    );
+  }
+
+  /** The command line of this node. */
+  cli(...words: string[]): Promise<Ran> {
+    return sekisho([...words, '--config', this.server.configFile], { limitMs: 90_000 });
+  }
+
+  async problem(code: string, withinMs = 30_000): Promise<FleetStatusView> {
+    return waitFor(
+      `node ${this.options.name} to say ${code}`,
+      async () => {
+        const status = await this.status();
+        return status.problem?.code === code && status.fenced && status;
+      },
       withinMs,
     );
   }
