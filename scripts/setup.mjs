@@ -16,6 +16,7 @@ if (major < 20 || (major === 20 && minor < 19)) {
 
 install();
 build();
+buildConsole();
 
 /** Install exactly what package-lock.json says, unless that very lock file was installed already. */
 function install() {
@@ -42,9 +43,32 @@ function build() {
   // npm sets the run bit of a `bin` when it installs, once; `npx sekisho` needs it after every build.
   chmodSync('dist.new/src/main.js', 0o755);
   writeFileSync('dist.new/.built', '');
+  if (existsSync('dist/console')) renameSync('dist/console', 'dist.new/console');
   if (existsSync('dist')) renameSync('dist', 'dist.old');
   renameSync('dist.new', 'dist');
   rmSync('dist.old', { recursive: true, force: true });
+}
+
+/** Build the web console to dist/console when any of its sources is newer than the last build; it holds the stamp itself. */
+function buildConsole() {
+  const stamp = 'dist/console/built.txt';
+  const newest = Math.max(...['console', 'src/console', 'pages/colours.css'].map(newestChange));
+  if (existsSync(stamp) && statSync(stamp).mtimeMs > newest && !process.argv.includes('--build')) return;
+  console.error('Building the console …');
+  for (const folder of ['dist/console.new', 'dist/console.old']) rmSync(folder, { recursive: true, force: true });
+  run(process.execPath, [
+    'node_modules/vite/bin/vite.js',
+    'build',
+    'console',
+    '--outDir',
+    '../dist/console.new',
+    '--logLevel',
+    'warn',
+  ]);
+  writeFileSync('dist/console.new/built.txt', '');
+  if (existsSync('dist/console')) renameSync('dist/console', 'dist/console.old');
+  renameSync('dist/console.new', 'dist/console');
+  rmSync('dist/console.old', { recursive: true, force: true });
 }
 
 function newestChange(path) {

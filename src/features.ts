@@ -6,6 +6,7 @@
  */
 import { AUDIT } from './audit-desk/feature.ts';
 import { CERTIFICATES } from './certificates/feature.ts';
+import { CONSOLE } from './console/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
 import { type AnyFeature, type ConfigOf, refuseDoubles } from './feature/feature.ts';
 import { FLEET } from './fleet/feature.ts';
@@ -15,6 +16,7 @@ import { REPORT } from './report/feature.ts';
 import { ROUTER_FILTERS } from './router-filters/feature.ts';
 import { RULES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
+import { TERMINALS } from './terminals/feature.ts';
 import { TIME } from './timekeeping/feature.ts';
 
 export const FEATURES = [
@@ -25,10 +27,12 @@ export const FEATURES = [
   RULES,
   LISTS,
   SUBSCRIBERS,
+  TERMINALS,
   REPORT,
   NOTICE,
   ROUTER_FILTERS,
   DNSSEC,
+  CONSOLE,
 ] as const satisfies readonly AnyFeature[];
 
 /** What the configuration holds for them, besides what every feature is told. */

@@ -38,6 +38,10 @@ export const statusSchema = z.strictObject({
       state: z.enum(['up', 'down', 'unknown']).describe('`unknown` until it was asked once.'),
       rttMs: z.number().nullable().describe('Smoothed time to an answer; null while unknown.'),
       trusted: z.boolean(),
+      tls: z
+        .enum(['strict', 'opportunistic', 'failing'])
+        .nullable()
+        .describe('How TLS is spoken to it; `failing`: for the moment it cannot be; null: in the clear.'),
       queries: count,
       failures: count.describe('Timeouts, refusals and answers that made no sense.'),
     }),

@@ -58,13 +58,14 @@ export function statusText(state: Status, terminal: Terminal, ofFeatures: readon
       ? []
       : [
           table(
-            ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TRUSTED'],
+            ['UPSTREAM', 'STATE', 'RTT', 'QUERIES', 'FAILURES', 'TLS', 'TRUSTED'],
             state.upstreams.map((each) => [
               each.address,
               each.state,
               each.rttMs === null ? '–' : `${each.rttMs.toFixed(1)} ms`,
               each.queries,
               each.failures,
+              each.tls ?? 'no',
               each.trusted ? 'yes' : 'no',
             ]),
             terminal,

@@ -122,6 +122,8 @@ export interface UpstreamConfig {
   readonly segments: boolean;
   /** Send cookies (RFC 7873). */
   readonly cookies: boolean;
+  /** Certificates (PEM) of those who may vouch for servers that are spoken to over TLS; Node.js's own unless given. */
+  readonly authorities?: string;
 }
 
 export interface CacheConfig {
@@ -202,6 +204,7 @@ export function upstreamServers(section: z.infer<typeof upstreamSchema>): Upstre
 export function upstreamConfig(
   section: z.infer<typeof upstreamSchema>,
   servers: readonly UpstreamServer[],
+  authorities: string | undefined,
 ): UpstreamConfig {
   return {
     servers,
@@ -212,6 +215,7 @@ export function upstreamConfig(
     timeoutMs: section.timeout,
     segments: section.segments,
     cookies: section.cookies,
+    ...(authorities !== undefined && { authorities }),
   };
 }
 

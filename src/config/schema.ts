@@ -7,11 +7,10 @@ import type { AnyFeature } from '../feature/feature.ts';
 import type { Sections } from '../feature/sections.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
-import { textToName } from '../wire/name.ts';
 import { listenSchema } from './listen-entries.ts';
 import { resolveSchema } from './resolve-section.ts';
 import { GROUP_NAME, serversSchema } from './server-groups.ts';
-import { endpoint, prefix } from './texts.ts';
+import { endpoint, isName, prefix } from './texts.ts';
 import { tlsSchema } from './tls-section.ts';
 import { viewsSchema } from './views-section.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
@@ -187,6 +186,13 @@ export const upstreamSchema = z
       .default({})
       .meta({ typeText: 'map of name → list of servers' })
       .describe('Further groups of resolvers, by name, for `views` and for `forward` of `zones`.'),
+    'ca-file': z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Certificates (PEM) of the authorities that may vouch for resolvers that are spoken to over TLS (`tls` of a server); those that Node.js brings unless given. Relative to the configuration.',
+      ),
     'source-ports': z
       .union([z.literal('auto'), z.int().min(1).max(16_384)])
       .default('auto')
@@ -331,13 +337,4 @@ function pause() {
       return z.NEVER;
     })
     .meta({ typeText: '`auto`, `off`, or 1us–1000us' });
-}
-
-function isName(text: string): boolean {
-  try {
-    textToName(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -476,6 +476,7 @@ class Server {
       statusSchemas: this.#process.statusSchemas,
       featureRoutes: generation.features.routes(),
       pluginRoutes: generation.pluginRoutes,
+      entrances: generation.features.entrances(),
       cache: {
         stats: () => cacheReport(this.#generation, this.#report),
         flush: (order) => this.#flush(order),
@@ -487,7 +488,8 @@ class Server {
 
   /** Answers, and with them what is known of the way there: whoever flushes a name wants it found again. */
   async #flush(order: FlushOrder): Promise<number> {
-    const { cache, iterateDesk } = this.#generation;
+    const { cache, iterateDesk, features } = this.#generation;
+    await features.forget(order.name, order.subtree);
     const known = (await iterateDesk?.flush(order.name, order.subtree)) ?? 0;
     return known + (await flushCache(cache, this.#process.failures, order));
   }

@@ -87,7 +87,9 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     upstreams: upstreamsOf(config).map(({ server, zone, view }) => {
       // The same server may be asked for something else, too: absent is absent.
       const labels = { server: endpointText(server), zone, view };
-      const queries = total('sekisho_upstream_queries_total', labels);
+      const encrypted = total('sekisho_upstream_tls_queries_total', labels);
+      const queries = total('sekisho_upstream_queries_total', labels) + encrypted;
+      const tlsWorks = gauges(sources, 'sekisho_upstream_tls', labels).some((value) => value > 0);
       const up = gauges(sources, 'sekisho_upstream_up', labels);
       const rtts = gauges(sources, 'sekisho_upstream_rtt_seconds', labels).filter((rtt) => rtt > 0);
       const what = [
@@ -99,6 +101,7 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
         state: queries === 0 ? 'unknown' : up.some((value) => value > 0) ? 'up' : 'down',
         rttMs: rtts.length === 0 ? null : (rtts.reduce((sum, rtt) => sum + rtt, 0) / rtts.length) * 1000,
         trusted: server.trusted,
+        tls: server.tls === undefined ? null : encrypted > 0 && !tlsWorks ? 'failing' : server.tls.mode,
         queries,
         failures: total('sekisho_upstream_timeouts_total', labels),
       };

@@ -176,6 +176,7 @@ async function serve(): Promise<void> {
     metrics,
     hashKey: setup.hashKey,
     nudge: io.nudge,
+    isPublic: (question) => partitions.groupOf(question) === 0,
     tell: (feature, value) => tell({ type: 'told', feature, value }),
   });
   const { onAnswer, onFailure } = validating === undefined ? reports : wrappedReports(validating);
@@ -191,6 +192,7 @@ async function serve(): Promise<void> {
     random32,
     metrics,
     cookies: config.upstream.cookies,
+    authorities: config.upstream.authorities,
     nameServers: config.lists.some(({ category }) => category === 'policy'),
     mixedCase: config.upstream.mixedCase,
     nudge: io.nudge,

@@ -57,6 +57,23 @@ export interface JoinedFleet {
   nodes(): Promise<readonly NodeEnd[]>;
 }
 
+export interface SuspectedLookups {
+  readonly subscriber: string;
+  /** Name of the list, or its category where the list would say which name it was. */
+  readonly list: string;
+  readonly count: number;
+}
+
+/** That terminals of a subscriber were reported as infected. */
+export interface KeptCase {
+  readonly code: string;
+  readonly kind: string;
+  readonly firstMs: number;
+  readonly lastMs: number;
+  readonly reports: number;
+  readonly state: string;
+}
+
 export class SubscriberState {
   readonly register = new Register();
   /** The ledger, what guards it, and its damage. */
@@ -70,6 +87,10 @@ export class SubscriberState {
   readonly restored: Promise<void>;
   /** Called when the leases moved into another memory. */
   readonly onLeasesMoved = new Set<(memory: AddressTableMemory) => Promise<void>>();
+  /** Told of look-ups of names of the tier `suspected` that were added to notices: with consent, and of no group. */
+  onSuspected: ((found: readonly SuspectedLookups[]) => void) | undefined;
+  /** What else is kept of a subscriber (src/terminals): for the subscriber's own request. */
+  casesOf: ((subscriber: string) => Promise<readonly KeptCase[]>) | undefined;
   #leaseSeconds = 7200;
   #termsInForce = '';
   #puttingInForce: Promise<void> = Promise.resolve();

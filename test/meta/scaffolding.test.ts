@@ -35,6 +35,6 @@ test('the package holds the program, its plugins, lists and pages', () => {
   const paths = packed.map(({ path }) => path);
   expect(paths).toContain('dist/src/main.js');
   expect(paths.filter((path) => /(?:^|\/)(?:test|bench)\/|\.test\.|vitest/.test(path))).toEqual([]);
-  const places = /^(?:dist\/(?:src|plugins)\/|lists\/|pages\/|(?:package\.json|LICENSE|README(?:\.\w+)?\.md)$)/;
+  const places = /^(?:dist\/(?:src|plugins|console)\/|lists\/|pages\/|(?:package\.json|LICENSE|README(?:\.\w+)?\.md)$)/;
   expect(paths.filter((path) => !places.test(path))).toEqual([]);
 });

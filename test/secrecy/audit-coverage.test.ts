@@ -151,6 +151,23 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     leaves: ['lease.start'],
   },
   'GET /v1/report': { path: '/v1/report?from=2026-01-01&to=2026-01-02', leaves: ['report.read'] },
+  'POST /v1/terminals/reports': {
+    body: () => ({
+      source: 'sinkhole',
+      reason: PURPOSE,
+      rows: [{ row: 1, address: LEASED.ipv4, time: new Date().toISOString(), kind: 'mirai' }],
+    }),
+    leaves: ['terminals.import', 'terminals.import.succeeded'],
+  },
+  'GET /v1/terminals/cases': { leaves: ['terminals.read'], needsPurpose: true },
+  'POST /v1/terminals/export': { body: () => ({ reason: PURPOSE }), leaves: ['terminals.export'] },
+  'POST /v1/terminals/cases/{code}': {
+    path: '/v1/terminals/cases/2345-6789-ABCD',
+    body: () => ({ state: 'fixed', reason: PURPOSE }),
+    leaves: ['terminals.mark'],
+    status: 404,
+  },
+  'POST /v1/terminals/check': { body: () => ({ code: '2345-6789-ABCD' }), leaves: ['terminals.check'], role: 'portal' },
   'POST /v1/sinkhole/rules': {
     body: () => ({ name: 'www.victim.example', ground: GROUND }),
     leaves: ['sinkhole.add'],
@@ -211,6 +228,13 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
   },
   'DELETE /v1/query-history/overload': { leaves: ['overload.close'] },
   'POST /v1/dnssec/exceptions': { body: () => ({ zone: 'broken.example', ground: GROUND }), leaves: ['dnssec.except'] },
+  'POST /console/session': {
+    body: () => ({ token: 'token-of-operator' }),
+    leaves: ['console.login'],
+    role: 'operator',
+  },
+  // Without a session there is nothing to end.
+  'DELETE /console/session': { path: '/console/session', leaves: [], role: 'operator', shownBy: 'roles.test.ts' },
   'GET /v1/amp-shaper/networks': { leaves: ['amp-shaper.networks'], needsPurpose: true },
   'GET /v1/random-subdomain/zones': { leaves: ['random-subdomain.zones'], needsPurpose: true },
 };
@@ -250,7 +274,7 @@ describe.skipIf(cannotRun)('the audit log', () => {
         ranges: `${SOMEBODY.ipv4},${SUBSCRIBER}\n${SOMEBODY.ipv6},${SUBSCRIBER}\n`,
         plugins: ALL_PLUGINS,
         // Everything is asked as ever; only that there is something to except.
-        config: { dnssec: { insecure: ['.'] } },
+        config: { dnssec: { insecure: ['.'] }, terminals: { 'lease-history': { ground: STATED } } },
       }),
     );
     operations = await operationsOf(world);

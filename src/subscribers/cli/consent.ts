@@ -94,7 +94,7 @@ function consentText({ subscriber, known, terms, purposes }: ConsentView, termin
   ].join('');
 }
 
-function exportText({ consent: view, history, notices, names }: ConsentExport, terminal: Terminal): string {
+function exportText({ consent: view, history, notices, names, cases }: ConsentExport, terminal: Terminal): string {
   return [
     consentText(view, terminal),
     table(
@@ -136,6 +136,22 @@ function exportText({ consent: view, history, notices, names }: ConsentExport, t
               first.slice(0, 19).replace('T', ' '),
               last.slice(0, 19).replace('T', ' '),
               count,
+            ]),
+            terminal,
+          ),
+        ]),
+    ...(cases.length === 0
+      ? []
+      : [
+          table(
+            ['CODE', 'INFECTION', 'FIRST (UTC)', 'LAST (UTC)', 'REPORTS', 'STATE'],
+            cases.map(({ code, kind, first, last, reports, state }) => [
+              code,
+              kind,
+              first.slice(0, 19).replace('T', ' '),
+              last.slice(0, 19).replace('T', ' '),
+              reports,
+              state,
             ]),
             terminal,
           ),

@@ -53,6 +53,18 @@ export const exportSchema = z.strictObject({
   names: z
     .array(z.strictObject({ list: z.string(), name: z.string(), first: instant, last: instant, count: z.int() }))
     .describe('Listed names that were looked up; empty unless the operator records them on a ground (record-names).'),
+  cases: z
+    .array(
+      z.strictObject({
+        code: z.string(),
+        kind: z.string(),
+        first: instant,
+        last: instant,
+        reports: z.int(),
+        state: z.string(),
+      }),
+    )
+    .describe('Cases of infected terminals (`sekisho terminals`).'),
 });
 export type ConsentExport = z.infer<typeof exportSchema>;
 
@@ -154,6 +166,16 @@ export function consentRoutes(
           last: iso(lastMs),
           count,
         })),
+        cases: ((await state.casesOf?.(subscriber)) ?? []).map(
+          ({ code, kind, firstMs, lastMs, reports, state: at }) => ({
+            code,
+            kind,
+            first: iso(firstMs),
+            last: iso(lastMs),
+            reports,
+            state: at,
+          }),
+        ),
       };
     },
   );
