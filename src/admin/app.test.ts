@@ -37,6 +37,8 @@ const status: Status = {
   workers: [{ number: 0, state: 'running', restarts: 0, uptimeSeconds: 5, queries: 7 }],
   listeners: [{ address: '127.0.0.1:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
   resolve: null,
+  fastPath: { asked: false, interfaces: [], reasons: [] },
+  kernelDrops: [],
   upstreams: [
     { address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, tls: null, queries: 0, failures: 0 },
   ],
