@@ -1,8 +1,11 @@
 /** コンソールの日本語の文言。キーは words-en.ts と同じです。 */
+import { desksJa } from './words-desks-ja.ts';
 import type { en } from './words-en.ts';
 
 export const ja: typeof en = {
+  ...desksJa,
   product: '関所 Sekisho',
+  brand: '関所',
   console: 'コンソール',
   skip: '本文へ移動',
   menu: 'メニュー',

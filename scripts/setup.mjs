@@ -33,7 +33,7 @@ function install() {
 function build() {
   const stamp = 'dist/.built';
   const newest = Math.max(
-    ...['src', 'plugins', 'bench', 'test/support', 'tsconfig.json', 'tsconfig.build.json'].map(newestChange),
+    ...['src', 'plugins', 'bench', 'demo', 'test/support', 'tsconfig.json', 'tsconfig.build.json'].map(newestChange),
   );
   if (existsSync(stamp) && statSync(stamp).mtimeMs > newest && !process.argv.includes('--build')) return;
   console.error('Compiling …');
