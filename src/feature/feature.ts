@@ -161,6 +161,11 @@ export interface Opened<Desk = unknown> {
   measure?(): void;
   /** A packet thread has something to say to this feature (`tell` of process/worker.ts); `worker` is its number. */
   heard?(value: unknown, worker: number): void;
+  /**
+   * Somebody flushes `name` (wire form, lower case), or all below it as well: what the feature has found out of it is to be found out again.
+   * Resolves once packet threads have forgotten it.
+   */
+  forget?(name: Uint8Array, subtree: boolean): Promise<void>;
   /** Fields of the log line that says that the server serves. */
   announced?(): object;
   /** Values of the keys that `Feature.status` declares. */

@@ -100,6 +100,11 @@ export class OpenFeatures {
     for (const [feature, { heard }] of this.#opened) if (feature.name === name) heard?.(value, worker);
   }
 
+  /** Somebody flushes a name. */
+  async forget(name: Uint8Array, subtree: boolean): Promise<void> {
+    for (const opened of this.#opened.values()) await opened.forget?.(name, subtree);
+  }
+
   /** What `sekisho status` tells of them, besides their warnings. */
   status(): object {
     return Object.assign({}, ...[...this.#opened.values()].map(({ status }) => status?.()));
