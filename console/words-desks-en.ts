@@ -317,6 +317,30 @@ export const desksEn = {
     notHere:
       'There is no list of subscribers, and no way to search them by what they looked up. One subscriber at a time is shown, for a stated purpose, and each look is recorded.',
   },
+  terminals: {
+    look: 'Cases',
+    audited: 'Each look is recorded.',
+    subscriber: 'Subscriber (all, if empty)',
+    state: 'State',
+    all: 'all that are open',
+    over: 'Those that are over, too',
+    states: { new: 'new', notified: 'notified', seen: 'seen', fixed: 'fixed', wrong: 'wrong' } as Named,
+    none: 'There is no such case.',
+    code: 'Code',
+    kind: 'What was seen',
+    seen: 'Last seen',
+    reports: 'Reports',
+    notices: 'Notices',
+    sources: 'Reported by',
+    closed: 'over',
+    mark: 'Change the state',
+    markTitle: (code: string) => `Case ${code}`,
+    to: 'New state',
+    importText:
+      'Reports of third parties are brought in with `sekisho terminals import`, notices go out with `sekisho terminals export`.',
+    notHere:
+      'A case says what a third party reported of an address at a time, and whose it was then. What that subscriber looked up is not among it, and the lease history is read by the import alone.',
+  },
   record: {
     audit: 'Audit log',
     holds: 'holds',

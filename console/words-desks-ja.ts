@@ -309,6 +309,30 @@ export const desksJa: typeof desksEn = {
     notHere:
       '契約者の一覧や、問い合わせ内容から契約者を探す機能はありません。目的を記録したうえで1件ずつ表示し、確認のたびに記録が残ります。',
   },
+  terminals: {
+    look: '対応状況',
+    audited: '確認のたびに記録されます。',
+    subscriber: '契約者(空欄はすべて)',
+    state: '状態',
+    all: '対応中のすべて',
+    over: '終了したものも表示',
+    states: { new: '新規', notified: '通知済み', seen: '確認済み', fixed: '対応済み', wrong: '誤報' },
+    none: '該当するものはありません。',
+    code: '確認コード',
+    kind: '報告の内容',
+    seen: '最終観測',
+    reports: '報告数',
+    notices: '通知数',
+    sources: '報告元',
+    closed: '終了',
+    mark: '状態を変更',
+    markTitle: (code) => `確認コード ${code}`,
+    to: '変更後の状態',
+    importText:
+      '第三者からの報告は `sekisho terminals import` で取り込み、通知は `sekisho terminals export` で書き出します。',
+    notHere:
+      '第三者が報告したアドレスと時刻、その時点の契約者だけを扱います。その契約者が何を問い合わせたかは含まれません。アドレスの割り当て履歴は、取り込みの処理だけが参照します。',
+  },
   record: {
     audit: '監査記録',
     holds: '健全',

@@ -132,7 +132,7 @@ export const en = {
       draining: 'draining',
       stopped: 'stopped',
     } as Readonly<Record<string, string>>,
-    p50: 'Half within',
+    p50: 'median',
     p99: '99 % within',
     waiting: 'The first figures come within two seconds.',
     configuration: 'Configuration',

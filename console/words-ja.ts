@@ -133,7 +133,7 @@ export const ja: typeof en = {
       draining: '終了処理中',
       stopped: '停止',
     },
-    p50: '半数',
+    p50: '中央値',
     p99: '99%',
     waiting: '2秒以内に最初の値を表示します。',
     configuration: '設定',

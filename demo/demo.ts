@@ -58,6 +58,10 @@ async function main(): Promise<number> {
     stop();
   }, options.minutes * 60_000);
   void isp.server.ended.then(stop);
+  let over = false;
+  void stopped.then(() => {
+    over = true;
+  });
 
   const playing = new Set<string>();
   const play = async (scene: Scene): Promise<void> => {
@@ -67,9 +71,10 @@ async function main(): Promise<number> {
     for (const line of scene.watch) say(`  · ${line.replaceAll('PORT', String(isp.server.port))}`);
     try {
       await scene.run({ isp, traffic, say, pass });
-      say(`■ ${scene.name} is over.`);
+      if (!over) say(`■ ${scene.name} is over.`);
     } catch (error) {
-      say(`■ ${scene.name} failed: ${(error as Error).message}`);
+      // What was under way when it stopped has nothing to talk to any more.
+      if (!over) say(`■ ${scene.name} failed: ${(error as Error).message}`);
     } finally {
       playing.delete(scene.name);
     }

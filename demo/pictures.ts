@@ -13,7 +13,12 @@ export async function takePictures(stage: Stage, folder: string): Promise<void> 
   const { isp, say, pass } = stage;
   mkdirSync(folder, { recursive: true });
   say(`Everyday traffic for ${WARM_SECONDS} s, so that a normal is known …`);
-  const play = (name: string) => SCENES.find((scene) => scene.name === name)?.run(stage);
+  const play = (
+    name: string, // Those that play when all pictures are taken end with the server.
+  ) =>
+    SCENES.find((scene) => scene.name === name)
+      ?.run(stage)
+      .catch(() => {});
   await play('opt-out');
   void play('c2');
   await pass(WARM_SECONDS);
@@ -27,7 +32,7 @@ export async function takePictures(stage: Stage, folder: string): Promise<void> 
         const context = await browser.newContext({
           locale: language === 'ja' ? 'ja-JP' : 'en-GB',
           timezoneId: 'Asia/Tokyo',
-          viewport: { width: 1280, height: 860 },
+          viewport: { width: 1200, height: 760 },
         });
         const page = await context.newPage();
         await page.goto(`${isp.url}/console/`);

@@ -130,7 +130,7 @@ export const SCENES: readonly Scene[] = [
       `Consent desk: ${nameOf(OPTED_OUT)}, with a purpose: opted out, and its history.`,
       `Why this answer: gate.botnet.example from ${addressOf(OPTED_OUT)} is not looked up in any list now; from ${addressOf(0)} it is.`,
     ],
-    seconds: 5,
+    seconds: 1,
     async run({ isp, say, pass }) {
       const { status } = await isp.api('privacy', 'POST', `/v1/consent/subscribers/${nameOf(OPTED_OUT)}/opt-out`, {
         purpose: 'c2',
@@ -144,15 +144,28 @@ export const SCENES: readonly Scene[] = [
   {
     name: 'infected-terminal',
     title: 'A third party reports an infected terminal',
-    watch: ['Infected terminals: the case, its code, its state.'],
-    seconds: 5,
+    watch: [
+      'Infected terminals: the case with its code, for a purpose; change its state.',
+      'Command line: sekisho terminals export --reason TEXT: what a mailing system would send.',
+    ],
+    seconds: 1,
     async run({ isp, say, pass }) {
-      const { status } = await isp.api('security', 'GET', '/v1/terminals');
-      say(
-        status === 404
-          ? '  this server has no such desk yet'
-          : '  sekisho terminals import brings reports in: see its --help',
+      const { status, body } = await isp.api<{ matched?: number; opened?: number; error?: { message: string } }>(
+        'security',
+        'POST',
+        '/v1/terminals/reports',
+        {
+          reason: 'daily report of a sinkhole, ticket 815',
+          source: 'sinkhole.example',
+          kind: 'mirai',
+          rows: [
+            { row: 1, address: addressOf(5), time: new Date().toISOString() },
+            { row: 2, address: '198.51.100.200', time: new Date().toISOString() },
+          ],
+        },
       );
+      const came = `${body.matched ?? 0} of 2 reports matched to a lease, ${body.opened ?? 0} case(s) opened`;
+      say(`  the server answers ${status}: ${body.error?.message ?? came}`);
       await pass(this.seconds);
     },
   },

@@ -10,6 +10,7 @@ import { Now } from './now.tsx';
 import { Overload } from './overload.tsx';
 import { Record } from './record.tsx';
 import { Rules } from './rules.tsx';
+import { Terminals } from './terminals.tsx';
 
 export interface ViewProps {
   readonly live: Live;
@@ -23,5 +24,6 @@ export const SHOWN: { readonly [Shown in View]?: FunctionComponent<ViewProps> } 
   lists: Lists,
   explain: Explain,
   consent: Consent,
+  terminals: Terminals,
   record: Record,
 };
