@@ -9,21 +9,25 @@ import { CERTIFICATES } from './certificates/feature.ts';
 import { CONSOLE } from './console/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
 import { type AnyFeature, type ConfigOf, refuseDoubles } from './feature/feature.ts';
+import { FLEET } from './fleet/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
 import { ROUTER_FILTERS } from './router-filters/feature.ts';
 import { RULES } from './rules/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
+import { TERMINALS } from './terminals/feature.ts';
 import { TIME } from './timekeeping/feature.ts';
 
 export const FEATURES = [
   TIME,
   AUDIT,
   CERTIFICATES,
+  FLEET,
   RULES,
   LISTS,
   SUBSCRIBERS,
+  TERMINALS,
   REPORT,
   NOTICE,
   ROUTER_FILTERS,

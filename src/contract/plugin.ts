@@ -460,7 +460,8 @@ export interface ControlContext<Options> {
    * in the audit log, or the server does not start: `config: { roles, audit: { of: 'change', actions: ['<plugin>.<verb>'] } }`
    * for a change of what is enforced or kept, `of: 'read'` for one that shows names, addresses or subscribers (take its
    * purpose as PURPOSE and write `audit.record(readOf(identity, action, reason, detail))` first), or `noAudit: '<why>'`. An answer
-   * of success without the entry never leaves.
+   * of success without the entry never leaves. What a request holds and what is answered is declared in zod (`schema: { params,
+   * querystring, body, response }`): unknown members are refused, and the handler's types and the API's description come from it.
    */
   routes(register: (app: AdminApi) => void): void;
   /** Runs when the plugin is replaced by a reload or the server stops. */

@@ -140,7 +140,7 @@ function refuseLate(action: RuleAction, rule: Rule, standing: Standing | undefin
   if (!standing) return;
   if (action === 'add') throw late(rule, 'its number has been used');
   if (standing.state === 'lifted') throw late(rule, 'it has been lifted');
-  if (standing.renewals !== rule.renewals - (action === 'renew' ? 1 : 0)) throw late(rule, 'it has been renewed');
+  if (standing.renewals > rule.renewals - (action === 'renew' ? 1 : 0)) throw late(rule, 'it has been renewed');
 }
 
 function late(rule: Rule, what: string) {

@@ -9,6 +9,7 @@ const LABELS = [
   'action',
   'category',
   'code',
+  'cpu',
   'dry_run',
   'io',
   'kind',

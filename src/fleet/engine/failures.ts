@@ -3,7 +3,7 @@
  * every `detail`) can hold a subscriber and is not repeated.
  */
 import { errorText, SekishoError } from '../../errors/errors.ts';
-import { type ENGINE_ERRORS, engineError } from './errors.ts';
+import { ENGINE_ERRORS, engineError } from './errors.ts';
 
 type EngineCode = keyof typeof ENGINE_ERRORS;
 
@@ -38,6 +38,11 @@ const states = new WeakMap<SekishoError, string>();
 /** The SQLSTATE behind an error of this room; undefined where PostgreSQL said none. */
 export function sqlStateOf(error: unknown): string | undefined {
   return error instanceof SekishoError ? states.get(error) : undefined;
+}
+
+/** It is about PostgreSQL (errors.ts), and not about what was asked. */
+export function isEngineFailure(error: unknown): boolean {
+  return error instanceof SekishoError && Object.hasOwn(ENGINE_ERRORS, error.code);
 }
 
 /** `error` as one with a code; one of ours stays. Made anew and without `cause`: the original may carry values of rows. */

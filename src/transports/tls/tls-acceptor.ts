@@ -7,11 +7,8 @@
 import type { Socket } from 'node:net';
 import { createSecureContext, createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import { standsFor } from '../../certificates/certificate-names.ts';
-import {
-  type CertificatesInForce,
-  type ShownCertificates,
-  TLS_RULES,
-} from '../../certificates/certificates-in-force.ts';
+import type { CertificatesInForce, ShownCertificates } from '../../certificates/certificates-in-force.ts';
+import { TLS_RULES } from '../../certificates/tls-rules.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
 import type { HandshakeGate } from './handshake-limits.ts';
