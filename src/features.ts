@@ -10,6 +10,7 @@ import { CERTIFICATES } from './certificates/feature.ts';
 import { CONSOLE } from './console/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
 import { type AnyFeature, type ConfigOf, refuseDoubles } from './feature/feature.ts';
+import { FLEET } from './fleet/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
@@ -23,6 +24,7 @@ export const FEATURES = [
   TIME,
   AUDIT,
   CERTIFICATES,
+  FLEET,
   RULES,
   LISTS,
   SUBSCRIBERS,

@@ -37,6 +37,8 @@ const status: Status = {
   workers: [{ number: 0, state: 'running', restarts: 0, uptimeSeconds: 5, queries: 7 }],
   listeners: [{ address: '127.0.0.1:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
   resolve: null,
+  fastPath: { asked: false, interfaces: [], reasons: [] },
+  kernelDrops: [],
   upstreams: [
     { address: '192.0.2.53:53', state: 'unknown', rttMs: null, trusted: false, tls: null, queries: 0, failures: 0 },
   ],
@@ -393,6 +395,9 @@ describe('/openapi.json', () => {
       '/v1/dnssec/exceptions',
       '/v1/explain',
       '/v1/export/ip53b',
+      '/v1/fleet',
+      '/v1/fleet/init',
+      '/v1/fleet/nodes/{node}/forget',
       '/v1/leases',
       '/v1/lists',
       '/v1/lists/{name}/held',

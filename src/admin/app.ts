@@ -19,6 +19,7 @@ import { type AbsentPlugin, absentPlugins, notConfigured } from '../loading/abse
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { typeName } from '../wire/constants.ts';
 import { cacheRoutes } from './cache.ts';
+import { compilersWhenUsed } from './compilers.ts';
 import type { AdminDeps } from './deps.ts';
 import { adminError } from './errors.ts';
 import { parseExplainQuestion, parseListener } from './explain-question.ts';
@@ -27,6 +28,8 @@ import type { Tokens } from './tokens.ts';
 
 /** Largest body of a request; plugins may raise it for a route of their own. */
 const MAX_BODY_BYTES = 64 * 1024;
+/** A parameter that is unknown is an error, not silently dropped: a misspelt one must not be taken for absent. */
+const AJV_OPTIONS = { removeAdditional: false, coerceTypes: true };
 
 /** The application, not listening. `app.ready()` and `app.inject()` work on it. */
 export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminApi> {
@@ -35,8 +38,7 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminA
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
-    // A parameter that is unknown is an error, not silently dropped: a misspelt one must not be taken for absent.
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
+    ajv: { customOptions: AJV_OPTIONS },
   });
   app.decorateRequest('identity', null);
   // First of all: what others see of a route, and Fastify checks by, is JSON Schema.
@@ -50,6 +52,11 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminA
     const unknown = roles?.find((role) => !ROLES.includes(role));
     if (unknown !== undefined)
       throw new TypeError(`admin route ${url} names the role '${unknown}', which does not exist`);
+  });
+  const whenUsed = compilersWhenUsed(AJV_OPTIONS);
+  const outside = deps.config.plugins.flatMap(({ name, module }) => (module === undefined ? [] : [`/v1/${name}/`]));
+  app.addHook('onRoute', (route) => {
+    if (!outside.some((path) => route.url.startsWith(path))) Object.assign(route, whenUsed);
   });
   holdToAudit(app);
   // An answer is data: a browser that is shown one loads, runs and frames nothing. The operator decides about TLS, not this.

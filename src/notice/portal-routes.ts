@@ -164,7 +164,12 @@ export function portalRoutes(
     if (token === undefined) return refuse(request, reply, 'link-forged');
     const redeemed = await links.redeem(token, clock.termMs());
     if ('fault' in redeemed) return refuse(request, reply, redeemed.fault);
-    const session = await memory.tickets.session(redeemed.subscriber, clock.wallMs());
+    let session: string;
+    try {
+      session = await memory.tickets.session(redeemed.subscriber, clock.wallMs());
+    } catch (error) {
+      return failed(request, reply, error);
+    }
     reply.setCookie(SESSION_COOKIE, session, { ...cookies, maxAge: SESSION_SECONDS });
     counters.request('link-taken');
     return reply.header('referrer-policy', 'no-referrer').redirect(`/?lang=${pages.language(request)}`, 303);
@@ -176,7 +181,11 @@ export function portalRoutes(
   app.post('/leave', { config: LEAVE }, async (request, reply) => {
     // On the server: a copy of the cookie is worth nothing from now on, and forms of this browser neither.
     const session = request.cookies[SESSION_COOKIE];
-    if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());
+    try {
+      if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());
+    } catch (error) {
+      return failed(request, reply, error);
+    }
     reply.setCookie(SESSION_COOKIE, '', { ...cookies, maxAge: 0 });
     reply.setCookie(BROWSER_COOKIE, '', { ...cookies, maxAge: 0 });
     counters.request('message');

@@ -14,6 +14,7 @@ const LABELS = [
   'action',
   'category',
   'code',
+  'cpu',
   'dry_run',
   'io',
   'kind',

@@ -132,6 +132,19 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     shownBy: 'audit-tampering.test.ts',
   },
   'POST /v1/time/accept': { body: () => ({ reason: PURPOSE }), leaves: ['time.accept'] },
+  'POST /v1/fleet/init': {
+    body: () => ({ reason: PURPOSE }),
+    leaves: [],
+    status: 409,
+    shownBy: '../end-to-end/fleet.test.ts',
+  },
+  'POST /v1/fleet/nodes/{node}/forget': {
+    path: '/v1/fleet/nodes/osaka-1/forget',
+    body: () => ({ reason: PURPOSE }),
+    leaves: [],
+    status: 409,
+    shownBy: '../end-to-end/fleet.test.ts',
+  },
   'POST /v1/cache/flush': { body: () => ({ name: 'www.example', reason: PURPOSE }), leaves: ['cache.flush'] },
   'POST /v1/leases': {
     body: () => ({ event: 'start', address: LEASED.ipv4, subscriber: 'S-4705', reason: PURPOSE }),

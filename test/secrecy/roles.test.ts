@@ -79,6 +79,17 @@ const ROUTES: Readonly<Record<string, Row>> = {
     [],
     'the system’s clock is right, with a reason: what has ended stays ended, so nothing comes of it',
   ),
+  'GET /v1/fleet': row(STAFF, ['state.read'], 'how the nodes stand, nothing of whom'),
+  'POST /v1/fleet/init': row(
+    ['operator', 'privacy'],
+    ['configuration.load'],
+    'the node joins the fleet that its configuration names; of ledgers that contradict each other every withdrawal is kept',
+  ),
+  'POST /v1/fleet/nodes/{node}/forget': row(
+    ['operator', 'privacy'],
+    [],
+    'a node that says nothing has no fence: nobody waits for it any more',
+  ),
   'GET /v1/cache/stats': row(STAFF, ['state.read'], 'how much the cache holds, not of whom'),
   'POST /v1/cache/flush': row(DESK, [], 'a name is asked for again; the cache holds no verdict about anybody'),
   'GET /v1/lists': row(STAFF, ['state.read'], 'what lists hold, not whom they hit'),
