@@ -145,6 +145,11 @@ const ROUTES: Readonly<Record<string, Row>> = {
     'what hands out addresses says to whom, within its networks, and reads nothing',
   ),
   'GET /v1/report': row(['privacy'], ['record.prove'], 'the transparency report names nobody'),
+  'POST /v1/backup': row(
+    ['operator', 'privacy'],
+    [],
+    'says that a backup is made; only who may read the data folder can make it',
+  ),
   'GET /v1/terminals/forms': row(['security', 'privacy'], ['state.read'], 'which columns reports have'),
   'POST /v1/terminals/reports': row(
     ['security'],
