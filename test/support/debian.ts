@@ -36,6 +36,7 @@ export const PACKAGES = {
   openssl: 'openssl',
   h2load: 'nghttp2-client',
   stubby: 'stubby',
+  promtool: 'prometheus',
   postgres: 'postgresql',
   initdb: 'postgresql',
   psql: 'postgresql-client',
