@@ -5,6 +5,7 @@
 //     npm run bench -- micro                 all micro benches; or one or more by name: -- reader siphash
 //     npm run bench -- load [options]        the load bench; options and scenarios go to bench/load/run.ts
 //     npm run bench -- consent               a million names and a million subscribers, toggles, RADIUS
+//     npm run bench -- fleet [quiet|faults|leases|join]   several nodes on one PostgreSQL
 //     npm run bench -- start                 how long a start takes that fails late
 //     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
 import { spawnSync } from 'node:child_process';
@@ -33,6 +34,7 @@ else if (what === undefined) exit(runMicro(micro) + runLoad([]));
 else if (what === 'micro') exit(runMicro(rest.length > 0 ? rest : micro));
 else if (what === 'load') exit(runLoad(rest));
 else if (what === 'consent') exit(run([join(compiled, 'consent', 'run.js'), ...rest]));
+else if (what === 'fleet') exit(run([join(compiled, 'fleet', 'run.js'), ...rest]));
 else if (what === 'start') exit(run([join(compiled, 'start', 'run.js'), ...rest]));
 else if (what === 'lists') exit(run([join(compiled, 'lists', 'run.js'), ...rest]));
 else exit(runMicro([what, ...rest]));
