@@ -53,8 +53,13 @@ export interface Trying {
   isCovered(plugin: string, match: Match): boolean;
 }
 
-/** Of what its incident explains, a rule that is offered removes at least so much. */
-const LEAST_OF_INCIDENT = 0.9;
+/**
+ * Of what its incident explains, a rule that is offered removes at least so much by its dry run. A slice that the incident began in lowers
+ * that: applied, such a rule removes nine tenths and more.
+ */
+const LEAST_OF_INCIDENT = 0.85;
+/** The same where one a second passes, the least that can: of a few a second that is much. */
+const LEAST_OF_FEW = 0.5;
 /** Of what others ask, a rule that is offered touches at most so much. */
 export const MOST_COLLATERAL = 0.01;
 
@@ -68,7 +73,10 @@ export function proposalsOf(
   const candidates = matchesFor(cause, rise)
     .map((match) => ({ ...evaluated(cause, match, rise, others, trying), incident }))
     .filter(({ plugin, match }) => !trying.isCovered(plugin, match));
-  const removing = candidates.filter(({ removes }) => removes >= share * LEAST_OF_INCIDENT);
+  const removing = candidates.filter(
+    ({ removes, limitPerSecond }) =>
+      removes > 0 && removes >= share * (limitPerSecond <= 1 ? LEAST_OF_FEW : LEAST_OF_INCIDENT),
+  );
   const useful = removing.filter(({ hits }) => hits <= MOST_COLLATERAL);
   const best = Math.max(0, ...useful.map(({ removes }) => removes));
   const close = (proposal: Proposal) => proposal.removes >= best * 0.95;
