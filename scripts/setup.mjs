@@ -1,10 +1,11 @@
 // Set-up for `npm start`, `npm test` and `npm run bench`: installs what the lock file names and compiles what changed.
 // Runs before anything is installed, so it uses nothing but Node.js itself.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const MAIN = 'dist.new/src/main.js';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 process.chdir(root);
 
@@ -15,7 +16,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
 }
 
 install();
-build();
+buildConsole();
+await build();
 
 /** Install exactly what package-lock.json says, unless that very lock file was installed already. */
 function install() {
@@ -28,23 +30,56 @@ function install() {
   writeFileSync(stamp, lock);
 }
 
-/** Compile to dist/ when any source is newer than the last build. */
-function build() {
+/** Compile to dist/ when any source is newer than the last build, or another Node.js is to run it. */
+async function build() {
   const stamp = 'dist/.built';
   const newest = Math.max(
-    ...['src', 'plugins', 'bench', 'test/support', 'tsconfig.json', 'tsconfig.build.json'].map(newestChange),
+    ...['src', 'plugins', 'bench', 'demo', 'test/support', 'scripts', 'tsconfig.json', 'tsconfig.build.json'].map(
+      newestChange,
+    ),
   );
-  if (existsSync(stamp) && statSync(stamp).mtimeMs > newest && !process.argv.includes('--build')) return;
+  const upToDate =
+    existsSync(stamp) && statSync(stamp).mtimeMs > newest && readFileSync(stamp, 'utf8') === process.version;
+  if (upToDate && !process.argv.includes('--build')) return;
   console.error('Compiling …');
   // Beside the old one, and then in its place: a server that runs from dist/ may start a worker at any moment.
   for (const folder of ['dist.new', 'dist.old']) rmSync(folder, { recursive: true, force: true });
-  run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', 'dist.new']);
+  const { bundle, keepCode } = await import('./program/build.mjs');
+  const compiled = runBeside('node_modules/typescript/bin/tsc', ['-p', 'tsconfig.build.json', '--outDir', 'dist.new']);
+  await Promise.all([compiled, bundle('dist.new/program')]);
+  // The program is the bundle; the modules beside it are for benches, tests and programs with features of their own.
+  writeFileSync(MAIN, readFileSync('scripts/program/main.js'));
   // npm sets the run bit of a `bin` when it installs, once; `npx sekisho` needs it after every build.
-  chmodSync('dist.new/src/main.js', 0o755);
-  writeFileSync('dist.new/.built', '');
+  chmodSync(MAIN, 0o755);
+  const problem = await keepCode(join(root, MAIN), join(root, 'dist.new/program/code'));
+  if (problem) console.error(`Compiled code is not kept, so the program starts more slowly: ${problem}`);
+  writeFileSync('dist.new/.built', process.version);
+  if (existsSync('dist/console')) renameSync('dist/console', 'dist.new/console');
   if (existsSync('dist')) renameSync('dist', 'dist.old');
   renameSync('dist.new', 'dist');
   rmSync('dist.old', { recursive: true, force: true });
+}
+
+/** Build the web console to dist/console when any of its sources is newer than the last build; it holds the stamp itself. */
+function buildConsole() {
+  const stamp = 'dist/console/built.txt';
+  const newest = Math.max(...['console', 'src/console', 'pages/colours.css'].map(newestChange));
+  if (existsSync(stamp) && statSync(stamp).mtimeMs > newest && !process.argv.includes('--build')) return;
+  console.error('Building the console …');
+  for (const folder of ['dist/console.new', 'dist/console.old']) rmSync(folder, { recursive: true, force: true });
+  run(process.execPath, [
+    'node_modules/vite/bin/vite.js',
+    'build',
+    'console',
+    '--outDir',
+    '../dist/console.new',
+    '--logLevel',
+    'warn',
+  ]);
+  writeFileSync('dist/console.new/built.txt', '');
+  if (existsSync('dist/console')) renameSync('dist/console', 'dist/console.old');
+  renameSync('dist/console.new', 'dist/console');
+  rmSync('dist/console.old', { recursive: true, force: true });
 }
 
 function newestChange(path) {
@@ -52,6 +87,13 @@ function newestChange(path) {
   const stat = statSync(path);
   if (!stat.isDirectory()) return stat.mtimeMs;
   return Math.max(stat.mtimeMs, ...readdirSync(path).map((name) => newestChange(join(path, name))));
+}
+
+function runBeside(script, args) {
+  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 2, 2] });
+  return new Promise((resolve) => {
+    child.once('exit', (status) => (status === 0 ? resolve() : process.exit(1)));
+  });
 }
 
 function run(command, args) {

@@ -14,6 +14,7 @@ let failed = 0;
 check('Format and lint', 'node_modules/@biomejs/biome/bin/biome', ['check', '--error-on-warnings', '.']);
 check('Walls', 'scripts/walls.mjs', []);
 check('Types', 'node_modules/typescript/bin/tsc', ['--noEmit']);
+check('Types of the console', 'node_modules/typescript/bin/tsc', ['--noEmit', '-p', 'console']);
 runTests();
 
 console.log(`${passed} passed, ${failed} failed`);

@@ -6,7 +6,8 @@ import { processTerminal } from './commands/terminal.ts';
 /** What ends by itself has ended by then. */
 const LINGER_MS = 500;
 
-const exitCode = await main(process.argv.slice(2), processTerminal());
-process.exitCode = exitCode;
-// The work is over and said. A plugin's timer or a thread that somebody left behind must not keep a server that does not serve.
-setTimeout(() => process.exit(exitCode), LINGER_MS).unref();
+void main(process.argv.slice(2), processTerminal()).then((exitCode) => {
+  process.exitCode = exitCode;
+  // The work is over and said. A plugin's timer or a thread that somebody left behind must not keep a server that does not serve.
+  setTimeout(() => process.exit(exitCode), LINGER_MS).unref();
+});

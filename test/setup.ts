@@ -21,6 +21,9 @@ const PROGRAMS: Program[] = [
   'nft',
   'iptables',
   'ip6tables',
+  'postgres',
+  'psql',
+  'pgbouncer',
 ];
 
 export default function setup(): () => void {

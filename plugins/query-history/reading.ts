@@ -28,6 +28,7 @@ import type {
   DiagnosisReport,
   HistoryEntry,
   HistoryReport,
+  NormalReport,
   PreviewReport,
   Series,
   ShownOverload,
@@ -93,6 +94,13 @@ export class HistoryReading {
     const problem = nameProblem(approver) ?? approverProblem(approver, who, { singleApproverReason: undefined });
     if (problem !== undefined) throw generalError('SEKISHO_REQUEST_INVALID', problem);
     return true;
+  }
+
+  /** Sums of the server, as `/metrics` has them: no name and no source, so that nothing has to be open for it. */
+  async normal(): Promise<NormalReport> {
+    const { basis, samples, rate, servfail, latency } = await this.#desk.baseline();
+    const series = { ...(await this.#series(IN_MEMORY_SECONDS)), endMs: this.#clock.wallMs() };
+    return { basis, samples, rate, servfail, latencyMs: latency, series };
   }
 
   /** Everything that is known, for putting in force and for `shownDiagnosis`. */

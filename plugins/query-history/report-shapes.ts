@@ -1,4 +1,5 @@
 /** What a diagnosis and a look into the history answer. */
+import type { Typical } from './baseline.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { ImportOutcome } from './imported.ts';
 import type { Kind } from './layout.ts';
@@ -76,6 +77,17 @@ export interface ImportsReport {
 export interface ClosedReport {
   readonly closed: number;
   readonly overloads: readonly ShownOverload[];
+}
+
+/** What is normal at this hour of the week, in sums. */
+export interface NormalReport {
+  readonly basis: string;
+  readonly samples: number;
+  readonly rate: Typical;
+  readonly servfail: Typical;
+  readonly latencyMs: Typical;
+  /** `endMs`: when it was read, milliseconds since 1970. */
+  readonly series: Series & { readonly endMs: number };
 }
 
 export interface HistoryReport {

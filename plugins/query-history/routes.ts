@@ -70,6 +70,21 @@ const previewSchema = z.strictObject({
     .describe('A dry run of it over the minutes that the diagnosis looked at.'),
   problems: z.array(z.string()).describe('Why it would be refused.'),
 });
+const typical = z.strictObject({ median: z.number(), spread: z.number() });
+const normalSchema = z.strictObject({
+  basis: z.string().describe('What the normal is made of, such as `hour of the week`; `none`: there is no past yet.'),
+  samples: z.number(),
+  rate: typical.describe('Queries a second.'),
+  servfail: typical.describe('Share of answers, 0–1.'),
+  latencyMs: typical.describe('95th percentile.'),
+  series: z
+    .strictObject({
+      stepSeconds: z.number(),
+      values: z.array(z.number()),
+      endMs: z.number().describe('When it was read, milliseconds since 1970.'),
+    })
+    .describe('Queries a second of the last quarter of an hour, oldest first.'),
+});
 /** Reports are described in docs; their shape is that of DiagnosisReport and HistoryReport (reading.ts). */
 const report = z.looseObject({ overload, window: z.looseObject({ from: z.string(), seconds: z.number() }) });
 
@@ -109,6 +124,21 @@ export function historyRoutes(
         rows,
       })),
     }),
+  );
+
+  app.get(
+    '/normal',
+    {
+      config: {
+        roles: ['viewer', 'operator', 'security', 'privacy'],
+        noAudit: 'how many queries in all are normal at this hour: sums of the server, no name and no source',
+      },
+      schema: {
+        summary: 'What is normal at this hour, and the curve of the last quarter of an hour; sums alone',
+        response: { 200: normalSchema },
+      },
+    },
+    async () => reading.normal(),
   );
 
   app.post(

@@ -8,7 +8,7 @@ import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } fr
 import { z } from 'zod';
 import { asItWent, type Went } from '../audit/as-it-went.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
-import { ROLES, STAFF } from '../audit/roles.ts';
+import { type Identity, ROLES, type Role, STAFF } from '../audit/roles.ts';
 import { holdToAudit } from '../audit/route-audit.ts';
 import { recordTogether } from '../audit/together.ts';
 import { type AdminApi, declareInJsonSchema, errorSchema, FAILURES } from '../errors/api-schema.ts';
@@ -19,6 +19,7 @@ import { type AbsentPlugin, absentPlugins, notConfigured } from '../loading/abse
 import { METRICS_CONTENT_TYPE } from '../metrics/prometheus.ts';
 import { typeName } from '../wire/constants.ts';
 import { cacheRoutes } from './cache.ts';
+import { compilersWhenUsed } from './compilers.ts';
 import type { AdminDeps } from './deps.ts';
 import { adminError } from './errors.ts';
 import { parseExplainQuestion, parseListener } from './explain-question.ts';
@@ -27,6 +28,8 @@ import type { Tokens } from './tokens.ts';
 
 /** Largest body of a request; plugins may raise it for a route of their own. */
 const MAX_BODY_BYTES = 64 * 1024;
+/** A parameter that is unknown is an error, not silently dropped: a misspelt one must not be taken for absent. */
+const AJV_OPTIONS = { removeAdditional: false, coerceTypes: true };
 
 /** The application, not listening. `app.ready()` and `app.inject()` work on it. */
 export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminApi> {
@@ -35,18 +38,25 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminA
     logger: false,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: 300, ignoreTrailingSlash: true },
-    // A parameter that is unknown is an error, not silently dropped: a misspelt one must not be taken for absent.
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: true } },
+    ajv: { customOptions: AJV_OPTIONS },
   });
   app.decorateRequest('identity', null);
   // First of all: what others see of a route, and Fastify checks by, is JSON Schema.
   app.addHook('onRoute', declareInJsonSchema);
-  app.addHook('onRoute', ({ config, url }) => {
+
+  const operations = new Map<string, readonly Role[]>();
+  app.addHook('onRoute', ({ config, url, method }) => {
     const { roles, open } = config ?? {};
+    for (const each of [method].flat()) operations.set(`${each} ${url}`, roles ?? []);
     if (open !== true && !roles?.length) throw new TypeError(`admin route ${url} names no role that may use it`);
     const unknown = roles?.find((role) => !ROLES.includes(role));
     if (unknown !== undefined)
       throw new TypeError(`admin route ${url} names the role '${unknown}', which does not exist`);
+  });
+  const whenUsed = compilersWhenUsed(AJV_OPTIONS);
+  const outside = deps.config.plugins.flatMap(({ name, module }) => (module === undefined ? [] : [`/v1/${name}/`]));
+  app.addHook('onRoute', (route) => {
+    if (!outside.some((path) => route.url.startsWith(path))) Object.assign(route, whenUsed);
   });
   holdToAudit(app);
   // An answer is data: a browser that is shown one loads, runs and frames nothing. The operator decides about TLS, not this.
@@ -62,7 +72,8 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminA
     const { open, roles = [] } = request.routeOptions.config;
     reply.header('cache-control', 'no-store');
     if (open === true || request.is404) return;
-    const identity = tokens.identify(request.headers.authorization);
+    const { authorization } = request.headers;
+    const identity = authorization === undefined ? enteredBy(deps, request, tokens) : tokens.identify(authorization);
     if (!identity) {
       reply.header('www-authenticate', 'Bearer realm="sekisho"');
       return sendError(reply, adminError('SEKISHO_TOKEN_MISSING', 'a valid bearer token is required'));
@@ -101,6 +112,9 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminA
   await app.register(async (scope) => cacheRoutes(scope, deps.cache));
   for (const register of deps.featureRoutes)
     await app.register(async (scope) => withoutOpen(scope, register, 'feature'));
+  const lent = { tokens, status: deps.status, operations: () => operations };
+  for (const entrance of deps.entrances)
+    await app.register(async (scope) => openBelowConsole(scope, () => entrance.routes(scope, lent)));
   for (const { plugin, register } of deps.pluginRoutes) {
     await app.register(async (scope) => withoutOpen(scope, register, 'plugin'), { prefix: `/v1/${plugin}` });
   }
@@ -114,6 +128,24 @@ function withoutOpen(scope: AdminApi, register: (app: AdminApi) => void, whose: 
       throw new TypeError(`admin route ${url} of a ${whose} must name roles, it cannot be open`);
   });
   register(scope);
+}
+
+/** An entrance's pages have to be seen before anybody is known; nothing else of it. */
+function openBelowConsole(scope: AdminApi, register: () => void): void {
+  scope.addHook('onRoute', ({ config, url }) => {
+    if (config?.open === true && url !== '/' && !/^\/console(\/|$)/.test(url))
+      throw new TypeError(`admin route ${url} of an entrance must name roles: open ones are below /console`);
+  });
+  register();
+}
+
+/** Who asks without a bearer token. */
+function enteredBy({ entrances }: AdminDeps, request: FastifyRequest, tokens: Tokens): Identity | undefined {
+  for (const entrance of entrances) {
+    const identity = entrance.identify(request, tokens);
+    if (identity) return identity;
+  }
+  return undefined;
 }
 
 /** For monitoring: no token, and nothing in the answer that would need one. */

@@ -5,6 +5,7 @@ import type { z } from 'zod';
 import type { AuditEntry, Auditor } from '../audit/entry.ts';
 import type { Config } from '../config/config.ts';
 import type { AdminApi } from '../errors/api-schema.ts';
+import type { Entrance } from '../feature/entrance.ts';
 import type { CacheRoutesDeps } from './cache.ts';
 import type { ExplainQuestion, ExplainResult, ReloadResult, Status } from './status.ts';
 
@@ -28,6 +29,8 @@ export interface AdminDeps {
   /** Registers the routes of one feature each. */
   readonly featureRoutes: readonly ((app: AdminApi) => void)[];
   readonly pluginRoutes: readonly PluginRoutes[];
+  /** Other ways in than a bearer token, with their pages. */
+  readonly entrances: readonly Entrance[];
 }
 
 /** Routes of one plugin; they appear below `/v1/<plugin>/`. */

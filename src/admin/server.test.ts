@@ -53,6 +53,7 @@ async function deps(changes: Partial<AdminDeps> = {}): Promise<AdminDeps> {
     reload: unused,
     ready: () => true,
     pluginRoutes: [],
+    entrances: [],
     statusSchemas: SUBSCRIBERS_STATUS.schemas,
     featureRoutes: await featureRoutes(await config()),
     audit: { record: () => {} },

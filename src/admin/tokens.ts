@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { type Identity, ROLES } from '../audit/roles.ts';
 import type { TokenEntry } from '../config/config.ts';
 import { errorText } from '../errors/errors.ts';
+import type { TokenHolders } from '../feature/entrance.ts';
 import { systemError } from '../system/errors.ts';
 import { adminError } from './errors.ts';
 
@@ -18,7 +19,7 @@ export const ADMIN_TOKEN_FILE = 'admin.token';
 const MAX_TOKEN_CHARACTERS = 512;
 const TOKEN_BYTES = 32;
 
-export class Tokens {
+export class Tokens implements TokenHolders {
   readonly #known: { readonly digest: Buffer; readonly identity: Identity }[];
 
   /** `adminToken` has every role; `entries` are those of `admin.tokens-file`. */
@@ -37,7 +38,15 @@ export class Tokens {
     // RFC 6750 §2.1; the scheme's name has no case (RFC 9110 §11.1).
     const token = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization ?? '')?.[1];
     if (token === undefined || token.length > MAX_TOKEN_CHARACTERS) return undefined;
-    const digest = digestOf(token);
+    return this.#holder(digestOf(token));
+  }
+
+  /** Who holds the token with this SHA-256, hexadecimal; undefined for everybody else. */
+  holder(digest: string): Identity | undefined {
+    return /^[0-9a-f]{64}$/.test(digest) ? this.#holder(Buffer.from(digest, 'hex')) : undefined;
+  }
+
+  #holder(digest: Buffer): Identity | undefined {
     let found: Identity | undefined;
     for (const { digest: known, identity } of this.#known) {
       if (timingSafeEqual(known, digest)) found ??= identity;

@@ -129,6 +129,11 @@ export class AuditLog implements AuditStore {
     if (this.#database) this.#guard.addPlace(place, (count, hash) => this.#hashAt(count) === hash);
   }
 
+  /** Somebody has found out what is wrong with it; stands until a person accepts it. */
+  declare(damage: string): void {
+    this.#guard.declare(damage);
+  }
+
   /** Where the anchor of another chain is kept in this log's file. */
   anchorPlace(chain: string): AnchorPlace {
     const place = () => tableAnchor(this.#open(), chain, `in ${this.#file}`);

@@ -1,6 +1,7 @@
 /** `sekisho check`: every problem of the configuration, or what it amounts to. Nothing is started. */
 
 import { endpointText } from '../address/address.ts';
+import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { Args } from '../commands/command.ts';
 import { bytesText, table } from '../commands/layout.ts';
 import type { Terminal } from '../commands/terminal.ts';
@@ -46,7 +47,11 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
       workers: config.server.workers,
       access: config.server.access,
       data: config.server.dataFolder,
-      upstreams: config.upstream.servers.map((server) => ({ address: endpointText(server), trusted: server.trusted })),
+      upstreams: config.upstream.servers.map((server) => ({
+        address: endpointText(server),
+        trusted: server.trusted,
+        tls: server.tls?.mode ?? null,
+      })),
       zones: config.zones.filter(({ way }) => way.kind !== 'records' || !way.specialUse).map(zoneOf),
       views: config.views.map((view) => viewOf(view, config)),
       specialUse: config.zones.filter(({ way }) => way.kind === 'records' && way.specialUse).map(({ zone }) => zone),
@@ -222,7 +227,7 @@ function summaryText(
     ['workers', String(server.workers)],
     [
       'upstream',
-      `${upstream.servers.map((each) => `${endpointText(each)}${each.trusted ? ' (trusted)' : ''}`).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
+      `${upstream.servers.map(serverText).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
     ],
     ...zoneFacts(config),
     ...viewFacts(config),
@@ -253,4 +258,9 @@ function summaryText(
       terminal,
     ),
   ].join('\n');
+}
+
+function serverText({ trusted, tls, ...at }: UpstreamServer): string {
+  const notes = [...(trusted ? ['trusted'] : []), ...(tls === undefined ? [] : [`TLS ${tls.mode}`])];
+  return `${endpointText(at)}${notes.length === 0 ? '' : ` (${notes.join(', ')})`}`;
 }

@@ -35,9 +35,11 @@ const status: Status = {
   workers: [{ number: 0, state: 'running', restarts: 1, uptimeSeconds: 59, queries: 1_234_567 }],
   listeners: [{ address: '[::1]:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
   resolve: null,
+  fastPath: { asked: false, interfaces: [], reasons: [] },
+  kernelDrops: [],
   upstreams: [
-    { address: '192.0.2.53:53', state: 'up', rttMs: 12.34, trusted: true, queries: 1000, failures: 2 },
-    { address: '192.0.2.54:53', state: 'unknown', rttMs: null, trusted: false, queries: 0, failures: 0 },
+    { address: '192.0.2.53:53', state: 'up', rttMs: 12.34, trusted: true, tls: null, queries: 1000, failures: 2 },
+    { address: '192.0.2.54:53', state: 'unknown', rttMs: null, trusted: false, tls: null, queries: 0, failures: 0 },
   ],
   views: [],
   plugins: [
@@ -108,6 +110,7 @@ beforeAll(async () => {
     reload: async () => ({ ok: true, problems: [] }),
     ready: () => true,
     pluginRoutes: [],
+    entrances: [],
     statusSchemas: SUBSCRIBERS_STATUS.schemas,
     featureRoutes: await featureRoutes(loaded.config),
     audit: { record: () => {} },
@@ -362,9 +365,9 @@ warning        sekisho.yaml:1:1: server.access[0]: allows everyone
 LISTENER    TRANSPORTS  PACKETS
 [::1]:5353  udp, tcp    batched
 
-UPSTREAM       STATE    RTT      QUERIES  FAILURES  TRUSTED
-192.0.2.53:53  up       12.3 ms    1 000         2  yes
-192.0.2.54:53  unknown  –              0         0  no
+UPSTREAM       STATE    RTT      QUERIES  FAILURES  TLS  TRUSTED
+192.0.2.53:53  up       12.3 ms    1 000         2  no   yes
+192.0.2.54:53  unknown  –              0         0  no   no
 
 WORKER  STATE    UP     QUERIES  REPLACED
 0       running  59s  1 234 567         1

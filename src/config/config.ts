@@ -86,7 +86,15 @@ export interface ServerConfig {
   };
   readonly udp: {
     readonly receiveBufferBytes: number;
-    readonly io: 'auto' | 'mmsg' | 'dgram';
+    readonly io: 'auto' | 'mmsg' | 'dgram' | 'xdp';
+    readonly xdp: {
+      readonly interfaces: 'auto' | readonly string[];
+      readonly queues: 'auto' | readonly number[];
+      readonly zeroCopy: boolean;
+      readonly generic: boolean;
+      /** 0 = off. */
+      readonly busyPollMicroseconds: number;
+    };
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };
@@ -122,6 +130,8 @@ export interface UpstreamConfig {
   readonly segments: boolean;
   /** Send cookies (RFC 7873). */
   readonly cookies: boolean;
+  /** Certificates (PEM) of those who may vouch for servers that are spoken to over TLS; Node.js's own unless given. */
+  readonly authorities?: string;
 }
 
 export interface CacheConfig {
@@ -181,7 +191,18 @@ export function serverConfig(
       handshakes: { perSecond: tls.handshakes, perNetwork: tls['handshakes-per-network'] },
       ...(secrets.tickets !== undefined && { tickets: { secret: secrets.tickets } }),
     },
-    udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
+    udp: {
+      receiveBufferBytes: udp['receive-buffer'],
+      io: udp.io,
+      pause: udp.pause,
+      xdp: {
+        interfaces: udp.xdp.interfaces,
+        queues: udp.xdp.queues,
+        zeroCopy: udp.xdp['zero-copy'],
+        generic: udp.xdp.generic,
+        busyPollMicroseconds: udp.xdp['busy-poll'],
+      },
+    },
     overload: {
       enabled: overload.enabled,
       targetMs: overload.target,
@@ -202,6 +223,7 @@ export function upstreamServers(section: z.infer<typeof upstreamSchema>): Upstre
 export function upstreamConfig(
   section: z.infer<typeof upstreamSchema>,
   servers: readonly UpstreamServer[],
+  authorities: string | undefined,
 ): UpstreamConfig {
   return {
     servers,
@@ -212,6 +234,7 @@ export function upstreamConfig(
     timeoutMs: section.timeout,
     segments: section.segments,
     cookies: section.cookies,
+    ...(authorities !== undefined && { authorities }),
   };
 }
 

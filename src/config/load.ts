@@ -4,6 +4,7 @@
  *
  *   find the file ─▶ YAML with positions ─▶ sections (schema.ts, features) ─▶ plugins' options ─▶ contradictions ─▶ Config
  */
+import { X509Certificate } from 'node:crypto';
 import { getServers } from 'node:dns';
 import { resolve } from 'node:path';
 import type { z } from 'zod';
@@ -135,6 +136,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     source,
   );
   problems.push(...resolveNotes.problems);
+  const authorities = await loadAuthorities(upstreamSection?.['ca-file'], found, source, problems);
   if (servers && upstreamSection?.servers === undefined && raw['resolve'] === undefined) {
     servers = systemServers((options.systemResolvers ?? getServers)(), server?.listen ?? []);
     if (servers.length === 0) {
@@ -221,7 +223,7 @@ export async function parseConfig(text: string, found: Found, options: LoadOptio
     baseFolder: found.baseFolder,
     warnings,
     server,
-    upstream: upstreamConfig(upstreamSection, servers),
+    upstream: upstreamConfig(upstreamSection, servers, authorities),
     ...(resolving && { resolve: resolving }),
     zones: zones.zones,
     views: views.views,
@@ -323,6 +325,32 @@ async function loadTokens(
   const parsed = parseTokens(text, path);
   problems.push(...(parsed.problems ?? []));
   return parsed.data ?? [];
+}
+
+/** Certificates in PEM. What holds none, or one that cannot be read, is a problem: a strict server would never be reached. */
+async function loadAuthorities(
+  path: string | undefined,
+  found: Found,
+  source: ConfigSource,
+  problems: ConfigProblem[],
+): Promise<string | undefined> {
+  if (path === undefined) return undefined;
+  const complain = (message: string) => problems.push(source.problem(['upstream', 'ca-file'], `'${path}' ${message}`));
+  const { text, failure } = await readText(resolve(found.baseFolder, path));
+  if (failure !== undefined) {
+    complain(failure);
+    return undefined;
+  }
+  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? [];
+  if (blocks.length === 0) complain('holds no certificate in PEM (-----BEGIN CERTIFICATE-----)');
+  for (const [i, block] of blocks.entries()) {
+    try {
+      new X509Certificate(block);
+    } catch {
+      complain(`holds certificate ${i + 1} of ${blocks.length}, which cannot be read`);
+    }
+  }
+  return text;
 }
 
 async function loadCookieSecrets(

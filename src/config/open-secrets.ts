@@ -9,7 +9,7 @@ import type { Finding } from '../settings/finding.ts';
 /** What others must not read. */
 const SECRET_KEYS = ['secret-file', 'key-file', 'keys-file', 'key', 'url-file'];
 /** What holds no secret, and lets in whoever can write to it. */
-const TRUSTED_KEYS = ['tokens-file', 'jwks-file', 'trust-anchor'];
+const TRUSTED_KEYS = ['tokens-file', 'jwks-file', 'trust-anchor', 'ca-file'];
 /** Anything for others, and writing for the group: a secret of root that the server's group reads (0640) is as it should be. */
 const OPEN = 0o027;
 const WRITABLE = 0o022;

@@ -7,11 +7,10 @@ import type { AnyFeature } from '../feature/feature.ts';
 import type { Sections } from '../feature/sections.ts';
 import { DEFAULT_PLUGINS } from '../loading/plugin-config.ts';
 import { durationMs, durationSeconds, sizeBytes } from '../settings/units.ts';
-import { textToName } from '../wire/name.ts';
 import { listenSchema } from './listen-entries.ts';
 import { resolveSchema } from './resolve-section.ts';
 import { GROUP_NAME, serversSchema } from './server-groups.ts';
-import { endpoint, prefix } from './texts.ts';
+import { endpoint, isName, prefix } from './texts.ts';
 import { tlsSchema } from './tls-section.ts';
 import { viewsSchema } from './views-section.ts';
 import { specialUseSchema, zonesSchema } from './zones-section.ts';
@@ -109,11 +108,47 @@ export const serverSchema = z
           .prefault('8MiB')
           .describe('Kernel buffer asked for per socket; the log says what was granted.'),
         io: z
-          .enum(['auto', 'mmsg', 'dgram'])
+          .enum(['auto', 'mmsg', 'dgram', 'xdp'])
           .default('auto')
           .describe(
-            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `mmsg` in batches or not at all; `dgram` one by one even there, at several times the cost.',
+            'How packets are taken: `xdp` straight from the network interface, `mmsg` in batches from sockets or not at all, `dgram` one by one at several times the cost. `auto` is the cheapest of them that is possible and takes nothing away: `xdp` only with a driver that runs programs, a receive queue for each worker and no packet filter (docs/fast-path.md).',
           ),
+        xdp: z
+          .strictObject({
+            interfaces: z
+              .union([
+                z.literal('auto'),
+                z
+                  .array(z.string().regex(/^[^\s/:]{1,15}$/))
+                  .min(1)
+                  .max(16),
+              ])
+              .default('auto')
+              .describe('Names of the network interfaces; `auto`: those that have an address of `server.listen`.'),
+            queues: z
+              .union([z.literal('auto'), z.array(z.int().min(0).max(255)).min(1).max(256)])
+              .default('auto')
+              .describe(
+                'Numbers of the receive queues; `auto`: all. Queue n belongs to worker n modulo `server.workers`.',
+              ),
+            'zero-copy': z
+              .boolean()
+              .default(true)
+              .describe('Let the driver use the memory of packets itself, where it can.'),
+            generic: z
+              .boolean()
+              .default(false)
+              .describe(
+                'Have the kernel’s stack run the program where the driver does not, at more cost; never with `io: auto`.',
+              ),
+            'busy-poll': busyPoll()
+              .prefault('off')
+              .describe(
+                'How long the driver is asked for packets before a worker sleeps: less latency for more CPU time.',
+              ),
+          })
+          .prefault({})
+          .describe('Packets straight from the network interface (`io: xdp`, or `auto` where it can).'),
         pause: pause()
           .prefault('auto')
           .describe(
@@ -187,6 +222,13 @@ export const upstreamSchema = z
       .default({})
       .meta({ typeText: 'map of name → list of servers' })
       .describe('Further groups of resolvers, by name, for `views` and for `forward` of `zones`.'),
+    'ca-file': z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'Certificates (PEM) of the authorities that may vouch for resolvers that are spoken to over TLS (`tls` of a server); those that Node.js brings unless given. Relative to the configuration.',
+      ),
     'source-ports': z
       .union([z.literal('auto'), z.int().min(1).max(16_384)])
       .default('auto')
@@ -333,11 +375,19 @@ function pause() {
     .meta({ typeText: '`auto`, `off`, or 1us–1000us' });
 }
 
-function isName(text: string): boolean {
-  try {
-    textToName(text);
-    return true;
-  } catch {
-    return false;
-  }
+/** `off` or microseconds; 0 = off. */
+function busyPoll() {
+  return z
+    .string()
+    .transform((text, context): number => {
+      if (text === 'off') return 0;
+      const micros = Number(/^(\d{1,4})us$/.exec(text)?.[1]);
+      if (micros >= 1 && micros <= 1000) return micros;
+      context.addIssue({
+        code: 'custom',
+        message: `expected 'off' or a time from 1us to 1000us, found '${text.slice(0, 40)}'`,
+      });
+      return z.NEVER;
+    })
+    .meta({ typeText: '`off`, or 1us–1000us' });
 }

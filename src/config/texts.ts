@@ -1,6 +1,7 @@
 /** Text of the configuration that becomes a value of the program. */
 import { z } from 'zod';
 import { AddressError, type Endpoint, parseEndpoint, parsePrefix } from '../address/address.ts';
+import { textToName } from '../wire/name.ts';
 
 /** Text that becomes an endpoint. */
 export function endpoint(options: { defaultPort?: number; minPort?: 0 | 1 }) {
@@ -38,4 +39,13 @@ export function complain(error: unknown, context: z.RefinementCtx): never {
   if (!(error instanceof AddressError)) throw error;
   context.addIssue({ code: 'custom', message: error.message });
   return z.NEVER;
+}
+
+export function isName(text: string): boolean {
+  try {
+    textToName(text);
+    return true;
+  } catch {
+    return false;
+  }
 }

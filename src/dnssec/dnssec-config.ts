@@ -21,6 +21,8 @@ export interface DnssecConfig {
   readonly insecure: readonly Uint8Array[];
   /** Digests of type 1 in DS records count where there is no stronger one. */
   readonly sha1Digests: boolean;
+  /** Verified denials answer further questions (RFC 8198). */
+  readonly aggressiveNsec: boolean;
 }
 
 /** What other features and the process read. */
@@ -34,4 +36,5 @@ export const NO_VALIDATION: DnssecConfig = {
   followRollovers: false,
   insecure: [],
   sha1Digests: true,
+  aggressiveNsec: true,
 };

@@ -19,7 +19,7 @@ import { anchorsInForce, type FollowedZone, observe } from './rollover.ts';
 import { readLearnt, writeLearnt } from './rollover-file.ts';
 import { trustRoutes } from './routes.ts';
 import { anchorText } from './section/anchor-file.ts';
-import type { NegativeAnchor } from './trust-in-force.ts';
+import type { NegativeAnchor, PublishedTrust } from './trust-in-force.ts';
 
 /** What packet threads tell. */
 export type ToldOfTrust =
@@ -57,9 +57,9 @@ export async function openDnssec(context: FeatureContext<DnssecSection>): Promis
 
   const zones = () => (follows ? kept.zones : []);
   const anchors = () => anchorsInForce(dnssec.anchors, zones());
-  const publish = async () => {
+  const publish = async (forget?: PublishedTrust['forget']) => {
     metrics.values[known] = dnssec.validate ? anchors().length : 0;
-    if (dnssec.validate) await context.publish({ anchors: anchors(), exceptions });
+    if (dnssec.validate) await context.publish({ anchors: anchors(), exceptions, ...(forget && { forget }) });
   };
   if (follows) learn();
   await publish();
@@ -152,6 +152,8 @@ export async function openDnssec(context: FeatureContext<DnssecSection>): Promis
         );
       else if (!told.failed && before > 0 && failing.size === 0) log.info({ zone }, 'the trust anchor fits again');
     },
+    // The trust in zones: keys, that they are unsigned or bogus, and what their denials prove.
+    forget: (name, subtree) => publish({ name, subtree }),
     routes: (app) =>
       trustRoutes(app, {
         desk: rules.desk,

@@ -18,30 +18,37 @@ export interface NegativeAnchor {
 export interface PublishedTrust {
   readonly anchors: readonly AnchorRecord[];
   readonly exceptions: readonly NegativeAnchor[];
+  /** The rest is as it was; what was found out of this zone, or of all below it, is to be found out again. */
+  readonly forget?: { readonly name: Uint8Array; readonly subtree: boolean };
 }
 
 export class TrustInForce {
   readonly validate: boolean;
   readonly sha1Digests: boolean;
+  readonly aggressiveNsec: boolean;
   anchors: TrustAnchors;
   /** Called when something else is trusted from now on: what was found out before does not count any more. */
   onChange: () => void = () => {};
+  /** Called when what was found out of one zone, or of all below it, does not count any more. */
+  onForget: (name: Name, subtree: boolean) => void = () => {};
   readonly #configured: ReadonlyMap<string, InsecurePoint>;
   #exceptions = new Map<string, NegativeAnchor>();
 
-  constructor({ validate, anchors, insecure, sha1Digests }: DnssecConfig) {
+  constructor({ validate, anchors, insecure, sha1Digests, aggressiveNsec }: DnssecConfig) {
     this.validate = validate;
     this.sha1Digests = sha1Digests;
+    this.aggressiveNsec = aggressiveNsec;
     this.anchors = new TrustAnchors(trustAnchors(anchors));
     this.#configured = new Map(
       insecure.map((zone) => [nameKey(zone), { zone, why: 'not validated, says the configuration' }]),
     );
   }
 
-  take({ anchors, exceptions }: PublishedTrust): void {
+  take({ anchors, exceptions, forget }: PublishedTrust): void {
     this.anchors = new TrustAnchors(trustAnchors(anchors));
     this.#exceptions = new Map(exceptions.map((one) => [nameKey(one.zone), one]));
-    this.onChange();
+    if (forget !== undefined) this.onForget(forget.name, forget.subtree);
+    else this.onChange();
   }
 
   /** The closest point at or above `name` from which nothing is validated. */

@@ -26,6 +26,7 @@ import type { Approval } from '../grounds/approval.ts';
 import type { CounterSample, MetricSample } from '../metrics/prometheus.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { LatestTime } from '../time/latest-time.ts';
+import type { Entrance } from './entrance.ts';
 import type { Sections } from './sections.ts';
 import type { StatusPart } from './status.ts';
 
@@ -154,10 +155,17 @@ export interface Opened<Desk = unknown> {
    * or `noAudit` with the reason), or the server does not start. Called again for every configuration.
    */
   routes?(app: AdminApi): void;
+  /** Another way into the admin listener than a bearer token, with its pages. */
+  readonly entrance?: Entrance;
   /** Somebody asks for the numbers: bring up to date those that are not counted as things happen. */
   measure?(): void;
   /** A packet thread has something to say to this feature (`tell` of process/worker.ts); `worker` is its number. */
   heard?(value: unknown, worker: number): void;
+  /**
+   * Somebody flushes `name` (wire form, lower case), or all below it as well: what the feature has found out of it is to be found out again.
+   * Resolves once packet threads have forgotten it.
+   */
+  forget?(name: Uint8Array, subtree: boolean): Promise<void>;
   /** Fields of the log line that says that the server serves. */
   announced?(): object;
   /** Values of the keys that `Feature.status` declares. */

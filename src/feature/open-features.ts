@@ -2,6 +2,7 @@
 import type { AdminApi } from '../errors/api-schema.ts';
 import { Metrics } from '../metrics/registry.ts';
 import { DataHalves } from './data-halves.ts';
+import type { Entrance } from './entrance.ts';
 import type { AnyFeature, Close, Feature, FeatureContext, Opened, Prepared } from './feature.ts';
 import type { KeptParts } from './kept-parts.ts';
 import { featureTopic, type Publications } from './publications.ts';
@@ -85,6 +86,11 @@ export class OpenFeatures {
     return [...this.#opened.values()].flatMap(({ routes }) => (routes ? [routes] : []));
   }
 
+  /** Other ways into the admin listener than a bearer token. */
+  entrances(): Entrance[] {
+    return [...this.#opened.values()].flatMap(({ entrance }) => (entrance ? [entrance] : []));
+  }
+
   measure(): void {
     for (const { measure } of this.#opened.values()) measure?.();
   }
@@ -92,6 +98,11 @@ export class OpenFeatures {
   /** A packet thread tells the feature of this name something. */
   heard(name: string, value: unknown, worker: number): void {
     for (const [feature, { heard }] of this.#opened) if (feature.name === name) heard?.(value, worker);
+  }
+
+  /** Somebody flushes a name. */
+  async forget(name: Uint8Array, subtree: boolean): Promise<void> {
+    for (const opened of this.#opened.values()) await opened.forget?.(name, subtree);
   }
 
   /** What `sekisho status` tells of them, besides their warnings. */

@@ -71,6 +71,7 @@ async function setUp({ withSubscribers = true, url = 'http://optout.isp.example/
     names,
     state: withSubscribers ? state : undefined,
     links: undefined,
+    terminals: undefined,
     memory: new PortalMemory(Date.now()),
     counters: new NoticeCounters(metrics),
     apiLeases: false,

@@ -11,6 +11,9 @@ export const RESULTS = [
   'opted-out',
   'opted-in',
   'link-taken',
+  'code-asked',
+  'code-genuine',
+  'code-unknown',
   'message',
 ] as const;
 

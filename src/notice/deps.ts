@@ -1,6 +1,7 @@
 /** What the pages need of the server that they belong to: everything of one configuration. */
 import type { Auditor } from '../audit/entry.ts';
 import type { SubscriberState } from '../subscribers/state.ts';
+import type { TerminalsDesk } from '../terminals/desk.ts';
 import type { Clock } from '../time/clock.ts';
 import type { BlockedNames } from './blocked-names.ts';
 import type { NoticeCounters } from './counters.ts';
@@ -16,6 +17,8 @@ export interface PagesDeps {
   /** Undefined where the configuration knows no subscribers. */
   readonly state: SubscriberState | undefined;
   readonly links: SignedLinks | undefined;
+  /** Cases whose codes can be checked; undefined where no notices about infected terminals are sent. */
+  readonly terminals: Pick<TerminalsDesk, 'checked' | 'mark'> | undefined;
   readonly memory: PortalMemory;
   readonly counters: NoticeCounters;
   /** The portal recognises subscribers also by leases that were reported over the API. */

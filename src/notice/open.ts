@@ -5,6 +5,7 @@ import { LISTS } from '../lists/feature.ts';
 import { settingsError } from '../settings/errors.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
 import type { SubscribersConfig } from '../subscribers/subscribers-config.ts';
+import { TERMINALS } from '../terminals/feature.ts';
 import { BlockedNames } from './blocked-names.ts';
 import { NoticeCounters } from './counters.ts';
 import type { PagesDeps } from './deps.ts';
@@ -64,6 +65,7 @@ async function pagesDeps(context: FeatureContext<NoticeSections>, memory: Portal
     names: new BlockedNames(context.follow(LISTS), context.follow(SUBSCRIBERS)),
     state: context.desk(SUBSCRIBERS).desk?.state,
     links: await linksOf(notice, memory),
+    terminals: context.desk(TERMINALS).desk,
     memory,
     counters: new NoticeCounters(metrics),
     apiLeases: subscribers?.provisioning.portal ?? false,

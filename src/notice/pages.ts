@@ -5,7 +5,7 @@
 import { LANGUAGE_NAMES, type Language } from './languages.ts';
 
 /** Templates of each language: what stands around every page, and the pages. */
-export const PAGES = ['blocked', 'elsewhere', 'portal', 'message'] as const;
+export const PAGES = ['blocked', 'elsewhere', 'portal', 'check', 'message'] as const;
 export type Page = (typeof PAGES)[number];
 
 /** What a message is about; each is a name that is true in `message.html`. */
@@ -92,6 +92,26 @@ export interface PortalView {
   })[];
 }
 
+/** Is this notice about an infected terminal from this operator? */
+export interface CheckView {
+  /** As it was typed, in the form. */
+  readonly code: string;
+  readonly unknown: boolean;
+  readonly genuine:
+    | {
+        readonly code: string;
+        /** What was seen, as the report names it. */
+        readonly kind: string;
+        readonly first: string;
+        readonly last: string;
+        readonly fixed: boolean;
+        readonly wrong: boolean;
+        /** Neither fixed nor wrong nor over: something is to be done. */
+        readonly open: boolean;
+      }
+    | false;
+}
+
 export type MessageView = { readonly [message in Message]?: boolean } & {
   readonly linkOffered: boolean;
   /** Where the settings cannot be shown: what can be withdrawn without seeing them. */
@@ -102,6 +122,7 @@ export interface Views {
   readonly blocked: BlockedView;
   readonly elsewhere: ElsewhereView;
   readonly portal: PortalView;
+  readonly check: CheckView;
   readonly message: MessageView;
 }
 
@@ -154,6 +175,7 @@ export const TEMPLATE_NAMES: Readonly<Record<Page | 'frame', readonly string[]>>
       ],
       'terms',
     ],
+    check: [...common, 'code', 'unknown', 'genuine', 'kind', 'first', 'last', 'fixed', 'wrong', 'open'],
     message: [...common, ...MESSAGES, ...category, 'linkOffered', 'withdrawals', 'purpose', 'form'],
   };
 })();

@@ -1,5 +1,6 @@
 /** What the portal remembers as long as the process lives, in memory, bounded: a reload must not make a used link good again. */
 import { LRUCache } from 'lru-cache';
+import type { SharedPortal } from './shared-portal.ts';
 import { UsedLinks } from './signed-links.ts';
 import { Tickets } from './tickets.ts';
 
@@ -15,24 +16,31 @@ export class PortalMemory {
   tickets: Tickets;
   readonly usedLinks: UsedLinks;
   readonly #clock: { now(): number };
+  readonly #shared: SharedPortal | undefined;
   readonly #looks: LRUCache<string, true>;
   readonly #changes: LRUCache<string, { count: number }>;
 
   /**
    * `termMs`: Clock.termMs at the start of the process. `linkUsed` is called when a link was used: the time has to be on the disk, so
-   * that no later start takes the link for a fresh one.
+   * that no later start takes the link for a fresh one. `shared`: with the other nodes of a fleet.
    */
-  constructor(termMs: number, clock: { now(): number } = performance, linkUsed: () => void = () => {}) {
+  constructor(
+    termMs: number,
+    clock: { now(): number } = performance,
+    linkUsed: () => void = () => {},
+    shared?: SharedPortal,
+  ) {
     this.#clock = clock;
-    this.tickets = new Tickets(clock);
-    this.usedLinks = new UsedLinks(termMs, linkUsed);
+    this.#shared = shared;
+    this.tickets = new Tickets(clock, shared);
+    this.usedLinks = new UsedLinks(termMs, linkUsed, shared);
     this.#looks = new LRUCache({ max: MAX_SUBSCRIBERS, ttl: SAME_LOOK_MS, perf: clock });
     this.#changes = new LRUCache({ max: MAX_SUBSCRIBERS, ttl: CHANGES_MS, perf: clock });
   }
 
   /** The time is set back: sessions and forms that have ended by it must not begin to hold again. */
   endAll(): void {
-    this.tickets = new Tickets(this.#clock);
+    this.tickets = new Tickets(this.#clock, this.#shared);
     this.usedLinks.beginAnew();
   }
 

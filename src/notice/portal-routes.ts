@@ -5,6 +5,7 @@
  *   POST /consent  from our own page, same subscriber, same line ─▶ ledger, then every worker ─▶ 303 to /
  *   GET, POST /link?token=   a signed link of the member site ─▶ session ─▶ 303 to /
  *   POST /leave    ends the session, in the browser and here
+ *   GET, POST /check   is a notice about an infected terminal genuine? (check-routes.ts)
  */
 import { randomBytes } from 'node:crypto';
 import type { CookieSerializeOptions } from '@fastify/cookie';
@@ -15,6 +16,7 @@ import { faultOf, faultText } from '../errors/fault-text.ts';
 import { AuditedConsents } from '../subscribers/consent/audited-consents.ts';
 import { type Actor, ConsentDesk } from '../subscribers/consent/consent-desk.ts';
 import { isPurpose } from '../subscribers/consent/purposes.ts';
+import { checkRoutes } from './check-routes.ts';
 import type { Refusal } from './counters.ts';
 import type { PagesDeps } from './deps.ts';
 import type { Message } from './pages.ts';
@@ -162,7 +164,12 @@ export function portalRoutes(
     if (token === undefined) return refuse(request, reply, 'link-forged');
     const redeemed = await links.redeem(token, clock.termMs());
     if ('fault' in redeemed) return refuse(request, reply, redeemed.fault);
-    const session = await memory.tickets.session(redeemed.subscriber, clock.wallMs());
+    let session: string;
+    try {
+      session = await memory.tickets.session(redeemed.subscriber, clock.wallMs());
+    } catch (error) {
+      return failed(request, reply, error);
+    }
     reply.setCookie(SESSION_COOKIE, session, { ...cookies, maxAge: SESSION_SECONDS });
     counters.request('link-taken');
     return reply.header('referrer-policy', 'no-referrer').redirect(`/?lang=${pages.language(request)}`, 303);
@@ -174,11 +181,21 @@ export function portalRoutes(
   app.post('/leave', { config: LEAVE }, async (request, reply) => {
     // On the server: a copy of the cookie is worth nothing from now on, and forms of this browser neither.
     const session = request.cookies[SESSION_COOKIE];
-    if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());
+    try {
+      if (session !== undefined) await memory.tickets.endSession(session, clock.wallMs());
+    } catch (error) {
+      return failed(request, reply, error);
+    }
     reply.setCookie(SESSION_COOKIE, '', { ...cookies, maxAge: 0 });
     reply.setCookie(BROWSER_COOKIE, '', { ...cookies, maxAge: 0 });
     counters.request('message');
     return pages.message(request, reply, 'left', 200);
+  });
+
+  checkRoutes(app, deps, pages, {
+    crossSite: (request, reply) =>
+      isCrossSite(request, config.portal.url) ? refuse(request, reply, 'cross-site') : undefined,
+    failed: (request, reply, error) => failed(request, reply, error),
   });
 
   async function failed(

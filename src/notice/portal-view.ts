@@ -58,7 +58,7 @@ export function portalView(
 }
 
 /** In the time zone of the server (TZ), named. */
-function timeWriter(language: Language): (ms: number) => string {
+export function timeWriter(language: Language): (ms: number) => string {
   const format = new Intl.DateTimeFormat(language === 'ja' ? 'ja-JP' : 'en-GB', {
     year: 'numeric',
     month: language === 'ja' ? 'numeric' : 'short',

@@ -16,6 +16,9 @@ export const SAMPLE_NAME = 'c2.botnet.example';
 /** Stands in every form of a sample. */
 export const SAMPLE_TICKET = 'ticket';
 
+/** Of no case. */
+export const SAMPLE_CODE = '2345-6789-ABCD';
+
 export function samples(): Sample[] {
   const states: ConsentState[] = ['contract', 'individual', 'opted-out', 'unknown'];
   return [
@@ -24,6 +27,11 @@ export function samples(): Sample[] {
     { name: 'not-listed', page: 'elsewhere', view: { name: SAMPLE_NAME, notListed: true, notInspected: false } },
     { name: 'not-inspected', page: 'elsewhere', view: { name: SAMPLE_NAME, notListed: false, notInspected: true } },
     ...states.map((state): Sample => ({ name: `portal-${state}`, page: 'portal', view: samplePortal(state) })),
+    { name: 'check', page: 'check', view: { code: '', unknown: false, genuine: false } },
+    { name: 'check-unknown', page: 'check', view: { code: SAMPLE_CODE, unknown: true, genuine: false } },
+    { name: 'check-open', page: 'check', view: sampleCheck({ open: true }) },
+    { name: 'check-fixed', page: 'check', view: sampleCheck({ fixed: true }) },
+    { name: 'check-wrong', page: 'check', view: sampleCheck({ wrong: true }) },
     ...MESSAGES.map(
       (message): Sample => ({
         name: `message-${message}`,
@@ -64,6 +72,11 @@ export function withdrawals(form: string): NonNullable<Views['message']['withdra
 
 export function aboutPurpose(purpose: string): { c2: boolean; malware: boolean } {
   return { c2: purpose === CONSENT_PURPOSES.c2, malware: purpose === CONSENT_PURPOSES.malware };
+}
+
+function sampleCheck(how: { open?: true; fixed?: true; wrong?: true }): Views['check'] {
+  const seen = { code: SAMPLE_CODE, kind: 'mirai', first: '2026-11-03 21:14', last: '2026-11-24 07:52' };
+  return { code: SAMPLE_CODE, unknown: false, genuine: { ...seen, open: false, fixed: false, wrong: false, ...how } };
 }
 
 function samplePortal(state: ConsentState): PortalView {

@@ -11,6 +11,7 @@ import { readFile } from 'node:fs/promises';
 import { createLocalJWKSet, errors, type JSONWebKeySet, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from 'jose';
 import { isGroup, isSubscriberNumber } from '../subscribers/table/directory.ts';
 import type { LinkConfig } from './notice-config.ts';
+import type { SharedPortal } from './shared-portal.ts';
 
 /** HS256 wants a key as long as its hash (RFC 7518 §3.2). */
 const LEAST_SECRET_BYTES = 32;
@@ -65,11 +66,25 @@ export class UsedLinks {
   sinceSeconds: number;
   readonly #expires = new Map<string, number>();
   readonly #used: () => void;
+  readonly #shared: SharedPortal | undefined;
 
-  /** `termMs`: Clock.termMs. `used` is called for each that is used. */
-  constructor(termMs: number, used: () => void = () => {}) {
+  /** `termMs`: Clock.termMs. `used` is called for each that is used. `shared`: of a fleet, where one used on a node is used on all. */
+  constructor(termMs: number, used: () => void = () => {}, shared?: SharedPortal) {
     this.sinceSeconds = Math.floor(termMs / 1000);
     this.#used = used;
+    this.#shared = shared;
+  }
+
+  /** Links from before are refused. A fleet remembers what was used before this process was there. */
+  async since(): Promise<number> {
+    if (!this.#shared || !Number.isFinite(this.sinceSeconds)) return this.sinceSeconds;
+    return this.#shared.linksSinceSeconds();
+  }
+
+  /** As `use`, in the fleet where there is one. */
+  async useOnce(id: string, expiresSeconds: number, nowSeconds: number): Promise<boolean | undefined> {
+    if (!this.#shared) return this.use(id, expiresSeconds, nowSeconds);
+    return this.#shared.useLink(id, Math.max(0, expiresSeconds - nowSeconds) + 2 * CLOCK_TOLERANCE_SECONDS);
   }
 
   /** The time is known: what was used before is not. */
@@ -139,8 +154,9 @@ export class SignedLinks {
     if (typeof jti !== 'string' || jti === '' || jti.length > MAX_ID_CHARACTERS) return { fault: 'link-forged' };
     if (typeof subscriber !== 'string' || !isSubscriberNumber(subscriber) || isGroup(subscriber))
       return { fault: 'link-subscriber' };
-    if (iat < this.#used.sinceSeconds) return { fault: 'link-expired' };
-    const fresh = this.#used.use(`${issuer}\n${jti}`, exp, Math.floor(nowMs / 1000));
+    const sinceSeconds = await this.#used.since();
+    if (iat < sinceSeconds) return { fault: Number.isFinite(sinceSeconds) ? 'link-expired' : 'link-busy' };
+    const fresh = await this.#used.useOnce(`${issuer}\n${jti}`, exp, Math.floor(nowMs / 1000));
     if (fresh === undefined) return { fault: 'link-busy' };
     return fresh ? { subscriber } : { fault: 'link-used' };
   }

@@ -32,7 +32,7 @@ type Node = DefaultTreeAdapterTypes.Node;
 const REFUSED_ELEMENTS = ['script', 'iframe', 'frame', 'object', 'embed', 'applet', 'link', 'base', 'foreignobject'];
 /** Attributes that make a browser fetch something. */
 const FETCHING = ['src', 'srcset', 'poster', 'data', 'background', 'xlink:href', 'ping', 'manifest'];
-const FORM_TARGETS = ['/consent', '/link', '/leave'];
+const FORM_TARGETS = ['/consent', '/link', '/leave', '/check'];
 /** Values that are not escaped, because they are made by the server: in the frame alone. */
 const RAW = ['title', 'style', 'content'];
 /** Least text that counts as an explanation. */
@@ -123,6 +123,13 @@ function missingParts(sample: Sample, parts: PageParts): string[] {
     `has no explanation: an element with id="why" and at least ${LEAST_EXPLANATION} characters`,
   );
   if (sample.page === 'message') return missing;
+  if (sample.page === 'check') {
+    const { code, genuine } = (sample as Sample<'check'>).view;
+    need(parts.asksForCode(), 'has no form that asks for the code: method="post" action="/check", a field named code');
+    if (genuine !== false)
+      need(parts.text(parts.elements('main')[0]).includes(code), 'does not repeat the code: {{code}}');
+    return missing;
+  }
   need(
     parts.text(parts.byId('terms')).length >= LEAST_EXPLANATION,
     'does not say that no terms change: an element with id="terms"',
@@ -177,6 +184,14 @@ class PageParts {
         (attribute(element, 'href')?.startsWith(SAMPLE_PORTAL) ?? false) &&
         this.text(element).length > 0,
     );
+  }
+
+  asksForCode(): boolean {
+    return this.elements('form').some((form) => {
+      const fields = elementsOf(form, (element) => attribute(element, 'disabled') === undefined);
+      const isPost = attribute(form, 'method')?.toLowerCase() === 'post' && attribute(form, 'action') === '/check';
+      return isPost && fields.some((element) => attribute(element, 'name') === 'code' && !isHidden(element));
+    });
   }
 
   hasForm(purpose: string, action: 'opt-out' | 'opt-in'): boolean {

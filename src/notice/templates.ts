@@ -2,7 +2,7 @@
  * The texts of the pages: those of the operator's folder, and for every file that is not there the one that comes with the
  * server. Mustache escapes whatever a page shows; the three values that are not escaped are made here.
  *
- *   pages/  style.css  ja/frame.html blocked.html elsewhere.html portal.html message.html  en/…
+ *   pages/  colours.css style.css  ja/frame.html blocked.html elsewhere.html portal.html message.html  en/…
  */
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -14,6 +14,8 @@ import { type LanguageFiles, type TemplateFile, Templates } from './rendering.ts
 import type { TemplateProblem } from './template-rules.ts';
 
 const STYLE_FILE = 'style.css';
+/** Shared with the console; comes ahead of the style, which may set colours of its own. */
+const COLOURS_FILE = 'colours.css';
 /** A page with a logo in it; beyond is a mistake. */
 const MAX_TEMPLATE_CHARACTERS = 256 * 1024;
 
@@ -48,7 +50,7 @@ export async function loadTemplates(
   };
   if (folder !== undefined && !existsSync(folder)) return { problems: [problemOf(folder, 'there is no such folder')] };
 
-  const style = await read(STYLE_FILE);
+  const [colours, style] = await Promise.all([read(COLOURS_FILE), read(STYLE_FILE)]);
   const files = new Map<Language, LanguageFiles>();
   for (const language of languages) {
     const [frame, ...pages] = await Promise.all(['frame', ...PAGES].map((page) => read(`${language}/${page}.html`)));
@@ -56,10 +58,10 @@ export async function loadTemplates(
     files.set(language, { frame: frame!, ...byPage });
   }
   if (problems.length > 0) return { problems };
-  const templates = new Templates(style.text, files);
+  const templates = new Templates(`${colours.text}${style.text}`, files);
   if (folder === undefined && !shippedToo) return { templates, problems };
   const { renderedProblems, sourceProblems, styleProblems } = await import('./template-rules.ts');
-  problems.push(...styleProblems(style));
+  problems.push(...styleProblems(colours), ...styleProblems(style));
   for (const set of files.values())
     for (const page of ['frame', ...PAGES] as const) problems.push(...sourceProblems(page, set[page]));
   // What a page says is looked at when every file of it is a template.

@@ -13,12 +13,15 @@
 import { randomBytes } from 'node:crypto';
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import { LRUCache } from 'lru-cache';
+import type { SharedPortal } from './shared-portal.ts';
 
 const ALGORITHM = 'HS256';
 /** After that a form has to be loaded again. */
 export const FORM_SECONDS = 30 * 60;
 /** How long a link of the member site lasts once it was used. */
 export const SESSION_SECONDS = 15 * 60;
+/** Clocks of two nodes may differ by so much. */
+const AHEAD_MS = 60_000;
 const MAX_TICKET_CHARACTERS = 1024;
 /** Sessions at once; beyond, the one that began or was used longest ago ends early. */
 const MAX_SESSIONS = 20_000;
@@ -35,27 +38,38 @@ export class Tickets {
   /** Ids of the sessions that go on. */
   readonly #sessions: LRUCache<string, true>;
 
-  constructor(clock: { now(): number } = performance) {
+  readonly #shared: SharedPortal | undefined;
+
+  /** `shared`: of a fleet. */
+  constructor(clock: { now(): number } = performance, shared?: SharedPortal) {
+    this.#shared = shared;
     this.#sessions = new LRUCache({ max: MAX_SESSIONS, ttl: SESSION_SECONDS * 1000, perf: clock });
   }
 
+  /** Of a fleet, rejects where PostgreSQL is out of reach. */
   async session(subscriber: string, nowMs: number): Promise<string> {
     const jti = randomBytes(16).toString('base64url');
-    this.#sessions.set(jti, true);
+    if (this.#shared) await this.#shared.beginSession(jti, SESSION_SECONDS);
+    else this.#sessions.set(jti, true);
     return this.#sign({ use: 'session', sub: subscriber, jti }, SESSION_SECONDS, nowMs);
   }
 
   /** From now on it is nobody's, whoever shows it. */
   async endSession(text: string, nowMs: number): Promise<void> {
     const session = await this.readSession(text, nowMs);
-    if (session) this.#sessions.delete(session.binding);
+    if (!session) return;
+    if (this.#shared) await this.#shared.endSession(session.binding);
+    else this.#sessions.delete(session.binding);
   }
 
   async readSession(text: string, nowMs: number): Promise<Recognition | undefined> {
     const payload = await this.#read(text, nowMs);
     if (typeof payload !== 'object' || payload['use'] !== 'session' || payload.sub === undefined) return undefined;
-    if (payload.jti === undefined || !this.#sessions.has(payload.jti)) return undefined;
-    return { subscriber: payload.sub, by: 'link', binding: payload.jti };
+    const { jti } = payload;
+    if (jti === undefined) return undefined;
+    const goesOn = this.#shared ? await this.#shared.hasSession(jti) : this.#sessions.has(jti);
+    if (!goesOn) return undefined;
+    return { subscriber: payload.sub, by: 'link', binding: jti };
   }
 
   /** `browser`: what the cookie of this browser holds. */
@@ -78,20 +92,26 @@ export class Tickets {
     return same ? undefined : 'line-changed';
   }
 
-  #sign(payload: JWTPayload, seconds: number, nowMs: number): Promise<string> {
+  async #sign(payload: JWTPayload, seconds: number, nowMs: number): Promise<string> {
     const now = Math.floor(nowMs / 1000);
     return new SignJWT(payload)
       .setProtectedHeader({ alg: ALGORITHM })
       .setIssuedAt(now)
       .setExpirationTime(now + seconds)
-      .sign(this.#key);
+      .sign(await this.#signingKey());
+  }
+
+  async #signingKey(): Promise<Uint8Array> {
+    return this.#shared ? this.#shared.key() : this.#key;
   }
 
   async #read(text: string, nowMs: number): Promise<JWTPayload | 'expired' | undefined> {
     if (text.length > MAX_TICKET_CHARACTERS) return undefined;
     try {
-      const { payload } = await jwtVerify(text, this.#key, { algorithms: [ALGORITHM], currentDate: new Date(nowMs) });
-      return payload;
+      const options = { algorithms: [ALGORITHM], currentDate: new Date(nowMs) };
+      const { payload } = await jwtVerify(text, await this.#signingKey(), options);
+      // Another node's clock may be a little ahead. More than that: the time was put back, and what had ended stays so.
+      return (payload.iat ?? 0) * 1000 > nowMs + AHEAD_MS ? 'expired' : payload;
     } catch (error) {
       return error instanceof errors.JWTExpired ? 'expired' : undefined;
     }

@@ -14,6 +14,7 @@ import { ImportedKeys } from '../resolve/validate/dns-key.ts';
 import { ZoneTrustStore } from '../resolve/validate/zone-trust.ts';
 import { CachedParts } from '../resolve/validating/cached-parts.ts';
 import { DearChecks } from '../resolve/validating/dear-checks.ts';
+import { ProvenDenials } from '../resolve/validating/proven-denials.ts';
 import { ValidatingSource } from '../resolve/validating/validating-source.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Answer } from '../wire/answer.ts';
@@ -40,6 +41,8 @@ export interface ValidatingWorkerParts {
   readonly metrics: Metrics;
   readonly hashKey: readonly [number, number];
   readonly nudge: () => void;
+  /** The question goes to no servers of its own (`zones`). */
+  readonly isPublic: (question: Question) => boolean;
   /** Tells the main thread's half of the feature something. */
   tell(feature: string, value: ToldOfTrust): void;
 }
@@ -84,6 +87,8 @@ export function validatingSource(parts: ValidatingWorkerParts): ValidatingSource
     onAnchor: (zone, failed, why) => parts.tell(DNSSEC.name, { type: 'anchor', zone, failed, why }),
     cached: (question, nowMs) => cached.find(question, nowMs),
     dearChecks: new DearChecks(),
+    denials: trust.aggressiveNsec ? new ProvenDenials() : undefined,
+    isPublic: parts.isPublic,
     allowance: {
       ...VALIDATION_ALLOWANCE,
       ...(parts.cryptoMicroseconds !== undefined && { micros: parts.cryptoMicroseconds }),
@@ -97,6 +102,10 @@ export function validatingSource(parts: ValidatingWorkerParts): ValidatingSource
   trust.onChange = () => {
     source.forgetTrust();
     // What failed for want of trust may be well now.
+    failures.clearAll();
+  };
+  trust.onForget = (name, subtree) => {
+    source.forgetTrust(name, subtree);
     failures.clearAll();
   };
   return source;

@@ -19,6 +19,7 @@ import { Conflicts, unknownRule, type Which } from './conflicts.ts';
 import { discreetMatch } from './discreet.ts';
 import type { Entry } from './entry.ts';
 import { rulesError } from './errors.ts';
+import type { FleetRules, Sight } from './fleet-rules.ts';
 import { HeldRules } from './held.ts';
 import { type Applied, Life } from './life.ts';
 import { anyOf, type IncidentRate, watchMeasures } from './recovery-watch.ts';
@@ -38,6 +39,8 @@ export interface RuleDraft extends StatedGround {
 
 /** Two configurations and the desk, with as many rules as a carrier takes. */
 const SLOTS = 1 << 15;
+/** How often a change is tried while other nodes of the fleet change the same. */
+const ATTEMPTS = 3;
 
 export class RulesDesk {
   /** Undefined: the disk gives none, and nothing can be put in force. */
@@ -55,6 +58,7 @@ export class RulesDesk {
   readonly #conflicts: Conflicts;
   readonly #life: Life;
   readonly #log: RulesLog;
+  readonly #fleet: FleetRules | undefined;
   readonly #incidents = new Set<IncidentRate>();
   /** One change after the other: each sees what the one before left. */
   #queue: Promise<unknown> = Promise.resolve();
@@ -69,12 +73,15 @@ export class RulesDesk {
     readonly clock: Clock;
     readonly audit: Auditor;
     readonly log: RulesLog;
+    /** Whose rules these are; without, this server stands alone. */
+    readonly fleet?: FleetRules | undefined;
   }) {
     const { store, clock, audit, log } = parts;
     this.store = store;
     this.movedAside = parts.movedAside;
     this.clock = clock;
     this.#log = log;
+    this.#fleet = parts.fleet;
     this.#carriers = new Carriers(this.slots, clock);
     this.#held = new HeldRules(parts.rules, this.slots, clock);
     this.#conflicts = new Conflicts(this.#held, this.#carriers, clock);
@@ -110,7 +117,8 @@ export class RulesDesk {
   /** What stands in the way of trusting the lists. */
   warnings(): string[] {
     const { movedAside } = this;
-    return movedAside === undefined ? [] : [`the store was damaged and moved aside at the start: ${movedAside}`];
+    const aside = movedAside === undefined ? [] : [`the store was damaged and moved aside at the start: ${movedAside}`];
+    return [...aside, ...(this.#fleet?.time.warnings() ?? [])];
   }
 
   /** Some configuration has the plugin, so that a rule in it acts. */
@@ -142,7 +150,7 @@ export class RulesDesk {
 
   /** Throws SekishoError; resolves when every worker holds the rule. */
   add(draft: RuleDraft, by: By): Promise<Applied> {
-    return this.#inTurn(async () => {
+    return this.#changed(async () => {
       const problem = timeProblem(this.clock) ?? approverProblem(draft.ground.approver, by.who, this.approval);
       if (problem !== undefined) throw this.#conflicts.refusal(draft.plugin, 'refused', 'no rule was added', [problem]);
       const wanted = { ...draft, limitPerSecond: 0 };
@@ -159,7 +167,7 @@ export class RulesDesk {
 
   /** Put a proposal of a diagnosis in force. Throws SekishoError with everything that is missing. */
   apply(proposal: MeasureProposal, statement: Statement, who: string, role: string): Promise<Applied> {
-    return this.#inTurn(async () => {
+    return this.#changed(async () => {
       return this.#begin(this.#admitted(proposal, statement, who), { who, role, action: 'measure.apply' });
     });
   }
@@ -177,7 +185,7 @@ export class RulesDesk {
 
   /** Another term, on fresh evidence. Throws SekishoError; resolves when every worker holds it. */
   renew(which: Which, body: unknown, by: By): Promise<Applied> {
-    return this.#inTurn(async () => {
+    return this.#changed(async () => {
       const entry = this.#conflicts.known(which);
       const { rule } = entry;
       // Once ended it is not kept what a measure was on, and its diagnosis is no evidence of now.
@@ -193,7 +201,19 @@ export class RulesDesk {
 
   /** Throws SekishoError; resolves when no worker acts on it any more. */
   lift(which: Which, reason: string, by: By): Promise<Applied> {
-    return this.#inTurn(async () => this.#life.lift(this.#conflicts.known(which, 'id' in which), reason, by));
+    return this.#changed(async () => this.#life.lift(this.#conflicts.known(which, 'id' in which), reason, by));
+  }
+
+  /**
+   * Take in what the fleet has; resolves when every worker holds it. Rejects where PostgreSQL is out of reach, and what is here acts on.
+   */
+  follow(): Promise<void> {
+    return this.#inTurn(() => this.#follow());
+  }
+
+  /** What each node of the fleet said last of each rule. */
+  async sights(): Promise<readonly Sight[]> {
+    return (await this.#fleet?.sights()) ?? [];
   }
 
   /** To be called every second or so. */
@@ -203,6 +223,9 @@ export class RulesDesk {
     try {
       await this.recordEnds();
       await this.#inTurn(() => this.#life.forgetOld(this.keepMs));
+      await this.#fleet?.tick(this.#held.running(), ({ monitor, slot }) =>
+        monitor.totalAt(this.slots.read(slot).matched),
+      );
       this.#tickFailed = false;
     } catch (error) {
       // Workers let go of what has ended in any case; that it did is written down when the disk takes it again.
@@ -223,13 +246,15 @@ export class RulesDesk {
       if (!life.timeKnown) return;
       const { clock, slots } = this;
       const parts = { clock, slots, carriers: this.#carriers, log: this.#log, incidentRate: anyOf(this.#incidents) };
-      await watchMeasures(this.#held.running(), life, parts);
+      // Another node's measure is about what that node sees.
+      const mine = this.#held.running().filter(({ rule: { node } }) => node === this.#fleet?.node);
+      await watchMeasures(mine, life, parts);
     });
   }
 
   /** What was asked for before is done first. */
   async close(): Promise<void> {
-    await this.#inTurn(async () => this.store?.close());
+    await this.#inTurn(async () => (this.#fleet ?? this.store)?.close());
   }
 
   #admitted(proposal: MeasureProposal, statement: Statement, who: string): Wanted {
@@ -246,13 +271,40 @@ export class RulesDesk {
     const before = this.#held.at(keyOf(wanted));
     const forgotten = this.#conflicts.roomFor(wanted, before);
     if (forgotten.length > 0) await life.forget(forgotten);
-    const rule = begunRule(wanted, await store.nextNumber(), by.who, this.clock.wallMs());
+    const begun = begunRule(wanted, await store.nextNumber(), by.who, this.clock.wallMs());
+    const rule = this.#fleet ? { ...begun, node: this.#fleet.node } : begun;
     return life.begin(rule, before, by);
   }
 
   #needsStore(): RuleStore {
     if (this.store) return this.store;
     throw rulesError('SEKISHO_RULE_STORE', 'the rules store is not available; see the log');
+  }
+
+  /** A change that somebody asks for: on what the fleet has now, and once more where another node was faster. */
+  #changed<T>(work: () => Promise<T>): Promise<T> {
+    return this.#inTurn(async () => {
+      if (!this.#fleet) return work();
+      for (let attempt = 1; ; attempt++) {
+        await this.#follow();
+        try {
+          const done = await work();
+          // On the own disk, too; where that fails now, the notification brings it.
+          await this.#follow().catch(() => {});
+          return done;
+        } catch (error) {
+          const late = error instanceof SekishoError && error.code === 'SEKISHO_RULE_LATE';
+          if (!late || attempt >= ATTEMPTS) throw error;
+        }
+      }
+    });
+  }
+
+  async #follow(): Promise<void> {
+    if (!this.#fleet) return;
+    const rules = await this.#fleet.read();
+    await this.#life.follow(rules);
+    await this.#fleet.keep(rules);
   }
 
   #inTurn<T>(work: () => Promise<T>): Promise<T> {

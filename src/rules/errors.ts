@@ -14,6 +14,13 @@ export const RULES_ERRORS = {
     meaning: 'The measure does not fit those that are there; nothing was changed.',
     remedy: '`sekisho measures` shows them; lift the one that the message names, or diagnose again.',
   },
+  SEKISHO_RULE_LATE: {
+    status: 409,
+    exitCode: 1,
+    meaning:
+      'Another node of the fleet changed the same rule, or took its number, at the same moment; nothing was changed.',
+    remedy: 'Look at `sekisho rules`, which shows what the other node did, and ask again.',
+  },
   SEKISHO_MEASURE_UNKNOWN: {
     status: 404,
     exitCode: 1,

@@ -1,9 +1,17 @@
 /** The rules of the desk in memory: those that run or have ended within a day, found by what they are on. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../time/clock.ts';
 import { discreet } from './discreet.ts';
 import { type Entry, entryOf, retime } from './entry.ts';
 import { isRunning, KEEP_ENDED_MS, keyOf, type Rule } from './rule.ts';
 import type { Slots } from './slots.ts';
+
+/** What the fleet's rules changed here. */
+export interface Followed {
+  readonly changed: boolean;
+  readonly ended: readonly Rule[];
+  readonly freed: readonly Entry[];
+}
 
 export class HeldRules {
   readonly #slots: Slots;
@@ -85,6 +93,42 @@ export class HeldRules {
     this.#ended.unshift(rule.origin === 'diagnosis' ? discreet(rule) : rule);
   }
 
+  /**
+   * Take `rules`, all that the fleet has, in place of what is here. What has ended here, in the term that the fleet shows as running, does not
+   * begin again; it is in `ended`, so that the fleet learns of it. `freed`: slots to release once no worker holds them.
+   */
+  follow(rules: readonly Rule[]): Followed {
+    const followed = { changed: false, ended: [] as Rule[], freed: [] as Entry[] };
+    const ids = new Set(rules.map(({ id }) => id));
+    for (const entry of [...this.#entries.values()])
+      if (!ids.has(entry.rule.id)) {
+        this.drop(entry);
+        followed.freed.push(entry);
+        followed.changed = true;
+      }
+    this.#ended.splice(0, this.#ended.length, ...this.#ended.filter(({ id }) => ids.has(id)));
+    for (const rule of rules) this.#followOne(rule, followed);
+    return followed;
+  }
+
+  #followOne(rule: Rule, followed: { changed: boolean; ended: Rule[]; freed: Entry[] }): void {
+    const over = this.#ended.find((each) => isSame(each, rule));
+    if (over && isRunning(rule) && over.renewals >= rule.renewals) {
+      followed.ended.push(over);
+      return;
+    }
+    const there = this.byId(rule.id);
+    if (there ? isAlike(there.rule, rule) : over && isAlike(over, discreetOnceEnded(rule))) return;
+    followed.changed = true;
+    if (isRunning(rule)) {
+      if (there) this.renew(there, rule);
+      else this.hold(rule, this.#entries.get(keyOf(rule)));
+    } else if (there) {
+      this.end(there, rule);
+      if (rule.state === 'lifted') followed.freed.push(there);
+    } else this.followed(rule);
+  }
+
   /** Only when no worker holds it any more. */
   release({ slot }: Entry): void {
     this.#slots.release(slot);
@@ -106,6 +150,20 @@ export class HeldRules {
     for (const entry of gone) this.drop(entry);
     return gone;
   }
+}
+
+/** A number may mean another rule where the database was put back. */
+function isSame(one: Rule, other: Rule): boolean {
+  return one.id === other.id && one.addedAtMs === other.addedAtMs;
+}
+
+/** What has no value is left out where a rule was kept. */
+function isAlike(one: Rule, other: Rule): boolean {
+  return isDeepStrictEqual(JSON.parse(JSON.stringify(one)), JSON.parse(JSON.stringify(other)));
+}
+
+function discreetOnceEnded(rule: Rule): Rule {
+  return rule.origin === 'diagnosis' ? discreet(rule) : rule;
 }
 
 function endOf({ endedAtMs }: Rule): number {

@@ -167,6 +167,25 @@ export class Life {
     for (const entry of gone) held.release(entry);
   }
 
+  /**
+   * Other nodes have changed rules. What ended here acts no more, whatever they show: a database that was put back would bring it again.
+   * Rejects where it cannot be told to them.
+   */
+  async follow(rules: readonly Rule[]): Promise<void> {
+    const { held, carriers, log } = this.#parts;
+    const { changed, ended, freed } = held.follow(rules);
+    if (changed) await carriers.publish(held.all()).catch((error: unknown) => this.#notTaken(error));
+    for (const entry of freed) held.release(entry);
+    for (const rule of ended) {
+      log.warn(
+        { measure: rule.id, plugin: rule.plugin },
+        'the fleet shows a rule as running that has ended here: was the database put back? It does not act, and its end is recorded again',
+      );
+      const action = rule.state === 'expired' ? 'expire' : 'lift';
+      await this.#recordItself(action, rule, rule.endedWhy);
+    }
+  }
+
   async #lifted(entry: Entry, rule: Rule, who: string, why: string): Promise<Applied> {
     this.#parts.held.end(entry, rule);
     const applied = await this.#applied('lift', entry, who, why);
@@ -220,10 +239,12 @@ export class Life {
   }
 
   async #publishQuietly(plugin?: string): Promise<void> {
-    const { carriers, held, log } = this.#parts;
-    await carriers
-      .publish(held.all(), plugin)
-      .catch((error: unknown) => log.error({ reason: errorText(error) }, 'a worker could not take the rules'));
+    const { carriers, held } = this.#parts;
+    await carriers.publish(held.all(), plugin).catch((error: unknown) => this.#notTaken(error));
+  }
+
+  #notTaken(error: unknown): void {
+    this.#parts.log.error({ reason: errorText(error) }, 'a worker could not take the rules');
   }
 
   #matched({ monitor, slot }: Entry): number {

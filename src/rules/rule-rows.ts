@@ -13,19 +13,28 @@ export interface ChangeRow {
   readonly rule: string;
 }
 
-/** Put the row of `rule` in place of the one before. */
-export function keepRule(db: Database, rule: Rule): void {
-  // A measure that runs needs what it is on; everything else of it is kept without a single address.
-  const kept = rule.origin === 'diagnosis' && !isRunning(rule) ? discreet(rule) : rule;
-  db.prepare(
-    'INSERT INTO rule (number, rule) VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET rule = excluded.rule',
-  ).run(numberOf(rule.id), JSON.stringify(kept));
+/** As a rule is kept: a measure that runs needs what it is on; everything else of it is kept without a single address. */
+export function keptRule(rule: Rule): Rule {
+  return rule.origin === 'diagnosis' && !isRunning(rule) ? discreet(rule) : rule;
 }
 
-export function insertChange(db: Database, { action, rule, who, reason, atMs }: RuleChange): void {
-  const measure = rule.origin === 'diagnosis';
-  const shown = measure ? discreet(rule) : rule;
-  const why = measure ? discreetText(reason, rule.match) : reason;
+/** As a change is kept: without a single address. */
+export function keptChange<Change extends RuleChange>(change: Change): Change {
+  const { rule, reason } = change;
+  return rule.origin === 'diagnosis'
+    ? { ...change, rule: discreet(rule), reason: discreetText(reason, rule.match) }
+    : change;
+}
+
+/** Put the row of `rule` in place of the one before. */
+export function keepRule(db: Database, rule: Rule): void {
+  db.prepare(
+    'INSERT INTO rule (number, rule) VALUES (?, ?) ON CONFLICT (number) DO UPDATE SET rule = excluded.rule',
+  ).run(numberOf(rule.id), JSON.stringify(keptRule(rule)));
+}
+
+export function insertChange(db: Database, change: RuleChange): void {
+  const { action, rule, who, reason, atMs } = keptChange(change);
   db.prepare(
     'INSERT INTO change (at, who, action, number, origin, plugin, key, reason, rule) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)',
   ).run(
@@ -35,9 +44,9 @@ export function insertChange(db: Database, { action, rule, who, reason, atMs }: 
     numberOf(rule.id),
     rule.origin,
     rule.plugin,
-    keyOf(shown),
-    why,
-    JSON.stringify(shown),
+    keyOf(rule),
+    reason,
+    JSON.stringify(rule),
   );
 }
 
@@ -66,8 +75,12 @@ export function numberOf(id: string): number {
   return Number(id.slice(1));
 }
 
-function ruleFrom(text: string): Rule {
-  const rule = JSON.parse(text) as Rule;
+/** A rule that was kept as JSON. */
+export function ruleFrom(text: string): Rule {
+  return wholeRule(JSON.parse(text) as Rule);
+}
+
+export function wholeRule(rule: Rule): Rule {
   const { endsAtMs, reviewAtMs, endedAtMs, proposed } = rule;
   // What JSON leaves out is undefined.
   return { ...rule, endsAtMs, reviewAtMs, endedAtMs, proposed };

@@ -61,6 +61,8 @@ export interface Rule {
   /** `m1`, `m2`, …: never used again. Empty for a rule of the configuration. */
   readonly id: string;
   readonly origin: RuleOrigin;
+  /** Of a fleet: the node where it was put in force, which watches whether its incident is over. */
+  readonly node?: string;
   readonly plugin: string;
   readonly match: RuleMatch;
   readonly limitPerSecond: number;

@@ -5,7 +5,7 @@
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
-const FILES = ['./program.js', '../process/worker.js', '../../../package.json'].map((path) =>
+const FILES = ['../main.js', '../process/worker.js', '../../../package.json'].map((path) =>
   fileURLToPath(new URL(path, import.meta.url)),
 );
 const began = stamp();

@@ -337,6 +337,7 @@ async function adminOf(
       featureRoutes: features.routes(),
       cache: { stats: noServer, flush: noServer, log, audit },
       pluginRoutes,
+      entrances: [],
     },
     tokens,
   );

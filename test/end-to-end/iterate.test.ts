@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ExplainResult, Status } from '../../src/admin/status.ts';
 import { askTcp, askUdp, type Reply } from '../support/dns-client.ts';
 import { type Internet, internetMissing, startInternet } from '../support/internet/internet.ts';
+import { scrape } from '../support/observe.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const missing = internetMissing();
@@ -112,6 +113,36 @@ describe.skipIf(missing !== undefined)('with `resolve`, answers are found from t
     expect(await sent()).toBe(before);
   });
 
+  it('asks nobody for what proofs of other answers deny (RFC 8198), unless they have opt-out or are flushed', async () => {
+    const admin = adminOf(server);
+    const sent = async () => (await admin.get<Status>('/v1/status')).resolve?.queries ?? 0;
+    // Asked in some order, three names prove where the gaps are; the zones hold a dozen names.
+    for (const zone of ['nx-nsec.com', 'nx-nsec3.com'])
+      for (const label of ['a', 'mm', 'x', 'zz', 'ab', 'q', 'ww', 'nn']) await ask(`${label}0.${zone}`);
+    const before = await sent();
+    for (const zone of ['nx-nsec.com', 'nx-nsec3.com']) {
+      const { rcode, ad, answers, authorities } = await ask(`never-asked-before.${zone}`);
+      expect([zone, rcode, ad, answers.length]).toEqual([zone, 3, true, 0]);
+      expect(authorities.map(({ type }) => type)).toContain('RRSIG');
+      // Without DO the SOA alone; and names that exist are found.
+      const plain = await askUdp({ name: `nor-this.${zone}`, type: 'A' }, { port: server.port });
+      expect([plain.rcode, plain.authorities.map(({ type }) => type)]).toEqual([3, ['SOA']]);
+    }
+    expect(await sent()).toBe(before);
+    expect((await ask('mail.nx-nsec.com')).rcode).toBe(0);
+    expect((await scrape(server)).total('sekisho_dnssec_proven_negative_total')).toBeGreaterThanOrEqual(4);
+
+    await ask('nx-one.com');
+    const unsure = await sent();
+    expect((await ask('nx-two.com')).rcode).toBe(3);
+    expect(await sent()).toBeGreaterThan(unsure);
+
+    await admin.post('/v1/cache/flush', { name: 'nx-nsec.com', subtree: false, reason: 'test' });
+    const flushed = await sent();
+    expect((await ask('never-asked-either.nx-nsec.com')).rcode).toBe(3);
+    expect(await sent()).toBeGreaterThan(flushed);
+  });
+
   it('causes no more queries at servers that misbehave than the best peer and one', async () => {
     const wrong: string[] = [];
     for (const [name, { most, rcodes, ask: label = 'www' }] of Object.entries(MISBEHAVING)) {
@@ -153,6 +184,7 @@ describe.skipIf(missing !== undefined)('with `resolve`, answers are found from t
     expect((await explain()).step).toMatch(
       /^way known: \. → net → d000003\.net; asked next: .*ns1\.host3\.net .*198\.18\.3\.1/,
     );
+    expect((await explain()).step).toMatch(/; proofs held: net has DS \d+, d000003\.net has DS \d+$/);
     expect((await explain()).outcome).toContain('nothing was sent');
     expect(await sent()).toBe(before);
 

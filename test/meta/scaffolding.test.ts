@@ -33,8 +33,9 @@ test('the package holds the program, its plugins, lists and pages', () => {
   });
   const [{ files: packed }] = JSON.parse(stdout) as [{ files: { path: string }[] }];
   const paths = packed.map(({ path }) => path);
-  expect(paths).toContain('dist/src/main.js');
+  expect(paths).toEqual(expect.arrayContaining(['dist/src/main.js', 'dist/program/loader.cjs']));
   expect(paths.filter((path) => /(?:^|\/)(?:test|bench)\/|\.test\.|vitest/.test(path))).toEqual([]);
-  const places = /^(?:dist\/(?:src|plugins)\/|lists\/|pages\/|(?:package\.json|LICENSE|README(?:\.\w+)?\.md)$)/;
+  const places =
+    /^(?:dist\/(?:program|src|plugins|console)\/|lists\/|pages\/|(?:package\.json|LICENSE|README(?:\.\w+)?\.md)$)/;
   expect(paths.filter((path) => !places.test(path))).toEqual([]);
 });

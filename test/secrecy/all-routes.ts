@@ -54,6 +54,8 @@ export async function asked(
 
 const EXAMPLES: Readonly<Record<string, string>> = {
   action: 'opt-out',
+  code: '2345-6789-ABCD',
+  file: 'index.html',
   id: 'x1',
   name: 'nothing',
   subscriber: 'nobody',

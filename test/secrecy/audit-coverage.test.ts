@@ -138,12 +138,43 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     shownBy: 'audit-tampering.test.ts',
   },
   'POST /v1/time/accept': { body: () => ({ reason: PURPOSE }), leaves: ['time.accept'] },
+  'POST /v1/fleet/init': {
+    body: () => ({ reason: PURPOSE }),
+    leaves: [],
+    status: 409,
+    shownBy: '../end-to-end/fleet.test.ts',
+  },
+  'POST /v1/fleet/nodes/{node}/forget': {
+    path: '/v1/fleet/nodes/osaka-1/forget',
+    body: () => ({ reason: PURPOSE }),
+    leaves: [],
+    status: 409,
+    shownBy: '../end-to-end/fleet.test.ts',
+  },
   'POST /v1/cache/flush': { body: () => ({ name: 'www.example', reason: PURPOSE }), leaves: ['cache.flush'] },
   'POST /v1/leases': {
     body: () => ({ event: 'start', address: LEASED.ipv4, subscriber: 'S-4705', reason: PURPOSE }),
     leaves: ['lease.start'],
   },
   'GET /v1/report': { path: '/v1/report?from=2026-01-01&to=2026-01-02', leaves: ['report.read'] },
+  'POST /v1/backup': { body: () => ({ to: '/nowhere', reason: PURPOSE }), leaves: ['backup.create'] },
+  'POST /v1/terminals/reports': {
+    body: () => ({
+      source: 'sinkhole',
+      reason: PURPOSE,
+      rows: [{ row: 1, address: LEASED.ipv4, time: new Date().toISOString(), kind: 'mirai' }],
+    }),
+    leaves: ['terminals.import', 'terminals.import.succeeded'],
+  },
+  'GET /v1/terminals/cases': { leaves: ['terminals.read'], needsPurpose: true },
+  'POST /v1/terminals/export': { body: () => ({ reason: PURPOSE }), leaves: ['terminals.export'] },
+  'POST /v1/terminals/cases/{code}': {
+    path: '/v1/terminals/cases/2345-6789-ABCD',
+    body: () => ({ state: 'fixed', reason: PURPOSE }),
+    leaves: ['terminals.mark'],
+    status: 404,
+  },
+  'POST /v1/terminals/check': { body: () => ({ code: '2345-6789-ABCD' }), leaves: ['terminals.check'], role: 'portal' },
   'POST /v1/sinkhole/rules': {
     body: () => ({ name: 'www.victim.example', ground: GROUND }),
     leaves: ['sinkhole.add'],
@@ -213,6 +244,13 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
   },
   'DELETE /v1/query-history/overload': { leaves: ['overload.close'] },
   'POST /v1/dnssec/exceptions': { body: () => ({ zone: 'broken.example', ground: GROUND }), leaves: ['dnssec.except'] },
+  'POST /console/session': {
+    body: () => ({ token: 'token-of-operator' }),
+    leaves: ['console.login'],
+    role: 'operator',
+  },
+  // Without a session there is nothing to end.
+  'DELETE /console/session': { path: '/console/session', leaves: [], role: 'operator', shownBy: 'roles.test.ts' },
   'GET /v1/amp-shaper/networks': { leaves: ['amp-shaper.networks'], needsPurpose: true },
   'GET /v1/random-subdomain/zones': { leaves: ['random-subdomain.zones'], needsPurpose: true },
 };
@@ -252,7 +290,7 @@ describe.skipIf(cannotRun)('the audit log', () => {
         ranges: `${SOMEBODY.ipv4},${SUBSCRIBER}\n${SOMEBODY.ipv6},${SUBSCRIBER}\n`,
         plugins: ALL_PLUGINS,
         // Everything is asked as ever; only that there is something to except.
-        config: { dnssec: { insecure: ['.'] } },
+        config: { dnssec: { insecure: ['.'] }, terminals: { 'lease-history': { ground: STATED } } },
       }),
     );
     operations = await operationsOf(world);

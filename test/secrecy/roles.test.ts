@@ -6,9 +6,11 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { builtInPlugins } from '../../plugins/index.ts';
 import { ROLES, type Role } from '../../src/audit/roles.ts';
+import { OPERATIONS, VIEW_NAMES, VIEWS, type View } from '../../src/console/views.ts';
 import { stoppedAfterwards } from '../support/observe.ts';
 import { formOf } from '../support/visitor.ts';
 import { ALL_PLUGINS, asked, operationsOf } from './all-routes.ts';
+import { entriesAfter, lastSequence } from './audit-entries.ts';
 import { cannotRun, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients.ts';
 import { KILL_9, RELOAD, STEADY, WORKER_RESTART } from './moments.ts';
 import { PORTAL_HOST, startWorld, type World } from './world.ts';
@@ -50,6 +52,13 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /readyz': row('anyone', [], 'a load balancer asks whether queries are answered'),
   'GET /metrics': row('anyone', [], 'numbers of the server, never with a name or an address'),
   'GET /openapi.json': row(ROLES, [], 'who holds a token may know what it is for'),
+  'GET /': row('anyone', [], 'leads to the console'),
+  'GET /console': row('anyone', [], 'the page of the console, the same for everybody'),
+  'GET /console/{file}': row('anyone', [], 'its files, the same for everybody'),
+  'GET /console/session': row('anyone', [], 'who is logged in in that very browser'),
+  'POST /console/session': row('anyone', [], 'a login: with a token, and no more than that token may'),
+  'DELETE /console/session': row('anyone', [], 'a logout of that very browser'),
+  'GET /v1/live': row(STAFF, ['state.read'], 'figures of the server, never with a name or an address'),
   'GET /v1/status': row(STAFF, ['state.read'], 'whoever runs the server sees its state'),
   'GET /v1/explain': row(
     DESK_AND_PRIVACY,
@@ -69,6 +78,17 @@ const ROUTES: Readonly<Record<string, Row>> = {
     ['operator', 'privacy'],
     [],
     'the system’s clock is right, with a reason: what has ended stays ended, so nothing comes of it',
+  ),
+  'GET /v1/fleet': row(STAFF, ['state.read'], 'how the nodes stand, nothing of whom'),
+  'POST /v1/fleet/init': row(
+    ['operator', 'privacy'],
+    ['configuration.load'],
+    'the node joins the fleet that its configuration names; of ledgers that contradict each other every withdrawal is kept',
+  ),
+  'POST /v1/fleet/nodes/{node}/forget': row(
+    ['operator', 'privacy'],
+    [],
+    'a node that says nothing has no fence: nobody waits for it any more',
   ),
   'GET /v1/cache/stats': row(STAFF, ['state.read'], 'how much the cache holds, not of whom'),
   'POST /v1/cache/flush': row(DESK, [], 'a name is asked for again; the cache holds no verdict about anybody'),
@@ -125,6 +145,29 @@ const ROUTES: Readonly<Record<string, Row>> = {
     'what hands out addresses says to whom, within its networks, and reads nothing',
   ),
   'GET /v1/report': row(['privacy'], ['record.prove'], 'the transparency report names nobody'),
+  'POST /v1/backup': row(
+    ['operator', 'privacy'],
+    [],
+    'says that a backup is made; only who may read the data folder can make it',
+  ),
+  'GET /v1/terminals/forms': row(['security', 'privacy'], ['state.read'], 'which columns reports have'),
+  'POST /v1/terminals/reports': row(
+    ['security'],
+    ['subscriber.read'],
+    'finds who held an address at a time and says how many: with a purpose, and recorded before',
+  ),
+  'GET /v1/terminals/cases': row(
+    ['security', 'privacy'],
+    ['subscriber.read'],
+    'who is to be told is seen by whoever tells them, and privacy sees to it; recorded',
+  ),
+  'POST /v1/terminals/export': row(['security'], ['subscriber.read'], 'the same, for the mailing system'),
+  'POST /v1/terminals/cases/{code}': row(['security'], [], 'says how far a case has come'),
+  'POST /v1/terminals/check': row(
+    ['portal'],
+    [],
+    'whoever holds the code learns that it is genuine, and nothing of whom',
+  ),
   'GET /v1/sinkhole/rules': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
   'GET /v1/sinkhole/changes': row(DESK_AND_PRIVACY, ['rules.read'], 'who acts sees it, and privacy sees to it'),
   'POST /v1/sinkhole/preview': row(DESK, ['rules.read'], 'what a rule would do'),
@@ -132,6 +175,7 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'POST /v1/sinkhole/rules/{name}/renew': row(DESK, ['names.answer'], 'on fresh evidence'),
   'DELETE /v1/sinkhole/rules/{name}': row(DESK, ['names.answer'], 'whoever may add may lift'),
   'GET /v1/query-history/state': row(STAFF, ['state.read'], 'whether it is open, and what was deleted'),
+  'GET /v1/query-history/normal': row(STAFF, ['state.read'], 'what is normal in sums, no name and no source'),
   'POST /v1/query-history/overload': row(['operator'], ['traffic.read'], 'opens the history, with a reason'),
   'DELETE /v1/query-history/overload': row(['operator'], [], 'closes the history'),
   'GET /v1/query-history/imports': row(STAFF, ['state.read'], 'who imported past figures, and from where'),
@@ -211,6 +255,14 @@ function broughtAbout(role: Role): Power[] {
   return [...has].sort();
 }
 
+/** Views of the console, which follow from the table of routes. */
+const SEES: Readonly<Record<'viewer' | 'operator' | 'security' | 'privacy', readonly View[]>> = {
+  viewer: ['now', 'lists'],
+  operator: ['now', 'overload', 'rules', 'lists', 'explain', 'record'],
+  security: ['now', 'rules', 'lists', 'explain', 'terminals', 'record'],
+  privacy: ['now', 'rules', 'lists', 'explain', 'consent', 'terminals', 'record'],
+};
+
 const VICTIM = home(1);
 /** Where somebody sits who would like to be the victim. */
 const ATTACKER = home(2);
@@ -262,6 +314,74 @@ describe.skipIf(cannotRun)('a role', () => {
       expect([operation, role, refused]).toEqual([operation, role, roles !== 'anyone' && !roles.includes(role)]);
       expect([operation, status]).not.toEqual([operation, 401]);
     }
+  });
+
+  describe('the console', () => {
+    const url = (path: string) => `http://127.0.0.1:${world.server.adminPort}${path}`;
+    const enter = async (role: Role) => {
+      const response = await fetch(url('/console/session'), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ token: `token-of-${role}` }),
+      });
+      const body = (await response.json()) as {
+        session: { views: View[]; may: string[]; csrf: string } | null;
+        error?: { code: string };
+      };
+      return { status: response.status, body, cookie: response.headers.get('set-cookie')?.split(';')[0] ?? '' };
+    };
+    /** `/v1/lists/{name}` of OpenAPI as a route is registered. */
+    const registered = (operation: string) => operation.replaceAll(/\{(\w+)\}/g, ':$1');
+    const admits = (role: Role, operation: string) => {
+      const found = Object.entries(ROUTES).find(([each]) => registered(each) === operation);
+      return found !== undefined && found[1].roles !== 'anyone' && found[1].roles.includes(role);
+    };
+
+    it('names no operation that the server has not, and no other than its own', () => {
+      const known = Object.keys(ROUTES).map(registered);
+      expect(OPERATIONS.filter((operation) => !known.includes(operation))).toEqual([]);
+    });
+
+    it.each(['viewer', 'operator', 'security', 'privacy'] as const)('shows %s its own views alone', async (role) => {
+      const { status, body, cookie } = await enter(role);
+      expect([status, body.session?.views]).toEqual([200, SEES[role]]);
+      for (const view of VIEW_NAMES)
+        expect([view, SEES[role].includes(view)]).toEqual([
+          view,
+          VIEWS[view].needs.every((operation) => admits(role, operation)),
+        ]);
+      expect(body.session?.may).toEqual(OPERATIONS.filter((operation) => admits(role, operation)));
+      // What is not shown is not there either: the cookie is worth what the token is.
+      for (const operation of OPERATIONS) {
+        const [method = '', path = ''] = operation.split(' ');
+        const filled = path.replaceAll(/:(\w+)/g, 'x');
+        const headers = { cookie, 'x-sekisho-csrf': body.session?.csrf ?? '', 'content-type': 'application/json' };
+        const hasBody = method === 'POST';
+        const answer = await fetch(url(filled), { method, headers, ...(hasBody && { body: '{"nothing":1}' }) });
+        const refused = answer.status === 403 && (await answer.text()).includes('SEKISHO_ROLE_MISSING');
+        const absent = !Object.keys(ROUTES).some((each) => registered(each) === operation);
+        expect([role, operation, refused]).toEqual([role, operation, !absent && !admits(role, operation)]);
+      }
+    });
+
+    it.each(['portal', 'provisioning'] as const)('has no view for %s, and lets it not in', async (role) => {
+      const { status, body, cookie } = await enter(role);
+      expect([status, body.error?.code, cookie]).toEqual([403, 'SEKISHO_LOGIN_NO_VIEW', '']);
+      expect(VIEW_NAMES.filter((view) => VIEWS[view].needs.every((operation) => admits(role, operation)))).toEqual([]);
+    });
+
+    it('records login and logout, and lets nobody in with a cookie that was left', async () => {
+      const before = lastSequence(world.dataFolder);
+      const { body, cookie } = await enter('privacy');
+      const headers = { cookie, 'x-sekisho-csrf': body.session?.csrf ?? '' };
+      expect((await fetch(url('/v1/status'), { headers })).status).toBe(200);
+      expect((await fetch(url('/console/session'), { method: 'DELETE', headers })).status).toBe(200);
+      expect((await fetch(url('/v1/status'), { headers })).status).toBe(401);
+      expect(entriesAfter(world.dataFolder, before).map(({ who, action }) => [who, action])).toEqual([
+        ['a-privacy', 'console.login'],
+        ['a-privacy', 'console.logout'],
+      ]);
+    });
   });
 
   it.each(ROLES.filter((role) => role !== 'provisioning'))(

@@ -1,6 +1,6 @@
 /** Which of the real DNS programs are on this machine, and how to get those that are missing. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 /** Debian's package for each program that tests and benches start. */
@@ -35,6 +35,12 @@ export const PACKAGES = {
   kresd: 'knot-resolver',
   openssl: 'openssl',
   h2load: 'nghttp2-client',
+  stubby: 'stubby',
+  promtool: 'prometheus',
+  postgres: 'postgresql',
+  initdb: 'postgresql',
+  psql: 'postgresql-client',
+  pgbouncer: 'pgbouncer',
 } as const;
 /** The Python that Debian's packages belong to; another one may come first in PATH. */
 export const SYSTEM_PYTHON = '/usr/bin/python3';
@@ -42,8 +48,21 @@ export type Program = keyof typeof PACKAGES;
 
 /** Full path of a program, looked for in PATH and where Debian keeps servers; undefined where it is not installed. */
 export function findProgram(program: Program): string | undefined {
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/local/sbin', '/usr/sbin', '/sbin'];
+  const folders = [
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    '/usr/local/sbin',
+    '/usr/sbin',
+    '/sbin',
+    ...serverFolders(),
+  ];
   return folders.map((folder) => join(folder, program)).find(isExecutable);
+}
+
+/** Debian keeps the programs of each version of PostgreSQL's server in a folder of their own; the newest first. */
+function serverFolders(): string[] {
+  const root = '/usr/lib/postgresql';
+  const versions = existsSync(root) ? readdirSync(root).sort((one, other) => Number(other) - Number(one)) : [];
+  return versions.map((version) => join(root, version, 'bin'));
 }
 
 /** Full path of a program; throws, naming the package, where it is not installed. */

@@ -37,6 +37,12 @@ export const dnssecSchema = z
       .describe(
         'Zones that are not validated, they and all below: private ones that `zones` forwards and that the public tree denies. For a zone that is broken for a while, `sekisho dnssec except` makes an exception that ends.',
       ),
+    'aggressive-nsec': z
+      .boolean()
+      .default(true)
+      .describe(
+        'Answer names that verified NSEC and NSEC3 records prove not to exist, or to lack a type, without asking anybody (RFC 8198).',
+      ),
     'sha1-digests': z
       .boolean()
       .default(true)
@@ -79,6 +85,7 @@ export async function loadDnssec(
     followRollovers: section['follow-rollovers'],
     insecure,
     sha1Digests: section['sha1-digests'],
+    aggressiveNsec: section['aggressive-nsec'],
   };
   return { dnssec, problems };
 }

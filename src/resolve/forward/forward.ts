@@ -5,6 +5,7 @@
  *   task    ─▶ try 1 ─ timeout ─▶ try 2 ─ … ─ deadline ─▶ failed
  *               │ reply that matches ──▶ TC, case or cookie lost ─▶ the same server over TCP
  *               │ many wrong ids ──────▶ the same server over TCP, and nothing over UDP is believed any more
+ *               │ TLS broke ───────────▶ over a new connection; in the clear, where that is allowed; or another server
  *               │                        FORMERR without OPT ─▶ the same server without EDNS
  *               │                        FORMERR with OPT ─▶ the same server without our cookie
  *               │                        failure, garbage ─▶ another server, once
@@ -17,6 +18,7 @@
  * Whoever calls `resolve`, `refresh` or `datagram` calls `flush` of the sockets afterwards; `tick` does it itself.
  */
 
+import type { UpstreamTls } from '../../address/upstream-server.ts';
 import { STUB_LAME, STUB_REFERRAL } from '../../chain/failure-reasons.ts';
 import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
 import { type Effort, NO_ROOM, RESOLVING, type Source, type Waiters } from '../../chain/source.ts';
@@ -27,6 +29,7 @@ import { CLASS, EDE, FLAG_AD, FLAG_TC, HEADER_BYTES, RCODE, TYPE } from '../../w
 import { textToName } from '../../wire/name.ts';
 import { Normalizer } from '../../wire/normalize.ts';
 import type { Question } from '../../wire/question.ts';
+import { DIAL_FAILURES, type DialFailure, tcpDialer, tlsDialer } from './dialer.ts';
 import { ForwardCounters } from './forward-counters.ts';
 import { NearMisses } from './near-misses.ts';
 import {
@@ -43,7 +46,7 @@ import { RetryBudget } from './retry-budget.ts';
 import { MOSTLY_REFUSES, type Server, type ServerConfig, UpstreamServers } from './servers.ts';
 import { AUTHORITATIVE, REFERRAL, StubAnswers } from './stub-answer.ts';
 import { MAX_TRIES, type Task, TaskPool, type Try } from './tasks.ts';
-import { TcpClient } from './tcp-client.ts';
+import { DOT_LIMITS, TcpClient } from './tcp-client.ts';
 import { COOKIE_ACCEPTED, COOKIE_FORGED, COOKIE_RETRY, UpstreamCookie } from './upstream-cookie.ts';
 import { WaitingList } from './waiting.ts';
 
@@ -103,6 +106,8 @@ export interface ForwardParts {
   readonly nameServers?: boolean;
   /** These are authorities of the zone with this apex (wire form, lower case): asked without recursion, believed below it alone. */
   readonly stub?: Uint8Array;
+  /** Certificates (PEM) of those who may vouch for servers that are spoken to over TLS; Node.js's own unless given. */
+  readonly authorities?: string | undefined;
   /** Send cookies (RFC 7873) and hold servers that know them to it; without it none. */
   readonly cookies?: boolean;
   /** false: every name goes out in lower case. Default: in random case (0x20). */
@@ -136,6 +141,8 @@ export class ForwardSource implements Source, DatagramSink {
   readonly #sockets: UpstreamSockets;
   readonly #pool: TaskPool;
   readonly #tcp: readonly TcpClient[];
+  /** Of those servers that are spoken to over TLS. */
+  readonly #tls: readonly (TcpClient | undefined)[];
   /** What is known of each server's cookies; empty where none are sent. */
   readonly #cookies: readonly UpstreamCookie[];
   /** The probe of each server, where one is under way. */
@@ -167,14 +174,28 @@ export class ForwardSource implements Source, DatagramSink {
     // One task more for each server, so that probes go out however full it is.
     this.#pool = new TaskPool(this.#limits.tasks + this.servers.list.length);
     this.#probes = this.servers.list.map(() => undefined);
+    const tls = (server: Server, how: UpstreamTls) => tlsDialer(server.address, how, parts.authorities);
     this.#tcp = this.servers.list.map(
       (server) =>
-        new TcpClient(server.address, server.port, {
-          message: (bytes, start, length) => this.#tcpMessage(server, bytes, start, length),
-          gone: (worked) => this.#tcpGone(server, worked),
-          begun: () => parts.nudge?.(),
-        }),
+        // Of a server that must not be spoken to in the clear, this too is TLS.
+        new TcpClient(
+          server.tls?.mode === 'strict' ? tls(server, server.tls) : tcpDialer(server.address, server.port),
+          {
+            message: (bytes, start, length) => this.#tcpMessage(server, bytes, start, length),
+            gone: (worked) => this.#tcpGone(server, worked),
+            begun: () => parts.nudge?.(),
+          },
+        ),
     );
+    this.#tls = this.servers.list.map((server) => {
+      if (server.tls === undefined) return undefined;
+      const handler = {
+        message: (bytes: Uint8Array, start: number, length: number) => this.#tlsMessage(server, bytes, start, length),
+        gone: (worked: boolean, failure: DialFailure) => this.#tlsGone(server, worked, failure),
+        begun: () => parts.nudge?.(),
+      };
+      return new TcpClient(tls(server, server.tls), handler, DOT_LIMITS);
+    });
     this.#cookies = parts.cookies ? this.servers.list.map(() => new UpstreamCookie(parts.random32)) : [];
     this.#waiting = new WaitingList(parts.waiters, parts.suspendedNext);
     this.#sockets = parts.sockets(this);
@@ -241,6 +262,7 @@ export class ForwardSource implements Source, DatagramSink {
   tick(nowMs: number): void {
     this.#sockets.tick(nowMs);
     for (const client of this.#tcp) client.tick(nowMs);
+    for (const client of this.#tls) client?.tick(nowMs);
     const pool = this.#pool;
     // Backwards: a task that ends is replaced by the last one, which was seen already or is new.
     for (let i = pool.active - 1; i >= 0; i--) {
@@ -251,13 +273,14 @@ export class ForwardSource implements Source, DatagramSink {
       else this.#wake(task, nowMs);
     }
     this.#values[this.#counters.outstanding] = pool.active;
-    this.#sockets.flush();
+    this.flush();
   }
 
   /** Everyone who waits is failed, so close the source before the transports that carry the replies. */
   close(): void {
     const pool = this.#pool;
     for (const client of this.#tcp) client.close();
+    for (const client of this.#tls) client?.close();
     for (let i = pool.active - 1; i >= 0; i--) {
       const task = pool.at(pool.activeSlots[i]!);
       const first = this.#waiting.detach(task);
@@ -270,6 +293,7 @@ export class ForwardSource implements Source, DatagramSink {
   /** Hand over to the network what was sent since the last turn. */
   flush(): void {
     this.#sockets.flush();
+    for (const client of this.#tls) client?.flush();
   }
 
   // ── replies ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -381,7 +405,59 @@ export class ForwardSource implements Source, DatagramSink {
     // RFC 2181 §9: truncated even here, so it is broken.
     else if (isTruncated(bytes, start)) this.#refused(task, server, EDE.NONE, nowMs);
     else this.#accept(task, server, bytes, start, length, nowMs);
-    this.#sockets.flush();
+    this.flush();
+  }
+
+  /** Nobody can forge it, and the case of the name proves nothing more. */
+  #tlsMessage(server: Server, bytes: Uint8Array, start: number, length: number): void {
+    const task = this.#taskOf(bytes, start, length);
+    if (!task) return;
+    const first = task.tries.findIndex(isEncryptedTo, { task, server });
+    if (first < 0) {
+      this.#counters.mismatch('id');
+      return;
+    }
+    const attempt = task.tries[first]!;
+    const nowMs = this.#parts.clock.nowMs();
+    const match = this.#match(task, server, bytes, start, length, attempt.plain);
+    if (match < 0) return;
+    // Where there are two tries, or the connection had to be opened for it, how long the server took is not known.
+    const once =
+      attempt.timed && !task.tries.some((other, i) => i > first && isEncryptedTo.call({ task, server }, other, i));
+    this.servers.answered(server, once ? nowMs - attempt.sentMs : -1, nowMs);
+    this.#values[server.tlsGauge] = 1;
+    if (task.probe >= 0) this.#endProbe(task);
+    else if (match === REPLY_BARE) this.#askWithoutEdns(task, server, nowMs);
+    // RFC 2181 §9: truncated even here, so it is broken.
+    else if (isTruncated(bytes, start)) this.#refused(task, server, EDE.NONE, nowMs);
+    else this.#accept(task, server, bytes, start, length, nowMs);
+    this.flush();
+  }
+
+  /** RFC 8310 §5: what must be private fails here, the rest goes in the clear, for a while. */
+  #tlsGone(server: Server, worked: boolean, failure: DialFailure): void {
+    const nowMs = this.#parts.clock.nowMs();
+    if (!worked) {
+      this.#values[server.tlsFailures[DIAL_FAILURES.indexOf(failure)]!]! += 1;
+      this.#values[server.tlsGauge] = 0;
+      if (server.tls?.mode === 'opportunistic') server.forgoTls(nowMs);
+    }
+    const pool = this.#pool;
+    for (let i = pool.active - 1; i >= 0; i--) {
+      if (i >= pool.active) continue;
+      const task = pool.at(pool.activeSlots[i]!);
+      const attempt = task.tries[task.tryCount - 1];
+      if (attempt === undefined || !attempt.encrypted || attempt.server !== server.index) continue;
+      // RFC 7766 §6.2.4: a connection that closed under a query is opened once more.
+      const again = (worked && attempt.timed) || !server.usesTls(nowMs);
+      if (again && task.tryCount < MAX_TRIES) this.#send(task, server, nowMs);
+      // A probe finds out by not being answered.
+      else if (task.probe < 0) {
+        if (!worked) this.#timedOut(task, nowMs);
+        this.#refused(task, server, EDE.NETWORK_ERROR, nowMs);
+      }
+    }
+    this.flush();
   }
 
   #tcpGone(server: Server, worked: boolean): void {
@@ -395,7 +471,7 @@ export class ForwardSource implements Source, DatagramSink {
       if (worked && task.tcpTries < MAX_TCP_TRIES) this.#askTcp(task, server, nowMs);
       else this.#refused(task, server, EDE.NETWORK_ERROR, nowMs);
     }
-    this.#sockets.flush();
+    this.flush();
   }
 
   /** The task that the reply's id belongs to. */
@@ -541,25 +617,31 @@ export class ForwardSource implements Source, DatagramSink {
 
   #send(task: Task, server: Server, nowMs: number): void {
     const bit = 1 << server.index;
-    if (task.onlyTcp) {
+    const encrypted = this.#isEncrypted(server, nowMs);
+    if (task.onlyTcp && !encrypted) {
       task.tried |= bit;
       this.#askTcp(task, server, nowMs);
       return;
     }
     const attempt = task.tries[task.tryCount++]!;
     if (!server.usesEdns(nowMs)) task.withoutEdns |= bit;
-    if (!server.usesCookie(nowMs)) task.withoutCookie |= bit;
+    if (!encrypted && !server.usesCookie(nowMs)) task.withoutCookie |= bit;
     attempt.server = server.index;
     attempt.sentMs = nowMs;
+    attempt.encrypted = encrypted;
     // Two tries without an answer: its authority may know the name in lower case only.
     if (task.tryCount > 2) task.lowerCase = true;
     attempt.plain = task.lowerCase || server.losesCase(nowMs);
     const query = this.#queryFor(task, attempt.plain);
-    const length = setEdns(query, 0, task.question, (task.withoutEdns & bit) === 0, this.#cookieFor(task, server));
-    attempt.socket = this.#sockets.send(query, 0, length, server.words, server.port);
+    const edns = (task.withoutEdns & bit) === 0;
+    // RFC 7873 §1: a cookie is for what can be forged.
+    const cookie = encrypted ? undefined : this.#cookieFor(task, server);
+    const length = setEdns(query, 0, task.question, edns, cookie, encrypted);
+    if (encrypted) this.#sendOverTls(attempt, server, query, length, nowMs);
+    else attempt.socket = this.#sockets.send(query, 0, length, server.words, server.port);
     task.tried |= bit;
     server.lastSentMs = nowMs;
-    this.#values[server.queries]! += 1;
+    this.#values[encrypted ? server.tlsQueries : server.queries]! += 1;
     if (task.probe >= 0) {
       task.wakeMs = nowMs + (server.down ? PROBE_INTERVAL_MS : server.timeoutMs);
       return;
@@ -568,6 +650,23 @@ export class ForwardSource implements Source, DatagramSink {
     // Each try waits twice as long as the one before; the last one to the end.
     const patience = Math.min(server.timeoutMs * 2 ** (task.tryCount - 1), this.#limits.deadlineMs);
     this.#waitUntil(task, task.tryCount < MAX_TRIES ? nowMs + patience : Number.POSITIVE_INFINITY);
+  }
+
+  /** After TLS has failed, a server that need not be spoken to by it is asked in the clear until it works again. */
+  #isEncrypted(server: Server, nowMs: number): boolean {
+    if (!server.usesTls(nowMs)) return false;
+    const client = this.#tls[server.index]!;
+    if (server.tls?.mode === 'strict' || client.isReady || server.withoutTlsUntilMs === Number.NEGATIVE_INFINITY)
+      return true;
+    client.open(nowMs);
+    return false;
+  }
+
+  #sendOverTls(attempt: Try, server: Server, query: Uint8Array, length: number, nowMs: number): void {
+    const client = this.#tls[server.index]!;
+    attempt.socket = -1;
+    attempt.timed = client.isReady;
+    client.send(query, 0, length, nowMs);
   }
 
   #cookieFor(task: Task, server: Server): UpstreamCookie | undefined {
@@ -765,6 +864,11 @@ export class ForwardSource implements Source, DatagramSink {
 /** For `tries.find`: this one of the task's tries left `socket`. Tries that were not made are an earlier question's. */
 function isAskedFrom(this: { task: Task; socket: number }, attempt: Try, index: number): boolean {
   return index < this.task.tryCount && attempt.socket === this.socket;
+}
+
+/** For `tries.findIndex`: this one of the task's tries went to the server over TLS. */
+function isEncryptedTo(this: { task: Task; server: Server }, attempt: Try, index: number): boolean {
+  return index < this.task.tryCount && attempt.encrypted && attempt.server === this.server.index;
 }
 
 function isFrom(server: Server, address: Int32Array, port: number): boolean {

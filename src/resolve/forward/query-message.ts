@@ -10,6 +10,7 @@
  */
 import {
   EDNS_FLAG_DO,
+  EDNS_OPTION,
   FLAG_AD,
   FLAG_CD,
   FLAG_QR,
@@ -25,8 +26,11 @@ import type { Question } from '../../wire/question.ts';
 import { put16 } from '../../wire/writer.ts';
 import { UPSTREAM_COOKIE_BYTES, type UpstreamCookie } from './upstream-cookie.ts';
 
+/** RFC 8467 §4.1: queries over an encrypted transport come in blocks of so many bytes. */
+const PADDED_TO = 128;
+const MOST_WITHOUT_PADDING = HEADER_BYTES + MAX_NAME_BYTES + 4 + OPT_BYTES + UPSTREAM_COOKIE_BYTES;
 /** Most bytes that a query takes. */
-export const QUERY_BYTES = HEADER_BYTES + MAX_NAME_BYTES + 4 + OPT_BYTES + UPSTREAM_COOKIE_BYTES;
+export const QUERY_BYTES = PADDED_TO * Math.ceil((MOST_WITHOUT_PADDING + 4) / PADDED_TO);
 
 /** Bytes of header and question. */
 export function questionEndOf(question: Question): number {
@@ -84,20 +88,31 @@ export function writeQuery(
   put16(bytes, opt + 9, 0);
 }
 
-/** Count the OPT record, with `cookie` in it, in or out. Returns the length of the query. */
+/** Count the OPT record, with `cookie` and `padded` in it, in or out. Returns the length of the query. */
 export function setEdns(
   bytes: Uint8Array,
   at: number,
   question: Question,
   edns: boolean,
   cookie: UpstreamCookie | undefined,
+  padded = false,
 ): number {
   bytes[at + 11] = edns ? 1 : 0;
   const end = questionEndOf(question);
   if (!edns) return end;
-  const options = cookie === undefined ? 0 : cookie.append(bytes, at + end + OPT_BYTES);
+  let options = cookie === undefined ? 0 : cookie.append(bytes, at + end + OPT_BYTES);
+  if (padded) options += appendPadding(bytes, at, end + OPT_BYTES + options);
   put16(bytes, at + end + OPT_BYTES - 2, options);
   return end + OPT_BYTES + options;
+}
+
+/** RFC 7830 §3: zeros up to the end of a block, for a query of `length` bytes so far. Returns the length of the option. */
+function appendPadding(bytes: Uint8Array, at: number, length: number): number {
+  const zeros = (PADDED_TO - ((length + 4) % PADDED_TO)) % PADDED_TO;
+  put16(bytes, at + length, EDNS_OPTION.PADDING);
+  put16(bytes, at + length + 2, zeros);
+  bytes.fill(0, at + length + 4, at + length + 4 + zeros);
+  return 4 + zeros;
 }
 
 /** What `compareReply` found. */

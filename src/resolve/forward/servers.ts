@@ -11,8 +11,9 @@
  */
 
 import { addressWords, endpointText } from '../../address/address.ts';
-import type { UpstreamServer } from '../../address/upstream-server.ts';
+import type { UpstreamServer, UpstreamTls } from '../../address/upstream-server.ts';
 import type { Metrics } from '../../metrics/registry.ts';
+import { DIAL_FAILURES } from './dialer.ts';
 
 export type ServerConfig = UpstreamServer;
 
@@ -42,6 +43,8 @@ const WITHOUT_COOKIE_MS = 15 * 60_000;
 /** The same for servers that do not keep the case of the question. */
 const CASE_LOST_MS = 60 * 60_000;
 
+/** Where TLS was not available of a server that is asked in the clear too, it is tried again after so long (RFC 7858 §3.1). */
+const WITHOUT_TLS_MS = 5 * 60_000;
 /** How long what a server has shown to be able to do is held against a single answer that says otherwise. */
 const ABILITY_MS = 60 * 60_000;
 
@@ -53,6 +56,7 @@ export class Server {
   readonly words: Int32Array;
   readonly port: number;
   readonly trusted: boolean;
+  readonly tls: UpstreamTls | undefined;
 
   /** Smoothed round trip and its mean deviation (RFC 6298 §2); meaningful once `measured`. */
   srttMs = 0.1;
@@ -69,6 +73,7 @@ export class Server {
   withoutEdnsUntilMs = Number.NEGATIVE_INFINITY;
   withoutCookieUntilMs = Number.NEGATIVE_INFINITY;
   caseLostUntilMs = Number.NEGATIVE_INFINITY;
+  withoutTlsUntilMs = Number.NEGATIVE_INFINITY;
   /** When it last showed that it knows EDNS, takes a query with a cookie, keeps the case. */
   ednsSeenMs = Number.NEGATIVE_INFINITY;
   cookieSeenMs = Number.NEGATIVE_INFINITY;
@@ -80,6 +85,9 @@ export class Server {
   readonly tcpQueries: number;
   readonly probes: number;
   readonly caseMismatches: number;
+  readonly tlsQueries: number;
+  readonly tlsFailures: readonly number[];
+  readonly tlsGauge: number;
   readonly rttGauge: number;
   readonly upGauge: number;
 
@@ -90,6 +98,7 @@ export class Server {
     this.words = addressWords(config.address);
     this.port = config.port;
     this.trusted = config.trusted;
+    this.tls = config.tls;
     this.refusals = 0;
     const server = { server: this.label, ...labels };
     this.queries = metrics.counter(
@@ -122,6 +131,33 @@ export class Server {
       'Answers that matched but for the case of the name (0x20).',
       server,
     );
+    const encrypted = this.tls === undefined ? undefined : { ...server, mode: this.tls.mode };
+    this.tlsQueries =
+      encrypted === undefined
+        ? -1
+        : metrics.counter('sekisho_upstream_tls_queries_total', 'Queries sent to an upstream over TLS.', server);
+    this.tlsFailures =
+      encrypted === undefined
+        ? []
+        : DIAL_FAILURES.map((reason) =>
+            metrics.counter(
+              'sekisho_upstream_tls_failures_total',
+              'TLS connections to an upstream that did not work, by reason.',
+              {
+                ...server,
+                reason,
+              },
+            ),
+          );
+    this.tlsGauge =
+      encrypted === undefined
+        ? -1
+        : metrics.gauge(
+            'sekisho_upstream_tls',
+            'Whether an upstream is spoken to over TLS (1), or for the moment in the clear or not at all (0).',
+            encrypted,
+            true,
+          );
     this.rttGauge = metrics.gauge('sekisho_upstream_rtt_seconds', 'Smoothed round trip to an upstream.', server, true);
     this.upGauge = metrics.gauge(
       'sekisho_upstream_up',
@@ -141,6 +177,16 @@ export class Server {
   /** It stopped answering: find out by probes whether it is down, or up again. */
   get doubted(): boolean {
     return this.down || this.timeoutsInRow >= TIMEOUTS_TO_DOUBT;
+  }
+
+  /** Whether a query goes to it over TLS. */
+  usesTls(nowMs: number): boolean {
+    return this.tls !== undefined && (this.tls.mode === 'strict' || nowMs >= this.withoutTlsUntilMs);
+  }
+
+  /** TLS was not available. Where it need not be, it is asked in the clear for a while. */
+  forgoTls(nowMs: number): void {
+    this.withoutTlsUntilMs = nowMs + WITHOUT_TLS_MS;
   }
 
   usesEdns(nowMs: number): boolean {

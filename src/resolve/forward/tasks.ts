@@ -16,6 +16,10 @@ export class Try {
   server = -1;
   /** What `UpstreamSockets.send` returned; -1: could not be sent. */
   socket = -1;
+  /** It went over TLS; `socket` says nothing then. */
+  encrypted = false;
+  /** The connection was there when it was sent. */
+  timed = false;
   /** The name went out in lower case. */
   plain = false;
   /** Begins as a fraction, like all instants here, so that the field holds a double from the start. */

@@ -1,5 +1,6 @@
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, expect, it } from 'vitest';
+import { tcpDialer } from './dialer.ts';
 import { TCP_LIMITS, TcpClient } from './tcp-client.ts';
 
 const closers: (() => void)[] = [];
@@ -27,8 +28,7 @@ function connect(port: number, limits = TCP_LIMITS) {
   const messages: Uint8Array[] = [];
   const gone: boolean[] = [];
   const client = new TcpClient(
-    '127.0.0.1',
-    port,
+    tcpDialer('127.0.0.1', port),
     {
       message: (bytes, start, length) => messages.push(bytes.slice(start, start + length)),
       begun: () => {},

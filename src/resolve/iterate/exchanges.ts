@@ -15,6 +15,7 @@ import type { DatagramSink, UpstreamSockets } from '../../chain/routes.ts';
 import type { Clock } from '../../time/clock.ts';
 import { FLAG_QR, FLAG_TC, HEADER_BYTES, RCODE } from '../../wire/constants.ts';
 import { LOWER } from '../../wire/reader.ts';
+import { tcpDialer } from '../forward/dialer.ts';
 import { NearMisses } from '../forward/near-misses.ts';
 import { TcpClient } from '../forward/tcp-client.ts';
 import { COOKIE_FINE, COOKIE_FORGED, COOKIE_RENEWED, checkCookie } from './authority-cookie.ts';
@@ -381,7 +382,7 @@ export class Exchanges implements DatagramSink {
     if (known) return known;
     if (this.#connections.size >= MAX_CONNECTIONS && !this.#closeIdle()) return undefined;
     const waiting = new Set<Exchange>();
-    const client = new TcpClient(addressText(server.address), server.port, {
+    const client = new TcpClient(tcpDialer(addressText(server.address), server.port), {
       message: (bytes, start, length) => this.#tcpMessage(waiting, bytes, start, length),
       gone: () => this.#tcpGone(key, waiting),
       begun: this.#parts.nudge,

@@ -1,8 +1,10 @@
 /** The iterator's memory as the control plane sees it: described, counted and flushed, for all workers at once. */
 import { setImmediate } from 'node:timers/promises';
 import { addressText } from '../../address/address.ts';
+import { Answer } from '../../wire/answer.ts';
 import { TYPE } from '../../wire/constants.ts';
 import type { Question } from '../../wire/question.ts';
+import { RecordCursor } from '../../wire/records.ts';
 import { type Delegation, MAX_NAME_SERVERS } from './delegation.ts';
 import { hintsDelegation, type RootHint } from './hints.ts';
 import { InfraStore, nameOfQuestion } from './infra-store.ts';
@@ -26,6 +28,8 @@ export class IterateDesk {
   readonly #infra: InfraStore;
   readonly #servers: ServerTable;
   readonly #hints: Delegation;
+  readonly #answer = new Answer();
+  readonly #cursor = new RecordCursor();
 
   constructor(memory: IterateMemory, hints: readonly RootHint[], hashKey: readonly [number, number]) {
     this.#infra = new InfraStore(memory.infra, { worker: MAIN_THREAD, hashKey, maxTtl: 0 });
@@ -60,7 +64,26 @@ export class IterateDesk {
       closest.expiresMs === Number.POSITIVE_INFINITY
         ? 'root hints'
         : `${Math.max(0, Math.round((closest.expiresMs - nowMs) / 1000))} s left`;
-    return `way known: ${way}; asked next: servers of ${nameForPeople(closest.zone)} (${left}): ${this.#serversText(closest, nowMs)}`;
+    const next = `asked next: servers of ${nameForPeople(closest.zone)} (${left}): ${this.#serversText(closest, nowMs)}`;
+    const proofs = known.flatMap(({ zone }) => this.#proofText(zone, nowMs) ?? []);
+    return [`way known: ${way}`, next, ...(proofs.length > 0 ? [`proofs held: ${proofs.join(', ')}`] : [])].join('; ');
+  }
+
+  /** What the zone above says of the zone's keys, as far as a referral brought it. It is validated when it is used. */
+  #proofText(zone: WireName, nowMs: number): string | undefined {
+    if (zone === ROOT_NAME || !this.#infra.readDs(zone, nowMs, this.#answer)) return undefined;
+    const { bytes, length } = this.#answer;
+    const tags = new Set<number>();
+    let denial = '';
+    this.#cursor.open(bytes, 0, length);
+    while (this.#cursor.next()) {
+      const { type, dataStart } = this.#cursor;
+      if (type === TYPE.DS) tags.add((bytes[dataStart]! << 8) | bytes[dataStart + 1]!);
+      if (type === TYPE.NSEC) denial = 'NSEC';
+      if (type === TYPE.NSEC3) denial = 'NSEC3';
+    }
+    const name = nameForPeople(zone);
+    return tags.size > 0 ? `${name} has DS ${[...tags].join(' ')}` : `${name} has no DS (${denial})`;
   }
 
   #serversText(delegation: Delegation, nowMs: number): string {

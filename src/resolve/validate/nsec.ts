@@ -16,7 +16,7 @@ import { CUT_INSECURE, CUT_NONE, CUT_UNKNOWN, type Denial, type Proof, proven, U
 import { type RRset, readName } from './rrset.ts';
 import { bitmapHas, isBitmap } from './type-bitmap.ts';
 
-interface Nsec {
+export interface Nsec {
   readonly owner: Name;
   readonly next: Name;
   /** The record's data, and where its bit map begins. */
@@ -107,7 +107,7 @@ export class NsecDenial implements Denial {
 }
 
 /** RFC 4034 §4.1. Undefined where it cannot be one of `zone`. */
-function readNsec(owner: Name, zone: Name, data: Uint8Array): Nsec | undefined {
+export function readNsec(owner: Name, zone: Name, data: Uint8Array): Nsec | undefined {
   // The next name is not compressed, and stands in the case of the zone (RFC 6840 §5.1).
   const next = readName(data, 0, data.length, 0);
   if (next === undefined || !isWithin(next, zone) || !isWithin(owner, zone)) return undefined;
@@ -115,7 +115,7 @@ function readNsec(owner: Name, zone: Name, data: Uint8Array): Nsec | undefined {
 }
 
 /** RFC 4592 §3.3.1: the longest name above `name` that the ends of the span show to exist. */
-function closestEncloser(name: Name, { owner, next }: Nsec): Name {
+export function closestEncloser(name: Name, { owner, next }: Nsec): Name {
   const labels = Math.max(sharedLabels(name, owner), sharedLabels(name, next));
   const encloser = lastLabels(name, labels);
   return encloser.length === name.length ? parentOf(name) : encloser;

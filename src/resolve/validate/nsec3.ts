@@ -32,7 +32,7 @@ interface Nsec3 {
   readonly mapAt: number;
 }
 
-interface Parameters {
+export interface Parameters {
   readonly iterations: number;
   readonly salt: Uint8Array;
 }
@@ -169,12 +169,16 @@ export class Nsec3Denial implements Denial {
 }
 
 /** RFC 5155 §3.2: algorithm, flags, iterations, salt. Undefined where it is to be ignored (§8.1, §8.2). */
-function parametersOf(data: Uint8Array): Parameters | undefined {
+export function parametersOf(data: Uint8Array): (Parameters & { readonly optOut: boolean }) | undefined {
   if (data.length < 5 || data[0] !== SHA1 || (data[1]! & ~OPT_OUT) !== 0) return undefined;
   const saltEnd = 5 + data[4]!;
   return saltEnd > data.length
     ? undefined
-    : { iterations: (data[2]! << 8) | data[3]!, salt: data.subarray(5, saltEnd) };
+    : {
+        iterations: (data[2]! << 8) | data[3]!,
+        salt: data.subarray(5, saltEnd),
+        optOut: (data[1]! & OPT_OUT) !== 0,
+      };
 }
 
 function sameParameters(a: Parameters, b: Parameters): boolean {
@@ -182,13 +186,17 @@ function sameParameters(a: Parameters, b: Parameters): boolean {
 }
 
 function readNsec3(owner: Name, zone: Name, data: Uint8Array, { salt }: Parameters): Nsec3 | undefined {
-  // RFC 5155 §3: one label of hash, right below the apex.
-  if (owner[0] !== HASH_LABEL_BYTES || !sameName(parentOf(owner), zone)) return undefined;
-  const hash = fromBase32(owner.subarray(1, 1 + HASH_LABEL_BYTES));
+  const hash = hashOfOwner(owner, zone);
   const at = 5 + salt.length;
   const mapAt = at + 1 + HASH_BYTES;
   if (hash === undefined || data[at] !== HASH_BYTES || mapAt > data.length || !isBitmap(data, mapAt)) return undefined;
   return { hash, next: data.subarray(at + 1, mapAt), optOut: (data[1]! & OPT_OUT) !== 0, data, mapAt };
+}
+
+/** RFC 5155 §3: one label of hash, right below the apex. Undefined where it is no such name. */
+export function hashOfOwner(owner: Name, zone: Name): Uint8Array | undefined {
+  if (owner[0] !== HASH_LABEL_BYTES || !sameName(parentOf(owner), zone)) return undefined;
+  return fromBase32(owner.subarray(1, 1 + HASH_LABEL_BYTES));
 }
 
 /** RFC 4648 §7, in lower case, without padding. */

@@ -16,10 +16,12 @@ import { halfSipHash, hashHigh, hashLow } from '../../hash/siphash.ts';
 import type { Metrics } from '../../metrics/registry.ts';
 import type { Clock } from '../../time/clock.ts';
 import { Answer } from '../../wire/answer.ts';
-import { CLASS, EDE, TYPE } from '../../wire/constants.ts';
+import { CLASS, EDE, RCODE, TYPE } from '../../wire/constants.ts';
+import { Normalizer } from '../../wire/normalize.ts';
 import { Question } from '../../wire/question.ts';
+import { assemble } from '../iterate/assemble.ts';
 import { AllowedValidation, type ValidationAllowance } from '../validate/budget.ts';
-import { type Name, nameKey } from '../validate/canonical-name.ts';
+import { isRoot, type Name, nameKey, ROOT_NAME } from '../validate/canonical-name.ts';
 import type { TrustParts } from '../validate/chain-of-trust.ts';
 import { type MessageSets, readSets } from '../validate/rrset.ts';
 import { Validation } from '../validate/validate.ts';
@@ -37,6 +39,7 @@ import {
 import { ZoneTrustStore } from '../validate/zone-trust.ts';
 import type { DearChecks } from './dear-checks.ts';
 import { InnerTokens } from './inner-tokens.ts';
+import type { ProvenDenials } from './proven-denials.ts';
 import { copyAnswer, KeptAnswer, ServedAnswers } from './served-answer.ts';
 import { ValidationCounters } from './validation-counters.ts';
 
@@ -62,6 +65,10 @@ export interface ValidatingParts {
   /** Whether the anchors of `zone` fit what it serves; called when that changes. */
   onAnchor(zone: Name, failed: boolean, why: string): void;
   readonly dearChecks: DearChecks;
+  /** Denials that answer further questions (RFC 8198); undefined: each question is asked. */
+  readonly denials?: ProvenDenials | undefined;
+  /** The question goes where all others go: what the public tree says of its name holds. */
+  readonly isPublic?: (question: Question) => boolean;
   readonly clock: Clock;
   readonly metrics: Metrics;
   /** The keys of `Question`'s hash. */
@@ -132,6 +139,7 @@ export class ValidatingSource implements Source, Waiters {
   /** Trust as other partitions than the top level's see it (zones/partitions.ts): by the number of the partition. */
   readonly #others = new Map<number, TrustParts>();
   readonly #served = new ServedAnswers();
+  readonly #normalizer = new Normalizer();
   /** One for each depth of delivering: who is answered may ask again, and be answered at once. */
   readonly #scratch: Answer[] = [new Answer()];
   #depth = 0;
@@ -157,10 +165,17 @@ export class ValidatingSource implements Source, Waiters {
     return this.#active.length + (this.inner?.outstanding ?? 0);
   }
 
-  /** Trust in zones was withdrawn or given (new anchors, negative trust anchors): what is under way goes on with what it had. */
-  forgetTrust(): void {
-    this.#parts.trust.store.clear();
-    this.#others.clear();
+  /**
+   * Trust in zones was withdrawn or given (new anchors, negative trust anchors), or somebody wants that of the zone `name`, or of all
+   * below it as well, to be found out again. What is under way goes on with what it had.
+   */
+  forgetTrust(name: Name = ROOT_NAME, subtree = true): void {
+    this.#parts.denials?.forget(name, subtree);
+    for (const { store } of [this.#parts.trust, ...this.#others.values()]) {
+      if (isRoot(name) && subtree) store.clear();
+      else store.forget(name, subtree);
+    }
+    if (isRoot(name) && subtree) this.#others.clear();
   }
 
   // ── the wrapped source's reports, each right before `answered` or `failed` ──────────────────────────────────────────
@@ -191,6 +206,7 @@ export class ValidatingSource implements Source, Waiters {
   resolve(question: Question, token: number, nowMs: number): number {
     const joined = this.#find(question);
     if (joined !== undefined) return this.#join(joined, token);
+    if (this.#isDenied(question, token, nowMs)) return RESOLVING;
     const job = this.#open(question, nowMs, false);
     if (job === undefined) return NO_ROOM;
     this.#append(job, token);
@@ -222,10 +238,12 @@ export class ValidatingSource implements Source, Waiters {
   }
 
   #look(nowMs: number): void {
-    const { values, keysAndZones, anchorsFailed } = this.#counters;
+    const { values, keysAndZones, anchorsFailed, denials, denialBytes } = this.#counters;
     const { store, anchors } = this.#parts.trust;
     const counts = store.counts();
     for (const [i, index] of keysAndZones.entries()) values[index] = counts[i] ?? 0;
+    values[denials] = this.#parts.denials?.records ?? 0;
+    values[denialBytes] = this.#parts.denials?.bytes ?? 0;
     const now = this.#seconds();
     const failing = new Set<string>();
     for (const zone of anchors.zones) {
@@ -335,6 +353,7 @@ export class ValidatingSource implements Source, Waiters {
       this.#fail(job, verdict.ede);
       return;
     }
+    if (this.#isPublic(job.question)) this.#parts.denials?.learn(verdict, nowMs);
     this.#withScratch((scratch) => {
       if (job.kept !== undefined) job.kept.putInto(scratch);
       else if (answer !== undefined) copyAnswer(answer, scratch);
@@ -349,6 +368,34 @@ export class ValidatingSource implements Source, Waiters {
       if (verdict.status === INSECURE && verdict.ede !== EDE.NONE) scratch.ede = verdict.ede;
       this.#deliver(job, scratch, nowMs);
     });
+  }
+
+  /** RFC 8198: what was proven for others answers this question, too. */
+  #isDenied(question: Question, token: number, nowMs: number): boolean {
+    const { denials, trust } = this.#parts;
+    if (denials === undefined || question.checkingDisabled || question.class !== CLASS.IN) return false;
+    if (!this.#isPublic(question)) return false;
+    const name = question.name.slice(0, question.nameLength);
+    const denied = denials.deny(name, question.type, nowMs);
+    if (denied === undefined || trust.insecurePoint?.(name) !== undefined) return false;
+    const { rcode, authority } = denied;
+    let made = false;
+    this.#withScratch((scratch) => {
+      // RFC 4035 §3.2.1: denials go to those that set DO.
+      const parts = { rcode, answer: [], authority: question.dnssecOk ? authority : authority.slice(0, 1) };
+      if (!assemble(parts, question, this.#normalizer, scratch)) return;
+      made = true;
+      scratch.authenticData = true;
+      const { values, proven } = this.#counters;
+      values[proven + (rcode === RCODE.NXDOMAIN ? 0 : 1)]! += 1;
+      this.#parts.onAnswer(question, scratch, nowMs, { startedMs: nowMs, tryCount: 0, background: false });
+      this.#parts.waiters.answered(token, scratch);
+    });
+    return made;
+  }
+
+  #isPublic(question: Question): boolean {
+    return question.partition === 0 && (this.#parts.isPublic?.(question) ?? true);
   }
 
   /** What some servers say of a zone's keys, or fail to say, is nothing for those who ask others. */

@@ -30,6 +30,10 @@ export class ValidationCounters {
   readonly seconds: number;
   readonly dear: number;
   readonly overBudget: number;
+  /** Two: NXDOMAIN, NODATA. */
+  readonly proven: number;
+  readonly denials: number;
+  readonly denialBytes: number;
   readonly keysAndZones: readonly number[];
   readonly anchorsFailed: number;
   readonly #answers: number;
@@ -72,6 +76,14 @@ export class ValidationCounters {
       'sekisho_dnssec_over_budget_total',
       'Answers given up because they needed more work than one query may cost.',
     );
+    this.proven = metrics.counters(
+      'sekisho_dnssec_proven_negative_total',
+      'Questions answered from denials that other answers brought (RFC 8198), without asking anybody.',
+      'outcome',
+      ['nxdomain', 'nodata'],
+    );
+    this.denials = metrics.gauge('sekisho_dnssec_denials', 'NSEC and NSEC3 records kept to answer further questions.');
+    this.denialBytes = metrics.gauge('sekisho_dnssec_denial_bytes', 'Memory that they take, estimated.');
     this.outstanding = metrics.gauge('sekisho_dnssec_outstanding', 'Answers that are being fetched or validated.');
     this.keysAndZones = ['secure', 'insecure', 'bogus', 'indeterminate'].map((trust) =>
       metrics.gauge(

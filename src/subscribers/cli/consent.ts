@@ -40,7 +40,7 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       const path = '/v1/consent/ledger';
       const view = await args.server.send<LedgerView>('GET', path, undefined, READING);
       const text = view.holds
-        ? `the ledger is intact: ${counted(view.entries, 'entry', 'entries')}`
+        ? `the ledger is intact: ${counted(view.entries, 'entry', 'entries')}${view.nodes === null ? '' : `, the same in the database of the fleet, and so are the ends of ${counted(view.nodes, 'node')}`}`
         : `the ledger IS NOT INTACT: ${view.problem}`;
       terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : `${text}\n`);
       return view.holds ? 0 : 1;
@@ -94,7 +94,7 @@ function consentText({ subscriber, known, terms, purposes }: ConsentView, termin
   ].join('');
 }
 
-function exportText({ consent: view, history, notices, names }: ConsentExport, terminal: Terminal): string {
+function exportText({ consent: view, history, notices, names, cases }: ConsentExport, terminal: Terminal): string {
   return [
     consentText(view, terminal),
     table(
@@ -136,6 +136,22 @@ function exportText({ consent: view, history, notices, names }: ConsentExport, t
               first.slice(0, 19).replace('T', ' '),
               last.slice(0, 19).replace('T', ' '),
               count,
+            ]),
+            terminal,
+          ),
+        ]),
+    ...(cases.length === 0
+      ? []
+      : [
+          table(
+            ['CODE', 'INFECTION', 'FIRST (UTC)', 'LAST (UTC)', 'REPORTS', 'STATE'],
+            cases.map(({ code, kind, first, last, reports, state }) => [
+              code,
+              kind,
+              first.slice(0, 19).replace('T', ' '),
+              last.slice(0, 19).replace('T', ' '),
+              reports,
+              state,
             ]),
             terminal,
           ),

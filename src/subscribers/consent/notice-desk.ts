@@ -4,7 +4,7 @@ import type { Auditor } from '../../audit/entry.ts';
 import { errorText } from '../../errors/errors.ts';
 import { CONSENT_PURPOSES } from '../../grounds/categories.ts';
 import type { ListConfig } from '../../lists/list-config.ts';
-import type { SubscriberState } from '../state.ts';
+import type { SubscriberState, SuspectedLookups } from '../state.ts';
 import { isGroup } from '../table/directory.ts';
 import type { DeletedNotices } from './notice-store.ts';
 import { NOTICES_DELETED } from './notices-deleted.ts';
@@ -51,6 +51,7 @@ export function noticeDesk(
   return {
     async record(records) {
       const lastMs = clock.wallMs();
+      const suspected: SuspectedLookups[] = [];
       await state.notices.add(
         records.flatMap(({ holder, list, count, name }) => {
           const config = lists[list];
@@ -59,11 +60,13 @@ export function noticeDesk(
           if (!config || subscriber === undefined || purpose === undefined || !isPurpose(purpose)) return [];
           // A group has many members and none of them looked it up alone; and who has withdrawn meanwhile is left alone.
           if (isGroup(subscriber) || !register.consentsNow(holder, purpose)) return [];
+          const told = (namesOf(list) ?? 0) < LEAST_NAMES ? config.category : config.name;
+          if (config.tier === 'suspected' && !config.dryRun) suspected.push({ subscriber, list: told, count });
           return [
             {
               subscriber,
               category: config.category,
-              list: (namesOf(list) ?? 0) < LEAST_NAMES ? config.category : config.name,
+              list: told,
               lastMs,
               count,
               ...(name !== undefined && { name }),
@@ -71,6 +74,7 @@ export function noticeDesk(
           ];
         }),
       );
+      if (suspected.length > 0) state.onSuspected?.(suspected);
     },
     async deleteOlderThan(ms) {
       recordDeletion(await state.notices.deleteBefore(clock.wallMs() - ms), 'retention', audit, log);

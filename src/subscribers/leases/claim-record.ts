@@ -30,6 +30,11 @@ export interface ClaimKeeper {
   close(): Promise<void>;
 }
 
+/** Hears what changes, in its order. */
+export interface ClaimWitness {
+  changed(record: ClaimRecord): void;
+}
+
 /** Bits, port bits and port in one word. */
 export function shapeOf({ bits, portBits, port }: PortPrefix): number {
   return bits | (portBits << 8) | (port << 16);

@@ -17,7 +17,7 @@ import { isMapped } from '../../address/address.ts';
 import type { Source } from '../in-force.ts';
 import type { AddressTable, PortPrefix } from '../table/address-table.ts';
 import { NOBODY, UNKNOWN } from '../table/prefix-table.ts';
-import { type ClaimKeeper, type ClaimRecord, prefixOfShape, shapeOf } from './claim-record.ts';
+import { type ClaimKeeper, type ClaimRecord, type ClaimWitness, prefixOfShape, shapeOf } from './claim-record.ts';
 import { ClientShares } from './client-shares.ts';
 import { IntRecords, NONE } from './int-records.ts';
 import { NestedPrefixes } from './nested-prefixes.ts';
@@ -84,6 +84,8 @@ export class Leases {
   readonly table: AddressTable;
   /** Where changes are kept over a restart, if anywhere. */
   keeper: ClaimKeeper | undefined;
+  /** Hears of changes as the keeper does, each end by itself; what it does with them must not throw. */
+  witness: ClaimWitness | undefined;
   readonly #lifetimeSeconds: () => number;
   readonly #nowSeconds: () => number;
   readonly #sessions: Sessions;
@@ -407,7 +409,7 @@ export class Leases {
   #endClaim(claim: number, atSeconds: number, record = true): void {
     if (!this.#isInUse(claim)) return;
     const prefix = this.#prefixOf(claim);
-    if (record) this.#recordEnd(this.#claims.get(claim, OF_SESSION), prefix, atSeconds);
+    this.#recordEnd(this.#claims.get(claim, OF_SESSION), prefix, atSeconds, record);
     this.#unlink(claim, prefix);
     this.#settle(prefix, atSeconds);
     this.#settleWithin(prefix);
@@ -649,11 +651,12 @@ export class Leases {
   }
 
   #record(claim: number): void {
-    if (this.keeper === undefined) return;
+    const { keeper, witness } = this;
+    if (keeper === undefined && witness === undefined) return;
     const session = this.#claims.get(claim, OF_SESSION);
     const flags = this.#claims.get(claim, FLAGS);
     const said = this.#sessions.get(session, SESSION.FLAGS);
-    this.keeper.changed({
+    const record: ClaimRecord = {
       prefix: this.#prefixOf(claim),
       session: this.#sessions.nameOf(session),
       holder: (said & UNNAMED) !== 0 ? NOBODY : this.#sessions.get(session, SESSION.HOLDER),
@@ -663,11 +666,21 @@ export class Leases {
       ended: false,
       unsure: (flags & UNSURE) !== 0,
       doubted: (said & DOUBTED) !== 0,
-    });
+    };
+    keeper?.changed(record);
+    witness?.changed(record);
   }
 
-  #recordEnd(session: number, prefix: PortPrefix, atSeconds = this.#sessions.get(session, SESSION.AT)): void {
-    this.keeper?.changed({
+  /** `keep`: false where the keeper is told of many ends at once. */
+  #recordEnd(
+    session: number,
+    prefix: PortPrefix,
+    atSeconds = this.#sessions.get(session, SESSION.AT),
+    keep = true,
+  ): void {
+    const { keeper, witness } = this;
+    if (keeper === undefined && witness === undefined) return;
+    const record: ClaimRecord = {
       prefix,
       session: this.#sessions.nameOf(session),
       holder: NOBODY,
@@ -677,7 +690,9 @@ export class Leases {
       ended: true,
       unsure: false,
       doubted: false,
-    });
+    };
+    if (keep) keeper?.changed(record);
+    witness?.changed(record);
   }
 }
 

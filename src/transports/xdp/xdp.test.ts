@@ -1,10 +1,10 @@
-import { createSocket, type Socket } from 'node:dgram';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { answer, question, until } from '../../../test/support/net-queries.ts';
 import { describeDatagramListener, type ListenerSetup, type World } from '../../../test/support/udp-suite.ts';
 import {
   CLIENT_V4,
   CLIENT_V6,
+  clientSocket,
   fastPathUnavailable,
   makeVethPair,
   SERVER_V4,
@@ -18,7 +18,7 @@ import { Metrics } from '../../metrics/registry.ts';
 import { libc } from '../../system/libc.ts';
 import { ManualClock, RoundClock, systemClock } from '../../time/clock.ts';
 import { NativeLoop } from '../loop.ts';
-import { boundPort, encodeSockaddr, openUdpListener } from '../sockets.ts';
+import { boundPort, openUdpListener } from '../sockets.ts';
 import { MmsgListener } from '../udp/mmsg-listener.ts';
 import { FastPathInterface } from './fast-path-interface.ts';
 import { interfaceFacts } from './interface-facts.ts';
@@ -48,22 +48,8 @@ const world: World = {
   server: (address) => STANDS_FOR[address] ?? address,
   named: (address) => Object.keys(STANDS_FOR).find((name) => STANDS_FOR[name] === address) ?? address,
   client: (address) => (address.includes(':') ? CLIENT_V6 : CLIENT_V4),
-  bind: async (address, port) => clientSocket(world.client(address), port),
+  bind: async (address, port) => clientSocket(pair, world.client(address), port),
 };
-
-function clientSocket(address: string, port = 0): Socket {
-  const c = libc();
-  const v6 = address.includes(':');
-  const fd = pair.inside('client', () => {
-    const made = c.socket(v6 ? 10 : 2, 2, 0);
-    const name = encodeSockaddr(addressWords(address), port);
-    if (c.bind(made, name, name.length) < 0) throw new Error(`bind ${address}: error ${c.errno()}`);
-    return made;
-  });
-  const socket = createSocket(v6 ? 'udp6' : 'udp4');
-  socket.bind({ fd, exclusive: true });
-  return socket;
-}
 
 /** A listener in the server's namespace, with everything that the main thread and a worker would have. */
 async function open(setup: ListenerSetup, vlan = 0) {
@@ -148,7 +134,7 @@ describe.runIf(reason === undefined)('between two namespaces', () => {
     }
 
     function client(address = CLIENT_V4) {
-      const socket = clientSocket(address);
+      const socket = clientSocket(pair, address);
       cleanups.push(() => void socket.close());
       const inbox: Buffer[] = [];
       socket.on('message', (bytes) => inbox.push(bytes));

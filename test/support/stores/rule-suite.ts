@@ -117,9 +117,14 @@ export function ruleStoreSuite(engine: StoreEngine<RuleStore>): void {
       const { store } = await place.open();
       expect(await store.nextNumber()).toBe(1);
       await store.commit([change('add', onClient(1)), change('add', onClient(2, { match: { source: '192.0.2.78' } }))]);
+      const ended = { state: 'lifted', endedAtMs: 2000 } as const;
+      await store.commit([
+        change('lift', onClient(1, ended), 2000),
+        change('lift', onClient(2, { match: { source: '192.0.2.78' }, ...ended }), 2000),
+      ]);
       await store.forget(['m1', 'm2']);
       expect([await store.rules(), await store.nextNumber()]).toEqual([[], 3]);
-      expect(await store.deleteChanges(5000, 6000)).toBe(2);
+      expect(await store.deleteChanges(5000, 6000)).toBe(4);
       expect([await store.changes(10), await store.nextNumber()]).toEqual([[], 3]);
       await store.close();
       expect(await (await place.open()).store.nextNumber()).toBe(3);

@@ -1,0 +1,2 @@
+/** Vite gathers style sheets; an import has no value. */
+declare module '*.css';

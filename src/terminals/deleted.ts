@@ -1,0 +1,2 @@
+/** Action of the audit log. */
+export const TERMINALS_DELETED = 'terminals.delete';
