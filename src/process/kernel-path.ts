@@ -167,8 +167,9 @@ export class KernelPath {
 
   #tend(): void {
     this.#privileged(() => {
-      this.drops.sweep(SWEPT_AT_ONCE);
-      this.#filterSockets(!this.drops.empty);
+      const { empty } = this.drops;
+      if (!empty) this.drops.sweep(SWEPT_AT_ONCE);
+      this.#filterSockets(!empty);
     });
   }
 
