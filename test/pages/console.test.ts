@@ -86,7 +86,7 @@ describe.skipIf(missing.length > 0)(`the console in Chromium ${missing.join('; '
     await page.getByRole('button', { name: 'Log in' }).click();
     const alert = page.getByRole('alert');
     await alert.waitFor();
-    expect(await alert.innerText()).toMatch(/no token like this[\s\S]*What to do[\s\S]*SEKISHO_LOGIN_REFUSED/);
+    expect(await alert.innerText()).toMatch(/the token is not valid[\s\S]*What to do[\s\S]*SEKISHO_LOGIN_REFUSED/);
     await page.locator('input[name=token]').fill(tokenOf('viewer'));
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'Now' }).waitFor();
