@@ -255,7 +255,7 @@ describe.skipIf(missing.length > 0)(`the console in Chromium ${missing.join('; '
     await enter(page, 'privacy');
     await page.evaluate(`location.hash = '#/consent'`);
     await use(page, 'consent');
-    const row = page.getByRole('row', { name: /C&Cサーバー/ });
+    const row = page.getByRole('row', { name: /C&Cサーバ/ });
     expect(await row.innerText()).toContain('契約約款による同意');
     await row.getByRole('button', { name: 'オプトアウト' }).click();
     const dialog = page.getByRole('dialog');
