@@ -35,6 +35,7 @@ export const PACKAGES = {
   kresd: 'knot-resolver',
   openssl: 'openssl',
   h2load: 'nghttp2-client',
+  stubby: 'stubby',
   promtool: 'prometheus',
   postgres: 'postgresql',
   initdb: 'postgresql',
