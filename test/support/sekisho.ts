@@ -38,6 +38,8 @@ export interface SekishoOptions {
   main?: string;
   config?: SekishoConfig;
   core?: number;
+  /** Another Node.js than the one that runs the tests. */
+  node?: string;
   /** Given to node ahead of the script, e.g. `--expose-gc`. */
   nodeArgs?: string[];
   env?: Record<string, string>;
@@ -92,7 +94,7 @@ function run({ port, adminPort, folder, configFile }: Place, options: SekishoOpt
   const { probeName, main = sekishoMain() } = options;
   return startProcess({
     name: 'sekisho',
-    command: process.execPath,
+    command: options.node ?? process.execPath,
     args: [...(options.nodeArgs ?? []), main, 'run', '--config', configFile],
     cwd: folder,
     ...(options.core === undefined ? {} : { core: options.core }),
