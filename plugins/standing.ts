@@ -5,6 +5,8 @@
 export const STANDING = {
   /** The gate. It stands first whatever the configuration says, so that nothing is done for a client that may not ask. */
   gate: 'access',
+  /** The option of the gate that leaves clients without an answer. */
+  gateDropsBy: { option: 'outsiders', value: 'drop' },
   /** What carries policy lists out, added where there are any: a list that nobody carries out would be a block that does not happen. */
   forPolicyLists: 'rpz',
   /** What keeps the server from being used against others. Left out by name (`NAME: false`), not by being forgotten. */

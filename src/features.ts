@@ -5,10 +5,12 @@
  * of the lists: those of a configuration that is not to serve must not be in force for a moment.
  */
 import { AUDIT } from './audit-desk/feature.ts';
+import { BACKUP } from './backup/feature.ts';
 import { CERTIFICATES } from './certificates/feature.ts';
 import { CONSOLE } from './console/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
 import { type AnyFeature, type ConfigOf, refuseDoubles } from './feature/feature.ts';
+import { FLEET } from './fleet/feature.ts';
 import { LISTS } from './lists/feature.ts';
 import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
@@ -22,6 +24,7 @@ export const FEATURES = [
   TIME,
   AUDIT,
   CERTIFICATES,
+  FLEET,
   RULES,
   LISTS,
   SUBSCRIBERS,
@@ -31,6 +34,7 @@ export const FEATURES = [
   ROUTER_FILTERS,
   DNSSEC,
   CONSOLE,
+  BACKUP,
 ] as const satisfies readonly AnyFeature[];
 
 /** What the configuration holds for them, besides what every feature is told. */

@@ -29,9 +29,39 @@ export const statusSchema = z.strictObject({
     z.strictObject({
       address: z.string().describe('address:port'),
       transports: z.array(z.enum(['udp', 'tcp', 'tls', 'https'])),
-      packets: z.enum(['batched', 'dgram']).describe('How UDP is handled: batches of system calls, or node:dgram.'),
+      packets: z
+        .enum(['batched', 'dgram', 'xdp'])
+        .describe('How UDP is handled: batches of system calls, node:dgram, or straight from network interfaces.'),
     }),
   ),
+  fastPath: z
+    .strictObject({
+      asked: z.boolean().describe('The configuration says `xdp`, and not `auto`.'),
+      interfaces: z.array(
+        z.strictObject({
+          name: z.string(),
+          mode: z
+            .enum(['zero-copy', 'copy', 'generic'])
+            .describe('What the driver does; `generic`: the kernel’s stack runs the program.'),
+          queues: count.describe('Receive queues that are served.'),
+          shut: count.describe('Queues whose packets come by the sockets for now.'),
+          up: z.boolean(),
+        }),
+      ),
+      reasons: z.array(z.string()).describe('Why packets come by sockets where they do.'),
+    })
+    .describe('Packets taken straight from network interfaces.'),
+  kernelDrops: z
+    .array(
+      z.strictObject({
+        source: z.string().describe('The network that is dropped, or that the host is in: IPv4 /24, IPv6 /40.'),
+        what: z.enum(['host', 'network']),
+        reason: z.enum(['host-share', 'network-share', 'outsider']),
+        endsInSeconds: z.number().nullable().describe('null = it lasts as long as the configuration.'),
+        passPerSecond: count.describe('Packets a second that pass all the same.'),
+      }),
+    )
+    .describe('Sources whose packets the kernel drops, each with reason and end.'),
   upstreams: z.array(
     z.strictObject({
       address: z.string().describe('address:port'),

@@ -35,6 +35,8 @@ const status: Status = {
   workers: [{ number: 0, state: 'running', restarts: 1, uptimeSeconds: 59, queries: 1_234_567 }],
   listeners: [{ address: '[::1]:5353', transports: ['udp', 'tcp'], packets: 'batched' }],
   resolve: null,
+  fastPath: { asked: false, interfaces: [], reasons: [] },
+  kernelDrops: [],
   upstreams: [
     { address: '192.0.2.53:53', state: 'up', rttMs: 12.34, trusted: true, tls: null, queries: 1000, failures: 2 },
     { address: '192.0.2.54:53', state: 'unknown', rttMs: null, trusted: false, tls: null, queries: 0, failures: 0 },

@@ -42,6 +42,7 @@ export function statusText(state: Status, terminal: Terminal, ofFeatures: readon
       `${counted(cache.entries, 'answer')}, ${bytesText(cache.usedBytes)} of ${bytesText(cache.sizeBytes)}; ${shareText(cache.hits, lookups)} hits, ${shareText(cache.stale, lookups)} stale`,
     ],
     ...resolveText(state.resolve),
+    ...fastPathText(state.fastPath),
     ...ofFeatures.flatMap((part) => part.lines(state)),
     ...state.warnings.map((warning) => ['warning', warning] as const),
   ] as const;
@@ -54,6 +55,21 @@ export function statusText(state: Status, terminal: Terminal, ofFeatures: readon
       state.listeners.map(({ address, transports, packets }) => [address, transports.join(', '), packets]),
       terminal,
     ),
+    ...(state.kernelDrops.length > 0
+      ? [
+          table(
+            ['DROPPED BY THE KERNEL', 'WHAT', 'REASON', 'ENDS IN', 'LETS PASS'],
+            state.kernelDrops.map(({ source, what, reason, endsInSeconds, passPerSecond }) => [
+              source,
+              what,
+              reason,
+              endsInSeconds === null ? 'with the configuration' : durationWords(endsInSeconds),
+              passPerSecond === 0 ? 'nothing' : `${numberText(passPerSecond)}/s`,
+            ]),
+            terminal,
+          ),
+        ]
+      : []),
     ...(state.upstreams.length === 0 && state.resolve !== null
       ? []
       : [
@@ -107,6 +123,16 @@ export function statusText(state: Status, terminal: Terminal, ofFeatures: readon
       terminal,
     ),
   ].join('\n');
+}
+
+/** Nothing where it was not asked for: what comes by sockets then is as it always was. */
+function fastPathText({ asked, interfaces, reasons }: Status['fastPath']): (readonly [string, string])[] {
+  const lines = interfaces.map(
+    ({ name, mode, queues, shut, up }) =>
+      `${name}: ${mode}, ${counted(queues, 'queue')}${shut > 0 ? `, ${shut} of them shut (packets come by sockets)` : ''}${up ? '' : '; THE INTERFACE IS DOWN'}`,
+  );
+  const told = asked || interfaces.length > 0 ? reasons : [];
+  return [...lines, ...told.map((reason) => `by sockets: ${reason}`)].map((text) => ['fast path', text] as const);
 }
 
 function resolveText(resolve: Status['resolve']): (readonly [string, string])[] {

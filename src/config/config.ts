@@ -86,7 +86,15 @@ export interface ServerConfig {
   };
   readonly udp: {
     readonly receiveBufferBytes: number;
-    readonly io: 'auto' | 'mmsg' | 'dgram';
+    readonly io: 'auto' | 'mmsg' | 'dgram' | 'xdp';
+    readonly xdp: {
+      readonly interfaces: 'auto' | readonly string[];
+      readonly queues: 'auto' | readonly number[];
+      readonly zeroCopy: boolean;
+      readonly generic: boolean;
+      /** 0 = off. */
+      readonly busyPollMicroseconds: number;
+    };
     /** A number is microseconds, 1–1000. */
     readonly pause: 'auto' | 'off' | number;
   };
@@ -183,7 +191,18 @@ export function serverConfig(
       handshakes: { perSecond: tls.handshakes, perNetwork: tls['handshakes-per-network'] },
       ...(secrets.tickets !== undefined && { tickets: { secret: secrets.tickets } }),
     },
-    udp: { receiveBufferBytes: udp['receive-buffer'], io: udp.io, pause: udp.pause },
+    udp: {
+      receiveBufferBytes: udp['receive-buffer'],
+      io: udp.io,
+      pause: udp.pause,
+      xdp: {
+        interfaces: udp.xdp.interfaces,
+        queues: udp.xdp.queues,
+        zeroCopy: udp.xdp['zero-copy'],
+        generic: udp.xdp.generic,
+        busyPollMicroseconds: udp.xdp['busy-poll'],
+      },
+    },
     overload: {
       enabled: overload.enabled,
       targetMs: overload.target,

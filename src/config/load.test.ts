@@ -121,7 +121,12 @@ describe('a configuration without any key', () => {
             maxConnectionsPerClient: 100,
             maxPipelined: 64,
           },
-          udp: { receiveBufferBytes: 8 * 2 ** 20, io: 'auto', pause: 'auto' },
+          udp: {
+            receiveBufferBytes: 8 * 2 ** 20,
+            io: 'auto',
+            pause: 'auto',
+            xdp: { interfaces: 'auto', queues: 'auto', zeroCopy: true, generic: false, busyPollMicroseconds: 0 },
+          },
           overload: { enabled: true, targetMs: 50, limitMs: 500, exempt: [], dryRun: false },
           cookies: { enabled: true, secrets: [] },
           hangTimeoutMs: 500,

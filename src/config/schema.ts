@@ -108,11 +108,47 @@ export const serverSchema = z
           .prefault('8MiB')
           .describe('Kernel buffer asked for per socket; the log says what was granted.'),
         io: z
-          .enum(['auto', 'mmsg', 'dgram'])
+          .enum(['auto', 'mmsg', 'dgram', 'xdp'])
           .default('auto')
           .describe(
-            'How packets are taken: `auto` in batches where the system can (Linux), else one by one; `mmsg` in batches or not at all; `dgram` one by one even there, at several times the cost.',
+            'How packets are taken: `xdp` straight from the network interface, `mmsg` in batches from sockets or not at all, `dgram` one by one at several times the cost. `auto` is the cheapest of them that is possible and takes nothing away: `xdp` only with a driver that runs programs, a receive queue for each worker and no packet filter (docs/fast-path.md).',
           ),
+        xdp: z
+          .strictObject({
+            interfaces: z
+              .union([
+                z.literal('auto'),
+                z
+                  .array(z.string().regex(/^[^\s/:]{1,15}$/))
+                  .min(1)
+                  .max(16),
+              ])
+              .default('auto')
+              .describe('Names of the network interfaces; `auto`: those that have an address of `server.listen`.'),
+            queues: z
+              .union([z.literal('auto'), z.array(z.int().min(0).max(255)).min(1).max(256)])
+              .default('auto')
+              .describe(
+                'Numbers of the receive queues; `auto`: all. Queue n belongs to worker n modulo `server.workers`.',
+              ),
+            'zero-copy': z
+              .boolean()
+              .default(true)
+              .describe('Let the driver use the memory of packets itself, where it can.'),
+            generic: z
+              .boolean()
+              .default(false)
+              .describe(
+                'Have the kernel’s stack run the program where the driver does not, at more cost; never with `io: auto`.',
+              ),
+            'busy-poll': busyPoll()
+              .prefault('off')
+              .describe(
+                'How long the driver is asked for packets before a worker sleeps: less latency for more CPU time.',
+              ),
+          })
+          .prefault({})
+          .describe('Packets straight from the network interface (`io: xdp`, or `auto` where it can).'),
         pause: pause()
           .prefault('auto')
           .describe(
@@ -337,4 +373,21 @@ function pause() {
       return z.NEVER;
     })
     .meta({ typeText: '`auto`, `off`, or 1us–1000us' });
+}
+
+/** `off` or microseconds; 0 = off. */
+function busyPoll() {
+  return z
+    .string()
+    .transform((text, context): number => {
+      if (text === 'off') return 0;
+      const micros = Number(/^(\d{1,4})us$/.exec(text)?.[1]);
+      if (micros >= 1 && micros <= 1000) return micros;
+      context.addIssue({
+        code: 'custom',
+        message: `expected 'off' or a time from 1us to 1000us, found '${text.slice(0, 40)}'`,
+      });
+      return z.NEVER;
+    })
+    .meta({ typeText: '`off`, or 1us–1000us' });
 }

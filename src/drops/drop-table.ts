@@ -16,7 +16,6 @@ export type DropReason = (typeof DROP_REASONS)[number];
 
 const MAX_HOSTS = 16_384;
 const MAX_NETWORKS = 16_384;
-const E2BIG = 7;
 
 /** One entry, for people. */
 export interface DropEntry {
@@ -85,7 +84,7 @@ export class DropTable {
   }
 
   removeHost(words: Int32Array): void {
-    this.#bpf.remove(this.maps.hosts, hostKey(words));
+    this.#remove(this.maps.hosts, hostKey(words));
   }
 
   /** A network of `words` and `bits` (address.ts: an IPv4 /n has 96 + n). `family` tells ::/0 from 0.0.0.0/0. */
@@ -94,7 +93,12 @@ export class DropTable {
   }
 
   removeNetwork({ words, bits }: Prefix, family: 4 | 6): void {
-    this.#bpf.remove(this.maps.networks, networkKey(words, bits, family));
+    this.#remove(this.maps.networks, networkKey(words, bits, family));
+  }
+
+  /** Nothing is in the tables, not even what has ended. */
+  get empty(): boolean {
+    return this.#kinds.every(([map, keyBytes]) => this.#bpf.keys(map, keyBytes, 1).length === 0);
   }
 
   /** All that drops something, up to `limit`. */
@@ -153,8 +157,18 @@ export class DropTable {
       this.#bpf.update(map, key, this.#value);
       return true;
     } catch (error) {
-      if (error instanceof BpfError && (error.errno === E2BIG || error.errno === 28)) return false;
+      // A table that is full; or a kernel before 5.19, where threads without CAP_BPF may not write.
+      if (error instanceof BpfError) return false;
       throw error;
+    }
+  }
+
+  /** What cannot be removed ends by itself. */
+  #remove(map: number, key: Uint8Array): void {
+    try {
+      this.#bpf.remove(map, key);
+    } catch (error) {
+      if (!(error instanceof BpfError)) throw error;
     }
   }
 }

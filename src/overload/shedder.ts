@@ -23,8 +23,9 @@ import type { Metrics } from '../metrics/registry.ts';
 import { type Clock, systemClock } from '../time/clock.ts';
 import type { Query } from '../wire/query.ts';
 import { ClientPlaces } from './client-places.ts';
+import { type DropSink, HeavySources } from './heavy-sources.ts';
 import { QueueGauge } from './queue-gauge.ts';
-import { MAX_COUNT, SERVED, ShareSketch } from './share-sketch.ts';
+import { MAX_COUNT, OVER_NETWORK_SHARE, SERVED, ShareSketch } from './share-sketch.ts';
 
 /** Why a packet was shed, as the label of `sekisho_overload_shed_total`; by what `ShareSketch.serve` says. */
 export const SHED_REASONS = ['queue-age', 'host-share', 'network-share'] as const;
@@ -60,6 +61,8 @@ export interface ShedderParts extends OverloadOptions {
   readonly key: readonly [number, number];
   readonly clock: Clock;
   readonly metrics: Metrics;
+  /** Where the kernel is told to drop the heaviest; undefined where it cannot. Not asked in a dry run. */
+  readonly drops?: DropSink | undefined;
   /** How a queue is looked at; a test has its own. */
   readonly gauge?: Pick<QueueGauge, 'read' | 'ageMs' | 'fill'>;
 }
@@ -69,6 +72,7 @@ export class Shedder {
   readonly #gauge: Pick<QueueGauge, 'read' | 'ageMs' | 'fill'>;
   readonly #client: ClientPlaces;
   readonly #sketch = new ShareSketch();
+  readonly #heavy: HeavySources | undefined;
   /** Age of each socket's queue when it was last looked at; 0 once a batch was not full. */
   readonly #ages: Float64Array;
   #fullBatches = 0;
@@ -77,6 +81,8 @@ export class Shedder {
   #late = false;
   #behindSinceMs = Number.POSITIVE_INFINITY;
   #epochEndsMs = 0.1;
+  /** When the epoch began. */
+  #nowMs = 0.1;
   /** Packets a host is served in an epoch. */
   #share = MAX_COUNT;
   #lastAgeMs = 0.1;
@@ -94,6 +100,7 @@ export class Shedder {
     this.#gauge = parts.gauge ?? new QueueGauge(systemClock);
     this.#client = new ClientPlaces(parts.key);
     this.#ages = new Float64Array(Math.max(1, parts.sockets + (parts.queues ?? 0)));
+    this.#heavy = parts.drops && !parts.dryRun ? new HeavySources(parts.drops) : undefined;
     const { metrics } = parts;
     this.#values = metrics.values;
     this.#shed = metrics.counters(
@@ -125,7 +132,7 @@ export class Shedder {
       this.#late = false;
       this.#ages[index] = 0;
       if (!this.#shedding) {
-        this.#behindSinceMs = Number.POSITIVE_INFINITY;
+        if (this.#oldestMs() <= this.#parts.targetMs) this.#behindSinceMs = Number.POSITIVE_INFINITY;
         return false;
       }
     } else if (this.#shedding || ++this.#fullBatches % LOOK_EVERY === 0) {
@@ -152,8 +159,7 @@ export class Shedder {
     this.#late = false;
     if (this.#shedding) {
       if (nowMs >= this.#epochEndsMs) this.#endEpoch(nowMs);
-    } else if (behind) this.#watch(nowMs);
-    else this.#behindSinceMs = Number.POSITIVE_INFINITY;
+    } else this.#watch(nowMs);
     return this.#shedding;
   }
 
@@ -166,6 +172,15 @@ export class Shedder {
       this.#client.find(query.clientWords, query.family);
       reason = this.#sketch.serve(this.#client, this.#share, this.#share * NETWORK_FACTOR);
       if (reason === SERVED) return false;
+      const network = reason === OVER_NETWORK_SHARE;
+      this.#heavy?.shed(
+        query.clientWords,
+        query.family,
+        this.#client,
+        network,
+        network ? this.#share * NETWORK_FACTOR : this.#share,
+        this.#nowMs,
+      );
     }
     this.#values[this.#shed + reason]! += 1;
     this.#shedInEpoch++;
@@ -206,6 +221,8 @@ export class Shedder {
 
   #beginEpoch(nowMs: number): void {
     this.#sketch.clear();
+    this.#heavy?.clear(nowMs);
+    this.#nowMs = nowMs;
     this.#shedInEpoch = 0;
     this.#epochEndsMs = nowMs + EPOCH_MS;
   }
@@ -232,6 +249,7 @@ export class Shedder {
   #stop(): void {
     this.#shedding = false;
     this.#late = false;
+    this.#heavy?.end();
     this.#behindSinceMs = Number.POSITIVE_INFINITY;
     this.#values[this.#active] = 0;
   }

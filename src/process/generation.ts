@@ -122,6 +122,8 @@ export class Generation {
         ...process,
         config,
         listeners,
+        fastPath: process.kernel?.fastPath,
+        drops: process.kernel?.drops.maps,
         cache,
         partitionKeys,
         iterate,

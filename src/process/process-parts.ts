@@ -10,6 +10,7 @@ import type { Clock } from '../time/clock.ts';
 import type { LatestTime } from '../time/latest-time.ts';
 import type { Timers } from '../time/timers.ts';
 import type { PartitionKeys } from '../zones/partitions.ts';
+import type { KernelPath } from './kernel-path.ts';
 import type { LastingParts } from './lasting.ts';
 import type { IoKind } from './worker-messages.ts';
 
@@ -18,6 +19,8 @@ export interface ProcessParts {
   readonly giveUp?: (why: string) => void;
   readonly version: string;
   readonly io: IoKind;
+  /** Undefined where the kernel takes no programs of ours. */
+  readonly kernel: KernelPath | undefined;
   readonly log: Logger;
   readonly clock: Clock;
   /** The same clock, as what it is. */

@@ -50,6 +50,7 @@ import { ConfigurationLog } from './configuration-log.ts';
 import { recordEndedGrounds } from './configured-grounds.ts';
 import { Explainer } from './explain.ts';
 import { Generation } from './generation.ts';
+import { KernelPath } from './kernel-path.ts';
 import { LastingParts } from './lasting.ts';
 import { refuseTakenAddresses } from './listening-places.ts';
 import { scarceSourcePorts } from './open-files.ts';
@@ -161,6 +162,7 @@ class Server {
     if (reason !== undefined)
       log.warn({ reason }, 'packets are received one at a time through node:dgram, at several times the CPU cost');
     const io: IoKind = reason === undefined ? 'mmsg' : 'dgram';
+    const kernel = io === 'mmsg' ? KernelPath.open(config, log) : undefined;
     const scarce = scarceSourcePorts(config);
     if (scarce !== undefined)
       log.warn(
@@ -186,6 +188,7 @@ class Server {
     const parts: ProcessParts = {
       version: version(),
       io,
+      kernel,
       log,
       clock: time,
       time,
@@ -215,6 +218,7 @@ class Server {
     const report = {
       version: parts.version,
       io,
+      kernel,
       retired: parts.retired,
       replaced: parts.replaced,
       starved: parts.starved,
@@ -228,6 +232,7 @@ class Server {
       server = new Server(options, log, parts, report, generation, explainer);
       await generation.activate();
       server.#recordSingleApprover(config);
+      await server.#serveFast();
       const prepared = await generation.prepare();
       server.#admin = await startAdmin(server.#adminDeps(generation)).catch((error: unknown) => {
         prepared.discard();
@@ -331,6 +336,7 @@ class Server {
     const drained = stopped.then(() => old.drained(this.#log, DRAIN_MS)).finally(() => this.#retiring.delete(old));
     this.#retiring.set(old, drained);
     await stopped;
+    await this.#serveFast();
     await this.#forgetOtherWays(old.config, next);
     this.#announce('reloaded');
     return { ok: true, problems: [] };
@@ -363,6 +369,12 @@ class Server {
     }
   }
 
+  /** The workers in force get their queues of network interfaces, where there are any to be had. */
+  async #serveFast(): Promise<void> {
+    const { workers, listeners, config } = this.#generation;
+    if (listeners) await this.#process.kernel?.serve(workers, listeners, config);
+  }
+
   async #reactivateDesk(): Promise<void> {
     await this.#generation.activate().catch((error: unknown) => {
       this.#log.error({ fault: faultOf(error) }, 'failed to restore the previous configuration');
@@ -382,6 +394,7 @@ class Server {
     await this.#admin?.close();
     this.#stopKeepingTime();
     this.#lookAtTime();
+    await this.#process.kernel?.close();
     await closeParts(this.#process);
     this.#log.info('stopped');
     this.#finish(0);
@@ -506,6 +519,7 @@ class Server {
         configuration: config.source,
         listeners: bound,
         packets: this.#process.io === 'mmsg' ? 'batched system calls' : 'node:dgram',
+        ...fastInterfaces(this.#process.kernel),
         receiveBufferBytes: listeners?.receiveBufferBytes,
         workers: config.server.workers,
         ...(config.resolve
@@ -560,6 +574,12 @@ function needsRestart(before: Config, after: Config): string[] {
   if (endpointText(before.admin.listen) !== endpointText(after.admin.listen))
     changed.push('admin.listen: the address can only be changed by a restart');
   return changed;
+}
+
+/** Network interfaces that packets are taken from straight. */
+function fastInterfaces(kernel: KernelPath | undefined): { readonly fastPath?: string[] } {
+  const names = (kernel?.state.interfaces ?? []).map(({ name, mode, queues }) => `${name} (${mode}, ${queues} queues)`);
+  return names.length > 0 ? { fastPath: names } : {};
 }
 
 /** What only batched packet I/O can do. */

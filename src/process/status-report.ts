@@ -4,11 +4,13 @@
 
 import { endpointText } from '../address/address.ts';
 import { spokenAt } from '../address/listen-entry.ts';
+import { networkAround } from '../address/network-around.ts';
 import type { UpstreamServer } from '../address/upstream-server.ts';
 import type { CacheStatsReport } from '../admin/cache.ts';
 import type { Status } from '../admin/status.ts';
 import { cacheStats } from '../cache/desk.ts';
 import type { Config } from '../config/config.ts';
+import type { DropEntry } from '../drops/drop-table.ts';
 import {
   type CounterSample,
   counterSamples,
@@ -26,12 +28,14 @@ import { RCODE } from '../wire/constants.ts';
 import { CACHE_RESULTS } from '../wire/query.ts';
 import { Partitions } from '../zones/partitions.ts';
 import type { Generation } from './generation.ts';
+import type { KernelPath } from './kernel-path.ts';
 import type { IoKind } from './worker-messages.ts';
 
 /** What the report is made of, besides the generation in force. */
 export interface ReportParts {
   readonly version: string;
   readonly io: IoKind;
+  readonly kernel: KernelPath | undefined;
   /** How often the worker at each place was replaced. */
   readonly replaced: readonly number[];
   /** How often the worker at each place was found to get too little processor time. */
@@ -53,6 +57,8 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     total('sekisho_view_dry_run_total', { view, plugin, verdict: 'continue' });
   const cache = cacheStats(generation.cache);
   const { config, workers } = generation;
+  const fastPath = parts.kernel?.state ?? { interfaces: [], reasons: [] };
+  const fastListeners = new Set((parts.kernel?.fastPath?.listeners ?? []).map(endpointText));
   return {
     version: parts.version,
     node: process.versions.node,
@@ -82,8 +88,14 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
     listeners: (generation.listeners?.bound ?? config.server.listen).map((endpoint) => ({
       address: endpointText(endpoint),
       transports: spokenAt(endpoint),
-      packets: parts.io === 'mmsg' ? 'batched' : 'dgram',
+      packets: parts.io === 'dgram' ? 'dgram' : fastListeners.has(endpointText(endpoint)) ? 'xdp' : 'batched',
     })),
+    fastPath: {
+      asked: config.server.udp.io === 'xdp',
+      interfaces: [...fastPath.interfaces],
+      reasons: [...fastPath.reasons],
+    },
+    kernelDrops: (parts.kernel?.entries() ?? []).map(shownDrop),
     upstreams: upstreamsOf(config).map(({ server, zone, view }) => {
       // The same server may be asked for something else, too: absent is absent.
       const labels = { server: endpointText(server), zone, view };
@@ -154,6 +166,25 @@ export function statusReport(generation: Generation, configuredAtMs: number, par
       ),
     },
   };
+}
+
+/**
+ * Who asks what stays apart, but who asked too much is a client's address too: a host is shown by its network. The table itself
+ * has it exactly.
+ */
+function shownDrop({ source, reason, endsInMs, passPerSecond }: DropEntry): Status['kernelDrops'][number] {
+  const what = source.includes('/') && !source.endsWith('/64') ? 'network' : 'host';
+  return {
+    source: reason === 'outsider' || (what === 'network' && !source.includes(':')) ? source : aroundOf(source),
+    what,
+    reason: reason as Exclude<typeof reason, 'let-pass'>,
+    endsInSeconds: endsInMs === null ? null : Math.ceil(endsInMs / 1000),
+    passPerSecond,
+  };
+}
+
+function aroundOf(source: string): string {
+  return networkAround(source.replace(/\/\d+$/, ''));
 }
 
 /** The sum of a metric over all workers, ended ones included. */
@@ -229,6 +260,10 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
     cells.push({ name, help, type, labels, perWorker: false });
     values.push(value);
   };
+  put('gauge', 'sekisho_build_info', 'Version of the program and of Node.js, always 1.', 1, {
+    version: parts.version,
+    nodejs: process.version,
+  });
   put('gauge', 'sekisho_info', 'Version, always 1.', 1, { version: parts.version, io: parts.io });
   put(
     'gauge',
@@ -252,6 +287,29 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
       'Datagrams dropped by the kernel because no worker took them in time.',
       drops,
       labels,
+    );
+  }
+  for (const { reason, cpu, packets } of parts.kernel?.dropped() ?? []) {
+    put(
+      'counter',
+      'sekisho_kernel_drops_total',
+      'Packets that programs in the kernel dropped because of their source.',
+      packets,
+      { reason, cpu: String(cpu) },
+    );
+  }
+  if (parts.kernel) {
+    const { interfaces } = parts.kernel.state;
+    const queues = interfaces.reduce((sum, each) => sum + each.queues, 0);
+    const shut = interfaces.reduce((sum, each) => sum + each.shut, 0);
+    put('gauge', 'sekisho_kernel_drop_entries', 'Sources that the kernel drops now.', parts.kernel.entries().length);
+    put('gauge', 'sekisho_xdp_queues', 'Receive queues of network interfaces that are served straight.', queues - shut);
+    put('gauge', 'sekisho_xdp_queues_shut', 'Receive queues whose packets come by the sockets for now.', shut);
+    put(
+      'counter',
+      'sekisho_xdp_lost_frames_total',
+      'Frames dropped by the kernel because no worker took them in time.',
+      parts.kernel.fastPath?.lost ?? 0,
     );
   }
   const states = generation.workers.states;

@@ -5,8 +5,10 @@
 
 import { parsePrefix } from '../address/address.ts';
 import { PrefixSet } from '../address/prefix-set.ts';
+import { Bpf } from '../bpf/bpf.ts';
 import type { Chain } from '../chain/chain.ts';
 import type { DatagramSink, UpstreamSockets } from '../chain/routes.ts';
+import { DropTable } from '../drops/drop-table.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { Shedder } from '../overload/shedder.ts';
 import { reportAllocations } from '../system/libc.ts';
@@ -20,12 +22,15 @@ import { DgramUpstream } from '../transports/udp/dgram-upstream.ts';
 import { MmsgListener } from '../transports/udp/mmsg-listener.ts';
 import { MmsgUpstream } from '../transports/udp/mmsg-upstream.ts';
 import { SocketBudget } from '../transports/udp/source-ports.ts';
+import { type FastPathShare, XdpListener } from '../transports/xdp/xdp-listener.ts';
 import type { Query } from '../wire/query.ts';
 import { lastDescriptor, sourcePortsOf } from './open-files.ts';
 import type { WorkerSetup } from './worker-messages.ts';
 
 export interface WorkerIo {
   readonly listener: DatagramListener;
+  /** Take frames from these queues of network interfaces from now on, and from no others. */
+  attach(share: FastPathShare): void;
   /** Make sockets towards upstreams; answers go to `sink`. Once for each group of servers. */
   openUpstream(sink: DatagramSink): UpstreamSockets;
   /** Something was begun that libuv must carry on. */
@@ -50,6 +55,8 @@ export interface WorkerIoParts {
   readonly busy: () => boolean;
 }
 
+/** Queues of network interfaces that overload control tells apart in one worker. */
+const MAX_QUEUES = 64;
 /** Microseconds that `udp.pause: auto` lets packets gather at most when traffic is brisk (bench/README.md says why). */
 const AUTO_PAUSE_MICROSECONDS = 200;
 
@@ -68,14 +75,12 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
   });
   const shedder = openShedder(parts);
   const handle = (query: Query) => chain.handle(query);
-  const listener = new MmsgListener({
-    sockets: setup.udp,
-    handle,
-    clock,
-    metrics,
-    shedder,
-    foresight: chain.foresees ? chain : undefined,
-  });
+  const foresight = chain.foresees ? chain : undefined;
+  const sockets = new MmsgListener({ sockets: setup.udp, handle, clock, metrics, shedder, foresight });
+  const frames = setup.fastPath
+    ? new XdpListener({ sockets, handle, clock, metrics, shedder, foresight, random32 })
+    : undefined;
+  const listener = frames ?? sockets;
   const upstreams: UpstreamSockets[] = [];
   const loop = new NativeLoop({
     clock,
@@ -93,15 +98,25 @@ async function openMmsg(parts: WorkerIoParts): Promise<WorkerIo> {
   });
   descriptors.opened(loop.descriptor);
   const ports = sourcePortParts(setup);
-  const slots = setup.udp.map(({ fd }, i) => loop.watch(fd, () => listener.receive(i)));
+  const slots = setup.udp.map(({ fd }, i) => loop.watch(fd, () => sockets.receive(i)));
   let receiving = true;
   const stopReceiving = () => {
     if (receiving) for (const [i, { fd }] of setup.udp.entries()) loop.unwatch(slots[i]!, fd);
     receiving = false;
   };
-  listener.onStopReceiving = stopReceiving;
+  sockets.onStopReceiving = stopReceiving;
+  let queues: { readonly slot: number; readonly fd: number }[] = [];
+  const unwatchQueues = () => {
+    for (const { slot, fd } of queues.splice(0)) loop.unwatch(slot, fd);
+  };
+  if (frames) frames.onDetach = unwatchQueues;
   return {
     listener,
+    attach: (share) => {
+      if (frames === undefined || !receiving) return;
+      unwatchQueues();
+      queues = frames.attach(share).map(({ fd }, i) => ({ fd, slot: loop.watch(fd, () => frames.receive(i)) }));
+    },
     openUpstream: (sink) => {
       const upstream = new MmsgUpstream({
         loop,
@@ -138,6 +153,8 @@ function openShedder({ setup, clock, metrics }: WorkerIoParts): Shedder | undefi
     ...options,
     exempt: exempt.length > 0 ? new PrefixSet(exempt.map(parsePrefix)) : undefined,
     sockets: setup.udp.length,
+    queues: setup.fastPath ? MAX_QUEUES : 0,
+    drops: setup.drops && new DropTable(new Bpf(), setup.drops),
     key: setup.hashKey,
     clock,
     metrics,
@@ -164,6 +181,7 @@ async function openDgram(parts: WorkerIoParts): Promise<WorkerIo> {
   let finish: (() => void) | undefined;
   return {
     listener,
+    attach: () => {},
     openUpstream: (sink) => {
       const upstream = new DgramUpstream({
         sink,

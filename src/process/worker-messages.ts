@@ -4,11 +4,13 @@ import type { FailureMemory } from '../cache/failures.ts';
 import type { CacheMemory } from '../cache/memory.ts';
 import type { Config } from '../config/config.ts';
 import type { Stage } from '../contract/plugin.ts';
+import type { DropMaps } from '../drops/drop-check.ts';
 import type { Publication } from '../feature/publications.ts';
 import type { MetricsSnapshot } from '../metrics/registry.ts';
 import type { IterateMemory } from '../resolve/iterate/iterate-memory.ts';
 import type { TcpSharesMemory } from '../transports/tcp/tcp-shares.ts';
 import type { ListenerSocket } from '../transports/udp/mmsg-listener.ts';
+import type { FastPathShare } from '../transports/xdp/xdp-listener.ts';
 
 /** How packets are taken: batched system calls on Linux, node:dgram elsewhere. */
 export type IoKind = 'mmsg' | 'dgram';
@@ -25,6 +27,10 @@ export interface WorkerSetup {
   readonly io: IoKind;
   /** The kernel cuts messages up into datagrams (net/self-test.ts). */
   readonly segments: boolean;
+  /** Queues of network interfaces may be given to it while it serves (ToWorker). */
+  readonly fastPath: boolean;
+  /** Where the kernel is told which sources to drop; undefined where it cannot. */
+  readonly drops: DropMaps | undefined;
   /** Sockets opened by the main thread; empty with node:dgram, which opens its own. */
   readonly udp: readonly ListenerSocket[];
   /** Descriptors of listening TCP sockets, one for each of `server.listen`; the worker closes them. */
@@ -66,6 +72,8 @@ export type ToWorker =
    * whose sockets nobody takes over.
    */
   | { readonly type: 'drain'; readonly deadlineMs: number; readonly leaving: readonly number[] }
+  /** Take frames from these queues from now on, and from no others; `serial` comes back with `holds`. */
+  | { readonly type: 'fast-path'; readonly share: FastPathShare; readonly serial: number }
   /** Hold this from now on, and say so. */
   | { readonly type: 'publish'; readonly publication: Publication };
 

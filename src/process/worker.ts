@@ -6,6 +6,7 @@ import { networkInterfaces } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { parsePrefix } from '../address/address.ts';
 import { PrefixSet } from '../address/prefix-set.ts';
+import { FAST_PATH_CAPABILITIES } from '../bpf/capable.ts';
 import { AnswerCache } from '../cache/cache.ts';
 import { FailureTable, NETWORK_FAILURE_SECONDS, SERVFAIL_SECONDS } from '../cache/failures.ts';
 import { Chain } from '../chain/chain.ts';
@@ -26,6 +27,7 @@ import { FAILED_ANSWERED, FAILED_TIMEOUT, type ForwardLimits, ForwardSource } fr
 import { randomPool } from '../resolve/forward/random.ts';
 import { SourceRouter } from '../resolve/forward/router.ts';
 import type { ServerConfig } from '../resolve/forward/servers.ts';
+import { dropCapabilities } from '../system/capabilities.ts';
 import { ownThreadId } from '../system/thread-time.ts';
 import { RoundClock } from '../time/clock.ts';
 import { SharedTime } from '../time/shared-time.ts';
@@ -56,6 +58,8 @@ const OUTCOME_OF_FAILURE = [RESOLVED_FAILURE, RESOLVED_TIMEOUT, RESOLVED_UNREACH
 const SWEEP_MS = 100;
 
 const setup = workerData as WorkerSetup;
+// What strangers' packets are read with needs none of these: the main thread opens what takes them.
+if (setup.io === 'mmsg') dropCapabilities(FAST_PATH_CAPABILITIES);
 const main = parentPort!;
 const monotonic = threadClock();
 const clock = new RoundClock(new SharedTime(monotonic, setup.time));
@@ -260,6 +264,12 @@ async function serve(): Promise<void> {
   main.on('message', (message: ToWorker) => {
     if (message.type === 'publish') {
       hold(message.publication, take);
+      return;
+    }
+    if (message.type === 'fast-path') {
+      // One that drains has given its queues back, and says so all the same.
+      io.attach(message.share);
+      tell({ type: 'holds', serial: message.serial });
       return;
     }
     if (draining) return;

@@ -11,6 +11,7 @@ import { releaseLocksOf } from '../cache/cache.ts';
 import type { FailureMemory } from '../cache/failures.ts';
 import type { CacheMemory } from '../cache/memory.ts';
 import type { Config } from '../config/config.ts';
+import type { DropMaps } from '../drops/drop-check.ts';
 import { faultOf, faultText } from '../errors/fault-text.ts';
 import type { Publication, Publications } from '../feature/publications.ts';
 import type { MetricsSource, RetiredMetrics } from '../metrics/prometheus.ts';
@@ -23,6 +24,8 @@ import type { LatestTime } from '../time/latest-time.ts';
 import type { Listeners } from '../transports/listeners.ts';
 import { createTcpShares, releaseTcpSharesOf, type TcpSharesMemory } from '../transports/tcp/tcp-shares.ts';
 import { segmentsWork } from '../transports/udp/self-test.ts';
+import type { FastPath, FastPathWorkers } from '../transports/xdp/fast-path.ts';
+import type { FastPathShare } from '../transports/xdp/xdp-listener.ts';
 import {
   type ChainEntry,
   type FromWorker,
@@ -59,6 +62,10 @@ export interface WorkersParts {
   readonly io: IoKind;
   /** Undefined where the workers open their own sockets. */
   readonly listeners: Listeners | undefined;
+  /** Undefined where no packets are taken past the sockets. */
+  readonly fastPath: Pick<FastPath, 'ready' | 'gone'> | undefined;
+  /** Undefined where the kernel cannot be told whom to drop. */
+  readonly drops: DropMaps | undefined;
   readonly cache: CacheMemory;
   readonly failures: FailureMemory;
   readonly partitionKeys: readonly number[];
@@ -114,7 +121,7 @@ interface Member {
   ended: Promise<void>;
 }
 
-export class Workers {
+export class Workers implements FastPathWorkers {
   readonly config: Config;
   readonly #parts: WorkersParts;
   readonly #members: Member[] = [];
@@ -127,6 +134,8 @@ export class Workers {
   #watch: NodeJS.Timeout | undefined;
   /** Ends are expected from now on: no replacements. */
   #closing = false;
+  /** Serials of what is given to workers beside publications, counted down from 0. */
+  #given = 0;
 
   constructor(parts: WorkersParts) {
     // V8 collects the whole heap of a thread that has allocated little for eight seconds, to give memory back: two or three
@@ -178,6 +187,26 @@ export class Workers {
     const overdue = setTimeout(() => void this.terminate(), drainMs + 1000);
     await Promise.all(this.#members.map((member) => member.ended));
     clearTimeout(overdue);
+  }
+
+  /** Have the worker at `place` use these queues of network interfaces and no others. Resolves when it does, or is gone. */
+  async give(place: number, share: FastPathShare): Promise<void> {
+    const member = this.#members.find((each) => each.place === place && each.state === 'running');
+    if (member === undefined || member.endedFor) return member?.ended;
+    const serial = --this.#given;
+    await new Promise<void>((resolve, reject) => {
+      member.awaited.set(serial, (problem) => {
+        member.awaited.delete(serial);
+        if (problem === undefined) resolve();
+        else reject(new Error(`worker ${place} could not take its queues: ${problem}`));
+      });
+      tell(member, { type: 'fast-path', share, serial });
+    });
+  }
+
+  /** After `stopReceiving`: resolves when none of them uses any queue of a network interface. */
+  async released(): Promise<void> {
+    await Promise.all(this.#members.map((member) => Promise.race([member.stopped, member.ended])));
   }
 
   /** End them at once. */
@@ -242,6 +271,8 @@ export class Workers {
         place,
         serial,
         io,
+        fastPath: this.#parts.fastPath !== undefined,
+        drops: this.#parts.drops,
         segments: io === 'mmsg' && config.upstream.segments && segmentsWork(),
         udp: listeners?.udp(place) ?? [],
         tcp: listeners?.duplicateTcp(place) ?? [],
@@ -311,6 +342,7 @@ export class Workers {
         member.state = 'running';
         member.watch = watchOver(member.heartbeat.buffer, this.config.server.hangTimeoutMs, COLD_ALLOWANCE);
         member.started();
+        this.#parts.fastPath?.ready(this, member.place);
         break;
       case 'failed':
         member.started(errorOf(message.message, message.places));
@@ -337,6 +369,7 @@ export class Workers {
     const served = member.state === 'running';
     member.state = 'stopped';
     this.#members.splice(this.#members.indexOf(member), 1);
+    this.#parts.fastPath?.gone(this, member.place);
     releaseLocksOf(cache, member.serial);
     if (iterate) releaseLocksOf(iterate.infra.store, member.serial);
     releaseTcpSharesOf(this.#tcpShares, member.serial);

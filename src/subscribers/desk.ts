@@ -237,6 +237,7 @@ export class SubscriberDesk {
       ranges: (this.ranges?.table ?? this.#empty).memory,
       consents: this.state.register.consents,
       unfiltered: this.config.unfiltered,
+      fence: this.state.fleet?.fence.memory,
     });
   }
 }

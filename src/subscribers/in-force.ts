@@ -8,6 +8,8 @@
  * A byte of 0 means: not inspected. It is what unknown addresses, expired leases, opted-out subscribers and a server that
  * has not read its ledger yet have in common, so that every doubt ends there (a stale or missing mapping is no consent).
  */
+import { FenceReader } from '../fleet/fence.ts';
+import { systemClock } from '../time/clock.ts';
 import type { Query } from '../wire/query.ts';
 import { AddressReader, type AddressTableMemory } from './table/address-table.ts';
 import { UNKNOWN } from './table/prefix-table.ts';
@@ -20,6 +22,8 @@ export interface PublishedSubscribers {
   readonly consents: SharedArrayBuffer;
   /** By listening address: queries that arrive there are not inspected. */
   readonly unfiltered: readonly boolean[];
+  /** Of a node of a fleet: past it nobody consents (src/fleet/fence.ts). */
+  readonly fence?: SharedArrayBuffer | undefined;
 }
 
 /** Why nobody is inspected, or that somebody may be. */
@@ -44,12 +48,14 @@ export class SubscribersInForce {
   #ranges: AddressReader | undefined;
   #consents: Uint8Array = new Uint8Array(0);
   #unfiltered: readonly boolean[] = [];
+  #fence: FenceReader | undefined;
 
   take(published: PublishedSubscribers): void {
     this.#leases = new AddressReader(published.leases);
     this.#ranges = new AddressReader(published.ranges);
     this.#consents = new Uint8Array(published.consents);
     this.#unfiltered = published.unfiltered;
+    this.#fence = published.fence && new FenceReader(published.fence, () => systemClock.nowMs());
   }
 
   /** Note where the tables may hold the sender, for `fetch`; changes nothing of what `holderOf` says. */
@@ -97,9 +103,15 @@ export class SubscribersInForce {
     return [this.#leases, this.#ranges].some((table) => table?.sharedByPorts(clientWords, family) ?? false);
   }
 
-  /** Purposes that the holder consents to (purposes.ts); 0 = none. */
+  /** Purposes that the holder consents to (purposes.ts); 0 = none, and where the fence of the fleet has run out. */
   purposesOf(holder: number): number {
-    return holder < 0 || holder >= this.#consents.length ? 0 : Atomics.load(this.#consents, holder);
+    const purposes = holder < 0 || holder >= this.#consents.length ? 0 : Atomics.load(this.#consents, holder);
+    return purposes !== 0 && this.isFenced ? 0 : purposes;
+  }
+
+  /** This node of a fleet may not inspect: it has not heard from the others for too long. */
+  get isFenced(): boolean {
+    return this.#fence !== undefined && !this.#fence.isUp();
   }
 
   #none(reason: 1 | 2 | 3): number {

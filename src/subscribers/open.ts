@@ -2,15 +2,20 @@
  * The subscriber desk of one configuration, and what is known of subscribers as long as the process lives. The static ranges are
  * loaded before the first worker starts. A configuration without subscribers opens no desk; what a former one has kept stays.
  */
+
 import { counted } from '../errors/counted.ts';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
+import { FLEET } from '../fleet/feature.ts';
+import type { FleetState } from '../fleet/fleet-state.ts';
 import { LISTS } from '../lists/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
+import { systemTimers } from '../time/timers.ts';
 import { type NoticeDesk, noticeDesk } from './consent/notice-desk.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { SubscriberDesk } from './desk.ts';
+import { PostgresConsentLog } from './fleet/postgres-consent-log.ts';
 import { leaseRoutes } from './leases/routes.ts';
-import type { SubscriberState } from './state.ts';
+import type { FleetOfState, SubscriberState } from './state.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 
 /** What the configuration says that concerns subscribers: its section, and which lists there are. */
@@ -112,9 +117,11 @@ async function openDesk(context: FeatureContext<SubscriberSections>): Promise<Su
   if (!subscribers) return undefined;
   // Brings SQLite along, which a server without subscribers need not load.
   const [{ SubscriberState }, { SubscriberDesk }] = await Promise.all([import('./state.ts'), import('./desk.ts')]);
+  const fleetState = context.desk(FLEET);
+  const fleet = fleetState && fleetOf(fleetState);
   const keep = { leaseMs: subscribers.leaseMs, believedMs: subscribers.leaseAfterRestartMs };
   const state = context.keep(
-    () => new SubscriberState(server.dataFolder, time, log, keep, { audit, outside: server.anchorsFolder }),
+    () => new SubscriberState(server.dataFolder, time, log, keep, { audit, outside: server.anchorsFolder }, fleet),
   );
   await state.restored;
   return SubscriberDesk.open({
@@ -126,6 +133,19 @@ async function openDesk(context: FeatureContext<SubscriberSections>): Promise<Su
     metrics,
     publish: (published) => context.publish(published),
   });
+}
+
+function fleetOf({ fence, membership, engine, config: { node }, session }: FleetState): FleetOfState {
+  return {
+    fence,
+    membership,
+    node,
+    log: new PostgresConsentLog(engine, node, session),
+    timers: systemTimers,
+    follow: (read) => {
+      engine.listen('sekisho_consent', { heard: read, connected: read });
+    },
+  };
 }
 
 function unreadableRows(count: number, { subscribers }: SubscriberSections): string {

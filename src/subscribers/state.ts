@@ -5,15 +5,20 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { errorText } from '../errors/errors.ts';
+import type { Fence } from '../fleet/fence.ts';
+import type { Membership } from '../fleet/membership.ts';
 import type { Database } from '../store/database.ts';
 import type { OpenedStore } from '../store/store.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
+import type { Timers } from '../time/timers.ts';
 import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './consent/guarded-ledger.ts';
 import type { NoticeStore } from './consent/notice-store.ts';
 import { Register } from './consent/register.ts';
 import { IN_MEMORY, type SqliteLedger } from './consent/sqlite-ledger.ts';
 import { NOTICES_FILE, openSqliteNotices, type SqliteNotices } from './consent/sqlite-notice-store.ts';
+import type { ConsentLog } from './fleet/consent-log.ts';
+import { FleetLedger, type NodeEnd } from './fleet/fleet-ledger.ts';
 import { LEASES_FILE } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
 import type { LeaseStore } from './leases/lease-store.ts';
@@ -31,6 +36,25 @@ export interface LeaseKeeping {
   readonly believedMs: number;
   /** Opens the store; SQLite in a thread of its own unless told otherwise. */
   readonly open?: (file: string, wallMs: number) => Promise<OpenedStore<LeaseStore>>;
+}
+
+/** The fleet that this node belongs to. */
+export interface FleetOfState {
+  readonly fence: Fence;
+  readonly membership: Membership;
+  readonly node: string;
+  readonly log: ConsentLog;
+  readonly timers: Timers;
+  /** Calls `read` whenever something may have been added to the log. */
+  follow(read: () => void): void;
+}
+
+/** A fleet, and the ledger in it. */
+export interface JoinedFleet {
+  readonly ledger: FleetLedger;
+  readonly fence: Fence;
+  /** The nodes as they are now. Rejects as the engine does. */
+  nodes(): Promise<readonly NodeEnd[]>;
 }
 
 export interface SuspectedLookups {
@@ -57,6 +81,8 @@ export class SubscriberState {
   readonly notices: NoticeStore;
   readonly leases: Leases;
   readonly clock: Clock;
+  /** Of a node of a fleet; undefined where the server stands alone. */
+  readonly fleet: JoinedFleet | undefined;
   /** Leases from before the start are there, or cannot be; nothing is reported before. Never rejects. */
   readonly restored: Promise<void>;
   /** Called when the leases moved into another memory. */
@@ -74,7 +100,14 @@ export class SubscriberState {
    * Throws SekishoError where the folder cannot be made. `keep`: leases are kept over restarts, and those from before believed so
    * long; without it they end with the process.
    */
-  constructor(dataFolder: string, clock: Clock, log: Logger, keep?: LeaseKeeping, anchors: LedgerAnchors = {}) {
+  constructor(
+    dataFolder: string,
+    clock: Clock,
+    log: Logger,
+    keep?: LeaseKeeping,
+    anchors: LedgerAnchors = {},
+    fleet?: FleetOfState,
+  ) {
     this.clock = clock;
     const sound = async () => {
       this.#termsInForce = '';
@@ -88,7 +121,10 @@ export class SubscriberState {
     const notices = noticesIn(folder, clock, log);
     this.notices = notices;
     const opened = (ledger: Database) => notices.takeOver(ledger);
-    this.consent = new GuardedLedger({ dataFolder, clock, log, register: this.register, anchors, opened, sound });
+    const { register } = this;
+    const inFleet = fleet !== undefined;
+    this.consent = new GuardedLedger({ dataFolder, clock, log, register, anchors, inFleet, opened, sound });
+    this.fleet = fleet && this.#join(fleet);
     const table = new AddressTable({
       replaced: async (memory) => {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
@@ -103,6 +139,12 @@ export class SubscriberState {
     this.restored = keep ? this.#keepLeases(join(folder, LEASES_FILE), keep, log) : Promise.resolve();
   }
 
+  /** The fence of the fleet has run out: nobody is inspected. */
+  get isFenced(): boolean {
+    return this.fleet !== undefined && this.clock.nowMs() >= this.fleet.fence.untilMs;
+  }
+
+  /** The ledger of this node. */
   get ledger(): SqliteLedger {
     return this.consent.ledger;
   }
@@ -155,8 +197,28 @@ export class SubscriberState {
     }
   }
 
+  #join({ membership, node, log, timers, fence, follow }: FleetOfState): JoinedFleet {
+    const { consent, register, clock } = this;
+    const ledger = new FleetLedger({
+      log,
+      replica: () => consent.ledger,
+      membership,
+      clock,
+      timers,
+      node,
+      withdrawals: () => register.withdrawals(),
+      beginAnew: () => consent.beginAnew(),
+    });
+    consent.wider = ledger;
+    membership.attach(ledger);
+    // Who reads in vain hears of it in the next round.
+    follow(() => void ledger.catchUp().catch(() => {}));
+    return { ledger, fence, nodes: async () => (await membership.refresh()).nodes };
+  }
+
   async close(): Promise<void> {
     await this.consent.close();
+    this.fleet?.ledger.close();
     await this.notices.close();
     await this.restored;
     await this.leases.keeper?.close();

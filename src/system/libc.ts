@@ -27,6 +27,8 @@ export interface Libc {
   getsockopt(fd: number, level: number, name: number, value: Uint8Array, length: Uint8Array): number;
   /** `send(2)` from memory at an address. */
   send(fd: number, bytes: number, length: number, flags: number): number;
+  /** `recv(2)` into memory at an address. */
+  recv(fd: number, bytes: number, length: number, flags: number): number;
   recvmmsg(fd: number, headers: number, count: number, flags: number, timeout: number): number;
   sendmmsg(fd: number, headers: number, count: number, flags: number): number;
   epoll_create1(flags: number): number;
@@ -51,6 +53,9 @@ export interface Libc {
   mallopt(parameter: number, value: number): number;
   sched_setscheduler(pid: number, policy: number, parameter: Uint8Array): number;
   madvise(address: number, length: number, advice: number): number;
+  /** capabilities(7) of the calling thread. */
+  capget(header: Uint8Array, data: Uint8Array): number;
+  capset(header: Uint8Array, data: Uint8Array): number;
   /** Where the first of these bytes lies; the collector moves neither shared memory nor what is large. */
   addressOf(bytes: Uint8Array): number;
   /** errno of the last call in this thread. */
@@ -210,6 +215,7 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     munmap: call('munmap', 'int', 'uintptr_t', 'uintptr_t'),
     interfaceIndex: call('if_nametoindex', 'uint32_t', 'str'),
     view: (address, length) => koffi.view(BigInt(address), length),
+    recv: call('recv', 'intptr_t', 'int', 'uintptr_t', 'uintptr_t', 'int'),
     recvmmsg: call('recvmmsg', 'int', 'int', 'uintptr_t', 'uint32_t', 'int', 'uintptr_t'),
     sendmmsg: call('sendmmsg', 'int', 'int', 'uintptr_t', 'uint32_t', 'int'),
     epoll_create1: call('epoll_create1', 'int', 'int'),
@@ -220,6 +226,8 @@ function bindLibc(koffi: typeof koffiModule): Libc {
     prctl: call('prctl', 'int', 'int', 'uintptr_t', 'uintptr_t', 'uintptr_t', 'uintptr_t'),
     mallopt: orNothing(() => call('mallopt', 'int', 'int', 'int')),
     sched_setscheduler: call('sched_setscheduler', 'int', 'int', 'int', bytes),
+    capget: orRefused(() => call('capget', 'int', bytes, bytes)),
+    capset: orRefused(() => call('capset', 'int', bytes, bytes)),
     madvise: call('madvise', 'int', 'uintptr_t', 'uintptr_t', 'int'),
     // Moves nothing, and returns where it would have moved it to.
     addressOf: (
@@ -244,6 +252,15 @@ function orNothing<Call>(bind: () => Call): Call | (() => number) {
     return bind();
   } catch {
     return () => 0;
+  }
+}
+
+/** The same, for calls whose success somebody relies on. */
+function orRefused<Call>(bind: () => Call): Call | (() => number) {
+  try {
+    return bind();
+  } catch {
+    return () => -1;
   }
 }
 

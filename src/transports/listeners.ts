@@ -101,6 +101,13 @@ export class Listeners {
     }));
   }
 
+  /** The UDP sockets of all workers. */
+  get allUdp(): { readonly fd: number; readonly v6: boolean; readonly entry: ListenEntry }[] {
+    return this.#datagrams.flatMap(({ endpoint, pairs }) =>
+      pairs.map(({ udp }) => ({ fd: udp, v6: endpoint.address.includes(':'), entry: endpoint })),
+    );
+  }
+
   /** Duplicates of the TCP sockets of the worker at `place`: libuv closes what it is given, and the originals stay. */
   duplicateTcp(place: number): { fd: number; listener: number }[] {
     return this.#opened.map(({ listener, pairs }) => ({ fd: libc().dup(pairs[place]!.tcp), listener }));

@@ -18,13 +18,6 @@ vi.setConfig({ testTimeout: 300_000 });
 const keep = stoppedAfterwards();
 const root = repositoryRoot();
 const QUICK = ['src/system', 'src/store', 'src/loading', 'src/admin/app.test.ts'];
-  'src/system',
-  'src/store',
-  'src/admin/app.test.ts',
-  'src/wire/reader.test.ts',
-  'src/loading',
-  'src/feature',
-];
 
 const found = nodeBinaries();
 if (typeof found === 'string') console.warn(`other versions of Node.js are not tested: ${found}`);

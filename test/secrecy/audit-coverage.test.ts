@@ -73,6 +73,12 @@ const listFile = () => join(world.folder, 'feed.txt');
 /** A version that the guard refuses: it would lose more than it keeps. */
 const refusedVersion = () => world.replace(listFile(), '*.com\n');
 
+/** The last hour that is over, as an import brings it. */
+const pastHour = () => ({
+  hour: new Date(Math.floor(Date.now() / 3_600_000 - 30) * 3_600_000).toISOString(),
+  queries: 1000,
+});
+
 const EXERCISES: Readonly<Record<string, Exercise>> = {
   'GET /v1/explain': {
     path: `/v1/explain?name=${LISTED}&client=${SOMEBODY.ipv4}`,
@@ -132,12 +138,26 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     shownBy: 'audit-tampering.test.ts',
   },
   'POST /v1/time/accept': { body: () => ({ reason: PURPOSE }), leaves: ['time.accept'] },
+  'POST /v1/fleet/init': {
+    body: () => ({ reason: PURPOSE }),
+    leaves: [],
+    status: 409,
+    shownBy: '../end-to-end/fleet.test.ts',
+  },
+  'POST /v1/fleet/nodes/{node}/forget': {
+    path: '/v1/fleet/nodes/osaka-1/forget',
+    body: () => ({ reason: PURPOSE }),
+    leaves: [],
+    status: 409,
+    shownBy: '../end-to-end/fleet.test.ts',
+  },
   'POST /v1/cache/flush': { body: () => ({ name: 'www.example', reason: PURPOSE }), leaves: ['cache.flush'] },
   'POST /v1/leases': {
     body: () => ({ event: 'start', address: LEASED.ipv4, subscriber: 'S-4705', reason: PURPOSE }),
     leaves: ['lease.start'],
   },
   'GET /v1/report': { path: '/v1/report?from=2026-01-01&to=2026-01-02', leaves: ['report.read'] },
+  'POST /v1/backup': { body: () => ({ to: '/nowhere', reason: PURPOSE }), leaves: ['backup.create'] },
   'POST /v1/terminals/reports': {
     body: () => ({
       source: 'sinkhole',
@@ -182,6 +202,15 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
   'POST /v1/query-history/overload': { body: () => ({ reason: PURPOSE }), leaves: ['overload.declare'] },
   'POST /v1/query-history/read': { body: () => ({ windowSeconds: 120 }), leaves: ['history.read'] },
   'POST /v1/query-history/diagnose': { body: () => ({ windowSeconds: 120 }), leaves: ['history.diagnose'] },
+  'POST /v1/query-history/imports': {
+    body: () => ({ source: PURPOSE, import: 'i00000001', hours: [pastHour()] }),
+    leaves: ['history.import'],
+  },
+  'DELETE /v1/query-history/imports/{id}': {
+    path: '/v1/query-history/imports/i00000001',
+    body: () => ({ reason: PURPOSE }),
+    leaves: ['history.forget-import'],
+  },
   'POST /v1/query-history/preview': {
     body: () => ({ diagnosis: diagnosis?.id, proposal: 1, ground: { kind: GROUND.kind } }),
     leaves: ['measure.preview'],

@@ -43,6 +43,10 @@ export interface SekishoOptions {
   /** Given to node ahead of the script, e.g. `--expose-gc`. */
   nodeArgs?: string[];
   env?: Record<string, string>;
+  /** Ahead of node, e.g. `ip netns exec NAME`. */
+  under?: readonly string[];
+  /** How to see that it serves, where its network is not this process's. */
+  ready?: () => Promise<boolean>;
   /** It is ready when it answers this name, as the forwarders that it is compared with; default: when `/readyz` says so. */
   probeName?: string;
   /** How long it may take to serve (default 60 s: a machine may be busy). */
@@ -91,18 +95,26 @@ export async function startAgain(server: SekishoServer, options: SekishoOptions 
 type Place = Omit<SekishoServer, keyof RunningProcess>;
 
 function run({ port, adminPort, folder, configFile }: Place, options: SekishoOptions): Promise<RunningProcess> {
-  const { probeName, main = sekishoMain() } = options;
+  const { probeName, main = sekishoMain(), node = process.execPath } = options;
   return startProcess({
     name: 'sekisho',
-    command: options.node ?? process.execPath,
-    args: [...(options.nodeArgs ?? []), main, 'run', '--config', configFile],
+    command: options.under?.[0] ?? node,
+    args: [
+      ...(options.under === undefined ? [] : [...options.under.slice(1), node]),
+      ...(options.nodeArgs ?? []),
+      main,
+      'run',
+      '--config',
+      configFile,
+    ],
     cwd: folder,
     ...(options.core === undefined ? {} : { core: options.core }),
     ...(options.env === undefined ? {} : { env: options.env }),
     readyTimeoutMs: options.readyTimeoutMs ?? 120_000,
     ready:
-      probeName === undefined
+      options.ready ??
+      (probeName === undefined
         ? async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).status === 200
-        : () => answers(port, probeName),
+        : () => answers(port, probeName)),
   });
 }

@@ -5,10 +5,15 @@
  *     namespace SERVER  eth0  10.99.0.1, .2, .3, fd00:99::1  ─── veth ───  10.99.0.129, fd00:99::81  eth0  namespace CLIENT
  */
 import { spawnSync } from 'node:child_process';
+import { createSocket, type Socket } from 'node:dgram';
 import { closeSync, openSync } from 'node:fs';
+import { request } from 'node:http';
+import { Socket as TcpSocket } from 'node:net';
 import koffi from 'koffi';
+import { addressWords } from '../../src/address/address.ts';
 import { bpfUnavailable } from '../../src/bpf/capable.ts';
-import { nativeUnavailable } from '../../src/system/libc.ts';
+import { AF_INET, AF_INET6, libc, nativeUnavailable, SOCK_DGRAM, SOCK_STREAM } from '../../src/system/libc.ts';
+import { encodeSockaddr } from '../../src/transports/sockets.ts';
 import { findProgram } from './debian.ts';
 
 const CLONE_NEWNET = 0x40000000;
@@ -42,6 +47,48 @@ export interface VethPair {
   /** Run `action` with this thread inside; what it opens stays there. */
   inside<Result>(side: 'server' | 'client', action: () => Result): Result;
   remove(): void;
+}
+
+/** A connected UDP or TCP descriptor of a side, blocking until then. */
+export function descriptorIn(pair: VethPair, side: 'server' | 'client', open: () => number): number {
+  const fd = pair.inside(side, open);
+  if (fd < 0) throw new Error(`no socket in the namespace of the ${side}: error ${koffi.errno()}`);
+  return fd;
+}
+
+/** A UDP socket on the client's side, bound to an address there. */
+export function clientSocket(pair: VethPair, address: string, port = 0): Socket {
+  const v6 = address.includes(':');
+  const c = libc();
+  const fd = descriptorIn(pair, 'client', () => {
+    const made = c.socket(v6 ? AF_INET6 : AF_INET, SOCK_DGRAM, 0);
+    const name = encodeSockaddr(addressWords(address), port);
+    return c.bind(made, name, name.length) < 0 ? -1 : made;
+  });
+  const socket = createSocket(v6 ? 'udp6' : 'udp4');
+  socket.bind({ fd, exclusive: true });
+  return socket;
+}
+
+/** The body of what an HTTP server on the server's loopback answers. */
+export function getInside(pair: VethPair, port: number, path: string, token: string): Promise<string> {
+  const c = libc();
+  const fd = descriptorIn(pair, 'server', () => {
+    const made = c.socket(AF_INET, SOCK_STREAM, 0);
+    const name = encodeSockaddr(addressWords('127.0.0.1'), port);
+    return c.connect(made, name, name.length) < 0 ? -1 : made;
+  });
+  const headers = { authorization: `Bearer ${token}`, connection: 'close' };
+  return new Promise((resolve, reject) => {
+    const asked = request({ path, headers, createConnection: () => new TcpSocket({ fd }) }, (response) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (text: string) => {
+        body += text;
+      });
+      response.on('end', () => resolve(body));
+    });
+    asked.on('error', reject).end();
+  });
 }
 
 let made = 0;

@@ -79,7 +79,7 @@ export class Engine implements Session {
   }
 
   /**
-   * All of `work` or nothing. It may run several times: where other transactions came first it is begun anew. Resolves once
+   * All of `work` or nothing. It may run several times: where other transactions came first it is begun again. Resolves once
    * PostgreSQL has it on the disk (and on its synchronous standby, where there is one). SEKISHO_ENGINE_UNSURE and
    * SEKISHO_ENGINE_UNREPLICATED say that it may have happened all the same.
    */

@@ -1,4 +1,4 @@
-/** What says which database this is: one made anew, or another fleet's, is not taken for it. */
+/** What says which database this is: a new one, or another fleet's, is not taken for it. */
 import type { Migration } from './migration.ts';
 
 export const IDENTITY: Migration = {

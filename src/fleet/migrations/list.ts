@@ -3,7 +3,9 @@
  * one that was released is never changed.
  */
 import { IDENTITY } from './0001-identity.ts';
+import { CONSENT } from './consent.ts';
 import type { Migration } from './migration.ts';
+import { NODES } from './nodes.ts';
 import { SHARED_STORES } from './shared-stores.ts';
 
-export const MIGRATIONS: readonly Migration[] = [IDENTITY, SHARED_STORES];
+export const MIGRATIONS: readonly Migration[] = [IDENTITY, SHARED_STORES, NODES, CONSENT];

@@ -17,7 +17,7 @@ the audit log. show and export read personal data and need --reason.
 export writes everything that is kept of a subscriber, for the subscriber's own request.
 import takes a CSV file of another system, \`subscriber,purpose,opt-out|opt-in[,terms]\` a
 row; restarted after an interruption, it resumes where it stopped. verify reads the whole ledger and
-tells whether its chain holds.
+tells whether its chain holds; in a fleet, whether the database and all nodes have the same.
 
 A ledger that is missing, cut, replaced or older than it was is damaged: nobody is
 inspected. accept-damage (role privacy) lets inspection go on with what the ledger says

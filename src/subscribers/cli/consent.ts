@@ -40,7 +40,7 @@ export async function consent(args: Args, terminal: Terminal): Promise<number> {
       const path = '/v1/consent/ledger';
       const view = await args.server.send<LedgerView>('GET', path, undefined, READING);
       const text = view.holds
-        ? `the ledger is intact: ${counted(view.entries, 'entry', 'entries')}`
+        ? `the ledger is intact: ${counted(view.entries, 'entry', 'entries')}${view.nodes === null ? '' : `, the same in the database of the fleet, and so are the ends of ${counted(view.nodes, 'node')}`}`
         : `the ledger IS NOT INTACT: ${view.problem}`;
       terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : `${text}\n`);
       return view.holds ? 0 : 1;

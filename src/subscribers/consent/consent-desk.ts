@@ -62,19 +62,19 @@ export class ConsentDesk {
     actor: Actor,
     beside?: Beside,
   ): Promise<SubscriberConsent> {
-    const { register, ledger } = this.#state;
+    const { register, consent } = this.#state;
     individual(subscriber);
     const terms = register.terms.version;
     if (action === 'opt-in' && terms === undefined) throw refused(NO_TERMS);
     if (action === 'opt-out') register.withdrawAtOnce(subscriber, purpose);
     const record: LedgerRecord = { subscriber, purpose, action, terms: terms ?? '', ...actor };
     // What was withdrawn before and is still owed must not come behind this in the ledger.
-    if (action === 'opt-in' && this.#state.consent.owed.has(subscriber) && !(await this.#state.consent.owed.settle()))
+    if (action === 'opt-in' && consent.owed.has(subscriber) && !(await consent.owed.settle()))
       throw subscribersError('SEKISHO_LEDGER_FAILED', 'not recorded: an earlier withdrawal is not on the disk yet');
     try {
-      await ledger.append([record], beside && { beside });
+      await consent.append([record], beside && { beside });
     } catch (error) {
-      if (action !== 'opt-out' || !this.#state.consent.owe([record], error)) throw error;
+      if (action !== 'opt-out' || !consent.owe([record], error)) throw error;
     }
     return this.#consentOf(subscriber);
   }
@@ -121,8 +121,8 @@ export class ConsentDesk {
     rows: readonly ImportRow[],
     actor: Actor,
   ): Promise<{ rows: number; problems: { row: number; problem: string }[] }> {
-    const { ledger, register } = this.#state;
-    const done = await ledger.importedRows(id);
+    const { consent, register } = this.#state;
+    const done = await consent.importedRows(id);
     if (from > done) throw refused(`rows ${done + 1} to ${from} of this import are missing`);
     const problems: { row: number; problem: string }[] = [];
     const records: LedgerRecord[] = [];
@@ -142,10 +142,10 @@ export class ConsentDesk {
     const withdrawals = records.filter(({ action }) => action === 'opt-out');
     for (const { subscriber, purpose } of withdrawals) register.withdrawAtOnce(subscriber, purpose as Purpose);
     try {
-      await ledger.append(records, { progress: { id, rows: reached } });
+      await consent.append(records, { progress: { id, rows: reached } });
     } catch (error) {
       // The rows are asked for again, and the withdrawals among them act meanwhile.
-      this.#state.consent.owe(withdrawals, error);
+      consent.owe(withdrawals, error);
       throw error;
     }
     return { rows: reached, problems };
@@ -162,7 +162,7 @@ export class ConsentDesk {
       purposes: PURPOSES.map((purpose) => ({
         purpose,
         state: register.stateOf(subscriber, purpose),
-        inspected: holder >= 0 && register.consentsNow(holder, purpose),
+        inspected: holder >= 0 && !this.#state.isFenced && register.consentsNow(holder, purpose),
       })),
     };
   }
@@ -170,7 +170,7 @@ export class ConsentDesk {
   async #recordLook(subscriber: string, action: 'shown' | 'exported', actor: Actor): Promise<void> {
     if (!isSubscriberNumber(subscriber)) throw refused('not a subscriber number');
     const terms = this.#state.register.terms.version ?? '';
-    await this.#state.ledger.append([{ subscriber, purpose: '', action, terms, ...actor }]);
+    await this.#state.consent.append([{ subscriber, purpose: '', action, terms, ...actor }]);
   }
 }
 

@@ -22,7 +22,7 @@ import { makeDataFolder } from '../../system/data-folder.ts';
 import type { Clock } from '../../time/clock.ts';
 import { subscribersError } from '../errors.ts';
 import { isSubscriberNumber } from '../table/directory.ts';
-import type { LedgerEntry, LedgerRecord } from './ledger-store.ts';
+import type { AppendOptions, LedgerEntry, LedgerRecord } from './ledger-store.ts';
 import { MOST_OWED, OwedWithdrawals } from './owed-withdrawals.ts';
 import { isPurpose, type Purpose } from './purposes.ts';
 import type { Register } from './register.ts';
@@ -52,6 +52,8 @@ export interface LedgerSurroundings {
   readonly log: Logger;
   readonly register: Register;
   readonly anchors: LedgerAnchors;
+  /** The ledger repeats that of a fleet: nothing is added to it from here. */
+  readonly inFleet?: boolean;
   /** Called with the database before it is compared with anything. */
   readonly opened: (ledger: Database) => void;
   /** The ledger has become sound again: what it says comes into force. Never rejects. */
@@ -68,8 +70,16 @@ const LOOK_MS = 1000;
 const TO_DO =
   'THE CONSENT LEDGER IS DAMAGED: nobody is inspected. Find out what happened, and put no older copy in its place: it would lack withdrawals. Opt-outs are taken meanwhile. Then a person of the role privacy runs: sekisho consent accept-damage --reason …';
 
+/** The ledger of a fleet, which this one repeats. */
+export interface WiderLedger {
+  append(records: readonly LedgerRecord[], options?: AppendOptions): Promise<LedgerEntry[]>;
+  importedRows(id: string): Promise<number>;
+}
+
 export class GuardedLedger {
   ledger: SqliteLedger;
+  /** Where there is one, changes go there, and come from there. */
+  wider: WiderLedger | undefined;
   readonly owed: OwedWithdrawals;
   readonly #file: string;
   readonly #around: LedgerSurroundings;
@@ -95,7 +105,7 @@ export class GuardedLedger {
     const primary = new AnchorFile(join(dataFolder, ANCHORS_FOLDER, 'consent'));
     this.#guard = new ChainGuard(primary, others, log, (damage) => this.#damaged(damage));
     this.owed = new OwedWithdrawals({
-      append: (records) => this.ledger.append(records),
+      append: (records) => this.append(records),
       note: (count) => this.#guard.owe(count),
       log,
     });
@@ -115,6 +125,15 @@ export class GuardedLedger {
       write: (anchor) => this.ledger.anchorPlace('audit').write(anchor),
     });
     this.#looking = setInterval(() => void this.look(), LOOK_MS).unref();
+  }
+
+  /** As LedgerStore.append; in a fleet, of the fleet's ledger. */
+  append(records: readonly LedgerRecord[], options?: AppendOptions): Promise<LedgerEntry[]> {
+    return this.#changes().append(records, options);
+  }
+
+  importedRows(id: string): Promise<number> {
+    return this.#changes().importedRows(id);
   }
 
   /** Why nobody is inspected; undefined where the ledger holds. */
@@ -181,7 +200,7 @@ export class GuardedLedger {
     });
     const { version = '' } = this.#around.register.terms;
     const common = { subscriber: '', purpose: '', action: 'damage-accepted', channel: 'api' } as const;
-    await this.ledger.append([{ ...common, who, terms: version, reason }]);
+    await this.append([{ ...common, who, terms: version, reason }]);
     if (!(await this.owed.settle()))
       throw subscribersError('SEKISHO_LEDGER_FAILED', 'withdrawals of consent cannot be written yet: make room first');
     this.#guard.follow({ ...this.ledger.opened(), fault: undefined }, null);
@@ -193,6 +212,25 @@ export class GuardedLedger {
     return { damage, entries: this.ledger.entries };
   }
 
+  /**
+   * Put the file aside and begin an empty one, as a person has asked for: what the fleet's ledger says takes its place. Nobody is
+   * inspected until that was read. Throws what the file system throws.
+   */
+  async beginAnew(): Promise<void> {
+    const { clock, log, register } = this.#around;
+    register.withdrawAll();
+    const fresh = `${this.#file}.new`;
+    removeDatabase(fresh);
+    new SqliteLedger(fresh, () => clock.wallMs()).abandon();
+    await this.ledger.close();
+    const aside = existsSync(this.#file) ? moveAside(this.#file, clock.wallMs()) : undefined;
+    renameSync(fresh, this.#file);
+    this.ledger = this.#guarded(new SqliteLedger(this.#file, () => clock.wallMs()));
+    this.#guard.follow({ ...this.ledger.opened(), fault: undefined }, null);
+    log.warn({ aside }, "the consent ledger of this node was put aside; the fleet's takes its place");
+    await this.#around.sound();
+  }
+
   async close(): Promise<void> {
     clearInterval(this.#looking);
     await this.owed.settle();
@@ -200,6 +238,11 @@ export class GuardedLedger {
     this.#closed = true;
     await this.ledger.close();
     this.#guard.close();
+  }
+
+  #changes(): WiderLedger {
+    if (this.#around.inFleet && !this.wider) throw new TypeError('a ledger that repeats that of a fleet needs one');
+    return this.wider ?? this.ledger;
   }
 
   /** Entries are on the disk. */
@@ -317,7 +360,8 @@ export class GuardedLedger {
     const reason = 'carried over from a ledger that was damaged';
     const records = withdrawn.map((each): LedgerRecord => ({ ...each, ...common, reason }));
     for (const { subscriber, purpose } of withdrawn) this.#around.register.withdrawAtOnce(subscriber, purpose);
-    this.ledger.append(records).catch((error: unknown) => this.owe(records, error));
+    // In a fleet they are withdrawn until the fleet's ledger, which has them, was read again.
+    if (!this.#around.inFleet) this.ledger.append(records).catch((error: unknown) => this.owe(records, error));
   }
 }
 

@@ -74,7 +74,17 @@ const importSchema = z.strictObject({
 });
 export type ImportResult = z.infer<typeof importSchema>;
 
-const ledgerSchema = z.strictObject({ entries: z.int(), holds: z.boolean(), problem: z.string().nullable() });
+const ledgerSchema = z.strictObject({
+  entries: z.int(),
+  holds: z.boolean(),
+  problem: z.string().nullable(),
+  nodes: z
+    .int()
+    .nullable()
+    .describe(
+      'Nodes of the fleet whose reported ends lie on the chain in the database; null where the server stands alone.',
+    ),
+});
 export type LedgerView = z.infer<typeof ledgerSchema>;
 
 const acceptedSchema = z.strictObject({ damage: z.string().describe('What was accepted.'), entries: z.int() });
@@ -208,7 +218,7 @@ export function consentRoutes(
       },
     },
     async ({ params: { id: of } }): Promise<ImportResult> => ({
-      rows: await needed(desk).state.ledger.importedRows(of),
+      rows: await needed(desk).state.consent.importedRows(of),
       problems: [],
     }),
   );
@@ -252,7 +262,14 @@ export function consentRoutes(
       const { state } = needed(desk);
       // What is found now is damage from now on.
       const problem = await state.consent.verify();
-      return { entries: state.ledger.entries, holds: problem === undefined, problem: problem ?? null };
+      const nodes = state.fleet ? (await state.fleet.nodes()).filter(({ applied }) => applied > 0) : undefined;
+      const wider = problem ?? (nodes && (await state.fleet?.ledger.verify(nodes)));
+      return {
+        entries: state.ledger.entries,
+        holds: wider === undefined,
+        problem: wider ?? null,
+        nodes: nodes?.length ?? null,
+      };
     },
   );
 

@@ -97,6 +97,7 @@ export class SqliteLedger implements LedgerStore {
   #underWay: Batch[] = [];
   /** Resolves when the last of them, and what belongs beside it, is flushed; rejects where one of them could not be. */
   #flushed: Promise<unknown> = Promise.resolve();
+  #replicaFlush: Promise<void> | undefined;
   #closed = false;
 
   /** Throws SekishoError where the file cannot be opened; one that is no ledger is moved aside, and `fault` says so. */
@@ -179,6 +180,49 @@ export class SqliteLedger implements LedgerStore {
       }
       this.#recorded = this.#seq;
     });
+  }
+
+  /**
+   * Take entries of the fleet's ledger, which continue this one; their owner has checked it. They act when it returns, and are brought to
+   * the disk later: a node that ends before reads them again. Throws what SQLite throws, and where the file is not at its place any more.
+   */
+  replicate(entries: readonly LedgerEntry[]): void {
+    this.#refuseClosed();
+    const fault = this.guard?.look();
+    if (fault !== undefined) throw new Error(fault);
+    inTransaction(this.db, () => {
+      for (const { seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash } of entries)
+        this.#insert.run(seq, atMs, subscriber, purpose, action, who, channel, terms, reason, hash);
+    });
+    const last = entries.at(-1)!;
+    [this.#seq, this.#hash, this.#recorded] = [last.seq, last.hash, last.seq];
+    this.onRecorded?.(entries);
+    this.#replicaFlush ??= this.#flushReplica();
+  }
+
+  hashAt(seq: number): string | undefined {
+    this.#refuseClosed();
+    return this.#hashAt(seq);
+  }
+
+  /** What acts, without waiting. */
+  get endNow(): LedgerEnd {
+    return { seq: this.#seq, hash: this.#hash };
+  }
+
+  async #flushReplica(): Promise<void> {
+    try {
+      for (let flushed = -1; flushed < this.#seq && !this.#closed; ) {
+        const [seq, hash] = [this.#seq, this.#hash];
+        await this.#flush?.flush();
+        await this.guard?.grownSoon(seq, hash);
+        flushed = seq;
+      }
+    } catch (error) {
+      this.onUnanchored?.(errorText(error));
+    } finally {
+      this.#replicaFlush = undefined;
+    }
   }
 
   async importedRows(id: string): Promise<number> {
@@ -301,6 +345,7 @@ export class SqliteLedger implements LedgerStore {
       this.#write();
     }
     while (this.#underWay.length > 0) await this.#underWay.at(-1)!.settled;
+    await this.#replicaFlush;
     this.#close();
   }
 

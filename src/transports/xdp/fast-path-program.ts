@@ -30,6 +30,9 @@ const IS_SERVICE_VLAN = 0xa888;
 const VLAN_ID = 0x0fff;
 const NO_OPTIONS = 0x45;
 const UDP = 17;
+/** fe80::/10. */
+const LINK_LOCAL_BITS = 0xc0ff;
+const LINK_LOCAL = 0x80fe;
 /** "More fragments" and the offset; not "don't fragment". */
 const FRAGMENT = 0xff3f;
 
@@ -118,7 +121,11 @@ export function fastPathProgram(mac: Uint8Array, maps: FastPathMaps): Assembler 
     .and(R1, 0xf0)
     .jumpIf(R1, '!=', 0x60, 'kernel')
     .load(8, R1, R7, 6)
-    .jumpIf(R1, '!=', UDP, 'kernel');
+    .jumpIf(R1, '!=', UDP, 'kernel')
+    // An answer to a link-local address needs its interface named.
+    .load(16, R1, R7, 8)
+    .and(R1, LINK_LOCAL_BITS)
+    .jumpIf(R1, '==', LINK_LOCAL, 'kernel');
   for (let word = 0; word < 4; word++) program.load(32, R1, R7, 24 + word * 4).store(32, FP, OWN + word * 4, R1);
   program
     .load(16, R1, R7, IPV6_BYTES + 2)

@@ -7,6 +7,7 @@ export interface InterfaceFacts {
   readonly mac: Uint8Array;
   /** Bytes that a packet may have. */
   readonly mtu: number;
+  /** It is switched on, and there is somebody at the other end. */
   readonly up: boolean;
   readonly loopback: boolean;
   /** Receive queues in use. */
@@ -25,6 +26,7 @@ const GET_VLAN_REALDEV_NAME = 8;
 const GET_VLAN_VID = 9;
 const IFF_UP = 1;
 const IFF_LOOPBACK = 8;
+const IFF_RUNNING = 0x40;
 const NAME_BYTES = 16;
 const REQUEST_BYTES = 64;
 
@@ -52,7 +54,7 @@ export function interfaceFacts(name: string): InterfaceFacts | undefined {
       index,
       mac: new Uint8Array(hardware.buffer.slice(NAME_BYTES + 2, NAME_BYTES + 8)),
       mtu,
-      up: (flags & IFF_UP) !== 0,
+      up: (flags & IFF_UP) !== 0 && (flags & IFF_RUNNING) !== 0,
       loopback: (flags & IFF_LOOPBACK) !== 0,
       queues: queuesOf(fd, name, channels),
       ...(vlan && { vlan }),

@@ -23,7 +23,7 @@ import { BAD_FRAMES, FRAME_OK, FrameReader } from './frame-reader.ts';
 import { FrameWriter } from './frame-writer.ts';
 import { type OwnPlace, OwnPlaces } from './own-places.ts';
 import { XskRings } from './xsk-rings.ts';
-import type { XskMemory } from './xsk-socket.ts';
+import { RECEIVE_CHUNKS, type XskMemory } from './xsk-socket.ts';
 
 /** Frames that are taken together. */
 const BATCH = 64;
@@ -102,8 +102,15 @@ export class XdpListener implements DatagramListener {
   attach(share: FastPathShare): readonly XskRings[] {
     this.flush();
     this.#places = new OwnPlaces(share.places);
-    this.#queues = share.queues.map((memory) => new XskRings(memory));
+    const before = this.#queues;
+    // Those that stay know which of their chunks are on their way.
+    this.#queues = share.queues.map((memory) => before.find((rings) => rings.isOf(memory)) ?? new XskRings(memory));
     return this.#queues;
+  }
+
+  /** The queues are left as they are, as by a worker that dies: nothing is sent or given back. */
+  forget(): void {
+    this.#queues = [];
   }
 
   /** Take one batch of frames and answer what can be answered. Returns how many came. */
@@ -151,7 +158,8 @@ export class XdpListener implements DatagramListener {
 
   stopReceiving(leaving: readonly number[]): void {
     // What has come so far is answered; then the queues are nobody's until the main thread gives them to a successor.
-    for (let i = 0; i < this.#queues.length; i++) while (this.receive(i) > 0);
+    for (let i = 0; i < this.#queues.length; i++)
+      for (let rounds = RECEIVE_CHUNKS / BATCH; rounds > 0 && this.receive(i) > 0; rounds--);
     this.onDetach();
     this.attach({ queues: [], places: [] });
     this.sockets.stopReceiving(leaving);

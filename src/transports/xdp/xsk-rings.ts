@@ -34,6 +34,7 @@ export class XskRings {
   readonly words: Int32Array;
   /** Kernel calls for sending that failed. */
   failures = 0;
+  readonly #memory: number;
   readonly #fill: Ring;
   readonly #receive: Ring;
   readonly #send: Ring;
@@ -53,6 +54,7 @@ export class XskRings {
   constructor(memory: XskMemory) {
     const buffer = this.#libc.view(memory.memory, MEMORY_BYTES);
     this.fd = memory.fd;
+    this.#memory = memory.memory;
     this.mtu = memory.mtu;
     this.bytes = new Uint8Array(buffer);
     this.words = new Int32Array(buffer);
@@ -65,6 +67,10 @@ export class XskRings {
     this.#sendProduced = Atomics.load(this.#send.words, this.#send.producer);
     this.#completeConsumed = Atomics.load(this.#complete.words, this.#complete.consumer);
     this.#findChunks(memory.zeroCopy);
+  }
+
+  isOf({ fd, memory }: XskMemory): boolean {
+    return this.fd === fd && this.#memory === memory;
   }
 
   /** Frames that have come, up to `most`. */
