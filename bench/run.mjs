@@ -7,6 +7,7 @@
 //     npm run bench -- consent               a million names and a million subscribers, toggles, RADIUS
 //     npm run bench -- encrypted             DNS over TLS and HTTPS, beside dnsdist and Unbound
 //     npm run bench -- start                 how long a start takes that fails late
+//     npm run bench -- incidents [options]   the diagnosis against the truth, over many seeds
 //     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -36,6 +37,7 @@ else if (what === 'load') exit(runLoad(rest));
 else if (what === 'consent') exit(run([join(compiled, 'consent', 'run.js'), ...rest]));
 else if (what === 'encrypted') exit(run([join(compiled, 'encrypted', 'run.js'), ...rest]));
 else if (what === 'start') exit(run([join(compiled, 'start', 'run.js'), ...rest]));
+else if (what === 'incidents') exit(run([join(compiled, 'incidents', 'run.js'), ...rest]));
 else if (what === 'lists') exit(run([join(compiled, 'lists', 'run.js'), ...rest]));
 else exit(runMicro([what, ...rest]));
 
@@ -49,6 +51,9 @@ function list() {
     `${'encrypted'.padEnd(12)} DNS over TLS and HTTPS, beside dnsdist and Unbound: queries, connections, memory`,
   );
   console.log(`${'start'.padEnd(12)} How long a start takes that fails late, for every listener`);
+  console.log(
+    `${'incidents'.padEnd(12)} The diagnosis against the truth: single, double and innocent ones, over many seeds`,
+  );
   console.log(`${'load'.padEnd(12)} Real servers under load:`);
   run([join(compiled, 'load', 'run.js'), '--help']);
 }
