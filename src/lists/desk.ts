@@ -287,11 +287,12 @@ export class ListDesk {
     const decision = await gate.decided(name, refused.provenance.sha256);
     const isOverridden = decision?.state === 'released' && list.waiting === undefined;
     if (list.waiting === undefined && !isOverridden) return;
+    list.waiting = await gate.ask(offeredOf(list, refused.provenance, refused.counts['names'] ?? 0));
+    if (list.waiting !== undefined) return;
     const result = await this.#compile([{ list, path: refused.path }]);
     const verdict = this.#judged(list, result);
     const { scan, parsed } = readOf(result, list);
-    list.waiting = await gate.ask(offeredOf(list, refused.provenance, scan.names));
-    if (list.waiting !== undefined || (!verdict.accepted && !isOverridden)) return this.#discard(result);
+    if (!verdict.accepted && !isOverridden) return this.#discard(result);
     try {
       this.#record(list, refused.provenance, scan.names);
     } catch (error) {
@@ -353,6 +354,8 @@ export class ListDesk {
       { list: list.config.name, verdict: refused.verdict },
       'the guard holds a version of the list back',
     );
+    // Whether the guard or the fleet did is looked at again when the fleet has its say.
+    if (this.#parts.gate) list.waiting = refused.verdict;
     this.#metrics.heldBack(list.index, true);
   }
 

@@ -15,20 +15,29 @@ export interface GateOptions {
 
 export const LISTS_CHANNEL = 'sekisho_lists';
 /** Besides each notification: a canary's time runs out without a word. */
-const LOOK_MS = 10_000;
+const LOOK_MS = 5_000;
+/** So long nobody is asked who did not answer. */
+const SILENT_MS = 3_000;
 
 export class PostgresGate implements ListGate {
   readonly #engine: Engine;
   readonly #options: GateOptions;
+  readonly #nowMs: () => number;
+  /** Why nobody could be asked, and until when nobody is asked again: a start does not wait once for each list. */
+  #silent: { readonly untilMs: number; readonly why: string } | undefined;
 
-  constructor(engine: Engine, options: GateOptions) {
+  /** `nowMs`: monotonic. */
+  constructor(engine: Engine, options: GateOptions, nowMs: () => number) {
     this.#engine = engine;
     this.#options = options;
+    this.#nowMs = nowMs;
   }
 
   async ask(version: OfferedVersion): Promise<string | undefined> {
     const { node, canary, watchMs } = this.#options;
+    if (this.#silent && this.#nowMs() < this.#silent.untilMs) return this.#silent.why;
     try {
+      this.#silent = undefined;
       return await this.#engine.transaction(async (session) => {
         await offer(session, version, node);
         const { state, who, why, overMs } = await decisionOf(session, version);
@@ -54,7 +63,9 @@ export class PostgresGate implements ListGate {
           : `it waits for the canary, node ${canary}`;
       });
     } catch (error) {
-      return `the fleet cannot be asked about it: ${errorText(error)}`;
+      const why = `the fleet cannot be asked about it: ${errorText(error)}`;
+      this.#silent = { untilMs: this.#nowMs() + SILENT_MS, why };
+      return why;
     }
   }
 

@@ -11,6 +11,7 @@ import { LISTS } from '../lists/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
 import { systemTimers } from '../time/timers.ts';
 import { type NoticeDesk, noticeDesk } from './consent/notice-desk.ts';
+import { openPostgresNotices } from './consent/postgres-notice-store.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { SubscriberDesk } from './desk.ts';
 import { PostgresConsentLog } from './fleet/postgres-consent-log.ts';
@@ -142,6 +143,7 @@ function fleetOf({ fence, membership, engine, config: { node }, session }: Fleet
     node,
     log: new PostgresConsentLog(engine, node, session),
     timers: systemTimers,
+    notices: openPostgresNotices(engine),
     follow: (read) => {
       engine.listen('sekisho_consent', { heard: read, connected: read });
     },
