@@ -5,6 +5,7 @@
 //     npm run bench -- micro                 all micro benches; or one or more by name: -- reader siphash
 //     npm run bench -- load [options]        the load bench; options and scenarios go to bench/load/run.ts
 //     npm run bench -- consent               a million names and a million subscribers, toggles, RADIUS
+//     npm run bench -- encrypted             DNS over TLS and HTTPS, beside dnsdist and Unbound
 //     npm run bench -- start                 how long a start takes that fails late
 //     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
 import { spawnSync } from 'node:child_process';
@@ -33,6 +34,7 @@ else if (what === undefined) exit(runMicro(micro) + runLoad([]));
 else if (what === 'micro') exit(runMicro(rest.length > 0 ? rest : micro));
 else if (what === 'load') exit(runLoad(rest));
 else if (what === 'consent') exit(run([join(compiled, 'consent', 'run.js'), ...rest]));
+else if (what === 'encrypted') exit(run([join(compiled, 'encrypted', 'run.js'), ...rest]));
 else if (what === 'start') exit(run([join(compiled, 'start', 'run.js'), ...rest]));
 else if (what === 'lists') exit(run([join(compiled, 'lists', 'run.js'), ...rest]));
 else exit(runMicro([what, ...rest]));
@@ -43,6 +45,9 @@ function list() {
     `${'lists'.padEnd(12)} A million listed names, beside unbound and PowerDNS Recursor with the same policy zone`,
   );
   console.log(`${'consent'.padEnd(12)} A million names and a million subscribers in the whole server; toggles; RADIUS`);
+  console.log(
+    `${'encrypted'.padEnd(12)} DNS over TLS and HTTPS, beside dnsdist and Unbound: queries, connections, memory`,
+  );
   console.log(`${'start'.padEnd(12)} How long a start takes that fails late, for every listener`);
   console.log(`${'load'.padEnd(12)} Real servers under load:`);
   run([join(compiled, 'load', 'run.js'), '--help']);

@@ -4,6 +4,7 @@ import uPlot from 'uplot';
 import { zoneIsUtc } from './numbers.ts';
 
 const WINDOW_SECONDS = 15 * 60;
+const LEAST_SECONDS = 3 * 60;
 
 export interface Curve {
   readonly label: string;
@@ -57,8 +58,10 @@ export function Chart({ label, times, curves, band, height, valueText, told, lea
           cursor: { y: false, points: { size: 6 } },
           tzDate: (seconds) => (zoneIsUtc() ? uPlot.tzDate(new Date(seconds * 1000), 'UTC') : new Date(seconds * 1000)),
           scales: {
-            // A quarter of an hour, however little of it is known yet.
-            x: { range: (_plot, _low, high) => [high - WINDOW_SECONDS, high] },
+            // At most a quarter of an hour, and what of it is known.
+            x: {
+              range: (_plot, low, high) => [Math.max(high - WINDOW_SECONDS, Math.min(low, high - LEAST_SECONDS)), high],
+            },
             y: {
               range: (_plot, _low, high) => [
                 0,
@@ -67,7 +70,7 @@ export function Chart({ label, times, curves, band, height, valueText, told, lea
             },
           },
           axes: [
-            { ...axis, size: 20, space: 70, values: '{HH}:{mm}', gap: 4 },
+            { ...axis, size: 20, space: 70, incrs: [60, 120, 300, 900], values: '{HH}:{mm}', gap: 4 },
             { ...axis, size: 56, gap: 6, values: (_plot, ticks) => ticks.map((tick) => shown.current.valueText(tick)) },
           ],
           series: [

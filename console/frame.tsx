@@ -50,7 +50,7 @@ export function Frame({
       <header class="side">
         <div class="brand">
           <Mark />
-          <span>{t.product}</span>
+          <span>{t.brand}</span>
           <LinkState live={live} />
           <button type="button" class="menu" aria-expanded={menu} aria-controls="views" onClick={() => setMenu(!menu)}>
             {t.menu}
@@ -66,7 +66,7 @@ export function Frame({
               </li>
             ))}
           </ul>
-          <div class="who">
+          <div class="account">
             <p>
               <b>{session.name}</b>
               <span>{roles}</span>

@@ -1,6 +1,6 @@
 /** The console's page: who is logged in, the frame around the views, and which of them is shown. */
 import 'uplot/dist/uPlot.min.css';
-import './style.css';
+import './style/all.css';
 import { render } from 'preact';
 import { useCallback, useEffect, useState } from 'preact/hooks';
 import { Frame } from './frame.tsx';

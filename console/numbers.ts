@@ -90,7 +90,7 @@ export function spanText(seconds: number): string {
   const ja = language() === 'ja';
   const [D, H, M, S] = ja ? ['日', '時間', '分', '秒'] : [' d', ' h', ' min', ' s'];
   const gap = ja ? '' : ' ';
-  if (d > 0) return `${d}${D}${gap}${h}${H}`;
+  if (d > 0) return h > 0 ? `${d}${D}${gap}${h}${H}` : `${d}${D}`;
   if (h > 0) return `${h}${H}${gap}${String(m).padStart(2, '0')}${M}`;
   if (m > 0) return `${m}${M}${gap}${String(s).padStart(2, '0')}${S}`;
   return `${s}${S}`;

@@ -97,12 +97,19 @@ export function Fault({ error }: { error: unknown }) {
   );
 }
 
+/** Text in which `words` are what one types or configures. */
+export function Rich({ text }: { text: string }) {
+  return <>{text.split('`').map((part, i) => (i % 2 === 1 ? <code key={part}>{part}</code> : part))}</>;
+}
+
 /** Said where people look for what there is not, and why. */
 export function NotHere({ text }: { text: string }) {
   return (
     <aside class="not-here" aria-label={t.notHere.title}>
       <strong>{t.notHere.title}</strong>
-      <p>{text}</p>
+      <p>
+        <Rich text={text} />
+      </p>
     </aside>
   );
 }

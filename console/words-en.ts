@@ -1,6 +1,10 @@
 /** What the console says, in English. What it says in Japanese has the same keys (words-ja.ts). */
+import { desksEn } from './words-desks-en.ts';
+
 export const en = {
+  ...desksEn,
   product: 'Sekisho',
+  brand: 'Sekisho',
   console: 'Console',
   skip: 'Skip to the content',
   menu: 'Menu',
@@ -118,7 +122,7 @@ export const en = {
     total: 'Total',
     worker: 'Worker',
     restarts: 'Restarts',
-    up: 'up',
+    up: 'Up for',
     states: {
       up: 'up',
       down: 'down',
@@ -128,7 +132,7 @@ export const en = {
       draining: 'draining',
       stopped: 'stopped',
     } as Readonly<Record<string, string>>,
-    p50: 'Half within',
+    p50: 'median',
     p99: '99 % within',
     waiting: 'The first figures come within two seconds.',
     configuration: 'Configuration',

@@ -1,8 +1,11 @@
 /** コンソールの日本語の文言。キーは words-en.ts と同じです。 */
+import { desksJa } from './words-desks-ja.ts';
 import type { en } from './words-en.ts';
 
 export const ja: typeof en = {
+  ...desksJa,
   product: '関所 Sekisho',
+  brand: '関所',
   console: 'コンソール',
   skip: '本文へ移動',
   menu: 'メニュー',
@@ -130,7 +133,7 @@ export const ja: typeof en = {
       draining: '終了処理中',
       stopped: '停止',
     },
-    p50: '半数',
+    p50: '中央値',
     p99: '99%',
     waiting: '2秒以内に最初の値を表示します。',
     configuration: '設定',

@@ -3,6 +3,7 @@ import type { Plugin } from '../src/contract/plugin.ts';
 import access from './access/index.ts';
 import ampShaper from './amp-shaper/index.ts';
 import c2Block from './c2-block/index.ts';
+import dns64 from './dns64/index.ts';
 import dnstap from './dnstap/index.ts';
 import queryHistory from './query-history/index.ts';
 import randomSubdomain from './random-subdomain/index.ts';
@@ -14,6 +15,7 @@ export const builtInPlugins: readonly Plugin[] = [
   access,
   ampShaper,
   c2Block,
+  dns64,
   dnstap,
   queryHistory,
   randomSubdomain,

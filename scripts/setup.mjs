@@ -34,7 +34,9 @@ function install() {
 async function build() {
   const stamp = 'dist/.built';
   const newest = Math.max(
-    ...['src', 'plugins', 'bench', 'test/support', 'scripts', 'tsconfig.json', 'tsconfig.build.json'].map(newestChange),
+    ...['src', 'plugins', 'bench', 'demo', 'test/support', 'scripts', 'tsconfig.json', 'tsconfig.build.json'].map(
+      newestChange,
+    ),
   );
   const upToDate =
     existsSync(stamp) && statSync(stamp).mtimeMs > newest && readFileSync(stamp, 'utf8') === process.version;

@@ -5,6 +5,7 @@
  * of the lists: those of a configuration that is not to serve must not be in force for a moment.
  */
 import { AUDIT } from './audit-desk/feature.ts';
+import { BACKUP } from './backup/feature.ts';
 import { CERTIFICATES } from './certificates/feature.ts';
 import { CONSOLE } from './console/feature.ts';
 import { DNSSEC } from './dnssec/feature.ts';
@@ -33,6 +34,7 @@ export const FEATURES = [
   ROUTER_FILTERS,
   DNSSEC,
   CONSOLE,
+  BACKUP,
 ] as const satisfies readonly AnyFeature[];
 
 /** What the configuration holds for them, besides what every feature is told. */

@@ -382,6 +382,7 @@ describe('/openapi.json', () => {
       '/reload',
       '/v1/audit/acknowledge',
       '/v1/audit/verify',
+      '/v1/backup',
       '/v1/cache/flush',
       '/v1/cache/stats',
       '/v1/consent/import/{id}',

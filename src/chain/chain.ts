@@ -16,6 +16,7 @@ import {
   CONTINUE,
   DROP,
   FAIL,
+  LOOK_UP,
   REFUSE,
   RESOLVED_NOT_ASKED,
   type Ticket,
@@ -60,18 +61,19 @@ import type { ServerCookies } from '../wire/server-cookies.ts';
 import { TRANSPORT_TABLE } from '../wire/transports.ts';
 import { beginReply, finishReply, replyRoom, restoreSpelling, writeHeader } from '../wire/writer.ts';
 import type { Partitions } from '../zones/partitions.ts';
-import { CnameCompletion, FAILED, WHOLE } from './completion.ts';
+import { CnameCompletion, FAILED, WAITS, WHOLE } from './completion.ts';
 import { setFailure } from './failure-reasons.ts';
 import { type FaultLog, type MountedPlugin, PluginHooks } from './hooks.ts';
 import type { OwnAddresses } from './own-addresses.ts';
 import { minimalAny, type OwnNames } from './own-names.ts';
 import { QueryCounters } from './query-counters.ts';
 import type { ReplyRoute } from './routes.ts';
+import { SecondLookup } from './second-lookup.ts';
 import { type Effort, NO_ROOM, type Source, type Waiters } from './source.ts';
 import type { SuspendedQueries } from './suspended.ts';
 
 /** The source has the query; beyond the verdicts of plugins. */
-const WAITING = 8;
+const WAITING = 9;
 /** A plugin may hold a query for so long at most. */
 const MAX_DEFER_MS = 10_000;
 
@@ -118,6 +120,7 @@ export class Chain implements Waiters {
   /** A deferred query goes through hooks and source again, during which others may be answered through `#resumed`. */
   readonly #undeferred = new Query();
   readonly #completion: CnameCompletion;
+  readonly #second: SecondLookup;
   readonly #tickets = new Map<number, { generation: number; deadlineMs: number }>();
 
   constructor(parts: ChainParts) {
@@ -134,6 +137,7 @@ export class Chain implements Waiters {
     this.#clockMs = () => parts.clock.nowMs();
     [this.#key0, this.#key1] = parts.hashKey;
     this.#completion = new CnameCompletion(parts);
+    this.#second = new SecondLookup(parts);
   }
 
   /** Handle the packet in `query`. Returns true when the reply stands in it; false when it was dropped or has to wait. */
@@ -201,7 +205,9 @@ export class Chain implements Waiters {
   answered(token: number, answer: Answer): void {
     const query = this.#restore(token);
     if (query) {
-      if (this.#completion.holds(token)) {
+      if (this.#second.holds(token)) {
+        this.#sendFound(query, token, answer.bytes, answer.length, answer.authenticData);
+      } else if (this.#completion.holds(token)) {
         const more = this.#completion.answered(token, query, answer) && answer.incomplete;
         this.#sendCompleted(query, token, more ? COMPLETE : ANSWER);
       } else {
@@ -215,7 +221,9 @@ export class Chain implements Waiters {
   /** Waiters: there is none. Something stale is better than nothing (RFC 8767 §4). */
   failed(token: number, ede: number): void {
     const query = this.#restore(token);
-    if (query && this.#completion.holds(token)) {
+    if (query && this.#second.holds(token)) {
+      this.#sendFound(query, token, this.#second.message, 0, false);
+    } else if (query && this.#completion.holds(token)) {
       // RFC 8767 is for answers that are not available, not for those that are false.
       if (isBogus(ede) || !this.#completion.stale(token, query)) this.#completion.failed(query, ede);
       this.#sendCompleted(query, token, ANSWER);
@@ -232,6 +240,7 @@ export class Chain implements Waiters {
 
   /** Waiters: the client response timer ran out (RFC 8767 §5). */
   slow(token: number): boolean {
+    if (this.#second.holds(token)) return false;
     const query = this.#restore(token);
     if (query && this.#completion.holds(token)) {
       if (!this.#completion.stale(token, query)) return false;
@@ -473,18 +482,56 @@ export class Chain implements Waiters {
 
   /** Answer hooks, OPT, counters, observers. */
   #complete(query: Query): boolean {
+    return this.#answerHooks(query, 0, CONTINUE);
+  }
+
+  /** Answer hooks from `from` on; the one before it has said `verdict`. */
+  #answerHooks(query: Query, from: number, verdict: number): boolean {
     const hooks = this.#hooks;
-    for (let i = 0; i < hooks.answerCount; i++) {
-      const verdict = hooks.runAnswer(i, query);
-      if (verdict === CONTINUE) continue;
-      if (verdict === DROP) return this.#dropByPlugin(query);
-      if (verdict === COMPLETE && !this.#completeCname(query, true)) return false;
-      if (verdict === TRUNCATE) beginReply(query, query.rcode, FLAG_TC);
-      else if (verdict === REFUSE) beginReply(query, RCODE.REFUSED);
-      else if (verdict === FAIL) beginReply(query, RCODE.SERVFAIL);
-      break;
+    for (let i = from; verdict === CONTINUE && i < hooks.answerCount; i++) {
+      verdict = hooks.runAnswer(i, query);
+      if (verdict === LOOK_UP) verdict = this.#lookUpOther(query, i);
     }
+    // The query comes back.
+    if (verdict === WAITING) return false;
+    if (verdict === DROP) return this.#dropByPlugin(query);
+    if (verdict === COMPLETE && !this.#completeCname(query, true)) return false;
+    if (verdict === TRUNCATE) beginReply(query, query.rcode, FLAG_TC);
+    else if (verdict === REFUSE) beginReply(query, RCODE.REFUSED);
+    else if (verdict === FAIL) beginReply(query, RCODE.SERVFAIL);
     return this.#finish(query);
+  }
+
+  /** The answer hook at `i` wants another type of the same name. Returns its verdict, or WAITING. */
+  #lookUpOther(query: Query, i: number): number {
+    const second = this.#second;
+    const { message } = second;
+    const found = second.begin(query, i, this.source);
+    if (found === WAITS) {
+      // Where the source called back at once, what became of the query has been seen to.
+      query.dropReason = -1;
+      return WAITING;
+    }
+    if (found === FAILED) {
+      this.#counters.shed();
+      // Answers to others may have gone out meanwhile: take a place for this one again.
+      this.routes[query.transport]?.prepare(query);
+      second.putBack(query);
+    }
+    return this.#hooks.runFound(i, query, message, second.length, second.authentic);
+  }
+
+  /** What an answer hook wanted looked up has come, or is not available: `length` 0. */
+  #sendFound(query: Query, token: number, message: Uint8Array, length: number, authentic: boolean): void {
+    let ready: boolean;
+    try {
+      const hook = this.#second.resume(token, query);
+      ready = this.#answerHooks(query, hook + 1, this.#hooks.runFound(hook, query, message, length, authentic));
+    } catch (error) {
+      ready = this.#contain(query, error);
+    }
+    if (ready) this.#deliver(query);
+    else if (query.dropReason >= 0) this.routes[query.transport]?.abandon?.(query);
   }
 
   /** OPT, counters, observers. */
@@ -613,6 +660,7 @@ export class Chain implements Waiters {
 
   #release(token: number): void {
     this.#completion.forget(token);
+    this.#second.forget(token);
     this.#suspended.release(token);
   }
 

@@ -5,10 +5,10 @@
 
 import {
   ANSWER,
-  COMPLETE,
   CONTINUE,
   DEFER,
   type Hooks,
+  LOOK_UP,
   type Plugin,
   RESOLVED_NOT_ASKED,
   TRUNCATE,
@@ -69,6 +69,8 @@ export class PluginHooks {
   readonly #resolved = new HookList<NonNullable<Hooks['resolved']>>();
   readonly #answer = new HookList<DecidingHook>();
   readonly #observe = new HookList<(query: Query) => void>();
+  /** By plugin. */
+  readonly #found: Hooks['found'][] = [];
   readonly packetCount: number;
   readonly queryCount: number;
   readonly missCount: number;
@@ -111,6 +113,7 @@ export class PluginHooks {
       this.#again.add(hooks.again, owner);
       this.#resolved.add(hooks.resolved, owner);
       this.#answer.add(hooks.answer, owner);
+      this.#found.push(hooks.found);
       this.#observe.add(hooks.observe, owner);
       if (plugin.stage === 'guard') guards = this.#query.hooks.length;
     });
@@ -260,8 +263,18 @@ export class PluginHooks {
 
   runAnswer(i: number, query: Query): number {
     const owner = this.#answer.owners[i]!;
-    const verdict = this.#runInView(this.#answer.hooks[i]!, owner, query);
+    const verdict = this.#runInView(this.#answer.hooks[i]!, owner, query, true);
     if (verdict === DEFER) this.#complain(owner, 'an answer hook cannot defer');
+    return verdict;
+  }
+
+  /** What the answer hook at `i` wanted looked up is there. */
+  runFound(i: number, query: Query, message: Uint8Array, length: number, authentic: boolean): number {
+    const owner = this.#answer.owners[i]!;
+    const found = this.#found[owner];
+    if (found === undefined) return CONTINUE;
+    const verdict = this.#run((given) => found(given, message, length, authentic), owner, query);
+    if (verdict === DEFER) this.#complain(owner, 'a found hook cannot defer');
     return verdict;
   }
 
@@ -308,15 +321,15 @@ export class PluginHooks {
   }
 
   /** Run one hook as the query's view has it. Miss hooks are about what is sent, which no view changes. */
-  #runInView(hook: DecidingHook, owner: number, query: Query): number {
-    if (query.view === 0) return this.#run(hook, owner, query);
+  #runInView(hook: DecidingHook, owner: number, query: Query, answering = false): number {
+    if (query.view === 0) return this.#run(hook, owner, query, answering);
     const mode = this.#modes[query.view - 1]![owner];
-    if (mode === ACTS) return this.#run(hook, owner, query);
+    if (mode === ACTS) return this.#run(hook, owner, query, answering);
     if (mode === OFF) return CONTINUE;
     const snapshot = this.#snapshot;
     snapshot.take(query);
     query.dryRun = true;
-    const verdict = this.#run(hook, owner, query);
+    const verdict = this.#run(hook, owner, query, answering);
     query.dryRun = false;
     // It comes back through `isDryRun`.
     if (verdict === DEFER) return DEFER;
@@ -326,12 +339,13 @@ export class PluginHooks {
   }
 
   /** Run one hook; the verdict is checked, counted and, where nothing is truncated (TCP), TRUNCATE made CONTINUE. */
-  #run(hook: DecidingHook, owner: number, query: Query): number {
+  #run(hook: DecidingHook, owner: number, query: Query, answering = false): number {
     this.#running = owner;
     const verdict = this.#timing ? this.#timed(hook, owner, query) : hook(query);
     this.#running = -1;
     if (verdict === CONTINUE) return CONTINUE;
-    if (!(verdict >= ANSWER && verdict <= COMPLETE)) this.#complain(owner, 'the hook returned no verdict');
+    if (!(verdict >= ANSWER && verdict <= LOOK_UP)) this.#complain(owner, 'the hook returned no verdict');
+    if (verdict === LOOK_UP && !answering) this.#complain(owner, 'only an answer hook can look something up');
     if (verdict === TRUNCATE && !transportOf(query).mayTruncate) return CONTINUE;
     this.#values[this.#verdicts[owner]! + verdict]! += 1;
     query.decidedBy = owner;
@@ -364,6 +378,7 @@ const HOOK_NAMES = [
   'again',
   'resolved',
   'answer',
+  'found',
   'observe',
   'update',
   'explain',

@@ -119,6 +119,7 @@ const NAMES = [
   'away.lab.test',
   'held.test',
   'throws.test',
+  'ipv4only.arpa',
 ];
 /** Mostly what was asked before. */
 const TYPES = ['A', 'A', 'A', 'A', 'TXT', 'TXT', 'AAAA', 'ANY', 'AXFR'] as const;
@@ -126,7 +127,7 @@ const CLIENTS = ['127.0.0.1', '203.0.113.7', '203.0.113.9', '51.198.0.9', '2001:
 
 /** Everything that a configuration may leave out. */
 const configuration = fc.record({
-  plugins: fc.subarray(['amp-shaper', 'sinkhole', 'c2-block', 'rpz', 'random-subdomain', 'whoami', 'odd']),
+  plugins: fc.subarray(['amp-shaper', 'sinkhole', 'c2-block', 'rpz', 'random-subdomain', 'whoami', 'dns64', 'odd']),
   outsiders: fc.constantFrom('refuse', 'drop'),
   budget: fc.constantFrom('1KiB', '64KiB'),
   serveStale: fc.constantFrom(0, 3600),
@@ -215,7 +216,17 @@ describe('what explain says is what the server does', () => {
   }, 120_000);
 });
 
-const EVERY_PLUGIN = ['access', 'amp-shaper', 'sinkhole', 'c2-block', 'rpz', 'random-subdomain', 'whoami', 'odd'];
+const EVERY_PLUGIN = [
+  'access',
+  'amp-shaper',
+  'sinkhole',
+  'c2-block',
+  'rpz',
+  'random-subdomain',
+  'whoami',
+  'dns64',
+  'odd',
+];
 
 function kindOf({ fate, decidedBy, reply }: Rehearsed): string {
   if (fate !== 'answered') return decidedBy !== null && fate === 'dropped' ? 'dropped' : fate;
@@ -290,6 +301,7 @@ class World {
       rpz: {},
       'random-subdomain': { limit: 1, least: 3 },
       whoami: { name: 'who.test' },
+      dns64: {},
       odd: {},
     };
     const shared: Record<string, unknown> = {

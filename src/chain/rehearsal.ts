@@ -220,7 +220,11 @@ function recorded({ plugin, hooks }: MountedPlugin, notes: Notes, views: ViewTab
     const hook = hooks[name];
     if (hook) wrapped[name] = (query) => runRecorded(plugin, hooks, name, query, notes, views);
   }
-  return { plugin, hooks: wrapped };
+  const { found } = hooks;
+  return {
+    plugin,
+    hooks: { ...wrapped, ...(found && { found: (...given: Parameters<typeof found>) => found(...given) }) },
+  };
 }
 
 function runRecorded(

@@ -49,7 +49,7 @@ export const VIEWS = {
       'GET /v1/status',
     ],
   },
-  terminals: { needs: ['GET /v1/terminals'], uses: ['POST /v1/terminals/:case/:state'] },
+  terminals: { needs: ['GET /v1/terminals/cases'], uses: ['POST /v1/terminals/cases/:code'] },
   record: {
     needs: ['GET /v1/audit/verify'],
     uses: ['GET /v1/report', 'GET /v1/query-history/state', 'GET /v1/time'],

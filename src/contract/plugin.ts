@@ -37,6 +37,7 @@
  * | REFUSE   | REFUSED |
  * | FAIL     | SERVFAIL |
  * | COMPLETE | as ANSWER, and the answer section ends in a CNAME whose target's own records the server adds (below) |
+ * | LOOK_UP  | `answer` hooks only: the same name is looked up with the type in `query.soughtType`, then the plugin's `found` decides |
  * | DEFER    | `query` hooks only: the query was handed to `context.defer` and waits outside the pool |
  *
  * COMPLETE is for a plugin that sends a client to another name: it writes the reply up to a CNAME, without further
@@ -45,6 +46,11 @@
  * complete the reply; if they are not available, the client gets SERVFAIL. What the plugin set as extended error stays.
  * Nobody's policy is asked about the target, and only once is a reply completed, so no loop can form. Hooks that would run
  * after ANSWER run on the completed reply.
+ *
+ * LOOK_UP is for a plugin that makes its reply of records of another type (DNS64). The server looks the question's name up with
+ * the type that the hook put into `query.soughtType`, with the client's DO and CD: in the cache, then at the source, while the
+ * query waits. Then it calls `found` of that plugin with the reply as it stood in the query, and with the message that was found.
+ * Nobody's policy is asked about it; policies that look at the question have seen the name.
  *
  * A hook that throws, or returns something else, is counted, logged (rate-limited) and the query answered SERVFAIL.
  * An `async` hook is refused when the plugin is loaded. What a hook throws is logged: put no name and no address in it.
@@ -194,6 +200,7 @@ export const REFUSE = 4;
 export const FAIL = 5;
 export const DEFER = 6;
 export const COMPLETE = 7;
+export const LOOK_UP = 8;
 /** What became of a question that the source was asked (`Hooks.resolved`). */
 export const RESOLVED_ANSWER = 0;
 export const RESOLVED_NXDOMAIN = 1;
@@ -206,8 +213,18 @@ export const RESOLVED_TIMEOUT = 4;
 export const RESOLVED_UNREACHABLE = 5;
 /** It was not asked after all: too much was outstanding, or another plugin's `miss` refused. */
 export const RESOLVED_NOT_ASKED = 6;
-export const VERDICTS = ['continue', 'answer', 'drop', 'truncate', 'refuse', 'fail', 'defer', 'complete'] as const;
-export type Verdict = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
+export const VERDICTS = [
+  'continue',
+  'answer',
+  'drop',
+  'truncate',
+  'refuse',
+  'fail',
+  'defer',
+  'complete',
+  'look-up',
+] as const;
+export type Verdict = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | 8;
 
 export type Stage = 'guard' | 'policy' | 'answer' | 'observe';
 export const STAGES: readonly Stage[] = ['guard', 'policy', 'answer', 'observe'];
@@ -253,6 +270,12 @@ export interface Hooks {
   ): void;
   /** A reply stands in the query, whoever wrote it; the OPT record is not on it yet. */
   answer?(query: Query): Verdict;
+  /**
+   * What the `answer` hook wanted looked up (LOOK_UP) is there: `message`, from its byte 0, `length` bytes, borrowed; walk it with
+   * `RecordCursor`. Its header's last four bits are the rcode; `authentic`: it was validated. `length` 0: it is not available. The reply
+   * stands in the query as the hook left it. CONTINUE: it goes out so, after the other plugins' hooks. Neither DEFER nor LOOK_UP.
+   */
+  found?(query: Query, message: Uint8Array, length: number, authentic: boolean): Verdict;
   /**
    * The packet is done with: replied to (`replyLength` > 0) or dropped (`dropReason` ≥ 0). Runs once for every packet that
    * came, also those that could not be read (`question.nameLength` is 0 then), whose client has gone, or on which a hook

@@ -260,6 +260,10 @@ function mainThreadMetrics(generation: Generation, parts: ReportParts): MetricsS
     cells.push({ name, help, type, labels, perWorker: false });
     values.push(value);
   };
+  put('gauge', 'sekisho_build_info', 'Version of the program and of Node.js, always 1.', 1, {
+    version: parts.version,
+    nodejs: process.version,
+  });
   put('gauge', 'sekisho_info', 'Version, always 1.', 1, { version: parts.version, io: parts.io });
   put(
     'gauge',

@@ -170,6 +170,8 @@ export class Query {
   decidedBy = -1;
   /** Where the chain goes on when the query was deferred: index of the next hook. */
   resumeAt = 0;
+  /** Type that an answer hook wants looked up under the same name (contract/plugin.ts, LOOK_UP). */
+  soughtType = 0;
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────────────────────────
   /** Monotonic milliseconds (clock.ts) of the batch in which the query is handled now. */
@@ -218,5 +220,6 @@ export class Query {
     this.unreadable = false;
     this.decidedBy = -1;
     this.resumeAt = 0;
+    this.soughtType = 0;
   }
 }

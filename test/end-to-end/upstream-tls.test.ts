@@ -1,11 +1,10 @@
 /** DNS over TLS towards upstreams: whom it speaks to, what it does where it cannot, and what it leaves behind (RFC 7858, RFC 8310). */
-import { execFileSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Status } from '../../src/admin/status.ts';
-import { makeCertificate, type TestCertificate } from '../support/certificates.ts';
+import { makeCertificate, pinOf, type TestCertificate } from '../support/certificates.ts';
 import { ensurePackages, requireProgram } from '../support/debian.ts';
 import { askUdp, dataOf, type Reply } from '../support/dns-client.ts';
 import { type DotServer, startDotServer } from '../support/dot-server.ts';
@@ -29,11 +28,6 @@ let clear: ScriptedUpstream;
 let dot: DotServer;
 /** Datagrams that came where only TLS is to go. */
 let leaked = 0;
-
-function pinOf({ certificate }: TestCertificate): string {
-  const script = `openssl x509 -in '${certificate}' -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64`;
-  return execFileSync('sh', ['-c', script], { encoding: 'utf8' }).trim();
-}
 
 /** One server, asked over TLS as `zones` say: a zone for each way, so that one process shows them all. */
 let server: SekishoServer;

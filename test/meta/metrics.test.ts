@@ -1,7 +1,12 @@
 /** Names of metrics follow Prometheus' conventions, and no label can hold what belongs to a subscriber. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { makeCertificate } from '../support/certificates.ts';
 import { EMERGENCY_END } from '../support/dates.ts';
 import { freePort } from '../support/free-port.ts';
+import { alertRules, dashboardQueries, unknownIn } from '../support/monitoring.ts';
+import { temporaryFolder } from '../support/process.ts';
 import { startSekisho } from '../support/sekisho.ts';
 
 /** Labels that come from the configuration or from a fixed list. A new one is a decision, to be made here. */
@@ -17,9 +22,11 @@ const LABELS = [
   'limit',
   'list',
   'listener',
+  'nodejs',
   'outcome',
   'plugin',
   'rcode',
+  'resumed',
   'reason',
   'result',
   'rule',
@@ -45,11 +52,18 @@ const ground = {
 
 test('every metric has a help text, a unit or _total, and known labels only', async () => {
   const upstream = { servers: [`127.0.0.1:${await freePort()}`] };
+  const folder = temporaryFolder('metrics');
+  const secretFile = join(folder, 'radius.secret');
+  writeFileSync(secretFile, 'xyzzy5461\n', { mode: 0o600 });
+  const { certificate, key } = makeCertificate(folder, 'dns');
+  const plain = `127.0.0.1:${await freePort()}`;
   const server = await startSekisho({
     config: {
+      server: { listen: [plain, { address: `127.0.0.1:${await freePort()}`, transport: 'tls', certificate, key }] },
       upstream,
       dnssec: {},
-      subscribers: {},
+      subscribers: { radius: { listen: `127.0.0.1:${await freePort()}`, 'secret-file': secretFile } },
+      terminals: {},
       plugins: { 'c2-block': {}, whoami: {}, sinkhole: {}, 'query-history': {}, dnstap: { file: 'x', ground } },
     },
   });
@@ -70,6 +84,9 @@ test('every metric has a help text, a unit or _total, and known labels only', as
       ),
     );
     for (const label of labels) expect(LABELS).toContain(label);
+    // Alerts and dashboard ask for nothing that is not there.
+    const queries = [...alertRules().map(({ expr }) => expr), ...dashboardQueries()];
+    expect(queries.flatMap((query) => unknownIn(query, page))).toEqual([]);
   } finally {
     await server.stop();
   }

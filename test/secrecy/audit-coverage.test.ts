@@ -151,6 +151,7 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     leaves: ['lease.start'],
   },
   'GET /v1/report': { path: '/v1/report?from=2026-01-01&to=2026-01-02', leaves: ['report.read'] },
+  'POST /v1/backup': { body: () => ({ to: '/nowhere', reason: PURPOSE }), leaves: ['backup.create'] },
   'POST /v1/terminals/reports': {
     body: () => ({
       source: 'sinkhole',

@@ -7,9 +7,9 @@ import type { ExplainResult } from '../../src/admin/status.ts';
 import type { ConsentExport } from '../../src/subscribers/consent/routes.ts';
 import { scrape, stoppedAfterwards } from '../support/observe.ts';
 import { ownAddress } from '../support/own-network.ts';
+import type { Attributes } from '../support/radius-client.ts';
 import { cannotRun, type Home, home, INSPECTED, NOT_INSPECTED, TRANSPORTS } from './clients.ts';
 import { KILL_9, RELOAD, STEADY, WORKER_RESTART } from './moments.ts';
-import type { Attributes } from './radius-client.ts';
 import { PORTAL_HOST, startWorld, type World } from './world.ts';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 120_000 });

@@ -29,11 +29,11 @@ import { type DnsServer, startNsd, zoneText } from '../support/nsd.ts';
 import { scrape, waitFor } from '../support/observe.ts';
 import { ownAddress } from '../support/own-network.ts';
 import { temporaryFolder } from '../support/process.ts';
+import { type Attributes, account, type STATUS } from '../support/radius-client.ts';
 import { type SekishoConfig, type SekishoServer, startAgain, startSekisho } from '../support/sekisho.ts';
 import { writePlugin } from '../support/third-party-plugin.ts';
 import { Visitor } from '../support/visitor.ts';
 import type { Home, Look, Transport } from './clients.ts';
-import { type Attributes, account, type STATUS } from './radius-client.ts';
 import { SteppingClock } from './stepping-clock.ts';
 
 const NXDOMAIN = 3;

@@ -1,5 +1,6 @@
 /** Certificates for tests, made by OpenSSL: self-signed, so that a client which knows one trusts it alone. */
 import { execFileSync } from 'node:child_process';
+import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { requireProgram } from './debian.ts';
@@ -41,4 +42,10 @@ export function makeCertificate(
   renameSync(`${certificate}.new`, certificate);
   renameSync(`${key}.new`, key);
   return { certificate, key, pem: readFileSync(certificate, 'latin1') };
+}
+
+/** SHA-256 of its public key in base64, as clients pin it (RFC 7858 §4.2). */
+export function pinOf({ pem }: TestCertificate): string {
+  const key = new X509Certificate(pem).publicKey.export({ type: 'spki', format: 'der' });
+  return createHash('sha256').update(key).digest('base64');
 }

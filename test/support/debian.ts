@@ -35,6 +35,8 @@ export const PACKAGES = {
   kresd: 'knot-resolver',
   openssl: 'openssl',
   h2load: 'nghttp2-client',
+  stubby: 'stubby',
+  promtool: 'prometheus',
   postgres: 'postgresql',
   initdb: 'postgresql',
   psql: 'postgresql-client',

@@ -26,7 +26,7 @@ export interface LoadOptions {
   from?: string;
   /** Measure every query's latency (dnsperf -v): costs the load some speed. */
   latencies?: boolean;
-  mode?: 'udp' | 'tcp';
+  mode?: 'udp' | 'tcp' | 'dot';
   /** Send an OPT record (4096 bytes), so that large answers come over UDP. */
   edns?: boolean;
   /** A query without an answer for so long is lost (default 5 s). */

@@ -3,6 +3,7 @@
 import { pino } from 'pino';
 import type { AuditLog } from '../../src/audit/log.ts';
 import { auditRoutes } from '../../src/audit-desk/routes.ts';
+import { backupRoutes } from '../../src/backup/routes.ts';
 import type { Config } from '../../src/config/config.ts';
 import { trustRoutes } from '../../src/dnssec/routes.ts';
 import type { AdminApi } from '../../src/errors/api-schema.ts';
@@ -39,6 +40,7 @@ export async function featureRoutes(
     (app) => ruleRoutes(app, rulesWithoutStore(), audit),
     (app) => consentRoutes(app, { desk: undefined, audit, log }),
     (app) => leaseRoutes(app, { desk: undefined, audit }),
+    (app) => backupRoutes(app, { audit, dataFolder: config.server.dataFolder, version: '0' }),
     (app) => terminalRoutes(app, { desk: undefined, audit, portalUrl: '' }),
     (app) => fleetRoutes(app, { fleet: undefined, audit }),
     (app) => reportRoutes(app, { audit, report: emptyReport }),

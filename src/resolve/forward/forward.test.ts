@@ -407,7 +407,7 @@ describe('identical questions', () => {
     rig.resolve('example');
     rig.onAnswered = (token) => {
       if (token === 0) {
-        // The token was given back and is held anew at once, as the pool does.
+        // The token was given back and is held again at once, as the pool does.
         rig.source.resolve(rig.question('another'), 0, rig.clock.nowMs());
         rig.source.resolve(rig.question('example'), 7, rig.clock.nowMs());
       }

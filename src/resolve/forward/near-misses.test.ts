@@ -8,7 +8,7 @@ it('so many wrong ids at one socket are too many, if they come within a few seco
   expect(add(NEAR_MISSES - 1, 1)).toBe(0);
   expect(misses.add(8, 1000)).toBe(false);
   expect(misses.add(7, 1000)).toBe(true);
-  // Counting begins anew.
+  // Counting starts over.
   expect(add(NEAR_MISSES * 3, 1)).toBe(3);
   expect(add(100, 1000, 9)).toBe(0);
   // A socket in the same place takes it over.

@@ -15,7 +15,7 @@ export class NearMisses {
   readonly #counts = new Int32Array(PLACES);
   readonly #sinceMs = new Float64Array(PLACES);
 
-  /** A wrong id came to `socket`. Returns true where that is one too many; counting then begins anew. */
+  /** A wrong id came to `socket`. Returns true where that is one too many; counting then starts over. */
   add(socket: number, nowMs: number): boolean {
     const place = socket % PLACES;
     if (this.#sockets[place] !== socket || nowMs - this.#sinceMs[place]! > WINDOW_MS) {

@@ -232,7 +232,7 @@ export class TcpClient {
         if (this.#inFlight > 0) this.#inFlight--;
         this.#worked = true;
         this.#handler.message(buffer, at + PREFIX_BYTES, length);
-        // The handler may have closed the connection, or opened another, which uses the buffer anew.
+        // The handler may have closed the connection, or opened another, which uses the buffer again.
         if (this.#socket !== socket) return;
         at += PREFIX_BYTES + length;
       }

@@ -2,7 +2,7 @@
  * Those who wait for a task: tokens of suspended queries, chained through `SuspendedQueries.next`, so that a task can have
  * many or none without memory of its own.
  *
- * Every call of a waiter may come back into `resolve`, and the token's place in the chain is used anew then: what follows
+ * Every call of a waiter may come back into `resolve`, and the token's place in the chain is used again then: what follows
  * a token is read before it is called, and the chain is off its task while it is walked.
  */
 

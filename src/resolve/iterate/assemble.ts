@@ -64,7 +64,7 @@ function putRecord(at: number, { owner, ttl }: RRset, type: number, data: Uint8A
   return at + 10 + data.length;
 }
 
-/** Find out anew where the TTLs of a stored message stand, and what kind of answer it is. */
+/** Find out again where the TTLs of a stored message stand, and what kind of answer it is. */
 export function describe(answer: Answer): void {
   cursor.open(answer.bytes, 0, answer.length);
   answer.ttlCount = 0;

@@ -337,7 +337,7 @@ function identity(set: { owner: Uint8Array; type: number; data: readonly Uint8Ar
   return [nameKey(set.owner), set.type, ...set.data.map((data) => Buffer.from(data).toString('hex')).sort()].join(' ');
 }
 
-/** The message without records of these types, its names written anew by nobody: compression points backwards only. */
+/** The message without records of these types, its names rewritten by nobody: compression points backwards only. */
 function withoutTypes(message: Uint8Array, types: readonly number[]): Uint8Array {
   const out = Buffer.from(message);
   const counts = [6, 8, 10].map((at) => out.readUInt16BE(at));

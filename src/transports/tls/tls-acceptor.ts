@@ -129,6 +129,7 @@ export class TlsAcceptor {
     const version = VERSIONS.indexOf(secure.getProtocol() as (typeof VERSIONS)[number]);
     const counter = this.#completed[2 * Math.max(0, version) + (secure.isSessionReused() ? 1 : 0)];
     if (counter !== undefined) this.#values[counter]! += 1;
+    if (this.#parts.transport === 'tls') oneRecordEach(secure);
     handshake.ready(secure);
   }
 
@@ -176,4 +177,12 @@ export class TlsAcceptor {
 /** Unlike any other connection that is open. */
 function endsOf({ remoteAddress, remotePort, localAddress }: Socket): string | undefined {
   return remoteAddress === undefined ? undefined : `${remoteAddress} ${remotePort} ${localAddress}`;
+}
+
+/**
+ * Each write becomes a TLS record of its own, and what waits together is not sent as one. Clients that read a message from OpenSSL
+ * and then wait for the socket never see what else the same record held (getdns 1.7, and so Stubby).
+ */
+function oneRecordEach(secure: TLSSocket): void {
+  Object.defineProperty(secure, '_writev', { value: undefined });
 }

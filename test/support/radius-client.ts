@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createSocket } from 'node:dgram';
-import { parse as parseAddress } from 'ipaddr.js';
+import ipaddr from 'ipaddr.js';
 
 const TEXT = 0;
 const NUMBER = 1;
@@ -87,7 +87,7 @@ function encodeRequest(identifier: number, secret: string, attributes: Attribute
 
 function encodeValue(kind: number, value: string | number): Buffer {
   if (kind === TEXT) return Buffer.from(String(value));
-  if (kind === ADDRESS) return Buffer.from(parseAddress(String(value)).toByteArray());
+  if (kind === ADDRESS) return Buffer.from(ipaddr.parse(String(value)).toByteArray());
   if (kind === NUMBER) {
     const bytes = Buffer.alloc(4);
     bytes.writeUInt32BE(Number(value));
@@ -95,7 +95,7 @@ function encodeValue(kind: number, value: string | number): Buffer {
   }
   // RFC 3162 §2.3: a reserved octet, the length, and all octets of the prefix.
   const [address = '', bits = '128'] = String(value).split('/');
-  return Buffer.from([0, Number(bits), ...parseAddress(address).toByteArray()]);
+  return Buffer.from([0, Number(bits), ...ipaddr.parse(address).toByteArray()]);
 }
 
 function isAnswer(reply: Buffer, identifier: number, request: Buffer, secret: string): boolean {
