@@ -1,4 +1,4 @@
-/** The bench's two C programs, compiled into a temporary folder when they are first needed. */
+/** The bench's C programs, compiled into a temporary folder when they are first needed. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { requireProgram } from '../../test/support/debian.ts';
@@ -8,7 +8,7 @@ import { repositoryRoot } from '../../test/support/root.ts';
 const compiled = new Map<string, string>();
 
 /** Path of the program made from `bench/load/<name>.c`. Throws with the compiler's message. */
-export function compiledProgram(name: 'echo' | 'flood'): string {
+export function compiledProgram(name: 'echo' | 'flood' | 'spray'): string {
   const known = compiled.get(name);
   if (known !== undefined) return known;
   const program = join(temporaryFolder(name), name);

@@ -5,7 +5,7 @@
  * it costs is the kernel's share of answering a query, which no server on the same sockets can go below; the bench gives
  * every server's cost as a multiple of it. Prints one line on standard output when it is ready.
  *
- *   echo PORT     listens on 127.0.0.1:PORT, UDP, until SIGTERM
+ *   echo PORT [ADDRESS]     listens on ADDRESS:PORT (default 127.0.0.1), UDP, until SIGTERM
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -25,8 +25,8 @@ static struct iovec vectors[BATCH];
 static struct mmsghdr messages[BATCH];
 
 int main(int argc, char **argv) {
-  if (argc != 2) {
-    fprintf(stderr, "usage: echo PORT\n");
+  if (argc != 2 && argc != 3) {
+    fprintf(stderr, "usage: echo PORT [ADDRESS]\n");
     return 2;
   }
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
   struct sockaddr_in local = {0};
   local.sin_family = AF_INET;
   local.sin_port = htons((unsigned short)atoi(argv[1]));
-  local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  local.sin_addr.s_addr = argc == 3 ? inet_addr(argv[2]) : htonl(INADDR_LOOPBACK);
   if (fd < 0 || bind(fd, (struct sockaddr *)&local, sizeof local) != 0) {
     perror("echo: bind");
     return 1;

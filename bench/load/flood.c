@@ -3,7 +3,7 @@
  * cannot keep them busy. This one sends and receives in batches (sendmmsg, recvmmsg), and does nothing else: a closed
  * loop that keeps OUTSTANDING queries in flight over SOCKETS sockets, sending the names of a file again and again.
  *
- *   flood PORT FILE SECONDS OUTSTANDING      FILE: one `name type` a line, type A or AAAA
+ *   flood PORT FILE SECONDS OUTSTANDING [ADDRESS]      FILE: one `name type` a line, type A or AAAA
  *
  * A query is answered when a packet with its id comes back on its socket. Where nothing comes for 200 ms, what is in
  * flight is lost. Prints one line of JSON.
@@ -139,8 +139,8 @@ static void give_up(void) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) {
-    fprintf(stderr, "usage: flood PORT FILE SECONDS OUTSTANDING\n");
+  if (argc != 5 && argc != 6) {
+    fprintf(stderr, "usage: flood PORT FILE SECONDS OUTSTANDING [ADDRESS]\n");
     return 2;
   }
   read_queries(argv[2]);
@@ -149,7 +149,7 @@ int main(int argc, char **argv) {
   struct sockaddr_in server = {0};
   server.sin_family = AF_INET;
   server.sin_port = htons((unsigned short)atoi(argv[1]));
-  server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  server.sin_addr.s_addr = argc == 6 ? inet_addr(argv[5]) : htonl(INADDR_LOOPBACK);
   for (int s = 0; s < SOCKETS; s++) {
     int size = 4 << 20;
     sockets[s].fd = socket(AF_INET, SOCK_DGRAM, 0);

@@ -4,11 +4,12 @@
  */
 import type { Baseline } from './baseline.ts';
 import { type Cause, ofNames, percent, type Words } from './cause.ts';
+import type { ServerChange } from './changes.ts';
 import { most, type Rise } from './rise.ts';
 import { banded } from './rounding.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
 import { quantile } from './totals.ts';
-import { TIMED_OUT } from './upstreams.ts';
+import { timedOutShare } from './upstreams.ts';
 
 /** What is known beside the queries. */
 export interface Circumstances {
@@ -16,9 +17,18 @@ export interface Circumstances {
   readonly cpu: number;
   /** Since the history began to be collected: a server that has just started has an empty cache. */
   readonly upSeconds: number;
+  /** What was changed in the last quarter of an hour or so. */
+  readonly changes: readonly ServerChange[];
+  /** Wall clock at which what is unusual began, to ten seconds; undefined where nothing is, or that is not known. */
+  readonly beganMs: number | undefined;
 }
 
-export const NO_CIRCUMSTANCES: Circumstances = { cpu: 0, upSeconds: Number.POSITIVE_INFINITY };
+export const NO_CIRCUMSTANCES: Circumstances = {
+  cpu: 0,
+  upSeconds: Number.POSITIVE_INFINITY,
+  changes: [],
+  beganMs: undefined,
+};
 
 /** Datagrams a second that the kernel drops before it is told (overload.ts says why). */
 const KERNEL_DROPS = 10;
@@ -205,10 +215,13 @@ function growth(now: Slice, normal: Baseline, rise: Rise): Cause | undefined {
 }
 
 /** Queries that were not answered from memory, and those of them that took a second or more. */
-function slowShare(now: Slice): number {
-  const misses = now.tops.domain.reduce((sum, entry) => sum + attribute(entry, 'misses'), 0);
-  const slow = now.tops.domain.reduce((sum, entry) => sum + attribute(entry, 'slow'), 0);
-  return misses < 20 ? 0 : slow / misses;
+function slowShare({ totals }: Slice): number {
+  const misses = totals.cache['miss'] ?? 0;
+  const slow = Object.entries(totals.latencies).reduce(
+    (sum, [ms, count]) => (Number(ms) >= 1000 ? sum + count : sum),
+    0,
+  );
+  return misses < 20 ? 0 : Math.min(1, slow / misses);
 }
 
 function upstreamSlow(now: Slice, normal: Baseline, concentration: number): Cause | undefined {
@@ -227,15 +240,6 @@ function upstreamSlow(now: Slice, normal: Baseline, concentration: number): Caus
     ],
     about: '',
   });
-}
-
-function timedOutShare(entries: Iterable<readonly [string, number]>): { share: number; sent: number } {
-  let sent = 0;
-  let lost = 0;
-  for (const [key, count] of entries)
-    if (key.endsWith(TIMED_OUT)) lost += count;
-    else sent += count;
-  return { share: sent === 0 ? 0 : Math.min(1, lost / sent), sent };
 }
 
 function upstreamLossy(now: Slice, normal: Baseline): Cause | undefined {

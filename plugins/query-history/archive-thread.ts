@@ -10,7 +10,16 @@ export interface HistoryArchive {
   call<Name extends ArchiveMethod>(name: Name, ...args: Parameters<Archive[Name]>): Promise<ReturnType<Archive[Name]>>;
   close(): Promise<void>;
 }
-export type ArchiveMethod = 'putMinute' | 'range' | 'expire' | 'deletions' | 'size';
+export type ArchiveMethod =
+  | 'putMinute'
+  | 'range'
+  | 'expire'
+  | 'deletions'
+  | 'size'
+  | 'putImported'
+  | 'importedRange'
+  | 'imports'
+  | 'forgetImport';
 
 export interface ArchiveRequest {
   readonly id: number;

@@ -9,18 +9,17 @@
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { closeDatabase, type Database, inTransaction, openDatabase } from '../../src/contract/store.ts';
 import { leaveNoTrace } from '../../src/store/database.ts';
+import { type ImportedHour, type ImportOutcome, type ImportRecord, sliceOf } from './imported.ts';
 import { ATTRIBUTES, KINDS, type Kind } from './layout.ts';
 import { MIN_LINES } from './rounding.ts';
 import { byKind, type Entry, emptySlice, mergeSlices, type Slice } from './slice.ts';
+import { type KeptSlice, LEAST_QUERIES, type Resolution, SPAN_MS } from './spans.ts';
 import type { Totals } from './totals.ts';
 
-export type Resolution = 'minute' | 'hour';
-export const SPAN_MS: Readonly<Record<Resolution, number>> = { minute: 60_000, hour: 3_600_000 };
+export { type KeptSlice, LEAST_QUERIES, type Resolution, SPAN_MS };
 
 /** Entries of each kind that a row keeps. */
 const KEPT_ENTRIES = 300;
-/** What is asked less often in a minute is no heavy hitter, whatever its rank: with little traffic nobody is singled out. */
-export const LEAST_QUERIES = 10;
 const KEPT_KINDS = KINDS.filter((kind) => kind !== 'address');
 
 const SCHEMA = `
@@ -32,6 +31,12 @@ CREATE TABLE IF NOT EXISTS tops (
   resolution TEXT NOT NULL, kind TEXT NOT NULL, start INTEGER NOT NULL, floor REAL NOT NULL, entries BLOB NOT NULL,
   PRIMARY KEY (resolution, kind, start)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS imports (
+  id TEXT PRIMARY KEY, at INTEGER NOT NULL, who TEXT NOT NULL, source TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS imported (
+  start INTEGER PRIMARY KEY, import TEXT NOT NULL, figures BLOB NOT NULL
+);
 CREATE TABLE IF NOT EXISTS deletions (
   at INTEGER NOT NULL, dataset TEXT NOT NULL, before INTEGER NOT NULL, rows INTEGER NOT NULL
 );`;
@@ -51,11 +56,6 @@ export interface Deletion {
   /** What began before this was deleted; wall-clock milliseconds. */
   readonly before: number;
   readonly rows: number;
-}
-
-export interface KeptSlice extends Slice {
-  /** An overload was open in that time: not to be taken for normal. */
-  readonly incident: boolean;
 }
 
 export class Archive {
@@ -113,6 +113,66 @@ export class Archive {
     });
   }
 
+  /** Keep past figures from elsewhere, apart from what was measured; with `dryRun` only say what would become of them. */
+  putImported(
+    { id, atMs, who, source }: Pick<ImportRecord, 'id' | 'atMs' | 'who' | 'source'>,
+    hours: readonly ImportedHour[],
+    retentionMs: number,
+    dryRun: boolean,
+  ): ImportOutcome {
+    const outcome = { accepted: 0, measured: 0, replaced: 0, tooOld: 0, future: 0 };
+    inTransaction(this.#database, () => {
+      const database = this.#database;
+      const isMeasured = database.prepare(
+        "SELECT 1 FROM spans WHERE resolution = 'hour' AND start = ? AND seconds >= 600",
+      );
+      const isThere = database.prepare('SELECT 1 FROM imported WHERE start = ?');
+      const put = database.prepare('INSERT OR REPLACE INTO imported (start, import, figures) VALUES (?, ?, ?)');
+      for (const hour of hours) {
+        const start = Date.parse(hour.hour);
+        if (start + SPAN_MS.hour > atMs) outcome.future++;
+        else if (start < atMs - retentionMs) outcome.tooOld++;
+        else if (isMeasured.get(start) !== undefined) outcome.measured++;
+        else {
+          outcome.accepted++;
+          if (isThere.get(start) !== undefined) outcome.replaced++;
+          if (!dryRun) put.run(start, id, packed(hour));
+        }
+      }
+      if (dryRun || outcome.accepted === 0) return;
+      database
+        .prepare('INSERT OR IGNORE INTO imports (id, at, who, source) VALUES (?, ?, ?, ?)')
+        .run(id, atMs, who, source);
+    });
+    return outcome;
+  }
+
+  /** Imported hours that begin in [fromMs, toMs), oldest first. */
+  importedRange(fromMs: number, toMs: number): KeptSlice[] {
+    const rows = this.#database
+      .prepare('SELECT figures FROM imported WHERE start >= ? AND start < ? ORDER BY start')
+      .all(fromMs, toMs) as { figures: Buffer }[];
+    return rows.map(({ figures }) => sliceOf(unpacked(figures) as ImportedHour));
+  }
+
+  /** What was imported, by whom and from where; newest first. */
+  imports(): ImportRecord[] {
+    return this.#database
+      .prepare(
+        `SELECT id, at AS atMs, who, source, count(start) AS hours, coalesce(min(start), 0) AS fromMs, coalesce(max(start), 0) AS toMs
+         FROM imports LEFT JOIN imported ON imported.import = imports.id GROUP BY id ORDER BY at DESC`,
+      )
+      .all() as ImportRecord[];
+  }
+
+  /** Take an import back. Returns how many hours went. */
+  forgetImport(id: string): number {
+    const { changes } = this.#database.prepare('DELETE FROM imported WHERE import = ?').run(id);
+    this.#database.prepare('DELETE FROM imports WHERE id = ?').run(id);
+    if (changes > 0) this.#traces = !leaveNoTrace(this.#database);
+    return changes;
+  }
+
   /** Delete what is older than `retention` allows, and keep a record of what was deleted. Returns the records of this time. */
   expire(nowMs: number, retention: Retention): Deletion[] {
     const made: Deletion[] = [];
@@ -130,6 +190,8 @@ export class Archive {
           remove(`${resolution}/${kind}`, before, statement, resolution, kind);
         }
       }
+      remove('hour/imported', nowMs - retention.hours, 'DELETE FROM imported WHERE start < ?');
+      this.#database.exec('DELETE FROM imports WHERE id NOT IN (SELECT import FROM imported)');
       const insert = this.#database.prepare('INSERT INTO deletions (at, dataset, before, rows) VALUES (?, ?, ?, ?)');
       for (const { at, dataset, before, rows } of made) insert.run(at, dataset, before, rows);
       // The proof itself is kept ten times as long as the data.

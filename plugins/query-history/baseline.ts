@@ -15,12 +15,14 @@ export interface Typical {
   readonly spread: number;
 }
 
-export type Basis = 'hour of the week' | 'hour of the day' | 'last day' | 'minutes before' | 'none';
+export type Basis = 'hour of the week' | 'hour of the day' | 'last day' | 'minutes before' | 'moments before' | 'none';
 
 export interface Baseline {
   readonly basis: Basis;
   /** Hours (or, for the last basis, minutes) that it is made of. */
   readonly samples: number;
+  /** Of these, hours that were not measured here but imported. */
+  readonly imported: number;
   /** Queries a second. */
   readonly rate: Typical;
   /** Share of answers that are SERVFAIL, 0–1. */
@@ -41,11 +43,15 @@ export interface Baseline {
   readonly upstreams: ReadonlyMap<string, number>;
 }
 
+type SplitName = 'types' | 'rcodes' | 'transports' | 'cache' | 'upstreams' | 'latencies';
+
 const HOUR = SPAN_MS.hour;
 const DAY = 24 * HOUR;
 const WEEK = 7 * DAY;
 /** Fewer samples than this are no basis. */
 const ENOUGH = 3;
+/** Tens of seconds of a young server belong to its normal up to so many times the rate of the calmest. */
+const CALM = 1.5;
 
 /** The hours worth asking the archive for: [from, to) in wall-clock milliseconds. */
 export function baselineSpans(nowMs: number, weeks = 5): { fromMs: number; toMs: number }[] {
@@ -91,7 +97,11 @@ export function baselineOf(nowMs: number, hours: readonly KeptSlice[], minutes: 
   return made('none', [], []);
 }
 
-function made(basis: Basis, slices: readonly Slice[], sources: readonly Slice[]): Baseline {
+function made(
+  basis: Basis,
+  slices: readonly (Slice & { readonly imported?: boolean })[],
+  sources: readonly Slice[],
+): Baseline {
   const distinct = byKind((kind) => {
     const most = new Map<string, number>();
     for (const slice of slices)
@@ -100,24 +110,101 @@ function made(basis: Basis, slices: readonly Slice[], sources: readonly Slice[])
     return most;
   });
   const { median: rate, spread } = typical(slices.map(rateOf));
+  // What an import does not tell is not 0.
+  const told = (of: SplitName) =>
+    slices.filter(({ totals, imported }) => !imported || Object.keys(totals[of] ?? {}).length > 0);
+  const split = (of: SplitName) => medians(told(of), ({ totals }) => Object.entries(totals[of] ?? {}));
   return {
     basis,
     samples: slices.length,
+    imported: slices.filter(({ imported }) => imported).length,
     rate: { median: rate, spread },
-    servfail: typical(slices.map(servfailShare)),
-    latency: typical(slices.map(({ totals }) => quantile(totals.latencies, 0.95) ?? 0)),
+    servfail: typical(told('rcodes').map(servfailShare)),
+    latency: typical(told('latencies').map(({ totals }) => quantile(totals.latencies, 0.95) ?? 0)),
     keys: byKind((kind) =>
       kind === 'network' || kind === 'address'
         ? sourceRates(kind, sources, rate)
-        : medians(slices, (slice) => slice.tops[kind].map(({ key, count }) => [key, count])),
+        : medians(
+            slices.filter(({ tops, imported }) => !imported || tops[kind].length > 0),
+            (slice) => slice.tops[kind].map(({ key, count }) => [key, count]),
+          ),
     ),
     distinct,
     floors: byKind((kind) => typical(slices.map((slice) => slice.floors[kind] / Math.max(1, slice.seconds))).median),
-    types: medians(slices, ({ totals }) => Object.entries(totals.types)),
-    rcodes: medians(slices, ({ totals }) => Object.entries(totals.rcodes)),
-    transports: medians(slices, ({ totals }) => Object.entries(totals.transports)),
-    cache: medians(slices, ({ totals }) => Object.entries(totals.cache)),
-    upstreams: medians(slices, ({ totals }) => Object.entries(totals.upstreams ?? {})),
+    types: split('types'),
+    rcodes: split('rcodes'),
+    transports: split('transports'),
+    cache: split('cache'),
+    upstreams: split('upstreams'),
+  };
+}
+
+/** The normal of a server whose history is younger than three minutes: its calmest tens of seconds. `slices`: before it began. */
+export function momentsBefore(slices: readonly Slice[]): Baseline | undefined {
+  const calmest = Math.min(...slices.map(rateOf));
+  const calm = slices.filter((slice) => slice.seconds >= 9 && rateOf(slice) <= calmest * CALM + 1);
+  return calm.length >= ENOUGH ? made('moments before', calm, calm) : undefined;
+}
+
+/** Seconds before it began from which on they say what is usual. */
+const LEAST_BEFORE = 20;
+
+/**
+ * Single addresses are not kept on disk, and imported figures may not tell of names or types; what was asked just before it began is in
+ * memory.
+ */
+export function withMemory(normal: Baseline, before: Slice | undefined): Baseline {
+  if (!before || before.seconds < LEAST_BEFORE || normal.basis === 'none') return normal;
+  const rates = (counts: readonly (readonly [string, number])[]) =>
+    new Map(counts.map(([key, count]) => [key, count / before.seconds] as const));
+  const keys = byKind((kind) =>
+    kind === 'address' || normal.keys[kind].size === 0
+      ? rates(before.tops[kind].map(({ key, count }) => [key, count]))
+      : normal.keys[kind],
+  );
+  const split = (of: Exclude<SplitName, 'latencies'>) =>
+    normal[of].size > 0 ? normal[of] : rates(Object.entries(before.totals[of] ?? {}));
+  return {
+    ...normal,
+    keys,
+    types: split('types'),
+    rcodes: split('rcodes'),
+    transports: split('transports'),
+    cache: split('cache'),
+    upstreams: split('upstreams'),
+  };
+}
+
+/** The normal of a longer time, out of that of its hours. */
+export function meanOf(hours: readonly Baseline[]): Baseline {
+  const [first] = hours;
+  if (!first || hours.length === 1) return first ?? made('none', [], []);
+  const mean = (of: (hour: Baseline) => number) => hours.reduce((sum, hour) => sum + of(hour), 0) / hours.length;
+  const means = (of: (hour: Baseline) => ReadonlyMap<string, number>) => {
+    const sums = new Map<string, number>();
+    for (const hour of hours)
+      for (const [key, rate] of of(hour)) sums.set(key, (sums.get(key) ?? 0) + rate / hours.length);
+    return sums;
+  };
+  const typicalOf = (of: (hour: Baseline) => Typical): Typical => ({
+    median: mean((hour) => of(hour).median),
+    spread: mean((hour) => of(hour).spread),
+  });
+  return {
+    basis: first.basis,
+    samples: Math.min(...hours.map(({ samples }) => samples)),
+    imported: Math.max(...hours.map(({ imported }) => imported)),
+    rate: typicalOf(({ rate }) => rate),
+    servfail: typicalOf(({ servfail }) => servfail),
+    latency: typicalOf(({ latency }) => latency),
+    keys: byKind((kind) => means(({ keys }) => keys[kind])),
+    distinct: byKind((kind) => means(({ distinct }) => distinct[kind])),
+    floors: byKind((kind) => mean(({ floors }) => floors[kind])),
+    types: means(({ types }) => types),
+    rcodes: means(({ rcodes }) => rcodes),
+    transports: means(({ transports }) => transports),
+    cache: means(({ cache }) => cache),
+    upstreams: means(({ upstreams }) => upstreams),
   };
 }
 

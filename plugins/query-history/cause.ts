@@ -17,6 +17,8 @@ export const CAUSES = [
   'slow-upstream',
   'lossy-upstream',
   'restart',
+  'configuration-change',
+  'list-change',
   'own-limits',
   'more-of-everything',
   'unexplained',
@@ -32,6 +34,8 @@ export interface Cause {
   readonly score: number;
   /** What was seen. */
   readonly signs: readonly string[];
+  /** Share of the rise that is its own, where more than what `about` names; 0–1. */
+  readonly covers?: number;
   /** The zone, name, type or source that it is about; empty where it is about none. */
   readonly about: string;
   /** Which of the two marginals its words are made of: never both. */

@@ -8,6 +8,7 @@ import { networkAround } from '../../src/contract/plugin.ts';
 import { aggregateCauses, type Circumstances, isShared, NO_CIRCUMSTANCES } from './aggregate-causes.ts';
 import { type Baseline, servfailShare } from './baseline.ts';
 import { type Cause, ofNames, percent, type Words } from './cause.ts';
+import { changeCauses } from './changes.ts';
 import { liesIn, most, type Rise } from './rise.ts';
 import { banded, roundedRate } from './rounding.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
@@ -35,6 +36,10 @@ export function causesOf(
     failingAuthority(now, normal, failing, storm ? 0.8 : 1),
     ...aggregate,
   ].filter((cause) => cause !== undefined);
+  const explained = found.some(({ about, score }) => about !== '' && score >= 0.5);
+  // That it began is known of what is unusual alone.
+  const { changes, beganMs } = circumstances;
+  found.unshift(...changeCauses(now, normal, changes, beganMs, explained));
   found.sort((one, other) => other.score - one.score);
   if (found.length > 0) return found;
   if (rise.risen) return [unexplained(rise)];
@@ -59,7 +64,9 @@ function randomSubdomain(rise: Rise, normal: Baseline): Cause | undefined {
     const samples = Math.max(1, attribute(entry, 'samples'));
     const fresh = entry.distinct >= 40 && entry.distinct >= Math.min(1500, samples / 2) && entry.distinct > 3 * usual;
     const uncached = of(entry, 'misses') >= 0.5 || of(entry, 'nxdomain') + of(entry, 'servfail') >= 0.5;
-    return part.share >= 0.15 && fresh && uncached;
+    // Data in names, which all exist, is something else (a tunnel).
+    const carries = amplifying(entry) >= 0.5 && of(entry, 'nxdomain') + of(entry, 'servfail') <= 0.2;
+    return part.share >= 0.15 && fresh && uncached && !carries;
   });
   // The narrowest that still covers what the widest does.
   const widest = Math.max(...candidates.map(([part]) => part.share));
@@ -74,7 +81,7 @@ function randomSubdomain(rise: Rise, normal: Baseline): Cause | undefined {
   return ofNames({
     cause: 'random-subdomain',
     text: `Random-subdomain attack on ${zone}: ${percent(best.share)} of the rise are names below it that were never asked before. Its authority and the way to it carry the load.`,
-    score: best.share - repeated,
+    score: Math.min(1, best.share - repeated),
     signs: [
       `${best.entry.distinct} or more different names were counted`,
       `${percent(of(best.entry, 'misses'))} were in no cache, ${percent(of(best.entry, 'nxdomain'))} do not exist, ${percent(of(best.entry, 'servfail'))} failed`,
@@ -242,6 +249,7 @@ function retryStorm(rise: Rise): Cause | undefined {
       'the sources are spread: no client alone makes it',
     ],
     about: first?.key ?? '',
+    covers: Math.min(1, repeated),
   });
 }
 

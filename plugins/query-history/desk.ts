@@ -14,9 +14,13 @@ import type { Auditor, Clock, MeasureMatch } from '../../src/contract/plugin.ts'
 import type { Circumstances } from './aggregate-causes.ts';
 import { type KeptSlice, type Resolution, type Retention, SPAN_MS } from './archive.ts';
 import type { HistoryArchive } from './archive-thread.ts';
-import { type Baseline, baselineOf, baselineSpans, servfailShare } from './baseline.ts';
+import { type Baseline, baselineOf, baselineSpans, meanOf, momentsBefore, servfailShare } from './baseline.ts';
+import type { ServerChange } from './changes.ts';
+import type { Others } from './collateral.ts';
 import type { Collector } from './collector.ts';
 import { Diagnoses } from './diagnoses.ts';
+import { historyError } from './errors.ts';
+import type { ImportedHour, ImportOutcome, ImportRecord } from './imported.ts';
 import { type Measures, type Overload, OverloadState, signalsOf } from './overload.ts';
 import type { SuffixTeacher } from './shared-suffixes.ts';
 import { emptySlice, mergeSlices, type Slice } from './slice.ts';
@@ -25,13 +29,18 @@ import { incidentRate } from './trial.ts';
 import { type UpstreamCounters, upstreamsBetween } from './upstreams.ts';
 
 const SECONDS = 900;
-const SLICES = 12;
+const SLICES = 30;
 const MINUTES = 15;
 const EPOCH_MS = 10_000;
 const LEAST_TICK_MS = 500;
 const MERGED_ENTRIES = 512;
 /** Minutes that wait for a disk that takes none. */
 const MAX_UNSAVED = 60;
+/** Changes of the server that are remembered, and for how long. */
+const MOST_CHANGES = 50;
+const CHANGE_MS = 1_800_000;
+/** What counts as today, for whom a rule would hit. */
+const TODAY_MS = 3 * SPAN_MS.hour;
 /** How long a baseline made of hours holds, and one of a server without a past, whose minutes are still coming in. */
 const BASELINE_MS = 600_000;
 const YOUNG_BASELINE_MS = 60_000;
@@ -47,6 +56,8 @@ export interface Surroundings {
   readonly cpuSeconds: number;
   readonly kernelDrops: number;
   readonly upstreams: UpstreamCounters;
+  /** When the version in force of each list was fetched. */
+  readonly lists?: Readonly<Record<string, number>>;
 }
 
 export interface DeskParts {
@@ -93,7 +104,8 @@ export class HistoryDesk {
   #baselineMs = Number.NEGATIVE_INFINITY;
   #surroundings: Surroundings;
   #saveFailed = false;
-  #cpu = 0;
+  readonly #cpu = new WeakMap<Slice, number>();
+  readonly #changes: ServerChange[] = [];
   readonly #startedMs: number;
   /** Minutes that the disk did not take in time. */
   lostMinutes = 0;
@@ -116,9 +128,21 @@ export class HistoryDesk {
     return this.#retention;
   }
 
-  /** What a diagnosis has to know beside the queries. */
-  get circumstances(): Circumstances {
-    return { cpu: this.#cpu, upSeconds: (this.#parts.clock.nowMs() - this.#startedMs) / 1000 };
+  /** What a diagnosis has to know beside the queries of `slices`. */
+  circumstances(slices: readonly Slice[], beganMs: number | undefined): Circumstances {
+    const { clock } = this.#parts;
+    return {
+      cpu: Math.max(0, ...slices.map((slice) => this.#cpu.get(slice) ?? 0)),
+      upSeconds: (clock.nowMs() - this.#startedMs) / 1000,
+      changes: this.#changes.filter(({ wallMs }) => clock.wallMs() - wallMs < CHANGE_MS),
+      beganMs,
+    };
+  }
+
+  /** The configuration was replaced, or lists were. */
+  changed(what: ServerChange['what'], names: readonly string[] = []): void {
+    this.#changes.push({ what, names, wallMs: this.#parts.clock.wallMs() });
+    if (this.#changes.length > MOST_CHANGES) this.#changes.shift();
   }
 
   /** Recorders whose workers have begun. Returns what takes them away again. */
@@ -147,7 +171,16 @@ export class HistoryDesk {
     if (clock.nowMs() - this.#epochMs >= EPOCH_MS - 50) this.#endEpoch();
   }
 
-  /** The last `seconds`, as they were recorded: up to two minutes in tens of seconds, up to 15 in minutes. Oldest first. */
+  /** The last quarter of an hour: minutes, and of the last five the tens of seconds. Oldest first, none twice. */
+  memory(): readonly Slice[] {
+    const first = this.#slices[0]?.startMs ?? Number.POSITIVE_INFINITY;
+    return [
+      ...this.#minutes.filter(({ startMs, seconds }) => startMs + seconds * 1000 <= first + 500),
+      ...this.#slices,
+    ];
+  }
+
+  /** The last `seconds`, as they were recorded: up to five minutes in tens of seconds, up to 15 in minutes. Oldest first. */
   slices(seconds: number): readonly Slice[] {
     const slices = seconds <= (SLICES * EPOCH_MS) / 1000 ? this.#slices : [...this.#minutes, ...this.#minute];
     const chosen: Slice[] = [];
@@ -173,9 +206,49 @@ export class HistoryDesk {
     return slice === undefined || slice.seconds < seconds * 0.75 ? undefined : incidentRate(match, slice);
   }
 
+  /** By the server's clock, for what is looked up. */
+  wallMs(): number {
+    return this.#parts.clock.wallMs();
+  }
+
   /** Kept rows, oldest first; nothing where there is no archive. */
   async kept(resolution: Resolution, fromMs: number, toMs: number): Promise<KeptSlice[]> {
     return (await this.#parts.archive?.call('range', resolution, fromMs, toMs)) ?? [];
+  }
+
+  /** Measured hours, and imported ones where none was measured: never both of one hour. */
+  async #pastHours({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): Promise<KeptSlice[]> {
+    const measured = await this.kept('hour', fromMs, toMs);
+    const imported = (await this.#parts.archive?.call('importedRange', fromMs, toMs)) ?? [];
+    const known = new Set(measured.filter(({ seconds }) => seconds >= 600).map(({ startMs }) => startMs));
+    return [
+      ...measured.filter(({ startMs }) => known.has(startMs)),
+      ...imported.filter(({ startMs }) => !known.has(startMs)),
+    ];
+  }
+
+  /** Past figures from elsewhere. Rejects where there is no archive, or its disk takes nothing. */
+  async putImported(
+    by: Pick<ImportRecord, 'id' | 'who' | 'source'>,
+    hours: readonly ImportedHour[],
+    dryRun: boolean,
+  ): Promise<ImportOutcome> {
+    const { archive, clock } = this.#parts;
+    if (!archive) throw historyError('SEKISHO_HISTORY_UNWRITABLE', 'the history cannot be stored on this disk');
+    const record = { ...by, atMs: clock.wallMs() };
+    const outcome = await archive.call('putImported', record, hours, this.#retention.hours, dryRun);
+    if (!dryRun) this.#baselineMs = Number.NEGATIVE_INFINITY;
+    return outcome;
+  }
+
+  imports(): Promise<ImportRecord[]> {
+    return this.#parts.archive?.call('imports') ?? Promise.resolve([]);
+  }
+
+  /** Returns how many hours went. */
+  async forgetImport(id: string): Promise<number> {
+    this.#baselineMs = Number.NEGATIVE_INFINITY;
+    return (await this.#parts.archive?.call('forgetImport', id)) ?? 0;
   }
 
   /** What is normal now. Looked up anew every ten minutes, on a young server every minute. */
@@ -187,12 +260,41 @@ export class HistoryDesk {
     }
     const wallMs = this.#parts.clock.wallMs();
     const spans = baselineSpans(wallMs);
-    const hours = await Promise.all(spans.map(({ fromMs, toMs }) => this.kept('hour', fromMs, toMs)));
+    const hours = await Promise.all(spans.map((span) => this.#pastHours(span)));
     const archived = await this.kept('minute', wallMs - SPAN_MS.hour, wallMs);
     const minutes = archived.length > 0 ? archived : this.#minutes;
     this.#baseline = baselineOf(wallMs, hours.flat(), minutes);
     this.#baselineMs = nowMs;
     return this.#baseline;
+  }
+
+  /** What is normal for a diagnosis: of a server that has just begun, the moments before what is unusual. */
+  async normal(): Promise<Baseline> {
+    const normal = await this.baseline();
+    return normal.basis === 'none' ? (momentsBefore(this.#slices) ?? normal) : normal;
+  }
+
+  /** What is normal from then until now, hour by hour; at most `points` hours are looked up. */
+  async normalSince(fromMs: number, points: number): Promise<Baseline> {
+    const toMs = this.#parts.clock.wallMs();
+    const middles = Array.from({ length: points }, (_, i) => fromMs + ((toMs - fromMs) * (i + 0.5)) / points);
+    const hours: Baseline[] = [];
+    for (const middle of middles) {
+      const kept = await Promise.all(baselineSpans(middle).map((span) => this.#pastHours(span)));
+      hours.push(baselineOf(middle, kept.flat(), []));
+    }
+    const known = hours.filter(({ basis }) => basis === 'hour of the week' || basis === 'hour of the day');
+    return meanOf(known.length === hours.length ? known : []);
+  }
+
+  /** Traffic that nothing was wrong with, up to when what is unusual began: for whom a rule would hit. */
+  async others(beganMs: number): Promise<Others> {
+    const kept = await this.kept('minute', beganMs - TODAY_MS, beganMs);
+    const calm = kept.filter(({ incident, startMs, seconds }) => !incident && startMs + seconds * 1000 <= beganMs);
+    const before = this.memory().filter(({ startMs, seconds }) => startMs + seconds * 1000 <= beganMs + 500);
+    const merged = (slices: readonly Slice[]) =>
+      slices.length > 0 ? mergeSlices(slices, MERGED_ENTRIES * 2) : undefined;
+    return { yesterday: await this.normalDay(), today: merged(calm), before: merged(before) };
   }
 
   /** The last 24 hours without those in which an overload was open; undefined where there is none. */
@@ -302,8 +404,16 @@ export class HistoryDesk {
       cpu: Math.max(0, now.cpuSeconds - this.#surroundings.cpuSeconds) / slice.seconds / this.#parts.cores,
       latencyMs: quantile(slice.totals.latencies, 0.95) ?? 0,
     };
+    const lists = Object.entries(now.lists ?? {}).filter(
+      ([name, at]) => at !== (this.#surroundings.lists?.[name] ?? at),
+    );
+    if (lists.length > 0)
+      this.changed(
+        'list',
+        lists.map(([name]) => name),
+      );
     this.#surroundings = now;
-    this.#cpu = measures.cpu;
+    this.#cpu.set(slice, measures.cpu);
     this.baseline().then(
       (normal) => {
         for (const change of this.overload.observe(signalsOf(measures, normal), clock.nowMs(), clock.wallMs())) {

@@ -24,7 +24,7 @@ export async function shareDesk(
   if (!shared) {
     shared = { desk: begin(folder, parts), users: 0 };
     desks.set(folder, shared);
-  }
+  } else (await shared.desk).changed('configuration');
   const mine = shared;
   mine.users++;
   const desk = await mine.desk;

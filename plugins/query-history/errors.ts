@@ -14,6 +14,24 @@ export const HISTORY_ERRORS = {
     meaning: 'There is no data for the requested time.',
     remedy: 'Wait for the first ten seconds of traffic, or ask for a window inside the retention.',
   },
+  SEKISHO_HISTORY_UNWRITABLE: {
+    status: 503,
+    exitCode: 1,
+    meaning: 'The history cannot be stored on disk, so nothing can be imported into it.',
+    remedy: 'Look for "THE HISTORY" in the log, mend the disk, and start the import again.',
+  },
+  SEKISHO_HISTORY_IMPORT_INVALID: {
+    status: 400,
+    exitCode: 1,
+    meaning: 'A line of the file is not the figures of an hour.',
+    remedy: 'Correct the lines that are named; nothing was imported. `sekisho history import --help` shows the format.',
+  },
+  SEKISHO_HISTORY_IMPORT_UNKNOWN: {
+    status: 404,
+    exitCode: 1,
+    meaning: 'There is no import with that id.',
+    remedy: '`sekisho history imports` lists them.',
+  },
   SEKISHO_DIAGNOSIS_UNKNOWN: {
     status: 404,
     exitCode: 1,

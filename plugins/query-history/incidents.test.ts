@@ -36,7 +36,7 @@ async function diagnosed(
   });
   const { desk } = replay;
   const now = desk.recent(40)!;
-  const [normal, day] = [await desk.baseline(), await desk.normalDay()];
+  const [normal, day] = [await desk.baseline(), await desk.others(desk.wallMs() - 40_000)];
   const diagnosis = diagnose(now, normal, day, {
     slices: desk.slices(40),
     sees: (plugin) => (plugin === 'random-subdomain' ? 'misses' : 'queries'),

@@ -65,6 +65,7 @@ export function incidentsOf(
 
 /** What of the rise is the cause's; where it has no part of its own in it, what its signs cover. */
 function shareOf(cause: Cause, rise: Rise): number {
+  if (cause.covers !== undefined) return cause.covers;
   const largest = partsOf(cause, rise).reduce((most, { share }) => Math.max(most, share), 0);
   return largest > 0 ? largest : cause.score;
 }

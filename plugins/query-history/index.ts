@@ -10,6 +10,7 @@ import { availableParallelism } from 'node:os';
 import { definePlugin, durationMs, type SuffixKey, z } from '../../src/contract/plugin.ts';
 import { Collector } from './collector.ts';
 import { shareDesk } from './desks.ts';
+import { importRoutes } from './import-routes.ts';
 import { createRecorderMemory, type RecorderMemory } from './layout.ts';
 import { HistoryReading } from './reading.ts';
 import { Recorder } from './recorder.ts';
@@ -77,6 +78,9 @@ export default definePlugin({
         cpuSeconds: sum('sekisho_process_cpu_seconds_total'),
         kernelDrops: sum('sekisho_udp_kernel_drops_total'),
         upstreams: upstreamCounters(samples),
+        lists: Object.fromEntries(
+          samples('sekisho_list_fetched_timestamp_seconds').map(({ labels, value }) => [labels['list'] ?? '', value]),
+        ),
       }),
     };
     const { desk, release } = await shareDesk(dataFolder(), parts, every);
@@ -86,7 +90,10 @@ export default definePlugin({
     const detach = desk.attach(new Collector(memories, options['ipv4-prefix'], options['ipv6-prefix']), teacher);
     onClose(measures.watchIncidents((match, seconds) => desk.incidentRate(match, seconds)));
     const reading = new HistoryReading(desk, audit, clock, measures);
-    routes((app) => historyRoutes(app, desk, reading, { clock, slots: rules.slots }));
+    routes((app) => {
+      historyRoutes(app, desk, reading, { clock, slots: rules.slots });
+      importRoutes(app, desk, audit);
+    });
     onClose(async () => {
       detach();
       await release();

@@ -1,17 +1,18 @@
 /**
  * The narrowest rules that would end it (当該特性に合致する通信のみ). Each says what it matches, which share of the rise it
- * would remove, and which share of the last day's normal traffic it would have hit. An operator puts one in
+ * would remove, and which share of what others ask it touches (collateral.ts). An operator puts one in
  * force (application.ts).
  */
 import type { MeasureMatch } from '../../src/contract/plugin.ts';
 import type { Cause } from './cause.ts';
 import { amplifying } from './causes.ts';
+import { collateral, type Others } from './collateral.ts';
 import type { FoundIncident } from './incidents.ts';
 import { TYPE_CLASSES } from './layout.ts';
 import type { HeavyPart, Rise } from './rise.ts';
 import { roundedRate } from './rounding.ts';
 import { attribute, type Entry, type Slice } from './slice.ts';
-import { keyOf, kindOf, type Sees, type Trial, trialOf } from './trial.ts';
+import { entryFor, keyOf, kindOf, type Sees, type Trial, trialOf } from './trial.ts';
 
 export type Match = MeasureMatch;
 
@@ -27,7 +28,7 @@ export interface Proposal {
   readonly trial: Trial;
   /** Share of the rise that it removes, 0–1: what its dry run would have limited. */
   readonly removes: number;
-  /** Share of the last day's queries, overloads left out, that it would have hit; an upper bound where the key was rare. */
+  /** Collateral: of what others ask today and asked in the last day, the share that it touches; an upper bound where the key was rare. */
   readonly hits: number;
   readonly hitsIsUpperBound: boolean;
   /** It blocks a whole zone: only where nothing narrower works. */
@@ -40,10 +41,8 @@ export interface Proposal {
   readonly limitRationale: string;
 }
 
-/** Of what is normal for the match, so that who asks rightly mostly gets through. */
-const LIMIT_OF_NORMAL = 1.5;
-/** Of what comes now: some of it goes on being asked, which also shows when it is over. */
-const LIMIT_OF_NOW = 0.05;
+/** Of what came on top, what still passes beside the normal: it shows when it is over. */
+const LIMIT_OF_RISE = 0.05;
 
 /** What rules are tried on, and what there is already. */
 export interface Trying {
@@ -54,23 +53,34 @@ export interface Trying {
   isCovered(plugin: string, match: Match): boolean;
 }
 
-/** Of what its incident explains, a rule that is offered removes at least so much. */
-const LEAST_OF_INCIDENT = 0.5;
+/**
+ * Of what its incident explains, a rule that is offered removes at least so much by its dry run. A slice that the incident began in lowers
+ * that: applied, such a rule removes nine tenths and more.
+ */
+const LEAST_OF_INCIDENT = 0.85;
+/** The same where one a second passes, the least that can: of a few a second that is much. */
+const LEAST_OF_FEW = 0.5;
+/** Of what others ask, a rule that is offered touches at most so much. */
+export const MOST_COLLATERAL = 0.01;
 
 /** Best first: what removes nearly as much as the best, ordered by how little else it hits. None that is in force already. */
 export function proposalsOf(
   { cause, rise, share }: FoundIncident,
   incident: number,
-  day: Slice | undefined,
+  others: Others,
   trying: Trying,
-): Proposal[] {
+): { readonly offered: Proposal[]; readonly withheld: Proposal[] } {
   const candidates = matchesFor(cause, rise)
-    .map((match) => ({ ...evaluated(cause, match, rise, day, trying), incident }))
+    .map((match) => ({ ...evaluated(cause, match, rise, others, trying), incident }))
     .filter(({ plugin, match }) => !trying.isCovered(plugin, match));
-  const useful = candidates.filter(({ removes }) => removes >= Math.min(0.1, share * LEAST_OF_INCIDENT));
+  const removing = candidates.filter(
+    ({ removes, limitPerSecond }) =>
+      removes > 0 && removes >= share * (limitPerSecond <= 1 ? LEAST_OF_FEW : LEAST_OF_INCIDENT),
+  );
+  const useful = removing.filter(({ hits }) => hits <= MOST_COLLATERAL);
   const best = Math.max(0, ...useful.map(({ removes }) => removes));
   const close = (proposal: Proposal) => proposal.removes >= best * 0.95;
-  return useful
+  const offered = useful
     .sort(
       (one, other) =>
         Number(close(other)) - Number(close(one)) ||
@@ -79,6 +89,7 @@ export function proposalsOf(
         fields(other.match) - fields(one.match),
     )
     .slice(0, 3);
+  return { offered, withheld: offered.length > 0 ? [] : removing };
 }
 
 const fields = (match: Match) => Object.keys(match).length;
@@ -128,7 +139,7 @@ function evaluated(
   cause: Cause,
   match: Match,
   rise: Rise,
-  day: Slice | undefined,
+  others: Others,
   { slices, sees }: Trying,
 ): Omit<Proposal, 'incident'> {
   const part = partOf(match, rise);
@@ -136,9 +147,8 @@ function evaluated(
     match.type === undefined || !entry
       ? 1
       : attribute(entry, match.type as (typeof TYPE_CLASSES)[number]) / Math.max(1, entry.count);
-  const before = day ? listed(match, day) : undefined;
   const exact = (part?.now ?? 0) * typeShare(part?.entry);
-  const usual = (part?.normal ?? 0) * typeShare(before);
+  const usual = (part?.normal ?? 0) * typeShare(others.yesterday && entryFor(match, others.yesterday));
   // Rates are kept with the measure. Those of a source to one digit, so that they are not found again among the names.
   const onSource = match.source !== undefined;
   const now = onSource ? roundedRate(exact) : exact;
@@ -149,16 +159,13 @@ function evaluated(
   // What the rule is about has to have risen, and what it would have limited is what it removes.
   const above = Math.min(exact - Math.max(usual, limit.limitPerSecond), trial.limitedPerSecond);
   const removes = rise.rise > 0 ? Math.min(1, Math.max(0, above / rise.rise)) : 0;
-  const total = Math.max(1, day?.totals.queries ?? 0);
-  const count = before ? before.count * typeShare(before) : (day?.floors[kindOf(match)] ?? 0);
   return {
     match,
     text: textOf(cause, match),
     plugin,
     trial,
     removes,
-    hits: Math.min(1, count / total),
-    hitsIsUpperBound: before === undefined,
+    ...collateral(match, sees(plugin), others),
     escalation: match.domain !== undefined,
     nowPerSecond: now,
     normalPerSecond: normal,
@@ -176,8 +183,8 @@ function limitFor(
       limitPerSecond: 0,
       limitRationale: 'a discarded name is discarded for every query: its answers stay short',
     };
-  const limitPerSecond = Math.max(1, Math.ceil(Math.max(normal * LIMIT_OF_NORMAL, now * LIMIT_OF_NOW)));
-  const limitRationale = `the most of ${LIMIT_OF_NORMAL} times the normal (${normal.toFixed(1)}/s), a twentieth of what comes now (${now.toFixed(1)}/s), and 1: who asks rightly mostly gets through`;
+  const limitPerSecond = Math.max(1, Math.ceil(normal + Math.max(0, now - normal) * LIMIT_OF_RISE));
+  const limitRationale = `the normal (${normal.toFixed(1)}/s) and a twentieth of what came on top of it (${now.toFixed(1)}/s now), at least 1: who asks rightly mostly gets through`;
   return { limitPerSecond, limitRationale };
 }
 
@@ -188,12 +195,6 @@ function partOf(match: Match, rise: Rise): HeavyPart | undefined {
   // The flood may hold patterns below the one that is matched; the domain's own row has them all.
   if (found || kind !== 'pattern') return found;
   return rise.heavy.domain.find((part) => `*.${part.key}` === key);
-}
-
-/** Yesterday's entry: single addresses are not kept on disk, so an address is bounded by its network. */
-function listed(match: Match, day: Slice): Entry | undefined {
-  const key = keyOf(match);
-  return day.tops[kindOf(match)].find((entry) => entry.key === key);
 }
 
 function pluginFor({ cause }: Cause): Proposal['plugin'] {

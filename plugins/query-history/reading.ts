@@ -14,11 +14,12 @@ import {
   statementProblem,
 } from '../../src/contract/plugin.ts';
 import { type Application, applyProposal, commandFor, previewProposal } from './application.ts';
-import { LEAST_QUERIES, SPAN_MS } from './archive.ts';
+import { SPAN_MS } from './archive.ts';
 import type { HistoryDesk } from './desk.ts';
-import { diagnose } from './diagnosis.ts';
+import type { Diagnosis } from './diagnosis.ts';
 import { disclosedDiagnosis, disclosedHistory } from './disclosure.ts';
 import { historyError } from './errors.ts';
+import { besideOverload, fittedDiagnosis, givenDiagnosis, mergedOf, slicesOf } from './fitted.ts';
 import { ATTRIBUTES } from './layout.ts';
 import type { Overload } from './overload.ts';
 import type { Trying } from './proposals.ts';
@@ -32,13 +33,14 @@ import type {
   Series,
   ShownOverload,
 } from './report-shapes.ts';
-import { byKind, mergeSlices, type Slice } from './slice.ts';
+import { byKind, type Slice } from './slice.ts';
 import { covers } from './trial.ts';
 
 export interface Request {
   /** Declares an overload. */
   readonly reason?: string | undefined;
-  readonly windowSeconds: number;
+  /** How far back; a diagnosis without it finds the window that fits. */
+  readonly windowSeconds?: number | undefined;
   /** A second person, who approves that single addresses are shown although no overload is detected. */
   readonly approver?: string | undefined;
   /** `read`: single addresses, and no names. */
@@ -104,9 +106,7 @@ export class HistoryReading {
   /** Everything that is known, for putting in force and for `shownDiagnosis`. */
   async diagnose(reader: Reader, request: Request): Promise<DiagnosisReport> {
     const overload = this.#admit(reader, 'history.diagnose', request);
-    const now = await this.#window(request.windowSeconds);
-    const [normal, day] = await Promise.all([this.#desk.baseline(), this.#desk.normalDay()]);
-    const diagnosis = diagnose(now, normal, day, this.#trying(request.windowSeconds), this.#desk.circumstances);
+    const diagnosis = await this.#diagnosed(request.windowSeconds, overload);
     const { id } = this.#desk.diagnoses.add(reader.who, diagnosis, overload);
     return {
       ...diagnosis,
@@ -133,11 +133,22 @@ export class HistoryReading {
     };
   }
 
+  async #diagnosed(seconds: number | undefined, { by }: Overload): Promise<Diagnosis> {
+    const desk = this.#desk;
+    const trying = (slices: readonly Slice[]) => this.#trying(slices);
+    const found =
+      seconds === undefined
+        ? await fittedDiagnosis(desk, trying)
+        : await givenDiagnosis(desk, await slicesOf(desk, seconds), trying);
+    if (!found) throw emptyWindow(seconds);
+    return besideOverload(found, desk.overload.signals, by === 'declared');
+  }
+
   /** Rules are tried on what was recorded, before they are offered; what is in force is not offered again. */
-  #trying(windowSeconds: number): Trying {
+  #trying(slices: readonly Slice[]): Trying {
     const inForce = this.#measures.list(({ state }) => state === 'in-force').map(({ rule }) => rule);
     return {
-      slices: this.#desk.slices(windowSeconds),
+      slices,
       sees: (plugin) => this.#measures.sees(plugin),
       isCovered: (plugin, match) => inForce.some((rule) => rule.plugin === plugin && covers(rule.match, match)),
     };
@@ -163,7 +174,9 @@ export class HistoryReading {
   /** Everything that is known, for `shownHistory`. */
   async read(reader: Reader, request: Request, top: number): Promise<HistoryReport> {
     const overload = this.#admit(reader, 'history.read', request);
-    const slice = await this.#window(request.windowSeconds);
+    const windowSeconds = request.windowSeconds ?? 60;
+    const slice = mergedOf(await slicesOf(this.#desk, windowSeconds));
+    if (slice.totals.queries === 0) throw emptyWindow(windowSeconds);
     const normal = await this.#desk.baseline();
     const seconds = Math.max(1, slice.seconds);
     const tops = byKind((kind) =>
@@ -184,10 +197,10 @@ export class HistoryReading {
     return {
       overload: shown(overload),
       window: { from: new Date(slice.startMs).toISOString(), seconds: slice.seconds },
-      baseline: { basis: normal.basis, samples: normal.samples },
+      baseline: { basis: normal.basis, samples: normal.samples, imported: normal.imported },
       rate: slice.totals.queries / seconds,
       normal: normal.rate.median,
-      series: await this.#series(request.windowSeconds),
+      series: await this.#series(windowSeconds),
       tops,
       types,
       rcodes,
@@ -235,7 +248,7 @@ export class HistoryReading {
       action,
       purpose: overload.reason,
       detail: {
-        windowSeconds,
+        ...(windowSeconds !== undefined && { windowSeconds }),
         by: overload.by,
         detected: this.#desk.overload.detected !== undefined,
         ...(approver !== undefined && { approver }),
@@ -244,22 +257,6 @@ export class HistoryReading {
       personal: true,
     });
     return overload;
-  }
-
-  async #window(seconds: number): Promise<Slice> {
-    if (seconds <= IN_MEMORY_SECONDS) {
-      const slice = this.#desk.recent(seconds);
-      if (slice && slice.totals.queries > 0) return heavyOnly(slice);
-    } else {
-      const toMs = this.#clock.wallMs();
-      const resolution = seconds <= MINUTES_SECONDS ? 'minute' : 'hour';
-      const slices = await this.#desk.kept(resolution, toMs - seconds * 1000, toMs);
-      const recent = this.#desk.recent(60);
-      const all = slices.length > 0 ? slices : recent ? [recent] : [];
-      const merged = mergeSlices(all, IN_MEMORY_SECONDS);
-      if (merged.totals.queries > 0) return heavyOnly(merged);
-    }
-    throw historyError('SEKISHO_HISTORY_EMPTY', `there is no query on record in the last ${seconds} seconds`);
   }
 
   /** For the sparkline. */
@@ -286,9 +283,9 @@ export class HistoryReading {
   }
 }
 
-/** What was asked a few times only is nobody's heavy hitter: with little traffic, single look-ups would show. */
-function heavyOnly(slice: Slice): Slice {
-  return { ...slice, tops: byKind((kind) => slice.tops[kind].filter(({ count }) => count >= LEAST_QUERIES)) };
+function emptyWindow(seconds: number | undefined) {
+  const when = seconds === undefined ? 'quarter of an hour, nor over the last day' : `${seconds} seconds`;
+  return historyError('SEKISHO_HISTORY_EMPTY', `there is no query on record in the last ${when}`);
 }
 
 export function shown({ by, sinceMs, reason, who, signals }: Overload): ShownOverload {

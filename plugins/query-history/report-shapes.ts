@@ -1,6 +1,7 @@
 /** What a diagnosis and a look into the history answer. */
 import type { Typical } from './baseline.ts';
 import type { Diagnosis } from './diagnosis.ts';
+import type { ImportOutcome } from './imported.ts';
 import type { Kind } from './layout.ts';
 import type { Overload } from './overload.ts';
 import type { Proposal } from './proposals.ts';
@@ -52,6 +53,26 @@ export interface PreviewReport {
   readonly problems: readonly string[];
 }
 
+/** What `POST import` answers. */
+export interface ImportReport extends ImportOutcome {
+  /** To take it back by, and to go on with. */
+  readonly id: string;
+  readonly dryRun: boolean;
+}
+
+/** What was imported, as `GET imports` tells it. */
+export interface ImportsReport {
+  readonly imports: readonly {
+    readonly id: string;
+    readonly at: string;
+    readonly who: string;
+    readonly source: string;
+    readonly hours: number;
+    readonly from: string;
+    readonly to: string;
+  }[];
+}
+
 /** What `DELETE overload` answers. */
 export interface ClosedReport {
   readonly closed: number;
@@ -72,7 +93,7 @@ export interface NormalReport {
 export interface HistoryReport {
   readonly overload: ShownOverload;
   readonly window: { readonly from: string; readonly seconds: number };
-  readonly baseline: { readonly basis: string; readonly samples: number };
+  readonly baseline: { readonly basis: string; readonly samples: number; readonly imported: number };
   readonly rate: number;
   readonly normal: number;
   readonly series: Series;

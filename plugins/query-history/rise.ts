@@ -6,7 +6,7 @@ import { addressWords, parsePrefix, prefixContains } from '../../src/contract/pl
 import type { Baseline } from './baseline.ts';
 import { rateOf } from './baseline.ts';
 import type { Kind } from './layout.ts';
-import { byKind, type Entry, type Slice } from './slice.ts';
+import { attribute, byKind, type Entry, type Slice } from './slice.ts';
 
 /** Other things that the rise is split by, each the sum of its values. */
 export const SPLITS = ['types', 'rcodes', 'transports', 'cache', 'upstreams'] as const;
@@ -85,6 +85,51 @@ export function riseOf(now: Slice, normal: Baseline): Rise {
     }),
   ) as unknown as Rise['splits'];
   return { now: rate, normal: usual, rise, risen, heavy, splits };
+}
+
+/** Of all queries, and a second: what comes on top of one zone has to be so much, hour after hour, to be anything. */
+const SUSTAINED_SHARE = 0.005;
+const SUSTAINED_RATE = 0.5;
+/** Different names in the hours that were looked at. */
+const SUSTAINED_NAMES = 300;
+
+/**
+ * What rose too little to show in the sum, and went on for hours: one zone with names that are new and in no cache. The rise is that
+ * of the zone alone, and nothing else of the load is in it. Undefined where there is none. `now`: of an hour or more.
+ */
+export function sustainedRise(now: Slice, normal: Baseline): Rise | undefined {
+  if (normal.basis !== 'hour of the week' && normal.basis !== 'hour of the day') return undefined;
+  const seconds = Math.max(1, now.seconds);
+  const grown = now.tops.domain.map((entry): HeavyPart => {
+    const before = normal.keys.domain.get(entry.key) ?? 0;
+    return { key: entry.key, now: entry.count / seconds, normal: before, share: 1, entry };
+  });
+  const least = Math.max(SUSTAINED_RATE, rateOf(now) * SUSTAINED_SHARE, normal.floors.domain);
+  const [zone] = grown
+    .filter((part) => part.now - part.normal >= Math.max(least, 3 * part.normal))
+    .filter(({ entry }) => {
+      const uncached = attribute(entry, 'misses') + attribute(entry, 'nxdomain') + attribute(entry, 'servfail');
+      return (
+        entry.distinct >= SUSTAINED_NAMES &&
+        entry.distinct >= attribute(entry, 'samples') / 2 &&
+        uncached >= entry.count / 2
+      );
+    })
+    .sort((one, other) => other.now - one.now);
+  if (!zone) return undefined;
+  const rise = zone.now - zone.normal;
+  const within = (kind: Kind) =>
+    now.tops[kind]
+      .filter(({ key }) => liesIn(key.replace(/^\*\./, ''), zone.key))
+      .map((entry): HeavyPart => {
+        const before = normal.keys[kind].get(entry.key) ?? 0;
+        const rate = entry.count / seconds;
+        return { key: entry.key, now: rate, normal: before, share: (rate - before) / rise, entry };
+      })
+      .filter(({ share }) => share >= LEAST_SHARE);
+  const heavy = { name: within('name'), domain: [zone], pattern: within('pattern'), network: [], address: [] };
+  const splits = { types: [], rcodes: [], transports: [], cache: [], upstreams: [] };
+  return { now: rateOf(now), normal: normal.rate.median, rise, risen: true, heavy, splits };
 }
 
 /**

@@ -15,12 +15,14 @@ const reason = z
   .min(LEAST_REASON)
   .max(500)
   .describe('Declares an overload for an hour; recorded with who gave it.');
-const windowSeconds = z
+const span = z
   .int()
   .min(10)
-  .max(35 * 86_400)
-  .default(60)
-  .describe('How far back, in seconds.');
+  .max(35 * 86_400);
+const windowSeconds = span.default(60).describe('How far back, in seconds.');
+const fitting = span
+  .optional()
+  .describe('How far back, in seconds; without it the window that fits the incident is found.');
 const approver = z
   .string()
   .min(1)
@@ -176,7 +178,7 @@ export function historyRoutes(
       config: { roles: ['operator'], audit: { of: 'read', actions: ['history.diagnose'] } },
       schema: {
         summary: 'What explains the overload, and which narrow rule would end it; audited',
-        body: z.strictObject({ reason: reason.optional(), windowSeconds, approver }),
+        body: z.strictObject({ reason: reason.optional(), windowSeconds: fitting, approver }),
         response: { 200: report },
       },
     },

@@ -56,7 +56,7 @@ export function keyOf(match: MeasureMatch): string | undefined {
   return match.name ?? match.pattern ?? match.domain ?? match.source;
 }
 
-function entryFor(match: MeasureMatch, slice: Slice): Entry | undefined {
+export function entryFor(match: MeasureMatch, slice: Slice): Entry | undefined {
   const kind = kindOf(match);
   const key = keyOf(match);
   const found = slice.tops[kind].find((entry) => entry.key === key);
@@ -72,7 +72,7 @@ function seenOf(entry: Entry, match: MeasureMatch, sees: Sees): number {
   return Math.max(0, Math.min(typed, misses, typed + misses - entry.count));
 }
 
-function typedOf(entry: Entry, { type }: MeasureMatch): number {
+export function typedOf(entry: Entry, { type }: MeasureMatch): number {
   return type === undefined ? entry.count : attribute(entry, type as (typeof TYPE_CLASSES)[number]);
 }
 

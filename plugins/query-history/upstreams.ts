@@ -28,3 +28,13 @@ export function upstreamsBetween(before: UpstreamCounters, after: UpstreamCounte
   const grown = Object.entries(after).map(([key, value]) => [key, Math.max(0, value - (before[key] ?? 0))] as const);
   return Object.fromEntries(grown.filter(([, value]) => value > 0));
 }
+
+/** Of what was sent, the share that stayed without an answer. */
+export function timedOutShare(counts: Iterable<readonly [string, number]>): { share: number; sent: number } {
+  let sent = 0;
+  let lost = 0;
+  for (const [key, count] of counts)
+    if (key.endsWith(TIMED_OUT)) lost += count;
+    else sent += count;
+  return { share: sent === 0 ? 0 : Math.min(1, lost / sent), sent };
+}

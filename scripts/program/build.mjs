@@ -92,7 +92,8 @@ function places() {
 /** Kept code cannot `import()`; the loader can, and gives each chunk a function of a name as long, so that the source maps stay right. */
 function bringByLoader(file) {
   const code = readFileSync(file, 'utf8');
-  writeFileSync(file, code.replaceAll(/(?<![\w$.])import\(/g, 'esload('));
+  // `async import(` is no call: it begins a method of that name, whose callers would not find it any more.
+  writeFileSync(file, code.replaceAll(/(?<![\w$.]|async )import\(/g, 'esload('));
 }
 
 /** Each export by its name, so that modules may import it by name. */

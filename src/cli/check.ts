@@ -38,12 +38,15 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
   const ranges = await rangesOf(config, terminal);
   if (ranges && ranges.unreadable > 0 && config.subscribers?.unreadableRows !== 'hide')
     return refusedRanges(config, ranges, args, terminal);
+  const { packetsFacts, packetsText } = await import('../process/packets-facts.ts');
+  const packets = packetsFacts(config);
   if (args.json) {
     const summary = {
       ok: true,
       source: config.source,
       warnings,
       listeners: config.server.listen.map(endpointText),
+      packets,
       workers: config.server.workers,
       access: config.server.access,
       data: config.server.dataFolder,
@@ -79,7 +82,11 @@ export async function check(args: Args, terminal: Terminal): Promise<number> {
   }
   terminal.err(warnings.map((warning) => `warning: ${warning}\n`).join(''));
   if (ranges) terminal.err(rejectedRowsText(config.subscribers!.rangesFile!, ranges));
-  terminal.out(summaryText(config, chain, { ranges, listen: await listenFacts(config.server.listen) }, terminal));
+  const listen = [
+    ...(await listenFacts(config.server.listen)),
+    ...packetsText(packets).map((text) => ['packets', text] as const),
+  ];
+  terminal.out(summaryText(config, chain, { ranges, listen }, terminal));
   return 0;
 }
 
@@ -225,10 +232,12 @@ function summaryText(
     ...listen,
     ['access', server.access.join(', ')],
     ['workers', String(server.workers)],
-    [
-      'upstream',
-      `${upstream.servers.map(serverText).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
-    ],
+    config.resolve
+      ? (['resolve', `from the root down, ${config.resolve.hints.length} root servers known`] as const)
+      : ([
+          'upstream',
+          `${upstream.servers.map(serverText).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
+        ] as const),
     ...zoneFacts(config),
     ...viewFacts(config),
     ['cache', bytesText(cache.sizeBytes)],

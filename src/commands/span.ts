@@ -13,9 +13,14 @@ export function spanSeconds(text: string | undefined, fallback: number): number 
   return seconds;
 }
 
-/** What a command sends when it reads the history: checked here, so that the message names the option. */
-export function readingRequest(reason: string | undefined, window: string | undefined, fallback: number) {
+/**
+ * What a command sends when it reads the history: checked here, so that the message names the option. `fallback`: seconds without one;
+ * undefined: the server finds the window.
+ */
+export function readingRequest(reason: string | undefined, window: string | undefined, fallback: number | undefined) {
   if (reason !== undefined && reason.trim().length < 8)
     throw usageError('--reason takes a sentence: it is recorded in the audit log');
-  return { ...(reason !== undefined && { reason }), windowSeconds: spanSeconds(window, fallback) };
+  const span =
+    window === undefined && fallback === undefined ? {} : { windowSeconds: spanSeconds(window, fallback ?? 60) };
+  return { ...(reason !== undefined && { reason }), ...span };
 }

@@ -11,7 +11,7 @@
  */
 import type { Assembler } from '../bpf/assembler.ts';
 import { FP, R0, R1, R2, R3, R4, R9 } from '../bpf/assembler.ts';
-import { CALL_KTIME_GET_NS, CALL_MAP_LOOKUP } from '../bpf/bpf.ts';
+import { CALL_KTIME_GET_COARSE_NS, CALL_MAP_LOOKUP } from '../bpf/bpf.ts';
 
 /** The kernel's maps, as descriptors. */
 export interface DropMaps {
@@ -85,7 +85,13 @@ export function emitDropCheck(program: Assembler, maps: DropMaps, pass: string, 
     .mov(R9, R0)
     .load(32, R1, R9, REASON)
     .jumpIf(R1, '==', 0, pass)
-    .call(CALL_KTIME_GET_NS)
+    .load(64, R1, R9, END)
+    .load(64, R2, R9, INTERVAL)
+    .mov(R3, R1)
+    .or(R3, R2)
+    // What lasts and lets nothing pass needs no clock.
+    .jumpIf(R3, '==', 0, 'count')
+    .call(CALL_KTIME_GET_COARSE_NS)
     .load(64, R1, R9, END)
     .jumpIf(R1, '==', 0, 'in force')
     .jumpIf(R0, '>=', R1, pass)

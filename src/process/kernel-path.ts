@@ -6,17 +6,17 @@ import type { Logger } from 'pino';
 import { type Prefix, parsePrefix } from '../address/address.ts';
 import { takesDatagrams } from '../address/listen-entry.ts';
 import { Bpf, PROGRAM_SOCKET_FILTER } from '../bpf/bpf.ts';
-import { FAST_PATH_CAPABILITIES, missingCapabilities } from '../bpf/capable.ts';
+import { missingCapabilities } from '../bpf/capable.ts';
 import type { Config } from '../config/config.ts';
 import { createDropMaps, DROP_REASONS, type DropEntry, DropTable } from '../drops/drop-table.ts';
 import { socketFilter } from '../drops/socket-filter.ts';
 import { errorText } from '../errors/errors.ts';
 import { outsidersAreDropped } from '../loading/gate.ts';
 import { setInEffect } from '../system/capabilities.ts';
-import { AF_XDP, libc, SO_ATTACH_BPF, SOCK_CLOEXEC, SOCK_RAW, SOL_SOCKET } from '../system/libc.ts';
+import { libc, SO_ATTACH_BPF, SOL_SOCKET } from '../system/libc.ts';
 import type { Listeners } from '../transports/listeners.ts';
 import { FastPath, type FastPathState } from '../transports/xdp/fast-path.ts';
-import { packetFilter } from '../transports/xdp/netfilter.ts';
+import { fastPathFault } from './packets-facts.ts';
 import type { Workers } from './workers.ts';
 
 /** Entries shown at most. */
@@ -27,20 +27,6 @@ const SWEPT_AT_ONCE = 512;
 /** Not CAP_NET_ADMIN: receive buffers of a reload need it. */
 const LOWERED = ['CAP_BPF', 'CAP_NET_RAW'] as const;
 const SO_DETACH_FILTER = 27;
-
-/** Why no packets are taken past the sockets with this configuration, in words; undefined where they can be. */
-export function fastPathFault({ server }: Config): string | undefined {
-  if (process.platform !== 'linux') return 'AF_XDP is for Linux';
-  const missing = missingCapabilities(FAST_PATH_CAPABILITIES);
-  if (missing !== undefined) return missing;
-  const c = libc();
-  const fd = c.socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0);
-  if (fd < 0) return 'this kernel has no AF_XDP (CONFIG_XDP_SOCKETS)';
-  c.close(fd);
-  if (server.udp.io !== 'auto') return undefined;
-  const filter = packetFilter();
-  return filter && `${filter}, and packets would go past them; say server.udp.io: xdp if that is meant`;
-}
 
 interface Filters {
   readonly v4: number;
@@ -167,8 +153,9 @@ export class KernelPath {
 
   #tend(): void {
     this.#privileged(() => {
-      this.drops.sweep(SWEPT_AT_ONCE);
-      this.#filterSockets(!this.drops.empty);
+      const { empty } = this.drops;
+      if (!empty) this.drops.sweep(SWEPT_AT_ONCE);
+      this.#filterSockets(!empty);
     });
   }
 

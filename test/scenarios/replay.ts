@@ -35,6 +35,7 @@ export class Replay {
   readonly archive: Archive;
   readonly #recorder: TestRecorder;
   readonly #observed = new Observed();
+  #past: TestRecorder | undefined;
   readonly #peak: number;
   /** Counters of the server as they stand. */
   surroundings: Surroundings = { cpuSeconds: 0, kernelDrops: 0, upstreams: {} };
@@ -72,6 +73,20 @@ export class Replay {
   /** Ordinary queries a second at this moment. */
   rate(): number {
     return ordinaryRate(this.#peak, this.clock.wallMs());
+  }
+
+  /** A minute of the past, on the disk. */
+  writeMinute(startMs: number, minute: () => Generator<Event>): void {
+    this.#past ??= testRecorder();
+    const recorder = this.#past;
+    let nowMs = startMs;
+    for (const event of minute()) {
+      this.#observed.observe(recorder, event, nowMs);
+      // So slowly that all of them are looked at.
+      nowMs += 1;
+    }
+    const totals = recorder.collector.takeTotals();
+    this.archive.putMinute({ ...recorder.collector.takeTops(startMs, 60), totals }, false);
   }
 
   /** So many seconds of `second`. Returns the events. */
@@ -181,6 +196,7 @@ class Observed {
     query.rcode = event.rcode;
     query.cacheResult = event.cacheResult;
     query.replyLength = event.replyLength;
+    query.dropReason = event.dropReason ?? -1;
     query.nowMs = nowMs;
     query.receivedMs = nowMs - event.latencyMs;
     recorder.recorders[0]!.observe(query);

@@ -3,8 +3,9 @@
  * what an attacker or an accident would vary: strength, name, how labels are made, who asks.
  */
 import type { CauseName } from '../../plugins/query-history/cause.ts';
-import type { Surroundings } from '../../plugins/query-history/desk.ts';
+import type { HistoryDesk, Surroundings } from '../../plugins/query-history/desk.ts';
 import { CACHE_FAILURE, CACHE_HIT, CACHE_MISS, RCODE } from '../../src/contract/plugin.ts';
+import { CACHE_NOT_ASKED, DROP_RESPONSE } from '../../src/wire/query.ts';
 import { type Event, type World, word } from './traffic.ts';
 
 export interface Scenario {
@@ -15,6 +16,8 @@ export interface Scenario {
   readonly part?: string;
   /** Counters of the server so many seconds into it, where they are part of it; `rate` is the ordinary rate. */
   surroundings?(second: number, rate: number): Surroundings;
+  /** What somebody does to the server as it begins. */
+  happens?(desk: HistoryDesk): void;
   /** A generator for each second of the incident; `rate` is the ordinary rate at this hour. */
   prepare(world: World, rate: number): () => Generator<Event>;
 }
@@ -311,6 +314,110 @@ export const SCENARIOS: readonly Scenario[] = [
     truth: 'own-limits',
     surroundings: (second) => ({ cpuSeconds: 2 * second, kernelDrops: 500 * second, upstreams: {} }),
     prepare: (world, rate) => () => world.second(rate),
+  },
+  {
+    name: 'responses reflected at us',
+    truth: 'reflected-responses',
+    prepare: (world, rate) =>
+      beside(world, rate, strength(world, rate), () => ({
+        ...world.ordinary(),
+        client: `198.51.${world.random.below(100)}.${1 + world.random.below(250)}`,
+        dropReason: DROP_RESPONSE,
+        replyLength: 0,
+        latencyMs: 0,
+      })),
+  },
+  {
+    name: 'restart with an empty cache',
+    truth: 'restart',
+    prepare: (world, rate) => {
+      const missing = world.random.between(0.45, 0.8);
+      return function* () {
+        for (const event of world.second(rate))
+          yield world.random.next() < missing
+            ? { ...event, cacheResult: CACHE_MISS, latencyMs: world.random.between(10, 200) }
+            : event;
+      };
+    },
+  },
+  {
+    name: 'a configuration with a wrong upstream',
+    truth: 'configuration-change',
+    happens: (desk) => desk.changed('configuration'),
+    prepare: (world, rate) => {
+      const rcode = world.random.pick([RCODE.SERVFAIL, RCODE.REFUSED]);
+      return function* () {
+        for (const event of world.second(rate))
+          yield event.cacheResult === CACHE_HIT ? event : { ...event, rcode, latencyMs: 2000 };
+      };
+    },
+  },
+  {
+    name: 'a list that blocks what people use',
+    truth: 'list-change',
+    happens: (desk) => desk.changed('list', ['malware']),
+    prepare: (world, rate) => {
+      const sites = new Set(Array.from({ length: 3 }, (_, i) => world.site(i)));
+      const asks = 1 + world.random.below(3);
+      return function* () {
+        for (const event of world.second(rate)) {
+          const blocked = [...sites].some((site) => event.name.endsWith(site));
+          // Who is refused asks again.
+          for (let left = blocked ? asks : 1; left > 0; left--)
+            yield blocked ? { ...event, rcode: RCODE.NXDOMAIN, cacheResult: CACHE_NOT_ASKED, latencyMs: 0 } : event;
+        }
+      };
+    },
+  },
+  {
+    name: 'random names below a zone with a wildcard',
+    truth: 'random-subdomain',
+    part: 'attack',
+    prepare(world, rate) {
+      const { random } = world;
+      const zone = `${random.pick(['cust', 'a', 'img'])}.${word(random)}-cdn.${random.pick(['net', 'co.jp'])}`;
+      const networks = 1 + random.below(20);
+      return beside(world, rate, strength(world, rate), () => ({
+        name: `${random.letters(6 + random.below(10))}.${zone}`,
+        type: random.pick(['A', 'AAAA']),
+        client: `2001:db8:${random.below(networks).toString(16)}:${random.below(256).toString(16)}00::${random.below(9)}`,
+        transport: 'udp',
+        rcode: RCODE.NOERROR,
+        cacheResult: CACHE_MISS,
+        replyLength: 120,
+        latencyMs: random.between(10, 120),
+        part: 'attack',
+      }));
+    },
+  },
+  {
+    name: 'an app with many names becomes popular',
+    truth: 'popular-event',
+    prepare(world, rate) {
+      const { random } = world;
+      const site = `${word(random)}-game.${random.pick(['com', 'jp'])}`;
+      const hosts = Array.from({ length: 2 + random.below(12) }, (_, i) => `s${i}.${site}`);
+      return beside(world, rate, strength(world, rate), () => ({
+        ...world.ordinary(),
+        name: random.pick(hosts),
+        type: random.pick(['A', 'AAAA', 'HTTPS']),
+        rcode: RCODE.NOERROR,
+        cacheResult: random.next() < 0.95 ? CACHE_HIT : CACHE_MISS,
+        latencyMs: 0,
+      }));
+    },
+  },
+  {
+    name: 'everybody comes back after an outage, behind a few addresses of a CG-NAT',
+    truth: 'shared-address',
+    prepare(world, rate) {
+      const { random } = world;
+      const addresses = 1 + random.below(2);
+      return beside(world, rate, strength(world, rate), () => ({
+        ...world.ordinary(),
+        client: `100.64.7.${1 + random.below(addresses)}`,
+      }));
+    },
   },
   {
     name: 'mixed: a random-subdomain attack during a flash crowd',

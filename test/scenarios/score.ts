@@ -6,6 +6,8 @@ import type { Replay } from './replay.ts';
 import type { Scenario } from './scenarios.ts';
 import type { Event } from './traffic.ts';
 
+/** What is known of single addresses is what they asked just before. */
+const BEFORE_SECONDS = 30;
 const SECONDS = 30;
 
 export interface Score {
@@ -33,6 +35,8 @@ export function matches({ name, pattern, domain, type, source }: Match, event: E
 /** Play `scenario` on top of a past, and diagnose it. */
 export async function scored(replay: Replay, scenario: Scenario): Promise<Score> {
   const rate = replay.rate();
+  await replay.incident(BEFORE_SECONDS, () => replay.world.second(rate));
+  scenario.happens?.(replay.desk);
   const events = await replay.incident(
     SECONDS,
     scenario.prepare(replay.world, rate),
@@ -40,19 +44,20 @@ export async function scored(replay: Replay, scenario: Scenario): Promise<Score>
   );
   const report = await replay.reading.diagnose(
     { who: 'test', role: 'operator' },
-    { reason: 'scored against the truth', windowSeconds: SECONDS },
+    { reason: 'scored against the truth' },
   );
   await replay.desk.close();
   const [first] = report.causes;
   const rule = report.proposals[0]?.match;
   const share = (list: Event[]) => (rule ? list.filter((event) => matches(rule, event)).length / list.length : 0);
+  const rates = `${report.window.why} ${Math.round(report.window.seconds)} s, ${report.doubts.join('; ')}`;
   const causes = report.causes.map(({ cause, score }) => `${cause} ${score.toFixed(2)}`).join(', ');
   return {
     scenario: scenario.name,
     right: first?.cause === scenario.truth,
     removes: scenario.part && share(events.filter(({ part }) => part === scenario.part)),
     hits: scenario.part && share(events.filter(({ part }) => part === undefined)),
-    said: `${causes}: ${first?.text} rule ${JSON.stringify(rule)}, rise ${JSON.stringify(report.rate)}`,
+    said: `${causes}: ${first?.text} rule ${JSON.stringify(rule)}, rise ${JSON.stringify(report.rate)} ${rates}`,
     report,
   } as Score;
 }

@@ -14,6 +14,8 @@ export interface Event {
   readonly cacheResult: number;
   readonly replyLength: number;
   readonly latencyMs: number;
+  /** It is dropped unread: index of DROP_REASONS. */
+  readonly dropReason?: number;
   /** Which part of the ground truth it belongs to; undefined for ordinary traffic. */
   readonly part?: string | undefined;
 }

@@ -73,6 +73,12 @@ const listFile = () => join(world.folder, 'feed.txt');
 /** A version that the guard refuses: it would lose more than it keeps. */
 const refusedVersion = () => world.replace(listFile(), '*.com\n');
 
+/** The last hour that is over, as an import brings it. */
+const pastHour = () => ({
+  hour: new Date(Math.floor(Date.now() / 3_600_000 - 30) * 3_600_000).toISOString(),
+  queries: 1000,
+});
+
 const EXERCISES: Readonly<Record<string, Exercise>> = {
   'GET /v1/explain': {
     path: `/v1/explain?name=${LISTED}&client=${SOMEBODY.ipv4}`,
@@ -196,6 +202,15 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
   'POST /v1/query-history/overload': { body: () => ({ reason: PURPOSE }), leaves: ['overload.declare'] },
   'POST /v1/query-history/read': { body: () => ({ windowSeconds: 120 }), leaves: ['history.read'] },
   'POST /v1/query-history/diagnose': { body: () => ({ windowSeconds: 120 }), leaves: ['history.diagnose'] },
+  'POST /v1/query-history/imports': {
+    body: () => ({ source: PURPOSE, import: 'i00000001', hours: [pastHour()] }),
+    leaves: ['history.import'],
+  },
+  'DELETE /v1/query-history/imports/{id}': {
+    path: '/v1/query-history/imports/i00000001',
+    body: () => ({ reason: PURPOSE }),
+    leaves: ['history.forget-import'],
+  },
   'POST /v1/query-history/preview': {
     body: () => ({ diagnosis: diagnosis?.id, proposal: 1, ground: { kind: GROUND.kind } }),
     leaves: ['measure.preview'],

@@ -178,6 +178,13 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /v1/query-history/normal': row(STAFF, ['state.read'], 'what is normal in sums, no name and no source'),
   'POST /v1/query-history/overload': row(['operator'], ['traffic.read'], 'opens the history, with a reason'),
   'DELETE /v1/query-history/overload': row(['operator'], [], 'closes the history'),
+  'GET /v1/query-history/imports': row(STAFF, ['state.read'], 'who imported past figures, and from where'),
+  'POST /v1/query-history/imports': row(
+    ['operator'],
+    [],
+    'past figures from elsewhere, told of wherever they are used',
+  ),
+  'DELETE /v1/query-history/imports/{id}': row(['operator'], [], 'whoever may import may take it back'),
   'POST /v1/query-history/diagnose': row(['operator'], ['traffic.read'], 'while an overload is open'),
   'POST /v1/query-history/read': row(['operator'], ['traffic.read'], 'while an overload is open'),
   'POST /v1/query-history/preview': row(DESK, ['rules.read'], 'what a proposal would do'),

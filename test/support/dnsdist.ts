@@ -36,8 +36,8 @@ export function dnsdistConfig(port: number, options: DnsdistOptions): string {
 getPool(""):setCache(cache)
 `;
   return `setLocal("127.0.0.1:${port}")
-setACL({ "127.0.0.0/8" })
-setSecurityPollSuffix("")
+setACL({ "127.0.0.0/8"${options.also ? `, "${options.also.network}"` : ''} })
+${options.also ? `addLocal("${options.also.address}:${port}")\n` : ''}setSecurityPollSuffix("")
 setMaxUDPOutstanding(65535)
 setUDPSocketBufferSizes(4194304, 4194304)
 setUDPMultipleMessagesVectorSize(${options.batch ?? 1})

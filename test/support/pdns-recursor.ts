@@ -11,7 +11,9 @@ import type { ForwarderOptions } from './unbound.ts';
 export async function startPdnsRecursor(options: ForwarderOptions): Promise<DnsServer> {
   const folder = temporaryFolder('recursor');
   const port = await freePort();
+  const { also } = options;
   let config = pdnsRecursorConfig(folder, port, options.upstreamPort);
+  if (also) config += `local-address=127.0.0.1,${also.address}\nallow-from=127.0.0.0/8,${also.network}\n`;
   if (options.rpzFile !== undefined) {
     writeFileSync(join(folder, 'rpz.lua'), `rpzFile("${options.rpzFile}", { policyName = "rpz.bench" })\n`);
     config += `lua-config-file=${join(folder, 'rpz.lua')}\n`;

@@ -17,6 +17,8 @@ export interface ForwarderOptions {
   lines?: string;
   /** False: every query goes to the upstream (only dnsdist can do this). */
   cache?: boolean;
+  /** An address to listen on besides 127.0.0.1, and the network that may ask there. */
+  also?: { readonly address: string; readonly network: string };
   /** A policy zone `rpz.bench` in force, as a master file. */
   rpzFile?: string;
   /** Default 10 s: a large policy zone takes longer. */
@@ -26,7 +28,9 @@ export interface ForwarderOptions {
 export async function startUnbound(options: ForwarderOptions): Promise<DnsServer> {
   const folder = temporaryFolder('unbound');
   const port = await freePort();
-  const config = unboundConfig(folder, port, options.upstreamPort, options.lines, options.rpzFile);
+  const { also, lines = '' } = options;
+  const more = also ? `  interface: ${also.address}\n  access-control: ${also.network} allow\n${lines}` : lines;
+  const config = unboundConfig(folder, port, options.upstreamPort, more, options.rpzFile);
   const file = join(folder, 'unbound.conf');
   writeFileSync(file, config);
   const running = await startProcess({

@@ -3,11 +3,14 @@ import { type Command, pick, STATEMENTS } from '../../../src/contract/commands.t
 export const diagnoseCommand: Command = {
   name: 'diagnose',
   summary: 'say what explains an overload; put the narrow rule in force that ends it',
-  help: `Compares the last minutes with what is normal at this hour of the week and says what
+  help: `Finds when it began, compares the time since then with what is normal at this hour of the week and says what
 rose, which domains, patterns, types and source networks explain which share of it,
 how sure that is, and what it looks like. Then it proposes the narrowest rules, each
-with the share of the rise that it removes and the share of the last day's normal
-traffic that it would have hit.
+with the share of the rise that it removes and the share of what others ask, today
+and in the last day, that it touches: never more than 1 %.
+
+What is too little to show in a quarter of an hour is looked for over an hour, six and
+a day. --window looks at the time that you say instead.
 
 Without a detected overload --reason declares one, for an hour. Every diagnosis lands in
 the audit log. A single client is named while an overload is detected, or where a second
@@ -35,7 +38,7 @@ minutes. A whole zone needs --escalate. \`sekisho measures\` shows what is in fo
     '': {
       options: {
         ...pick('reason'),
-        window: { value: 'SPAN', meaning: 'how far back: 1m (the default), 5m, 1h' },
+        window: { value: 'SPAN', meaning: 'how far back: 1m, 5m, 1h; what fits the incident unless given' },
         apply: { value: 'N', integer: [1, 999], meaning: 'put proposal N of a diagnosis in force' },
         diagnosis: { value: 'ID', meaning: 'which diagnosis; the last one you made unless given' },
         ...pick('ground', ...STATEMENTS),

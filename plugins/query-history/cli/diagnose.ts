@@ -25,7 +25,7 @@ export async function diagnose(args: Args, terminal: Terminal): Promise<number> 
   if (strange !== undefined) throw usageError(`--${strange} belongs to \`sekisho diagnose --apply N\``);
   const { approver } = args.options;
   const request = {
-    ...readingRequest(args.options['reason'], args.options['window'], 60),
+    ...readingRequest(args.options['reason'], args.options['window'], undefined),
     ...(approver !== undefined && { approver }),
   };
   const report = await args.server.send<DiagnosisReport>('POST', '/v1/query-history/diagnose', request);
@@ -137,12 +137,13 @@ export function diagnosisText(report: DiagnosisReport, terminal: Terminal): stri
           report.incidents.map(({ cause }, i) => `${i + 1}. ${printable(cause.text)}\n`).join(''),
         ]
       : []),
+    `Looked at: ${durationWords(report.window.seconds)} from ${report.window.from.slice(11, 19)} UTC on${report.window.why === '' ? '' : ` (${printable(report.window.why)})`}.\n`,
     `Normal: ${normal}. Overload ${overload.by} since ${overload.since}: ${printable(overload.reason)}\n`,
     rate.rise > 0
       ? table(['WHAT ROSE', '', 'NOW/S', 'NORMAL/S', 'OF THE RISE'], rows, terminal)
       : 'The load has not risen.\n',
     proposals.length > 0
-      ? table(['', ...(several ? ['FOR'] : []), 'NARROWEST RULES', 'REMOVES', 'NORMAL HIT', 'BY'], proposals, terminal)
+      ? table(['', ...(several ? ['FOR'] : []), 'NARROWEST RULES', 'REMOVES', 'OTHERS HIT', 'BY'], proposals, terminal)
       : noRuleText(report),
     ...(report.proposals.length > 0 ? [commandsText(report)] : []),
   ].join('\n');

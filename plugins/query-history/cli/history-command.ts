@@ -16,11 +16,23 @@ The history can be read while an overload is open, and by nobody otherwise. --re
 declares one, for an hour. Every reading lands in the audit log with who and why.
 
 \`history close\` says that it is over, all of it: detected and declared ones alike. What goes on
-being above its threshold opens another.`,
+being above its threshold opens another.
+
+\`history import FILE\` takes past figures from elsewhere, a JSON object for each hour a line:
+
+  {"hour": "2026-11-20T18:00:00Z", "queries": 1234567, "latencyMs": 18,
+   "rcodes": {"NOERROR": 1100000, "NXDOMAIN": 120000, "SERVFAIL": 14567},
+   "domains": {"example.com": 41000, "example.jp": 30500}}
+
+on one line. hour and queries are needed; types, rcodes, transports, cache, latencyMs, names,
+domains, patterns and incident are not, and what is left out stays unknown. No addresses.
+Imported hours are kept apart, stand in only where nothing was measured, and every
+diagnosis that rests on them says so. --dry-run tells what would become of them.`,
   examples: [
     ['sekisho history --reason "resolver slow since 02:50, ticket 4711"', 'open it and look at the last five minutes'],
     ['sekisho history --window 1d --top 20', 'a day, while an overload is open'],
     ['sekisho history --json | jq .tops.domain', 'for a program'],
+    ['sekisho history import past.jsonl --source "statistics of the old resolver" --dry-run', 'what would be taken'],
     ['sekisho history close --reason "attack over since 04:10, ticket 4711"', 'close it again'],
   ],
   verbs: {
@@ -37,6 +49,28 @@ being above its threshold opens another.`,
       },
       trace: ['overload.declare', 'history.read'],
       load: async () => (await import('./history.ts')).history,
+    },
+    import: {
+      summary: 'import past figures of another resolver, so that a new server knows what is normal',
+      arguments: 'FILE',
+      options: {
+        source: { value: 'TEXT', meaning: 'where the figures come from; shown wherever they are used' },
+        ...pick('dry-run'),
+      },
+      trace: ['history.import'],
+      load: async () => (await import('./import.ts')).importHistory,
+    },
+    imports: {
+      summary: 'what was imported, by whom and from where',
+      trace: { none: 'who imported figures, from where, of how many hours: no name and no source' },
+      load: async () => (await import('./import.ts')).showImports,
+    },
+    forget: {
+      summary: 'take an import back',
+      arguments: 'ID',
+      options: pick('reason'),
+      trace: ['history.forget-import'],
+      load: async () => (await import('./import.ts')).forgetImport,
     },
     close: {
       summary: 'say that the overload is over, and close the history',

@@ -108,6 +108,11 @@ export class XdpListener implements DatagramListener {
     return this.#queues;
   }
 
+  /** The queues are left as they are, as by a worker that dies: nothing is sent or given back. */
+  forget(): void {
+    this.#queues = [];
+  }
+
   /** Take one batch of frames and answer what can be answered. Returns how many came. */
   receive(queue: number): number {
     const rings = this.#queues[queue];
