@@ -10,6 +10,7 @@
 //     npm run bench -- console               what an open console costs, and how long its first view takes
 //     npm run bench -- start                 how long a start takes that fails late
 //     npm run bench -- start first [MAIN.js] to the first answer, and short commands; beside another installation
+//     npm run bench -- incidents [options]   the diagnosis against the truth, over many seeds
 //     npm run bench -- fast-path [options]   straight from a network interface, beside peers over sockets; floods dropped
 //     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
 import { spawnSync } from 'node:child_process';
@@ -44,6 +45,7 @@ else if (what === 'console') exit(run([join(compiled, 'console', 'run.js'), ...r
 else if (what === 'start' && rest[0] === 'first')
   exit(run([join(compiled, 'start', 'first-answer.js'), ...rest.slice(1)]));
 else if (what === 'start') exit(run([join(compiled, 'start', 'run.js'), ...rest]));
+else if (what === 'incidents') exit(run([join(compiled, 'incidents', 'run.js'), ...rest]));
 else if (what === 'fast-path') exit(run([join(compiled, 'fast-path', 'run.js'), ...rest]));
 else if (what === 'lists') exit(run([join(compiled, 'lists', 'run.js'), ...rest]));
 else exit(runMicro([what, ...rest]));
@@ -58,6 +60,9 @@ function list() {
     `${'encrypted'.padEnd(12)} DNS over TLS and HTTPS, beside dnsdist and Unbound: queries, connections, memory`,
   );
   console.log(`${'start'.padEnd(12)} How long a start takes that fails late, for every listener`);
+  console.log(
+    `${'incidents'.padEnd(12)} The diagnosis against the truth: single, double and innocent ones, over many seeds`,
+  );
   console.log(`${'fast-path'.padEnd(12)} Straight from a network interface, beside peers over sockets; floods dropped`);
   console.log(`${'load'.padEnd(12)} Real servers under load:`);
   run([join(compiled, 'load', 'run.js'), '--help']);
