@@ -74,7 +74,7 @@ export const desksEn = {
     window: 'Look back',
     looking: 'Looking …',
     rise: 'More than normal',
-    sure: 'Certainty',
+    sure: 'Confidence',
     sureness: { high: 'high', medium: 'medium', low: 'low' } as Named,
     diagnosis: 'diagnosis',
     incidents: 'What goes on',

@@ -134,7 +134,7 @@ export const en = {
     } as Readonly<Record<string, string>>,
     p50: 'median',
     p99: '99 % within',
-    waiting: 'The first figures come within two seconds.',
+    waiting: 'The first figures come within a second.',
     configuration: 'Configuration',
     entries: (count: string) => `${count} entries`,
   },

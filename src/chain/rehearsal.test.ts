@@ -119,7 +119,6 @@ const NAMES = [
   'away.lab.test',
   'held.test',
   'throws.test',
-  'ipv4only.arpa',
 ];
 /** Mostly what was asked before. */
 const TYPES = ['A', 'A', 'A', 'A', 'TXT', 'TXT', 'AAAA', 'ANY', 'AXFR'] as const;
@@ -171,6 +170,10 @@ const EXAMPLES: [Configuration, ReturnType<typeof step>[]][] = [
       step('r0.refused.test', 'TXT'),
       step('r1.refused.test', 'TXT'),
     ],
+  ],
+  [
+    { plugins: ['dns64', 'c2-block'], outsiders: 'refuse', budget: '64KiB', serveStale: 0, ttl: 60 },
+    [step('ipv4only.arpa'), step('c2.test'), step('c2.test', 'AAAA'), step('who.test', 'AAAA')],
   ],
 ];
 

@@ -232,10 +232,12 @@ function summaryText(
     ...listen,
     ['access', server.access.join(', ')],
     ['workers', String(server.workers)],
-    [
-      'upstream',
-      `${upstream.servers.map(serverText).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
-    ],
+    config.resolve
+      ? (['resolve', `from the root down, ${config.resolve.hints.length} root servers known`] as const)
+      : ([
+          'upstream',
+          `${upstream.servers.map(serverText).join(', ')}${upstream.serversAreDefault ? " (the system's)" : ''}`,
+        ] as const),
     ...zoneFacts(config),
     ...viewFacts(config),
     ['cache', bytesText(cache.sizeBytes)],

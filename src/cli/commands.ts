@@ -10,6 +10,7 @@ type Commands = { readonly [name: string]: CommandLoader };
 const FIRST: Commands = {
   run: async () => (await import('./commands/run.ts')).runCommand,
   check: async () => (await import('./commands/check.ts')).checkCommand,
+  convert: async () => (await import('./commands/convert.ts')).convertCommand,
   status: async () => (await import('./commands/status.ts')).statusCommand,
   explain: async () => (await import('./commands/explain.ts')).explainCommand,
   reload: async () => (await import('./commands/reload.ts')).reloadCommand,

@@ -260,15 +260,15 @@ async function admitted(
     failures.succeeded(request.ip);
     return identity;
   }
-  log.warn('console: a login was refused: its token is not known');
+  log.warn('console: a login was refused: the token is not valid');
   if (failures.failed(request.ip))
     await recordTogether(audit, {
       who: 'unknown',
       role: '',
       action: 'console.login.refused',
-      purpose: 'somebody logged in to the console with a token that is not known',
+      purpose: 'somebody logged in to the console with a token that is not valid',
     });
-  throw consoleError('SEKISHO_LOGIN_REFUSED', 'no token like this is known here');
+  throw consoleError('SEKISHO_LOGIN_REFUSED', 'the token is not valid');
 }
 
 function liveRoute(app: AdminApi, { live, sessions }: EntranceParts, found: Find): void {

@@ -5,7 +5,7 @@ export const CONSOLE_ERRORS = {
   SEKISHO_LOGIN_REFUSED: {
     status: 401,
     exitCode: 1,
-    meaning: 'The token that somebody logged in to the console with is not known here.',
+    meaning: 'The token that somebody logged in to the console with is not valid.',
     remedy: 'Use the token of `<data>/admin.token` or one of `admin.tokens-file`, without spaces around it.',
   },
   SEKISHO_LOGIN_LIMITED: {

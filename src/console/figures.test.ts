@@ -60,7 +60,7 @@ test('figures are what grew between two readings, per second', () => {
   expect(pointOf(figures)).toMatchObject({ queries: 110, servfail: 5, nxdomain: 0, hits: 80, drops: 6 });
 });
 
-test('counters that began anew, because a worker did, make no figure below nothing', () => {
+test('counters that start over, because a worker did, make no figure below nothing', () => {
   const after = reading(2000, { sekisho_queries_total: [[{ transport: 'udp' }, 10]] });
   const figures = figuresBetween(BEFORE, after, {});
   expect(figures.queries).toEqual({});

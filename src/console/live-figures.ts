@@ -17,6 +17,8 @@ import { consoleError } from './errors.ts';
 import { type Figures, figuresBetween, type Point, pointOf, type Reading, readCounters } from './figures.ts';
 
 export const EVERY_MS = 2000;
+/** The first figures are made of less, so that whoever comes first sees some soon. */
+export const FIRST_MS = 400;
 /** Consoles at once, of all sessions together. */
 export const MOST_CLIENTS = 64;
 /** A quarter of an hour. */
@@ -45,6 +47,9 @@ export class LiveFigures {
   #status: () => object | Promise<object> = () => ({});
   #before: Reading | undefined;
   #stop: (() => void) | undefined;
+  #stopFirst: (() => void) | undefined;
+  /** For whoever comes between two. */
+  #latest = '';
   #busy = false;
   #failed = false;
 
@@ -76,10 +81,17 @@ export class LiveFigures {
     };
     response.once('close', gone);
     response.once('error', gone);
-    response.write(`retry: ${RETRY_MS}\n${eventOf('past', { everyMs: EVERY_MS, points: this.#points })}`);
+    response.write(
+      `retry: ${RETRY_MS}\n${eventOf('past', { everyMs: EVERY_MS, points: this.#points })}${this.#latest}`,
+    );
     if (this.#stop === undefined) {
       this.#before = readCounters(this.#parts.samples, this.#parts.clock);
       this.#stop = this.#parts.timers.every(EVERY_MS, () => void this.#tick());
+      this.#stopFirst = this.#parts.timers.every(FIRST_MS, () => {
+        this.#stopFirst?.();
+        this.#stopFirst = undefined;
+        void this.#tick();
+      });
     }
   }
 
@@ -98,6 +110,9 @@ export class LiveFigures {
   #rest(): void {
     this.#stop?.();
     this.#stop = undefined;
+    this.#stopFirst?.();
+    this.#stopFirst = undefined;
+    this.#latest = '';
     this.#before = undefined;
     this.#points.length = 0;
   }
@@ -114,6 +129,7 @@ export class LiveFigures {
       this.#points.push(pointOf(figures));
       if (this.#points.length > MOST_POINTS) this.#points.shift();
       const event = eventOf('figures', figures);
+      this.#latest = event;
       for (const [response, { alive }] of this.#clients) {
         if (!alive()) response.end(eventOf('ended', {}));
         else if (response.writableLength > MOST_UNSENT_BYTES) response.destroy();

@@ -9,7 +9,7 @@ import { describe, expect, it } from 'vitest';
 import { repositoryRoot } from '../support/root.ts';
 
 const root = repositoryRoot();
-const files = execFileSync('git', ['ls-files', '-z', 'src', 'plugins', 'docs', 'pages', '*.md'], {
+const files = execFileSync('git', ['ls-files', '-z', 'src', 'plugins', 'console', 'demo', 'docs', 'pages', '*.md'], {
   cwd: root,
   encoding: 'utf8',
 })

@@ -86,7 +86,7 @@ describe.skipIf(missing.length > 0)(`the console in Chromium ${missing.join('; '
     await page.getByRole('button', { name: 'Log in' }).click();
     const alert = page.getByRole('alert');
     await alert.waitFor();
-    expect(await alert.innerText()).toMatch(/no token like this[\s\S]*What to do[\s\S]*SEKISHO_LOGIN_REFUSED/);
+    expect(await alert.innerText()).toMatch(/the token is not valid[\s\S]*What to do[\s\S]*SEKISHO_LOGIN_REFUSED/);
     await page.locator('input[name=token]').fill(tokenOf('viewer'));
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { level: 1, name: 'Now' }).waitFor();
@@ -255,7 +255,7 @@ describe.skipIf(missing.length > 0)(`the console in Chromium ${missing.join('; '
     await enter(page, 'privacy');
     await page.evaluate(`location.hash = '#/consent'`);
     await use(page, 'consent');
-    const row = page.getByRole('row', { name: /C&Cサーバー/ });
+    const row = page.getByRole('row', { name: /C&Cサーバ/ });
     expect(await row.innerText()).toContain('契約約款による同意');
     await row.getByRole('button', { name: 'オプトアウト' }).click();
     const dialog = page.getByRole('dialog');
@@ -369,6 +369,8 @@ async function use(page: Page, view: View): Promise<void> {
   if (view === 'overload') {
     await page.locator('.badge').first().waitFor();
     if ((await fields.count()) > 0) await fields.first().fill('load tripled at 03:00, ticket 4711');
+    // What was asked at the beginning lies within it, however busy the machine is.
+    await page.locator('main form select').selectOption('900');
     await submit.click();
     await page.locator('main .tiles, main [role=alert]').first().waitFor();
   }

@@ -1,10 +1,10 @@
 /** `npm run demo`, as docs/console.md and docs/console.ja.md have it: it starts, plays scenes, ends, and leaves nothing behind. */
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test, vi } from 'vitest';
 import { waitFor } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
 import { repositoryRoot } from '../support/root.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -24,17 +24,17 @@ test('teaches, and says what is wrong with an option', () => {
     'dead-upstream',
   ])
     expect(help.stdout).toContain(` ${scene} `);
-  for (const wrong of [['--rate', '501'], ['--minutes', '0'], ['--scene', 'nothing'], ['--nothing']]) {
-    const refused = spawnSync(process.execPath, [DEMO, ...wrong], { encoding: 'utf8' });
-    expect([wrong, refused.status, refused.stdout]).toEqual([wrong, 2, '']);
-    expect(refused.stderr).toContain('--help');
-  }
+  const refused = spawnSync(process.execPath, [DEMO, '--rate', '501'], { encoding: 'utf8' });
+  expect([refused.status, refused.stdout]).toEqual([2, '']);
+  expect(refused.stderr).toMatch(/--rate 501: a whole number from 1 to 500[\s\S]*--help/);
 });
 
 test('plays scenes and ends, with nothing left of it', async () => {
-  const before = leftOvers();
+  // Others on this machine have temporary folders, too.
+  const folder = temporaryFolder('demo-test');
   const child = spawn(process.execPath, [DEMO, '--rate', '20', '--scene', 'opt-out', '--scene', 'infected-terminal'], {
     stdio: ['pipe', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: folder },
   });
   let told = '';
   child.stdout.on('data', (text: Buffer) => {
@@ -60,9 +60,5 @@ test('plays scenes and ends, with nothing left of it', async () => {
   expect(told).toMatch(/There is no scene "no such scene"[\s\S]*Stopped; nothing is left behind/);
   expect(told).not.toMatch(/warn|Warning|Error:/);
   await expect(fetch(url)).rejects.toThrow();
-  expect(leftOvers().filter((folder) => !before.includes(folder))).toEqual([]);
+  expect(readdirSync(folder)).toEqual([]);
 });
-
-function leftOvers(): string[] {
-  return readdirSync(tmpdir()).filter((name) => /^sekisho-(?:demo|nsd)-/.test(name));
-}
