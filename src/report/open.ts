@@ -7,15 +7,21 @@ import { type ReportSpan, type TransparencyReport, transparencyReport } from './
 import { reportRoutes } from './routes.ts';
 import { openSqliteTallyStore, TALLY_FILE } from './sqlite-tally-store.ts';
 import { TallyLog } from './tally-log.ts';
+import type { Tally } from './tally-store.ts';
 
 /** The report says which lists there are. */
 export type ReportSections = Pick<ListsConfig, 'lists'>;
+
+/** Sums of days, both included, as YYYY-MM-DD. */
+export interface LentReport {
+  readonly tallies: (from: string, to: string) => Promise<readonly Tally[]>;
+}
 
 interface KeptTallies extends KeptPart {
   readonly log: TallyLog;
 }
 
-export function openReport(context: FeatureContext<ReportSections>): Opened<undefined> {
+export function openReport(context: FeatureContext<ReportSections>): Opened<LentReport> {
   const { config, audit, time, log, server, counters, plugins, version } = context;
   const { log: tallies } = context.keep((): KeptTallies => {
     const opening = openSqliteTallyStore(join(server.dataFolder, TALLY_FILE), time.wallMs());
@@ -46,5 +52,8 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
       audit: await audit.verify(),
     });
   };
-  return { desk: undefined, routes: (app) => reportRoutes(app, { audit, report }) };
+  return {
+    desk: { tallies: (from, to) => tallies.between(from, to) },
+    routes: (app) => reportRoutes(app, { audit, report }),
+  };
 }

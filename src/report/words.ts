@@ -225,6 +225,7 @@ const VERBS: Readonly<Record<string, Words>> = {
   expire: words('期限による終了', 'ended by itself'),
   export: words('書出し', 'exported'),
   flush: words('消去', 'flushed'),
+  'forget-import': words('取り込んだ統計の消去', 'imported figures forgotten'),
   follow: words('試行から適用への移行', 'put in force after a dry run'),
   forget: words('除外', 'forgotten'),
   import: words('取込み', 'imported'),
