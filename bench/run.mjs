@@ -5,9 +5,11 @@
 //     npm run bench -- micro                 all micro benches; or one or more by name: -- reader siphash
 //     npm run bench -- load [options]        the load bench; options and scenarios go to bench/load/run.ts
 //     npm run bench -- consent               a million names and a million subscribers, toggles, RADIUS
+//     npm run bench -- fleet [quiet|faults|leases|join]   several nodes on one PostgreSQL
 //     npm run bench -- encrypted             DNS over TLS and HTTPS, beside dnsdist and Unbound
 //     npm run bench -- console               what an open console costs, and how long its first view takes
 //     npm run bench -- start                 how long a start takes that fails late
+//     npm run bench -- incidents [options]   the diagnosis against the truth, over many seeds
 //     npm run bench -- fast-path [options]   straight from a network interface, beside peers over sockets; floods dropped
 //     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
 import { spawnSync } from 'node:child_process';
@@ -36,9 +38,11 @@ else if (what === undefined) exit(runMicro(micro) + runLoad([]));
 else if (what === 'micro') exit(runMicro(rest.length > 0 ? rest : micro));
 else if (what === 'load') exit(runLoad(rest));
 else if (what === 'consent') exit(run([join(compiled, 'consent', 'run.js'), ...rest]));
+else if (what === 'fleet') exit(run([join(compiled, 'fleet', 'run.js'), ...rest]));
 else if (what === 'encrypted') exit(run([join(compiled, 'encrypted', 'run.js'), ...rest]));
 else if (what === 'console') exit(run([join(compiled, 'console', 'run.js'), ...rest]));
 else if (what === 'start') exit(run([join(compiled, 'start', 'run.js'), ...rest]));
+else if (what === 'incidents') exit(run([join(compiled, 'incidents', 'run.js'), ...rest]));
 else if (what === 'fast-path') exit(run([join(compiled, 'fast-path', 'run.js'), ...rest]));
 else if (what === 'lists') exit(run([join(compiled, 'lists', 'run.js'), ...rest]));
 else exit(runMicro([what, ...rest]));
@@ -53,6 +57,9 @@ function list() {
     `${'encrypted'.padEnd(12)} DNS over TLS and HTTPS, beside dnsdist and Unbound: queries, connections, memory`,
   );
   console.log(`${'start'.padEnd(12)} How long a start takes that fails late, for every listener`);
+  console.log(
+    `${'incidents'.padEnd(12)} The diagnosis against the truth: single, double and innocent ones, over many seeds`,
+  );
   console.log(`${'fast-path'.padEnd(12)} Straight from a network interface, beside peers over sockets; floods dropped`);
   console.log(`${'load'.padEnd(12)} Real servers under load:`);
   run([join(compiled, 'load', 'run.js'), '--help']);

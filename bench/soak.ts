@@ -1,5 +1,5 @@
 /**
- * `npm run soak [-- --minutes 10]`: the server under load for a long time, with reloads all the while. Popular names, new
+ * `npm run soak -- fleet [--toggles 10000]`: fleet/fleet.ts, with faults. `npm run soak [-- --minutes 10]`: the server under load for a long time, with reloads all the while. Popular names, new
  * names and names that do not exist, at 5 000 queries/s, two workers, a cache that is too small for all of it. In the first
  * half the cache fills and the allocator finds its level; in the second nothing may grow any more, and none may be lost.
  */
@@ -26,6 +26,12 @@ interface Sample {
   readonly descriptors: number;
   readonly sent: number;
   readonly lost: number;
+}
+
+if (process.argv[2] === 'fleet') {
+  const { fleetBench } = await import('./fleet/fleet.ts');
+  await fleetBench(['faults', ...process.argv.slice(3)]);
+  process.exit();
 }
 
 // Frames of strangers, mutilated, through the fast path's reader and writer: throws where one gets beyond its bounds.
