@@ -4,7 +4,7 @@
  *     serve(workers) ─▶ plan ─▶ interfaces open ─▶ queue n to worker n mod workers ─▶ taken ─▶ frames admitted
  *
  * Whatever happens, the sockets are there: frames of a queue that nobody serves go on to the kernel. A queue is shut when its
- * worker dies (at once), when its frames are not taken for half a second, and while sockets are opened anew because the
+ * worker dies (at once), when its frames are not taken for half a second, and while sockets are opened again because the
  * interface, its queues or its MTU have changed. A program that somebody took off stays off until the next reload.
  *
  * Every socket's memory is used by one thread: before it goes to another, or away, the one that has it has said that it is done
@@ -312,7 +312,7 @@ export class FastPath {
 
   async #reopen(served: Served, why: string): Promise<void> {
     if (!this.#served.includes(served)) return;
-    this.#parts.log.info({ interface: served.card.facts.name, why }, 'the interface’s queues are opened anew');
+    this.#parts.log.info({ interface: served.card.facts.name, why }, 'the interface’s queues are opened again');
     await this.#retire(served);
     await this.#refresh();
   }
