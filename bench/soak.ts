@@ -1,5 +1,5 @@
 /**
- * `npm run soak [-- --minutes 10]`: the server under load for a long time, with reloads all the while. Popular names, new
+ * `npm run soak [-- --minutes 10]` (`npm run soak -- resolve`: resolve-soak.ts): the server under load for a long time, with reloads all the while. Popular names, new
  * names and names that do not exist, at 5 000 queries/s, two workers, a cache that is too small for all of it. In the first
  * half the cache fills and the allocator finds its level; in the second nothing may grow any more, and none may be lost.
  */
@@ -28,11 +28,24 @@ interface Sample {
   readonly lost: number;
 }
 
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: 'string', default: '10' },
+    zones: { type: 'string', default: '12000' },
+    rate: { type: 'string', default: '2000' },
+  },
+});
+if (positionals[0] === 'resolve') {
+  const { soakResolve } = await import('./resolve-soak.ts');
+  await soakResolve(Number(values.minutes), Number(values.zones), Number(values.rate));
+  process.exit();
+}
+
 // Frames of strangers, mutilated, through the fast path's reader and writer: throws where one gets beyond its bounds.
 const FRAMES = 2_000_000;
 process.stderr.write(`${FRAMES} frames, ${fuzzFrames(FRAMES, 20261129)} of them taken for sound, all within bounds\n`);
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' } } });
 const slices = Math.max(4, Math.ceil((Number(values.minutes) * 60) / SLICE_SECONDS));
 if (!(slices < 10_000)) throw new Error(`--minutes ${values.minutes}: a number of minutes is needed`);
 
