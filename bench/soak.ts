@@ -1,5 +1,6 @@
 /**
- * `npm run soak [-- --minutes 10]` (`npm run soak -- resolve`: resolve-soak.ts): the server under load for a long time, with reloads all the while. Popular names, new
+ * `npm run soak -- fleet [--toggles 10000]`: fleet/fleet.ts, with faults. `npm run soak -- resolve [--minutes 10]`: resolve-soak.ts.
+ * `npm run soak [-- --minutes 10]`: the server under load for a long time, with reloads all the while. Popular names, new
  * names and names that do not exist, at 5 000 queries/s, two workers, a cache that is too small for all of it. In the first
  * half the cache fills and the allocator finds its level; in the second nothing may grow any more, and none may be lost.
  */
@@ -26,6 +27,12 @@ interface Sample {
   readonly descriptors: number;
   readonly sent: number;
   readonly lost: number;
+}
+
+if (process.argv[2] === 'fleet') {
+  const { fleetBench } = await import('./fleet/fleet.ts');
+  await fleetBench(['faults', ...process.argv.slice(3)]);
+  process.exit();
 }
 
 const { values, positionals } = parseArgs({

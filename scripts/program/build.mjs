@@ -117,7 +117,7 @@ function flat(name) {
  * Run the program as people do and keep what V8 compiles: a server that starts, answers and stops, then short commands. Resolves to
  * what went wrong: without kept code the program starts more slowly, and that is all.
  */
-export async function keepCode(main, folder) {
+export async function keepCode(main, folder, node = process.execPath) {
   const work = mkdtempSync(join(tmpdir(), 'sekisho-build-'));
   const ports = await Promise.all([freePort(), freePort(), freePort()]);
   const [dns, admin, notice] = ports.map((port) => `127.0.0.1:${port}`);
@@ -137,7 +137,7 @@ export async function keepCode(main, folder) {
   };
   const words = (...args) => ['--require', join(here, 'keep-code.cjs'), main, ...args, '--config', config];
   try {
-    const server = spawn(process.execPath, words('run'), { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
+    const server = spawn(node, words('run'), { ...options, stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = new Promise((resolve) => server.once('exit', resolve));
     const overdue = setTimeout(() => server.kill('SIGKILL'), RUN_MS);
     let log = '';
@@ -146,7 +146,7 @@ export async function keepCode(main, folder) {
       if (log.includes('"serving"')) break;
     }
     server.stdout.resume();
-    for (const args of [['status'], ['check'], ['help']]) await run(words(...args), options);
+    for (const args of [['status'], ['check'], ['help']]) await run(node, words(...args), options);
     server.kill('SIGTERM');
     const code = await ended;
     clearTimeout(overdue);
@@ -158,9 +158,9 @@ export async function keepCode(main, folder) {
   }
 }
 
-function run(args, options) {
+function run(node, args, options) {
   return new Promise((resolve) => {
-    spawn(process.execPath, args, { ...options, stdio: 'ignore' })
+    spawn(node, args, { ...options, stdio: 'ignore' })
       .once('exit', resolve)
       .once('error', resolve);
   });

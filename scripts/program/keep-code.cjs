@@ -21,6 +21,7 @@ if (!isMainThread) setTimeout(keep, SETTLED_MS).unref();
 function keep() {
   const [first] = compiled;
   if (folder === undefined || first === undefined) return;
+  // Whoever runs the loader decides what fits; here all runs are of one binary.
   mkdirSync(folder, { recursive: true, mode: 0o755 });
   chmodSync(folder, 0o755);
   // Of this run's chunks all; one that an earlier run loaded and this one did not keeps what it had.
@@ -38,7 +39,7 @@ function keep() {
     };
     at += code.length;
   }
-  const index = Buffer.from(JSON.stringify(entries));
+  const index = Buffer.from(JSON.stringify({ engine: first.engine, entries }));
   const size = Buffer.alloc(4);
   size.writeUInt32LE(index.length);
   const whole = Buffer.concat([size, index, ...[...parts.values()].map(({ code }) => code)]);
@@ -53,7 +54,7 @@ function earlier(file) {
   if (!existsSync(file)) return parts;
   const bytes = readFileSync(file);
   const begin = 4 + bytes.readUInt32LE(0);
-  for (const [name, { source, from, to }] of Object.entries(JSON.parse(bytes.toString('utf8', 4, begin))))
+  for (const [name, { source, from, to }] of Object.entries(JSON.parse(bytes.toString('utf8', 4, begin)).entries))
     parts.set(name, { source, code: bytes.subarray(begin + from, begin + to) });
   return parts;
 }

@@ -7,7 +7,7 @@
  */
 'use strict';
 const { createHash } = require('node:crypto');
-const { existsSync, readFileSync } = require('node:fs');
+const { existsSync, readFileSync, statSync } = require('node:fs');
 const { createRequire, SourceMap } = require('node:module');
 const { basename, dirname, join, sep } = require('node:path');
 const { Script } = require('node:vm');
@@ -63,7 +63,7 @@ function compiled(file) {
     columnOffset: -WRAPPER.length,
   });
   if (cachedData) uses[script.cachedDataRejected ? 'refused' : 'used']++;
-  globalThis[KEEPER]?.({ role, name: basename(file), digest, script });
+  globalThis[KEEPER]?.({ role, name: basename(file), digest, script, engine: engineHere() });
   return script.runInThisContext();
 }
 
@@ -88,10 +88,19 @@ function readKept() {
   try {
     const bytes = readFileSync(file);
     const begin = 4 + bytes.readUInt32LE(0);
-    return { entries: JSON.parse(bytes.toString('utf8', 4, begin)), bytes: bytes.subarray(begin) };
+    const { engine, entries } = JSON.parse(bytes.toString('utf8', 4, begin));
+    return engine === engineHere() ? { entries, bytes: bytes.subarray(begin) } : nothing;
   } catch {
     return nothing;
   }
+}
+
+/**
+ * V8 compares less than there is to compare: 20.19.0 took what 20.20.2 had compiled, and crashed. So it must be the very binary, by
+ * version, architecture and size.
+ */
+function engineHere() {
+  return `${process.version} ${process.arch} ${statSync(process.execPath).size}`;
 }
 
 function digestOf(content) {
@@ -134,4 +143,4 @@ Error.prepareStackTrace = (error, places) => {
   return [head, ...places.map((place) => sourcePlace(`    at ${place}`))].join('\n');
 };
 
-module.exports = { load, uses };
+module.exports = { engineHere, load, uses };

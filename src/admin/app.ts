@@ -6,6 +6,7 @@ import helmet from '@fastify/helmet';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import { endpointText } from '../address/address.ts';
 import { asItWent, type Went } from '../audit/as-it-went.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
 import { type Identity, ROLES, type Role, STAFF } from '../audit/roles.ts';
@@ -21,6 +22,7 @@ import { typeName } from '../wire/constants.ts';
 import { cacheRoutes } from './cache.ts';
 import { compilersWhenUsed } from './compilers.ts';
 import type { AdminDeps } from './deps.ts';
+import { described } from './describe.ts';
 import { adminError } from './errors.ts';
 import { parseExplainQuestion, parseListener } from './explain-question.ts';
 import { explainSchema, healthSchema, type ReloadResult, readySchema, reloadSchema, statusSchema } from './status.ts';
@@ -95,15 +97,22 @@ export async function createApp(deps: AdminDeps, tokens: Tokens): Promise<AdminA
         title: 'Sekisho admin API',
         version: deps.version,
         license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+        description:
+          'Everything that the command line does. Each operation says who may use it and what it leaves in the audit log.',
       },
+      servers: [
+        {
+          url: `http://${endpointText(deps.config.admin.listen)}`,
+          description: 'This server, as `admin.listen` has it.',
+        },
+      ],
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],
     },
     // Whoever reads the description, or compares it with a table, sees who may do it and what it leaves behind.
     transform: ({ schema, url, route }) => {
-      const { open, roles = [], audit, noAudit } = route.config ?? {};
-      const trace = audit === undefined ? { 'x-no-audit': noAudit } : { 'x-audit': audit };
-      return { schema: { ...schema, 'x-roles': open === true ? ['anyone'] : roles, ...trace }, url };
+      const { open = false, roles = [], audit, noAudit } = route.config ?? {};
+      return { schema: described(schema as never, { method: route.method, url, open, roles, audit, noAudit }), url };
     },
   });
   // A scope of its own, so that the routes are registered after swagger has begun to listen for them.

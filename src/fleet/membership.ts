@@ -73,6 +73,7 @@ export class Membership {
   readonly #peers: Peers;
   readonly #waiting = new Set<Waiting>();
   #part: FleetPart | undefined;
+  readonly #beside: (() => Promise<void>)[] = [];
   #view: FleetView | undefined;
   #viewMs = Number.NEGATIVE_INFINITY;
   #problem: SekishoError | undefined;
@@ -110,6 +111,11 @@ export class Membership {
   /** From now on this node may inspect, once that part has caught up. */
   attach(part: FleetPart): void {
     this.#part = part;
+  }
+
+  /** What else has to be up to date, as FleetPart.catchUp. */
+  attachBeside(catchUp: () => Promise<void>): void {
+    this.#beside.push(catchUp);
   }
 
   /** Nobody is inspected, since the start or because of what `problem` says. */
@@ -245,7 +251,7 @@ export class Membership {
       this.#engine = said.engine;
       this.#graceUntilMs = clock.nowMs() + outlastMs(fenceMs);
     }
-    await this.#part?.catchUp();
+    await Promise.all([this.#part?.catchUp(), ...this.#beside.map((catchUp) => catchUp())]);
     await this.#heedObjections(said);
     if (this.#left) return;
     this.#parts.identity.join(said.fleet);

@@ -2,7 +2,8 @@
  * The transparency report as one page in Japanese and English: no script, nothing from elsewhere, prints on paper. It goes
  * onto an operator's web site as it is.
  */
-import type { Measure, TransparencyReport } from './report.ts';
+import type { Counted, Measure, ReportedAction, TransparencyReport } from './report.ts';
+import type { Words } from './words.ts';
 
 const STYLE = `
 :root{color-scheme:light dark;--ink:#1c2430;--soft:#5a6675;--line:#d5dbe3;--paper:#fff;--band:#f4f6f9}
@@ -36,11 +37,16 @@ ${both(
   'この期間に DNS サーバで何を、どれだけ行い、何を削除したかを記します。契約者、端末のアドレス、問い合わせられた名前は、この報告のどこにも記録されていません。',
   'What was done at the DNS server in this time, how often, and what was deleted. No subscriber, no client address and no name that was looked up is in this report.',
 )}
+${both(
+  `${smallestCell} に満たない数は、個人が推測されないよう「&lt; ${smallestCell}」とし、日付も示しません。`,
+  `Numbers below ${smallestCell} are written “&lt; ${smallestCell}”, without dates, so that nobody can be inferred.`,
+)}
 ${section('概要', 'Overview', overview(report))}
-${section('措置', 'Measures', report.measures.map(measureHtml).join('') || none())}
+${section('措置', 'Measures', report.measures.map((measure) => measureHtml(measure, smallestCell)).join('') || none())}
 ${section('使用中のリストと違法性阻却事由', 'Lists in force and their grounds', listsHtml(report))}
 ${section('同意の変更', 'Changes of consent', consentHtml(report, smallestCell))}
-${section('記録の閲覧と操作', 'Reads and changes that were audited', actionsHtml(report))}
+${section('記録の閲覧と操作', 'Reads and changes that were audited', actionsHtml(report.actions, smallestCell))}
+${section('拒否', 'Refusals', refusalsHtml(report))}
 ${section('削除', 'Deletions', deletionsHtml(report))}
 ${section(
   '監査ログ',
@@ -65,58 +71,93 @@ function overview({ queries, measures }: TransparencyReport): string {
   );
 }
 
-function measureHtml({ plugin, summary, counts }: Measure): string {
-  const rows = counts.map(({ help, labels, days, count: times }) => [
-    help + labelsWords(labels),
-    count(days),
-    count(times),
+function measureHtml({ plugin, counts, undescribed }: Measure, smallest: number): string {
+  const others =
+    undescribed === 0
+      ? ''
+      : both(
+          `ほかに ${count(undescribed)} 項目を計数していますが、一般向けの説明がないため示しません。`,
+          `${count(undescribed)} other counters have no words for the public and are not shown.`,
+        );
+  return `<h3>${esc(plugin)}</h3>${countsHtml(counts, smallest)}${others}`;
+}
+
+function countsHtml(counts: readonly Counted[], smallest: number): string {
+  if (counts.length === 0) return none();
+  const rows = counts.map(({ what, labels, days, count: times }) => [
+    twice(what, labels),
+    days === null ? '–' : count(days),
+    told(times, smallest),
   ]);
-  return `<h3>${esc(plugin)}</h3><p lang="en">${esc(summary)}</p>${table(['内容 / What', '日数 / Days', '件数 / Count'], rows, 2)}`;
+  return table(['内容 / What', '日数 / Days', '件数 / Count'], rows, 2);
+}
+
+/** Both languages in one cell. */
+function twice(what: Words, more: Words = { ja: '', en: '' }): string {
+  const joined = (one: string, other: string) => (other === '' ? one : `${one} · ${other}`);
+  return `${joined(what.ja, more.ja)} / ${joined(what.en, more.en)}`;
+}
+
+function told(value: number | null, smallest: number): string {
+  return value === null ? `< ${smallest}` : count(value);
 }
 
 function listsHtml({ lists }: TransparencyReport): string {
   if (lists.length === 0) return none();
-  const rows = lists.map(({ name, category, tier, ground }) => [name, category, tier, groundWords(ground)]);
+  const rows = lists.map(({ name, category, tier, ground }) => [
+    name,
+    CATEGORIES[category] ?? category,
+    TIERS[tier] ?? tier,
+    groundWords(ground),
+  ]);
   return table(['リスト / List', '区分 / Category', '段階 / Tier', '根拠 / Ground'], rows, 0);
 }
 
 function consentHtml({ consent }: TransparencyReport, smallest: number): string {
   if (consent.length === 0) return none();
-  const rows = consent.map(({ action, channel, count: times }) => [
-    action,
-    channel,
-    times === null ? `< ${smallest}` : count(times),
-  ]);
-  return (
-    both(
-      `${smallest} 人未満の数は、個人が推測されないよう示しません。`,
-      `Counts of fewer than ${smallest} people are not told, so that nobody can be inferred.`,
-    ) + table(['操作 / Action', '経路 / Channel', '件数 / Count'], rows)
-  );
+  const rows = consent.map(({ what, by, count: times }) => [twice(what), twice(by), told(times, smallest)]);
+  return table(['操作 / Action', '経路 / Channel', '件数 / Count'], rows);
 }
 
-function actionsHtml({ actions }: TransparencyReport): string {
+function actionsHtml(actions: readonly ReportedAction[], smallest: number): string {
   if (actions.length === 0) return none();
-  const rows = actions.map(({ action, first, last, count: times }) => [
-    action,
-    first.slice(0, 10),
-    last.slice(0, 10),
-    count(times),
+  const rows = actions.map(({ what, first, last, count: times }) => [
+    twice(what),
+    first ?? '–',
+    last ?? '–',
+    told(times, smallest),
   ]);
   return table(['操作 / Action', '最初 / First', '最後 / Last', '件数 / Count'], rows);
 }
 
-function deletionsHtml({ deletions }: TransparencyReport): string {
+function refusalsHtml({ refusals, smallestCell }: TransparencyReport): string {
+  if (refusals.actions.length + refusals.counts.length === 0) return none();
+  return [
+    refusals.actions.length === 0 ? '' : actionsHtml(refusals.actions, smallestCell),
+    refusals.counts.length === 0 ? '' : countsHtml(refusals.counts, smallestCell),
+  ].join('');
+}
+
+function deletionsHtml({ deletions, smallestCell }: TransparencyReport): string {
   if (deletions.length === 0) return none();
-  const rows = deletions.map(({ dataset, times, last, rows: deleted }) => [
-    dataset,
+  const rows = deletions.map(({ what, times, last, rows: deleted }) => [
+    twice(what),
     count(times),
-    last.slice(0, 10),
-    count(deleted),
+    last,
+    told(deleted, smallestCell),
   ]);
   return table(['データ / Data set', '回数 / Times', '最後 / Last', '削除行数 / Rows'], rows);
 }
 
+const CATEGORIES: Readonly<Record<string, string>> = {
+  c2: 'マルウェアの指令サーバ / malware control servers (c2)',
+  malware: 'マルウェア配布サイト / sites that spread malware',
+  policy: '事業者のポリシー / policy of the operator',
+};
+const TIERS: Readonly<Record<string, string>> = {
+  confirmed: '確認済み（遮断） / confirmed (blocked)',
+  suspected: '疑い（注意喚起のみ） / suspected (notice only)',
+};
 const GROUNDS: Readonly<Record<string, string>> = {
   consent: '契約約款等による包括同意 / 個別の同意 (consent)',
   'self-defence': '正当防衛 (self-defence)',
@@ -126,12 +167,6 @@ const GROUNDS: Readonly<Record<string, string>> = {
 
 export function groundWords(ground: string): string {
   return GROUNDS[ground] ?? ground;
-}
-
-/** ` · list c2-feed, action nxdomain`; empty where there are none. */
-export function labelsWords(labels: Readonly<Record<string, string>>): string {
-  const words = Object.entries(labels).map(([label, value]) => `${label} ${value}`);
-  return words.length === 0 ? '' : ` · ${words.join(', ')}`;
 }
 
 function section(ja: string, english: string, body: string): string {

@@ -89,11 +89,18 @@ const sources: ReportSources = {
   ],
   lists: [{ name: 'c2-feed', category: 'c2', tier: 'confirmed', ground: 'consent' }],
   tallies: [
-    { name: 'sekisho_c2_block_blocked_total', help: 'Blocked.', labels: { list: '<script>' }, count: 1234, days: 3 },
+    { name: 'sekisho_c2_block_hits_total', help: 'Raw help.', labels: { list: '<script>' }, count: 1234, days: 3 },
+    { name: 'sekisho_c2_block_hits_total', help: 'Raw help.', labels: { list: 'few' }, count: 9, days: 2 },
+    { name: 'sekisho_c2_block_own_total', help: 'Raw help.', labels: {}, count: 99, days: 2 },
+    { name: 'sekisho_notice_refused_total', help: 'Raw help.', labels: { reason: 'cross-site' }, count: 44, days: 2 },
     { name: 'sekisho_queries_total', help: 'Queries.', labels: { transport: 'udp' }, count: 10, days: 3 },
     { name: 'sekisho_queries_total', help: 'Queries.', labels: { transport: 'tcp' }, count: 5, days: 3 },
   ],
-  actions: [{ action: 'overload.declare', count: 2, first: '2026-10-02T00:00:00Z', last: '2026-10-03T00:00:00Z' }],
+  actions: [
+    { action: 'overload.declare', count: 2, first: '2026-10-02T00:00:00Z', last: '2026-10-03T00:00:00Z' },
+    { action: 'history.read', count: 20, first: '2026-10-02T00:00:00Z', last: '2026-10-03T00:00:00Z' },
+    { action: 'list.rollback.refused', count: 11, first: '2026-10-02T00:00:00Z', last: '2026-10-03T00:00:00Z' },
+  ],
   deletions: [
     { at: '2026-10-01T00:00:00Z', detail: { deletions: [{ dataset: 'minutes', before: 1, rows: 60 }] } },
     { at: '2026-10-02T00:00:00Z', detail: { deletions: [{ dataset: 'minutes', before: 2, rows: 40 }] } },
@@ -110,8 +117,20 @@ describe('the report', () => {
   it('gives each plugin its own counters, sums queries and deletions, and hides small counts of people', () => {
     const report = transparencyReport(span, sources);
     expect(report.queries).toBe(15);
-    expect(report.measures.map(({ plugin, counts }) => [plugin, counts.length])).toEqual([['c2-block', 1]]);
-    expect(report.deletions).toEqual([{ dataset: 'minutes', times: 2, rows: 100, last: '2026-10-02T00:00:00Z' }]);
+    expect(report.measures.map(({ plugin, counts, undescribed }) => [plugin, counts.length, undescribed])).toEqual([
+      ['c2-block', 2, 1],
+    ]);
+    expect(report.measures[0]?.counts.map(({ count, days }) => [count, days])).toEqual([
+      [1234, 3],
+      [null, null],
+    ]);
+    expect(report.deletions).toMatchObject([{ dataset: 'minutes', times: 2, rows: 100, last: '2026-10-02' }]);
+    expect(report.actions.map(({ action, count, last }) => [action, count, last])).toEqual([
+      ['overload.declare', null, null],
+      ['history.read', 20, '2026-10-03'],
+    ]);
+    expect(report.refusals.actions.map(({ what }) => what.ja)).toEqual(['リスト: 以前の版に戻す（拒否）']);
+    expect(report.refusals.counts.map(({ count }) => count)).toEqual([44]);
     expect(report.consent.map(({ count }) => count)).toEqual([40, null]);
   });
 
@@ -119,7 +138,10 @@ describe('the report', () => {
     const page = reportPage(transparencyReport(span, sources));
     expect(page).toContain('透明性レポート');
     expect(page).toContain('&lt;script&gt;');
-    expect(page).toContain('blocks &lt;C&amp;C&gt;');
+    expect(page).toContain('リストに該当した問合せ');
+    expect(page).toContain('Queries for a listed name');
+    expect(page).not.toContain('Raw help');
+    expect(page).not.toContain('sekisho_');
     expect(page).toContain('1,234');
     expect(page).toContain('&lt; 10');
     expect(page).not.toMatch(/<script|<img|<link|src=|href=|https?:/);

@@ -7,8 +7,19 @@
 import type { ActionSummary, AuditVerdict } from '../audit/audit-store.ts';
 import type { LedgerTally } from '../subscribers/consent/ledger-store.ts';
 import type { Tally } from './tally-store.ts';
+import {
+  actionWords,
+  channelWords,
+  consentWords,
+  counterWords,
+  datasetWords,
+  isRefusal,
+  labelWords,
+  REFUSALS,
+  type Words,
+} from './words.ts';
 
-/** Counts of people below this are shown as "fewer than". */
+/** Counts below this are shown as "fewer than", whatever is counted: a handful of queries is a handful of people. */
 export const SMALLEST_CELL = 10;
 
 /** A span of whole days in UTC, both included. */
@@ -18,11 +29,20 @@ export interface ReportSpan {
   readonly to: string;
 }
 
+/** A number of something, in words for the public. `count` is null where it is below `smallestCell`, and `days` then too. */
+export interface Counted {
+  readonly what: Words;
+  readonly labels: Words;
+  readonly count: number | null;
+  readonly days: number | null;
+}
+
 export interface Measure {
   readonly plugin: string;
   readonly stage: string;
-  readonly summary: string;
-  readonly counts: readonly Omit<Tally, 'name'>[];
+  readonly counts: readonly Counted[];
+  /** Counters for which there are no words for the public: those of plugins from outside. */
+  readonly undescribed: number;
 }
 
 export interface TransparencyReport extends ReportSpan {
@@ -40,23 +60,37 @@ export interface TransparencyReport extends ReportSpan {
     readonly ground: string;
   }[];
   /** What people and the server itself did that had to be audited. */
-  readonly actions: readonly ActionSummary[];
-  /** Deletions of the query-rate history, as recorded when they were made. */
+  readonly actions: readonly ReportedAction[];
+  /** What was asked for and refused: by the log, and by the server's own counters. */
+  readonly refusals: { readonly actions: readonly ReportedAction[]; readonly counts: readonly Counted[] };
+  /** Deletions, as recorded when they were made; `rows` is null below `smallestCell`. */
   readonly deletions: readonly {
     readonly dataset: string;
+    readonly what: Words;
     readonly times: number;
-    readonly rows: number;
+    readonly rows: number | null;
     readonly last: string;
   }[];
   /** Changes of consent; `count` is null where they are those of fewer than `smallestCell` subscribers. */
   readonly consent: readonly {
     readonly action: string;
     readonly channel: string;
+    readonly what: Words;
+    readonly by: Words;
     readonly count: number | null;
   }[];
   readonly smallestCell: number;
   /** Whether the audit log's chain holds, as of now. */
   readonly audit: Pick<AuditVerdict, 'ok' | 'entries' | 'head'>;
+}
+
+/** `first` and `last` are days, null where the count is not told. */
+export interface ReportedAction {
+  readonly action: string;
+  readonly what: Words;
+  readonly count: number | null;
+  readonly first: string | null;
+  readonly last: string | null;
 }
 
 export interface ReportSources {
@@ -81,11 +115,17 @@ export function transparencyReport(span: ReportSpan, sources: ReportSources): Tr
     queries: tallies.filter(({ name }) => name === 'sekisho_queries_total').reduce((sum, { count }) => sum + count, 0),
     measures: measuresOf(sources),
     lists,
-    actions,
+    actions: actions.filter(({ action }) => !isRefusal(action)).flatMap(reportedAction),
+    refusals: {
+      actions: actions.filter(({ action }) => isRefusal(action)).flatMap(reportedAction),
+      counts: tallies.filter(({ name }) => Object.hasOwn(REFUSALS, name)).flatMap(counted),
+    },
     deletions: deletionsOf(sources.deletions),
     consent: consent.map(({ action, channel, count, subscribers }) => ({
       action,
       channel,
+      what: consentWords(action),
+      by: channelWords(channel),
       count: subscribers < SMALLEST_CELL ? null : count,
     })),
     smallestCell: SMALLEST_CELL,
@@ -102,12 +142,33 @@ function measuresOf({ chain, tallies }: ReportSources): Measure[] {
   return chain
     .map((plugin) => ({ plugin, counts: prefixes.find((each) => each.plugin === plugin)!.counts }))
     .filter(({ counts }) => counts.length > 0)
-    .map(({ plugin: { name, stage, summary }, counts }) => ({
+    .map(({ plugin: { name, stage }, counts }) => ({
       plugin: name,
       stage,
-      summary,
-      counts: counts.map(({ name: _, ...count }) => count),
+      counts: counts.flatMap(counted),
+      undescribed: new Set(counts.filter((each) => !counterWords(each.name)).map((each) => each.name)).size,
     }));
+}
+
+/** Nothing where there are no words for it. */
+function counted({ name, labels, count, days }: Tally): Counted[] {
+  const what = counterWords(name);
+  const isSmall = count < SMALLEST_CELL;
+  return what ? [{ what, labels: labelWords(labels), count: isSmall ? null : count, days: isSmall ? null : days }] : [];
+}
+
+/** What has no words yet is named as the log names it: no row of the log is left out. */
+function reportedAction({ action, count, first, last }: ActionSummary): ReportedAction[] {
+  const isSmall = count < SMALLEST_CELL;
+  return [
+    {
+      action,
+      what: actionWords(action) ?? { ja: action, en: action },
+      count: isSmall ? null : count,
+      first: isSmall ? null : first.slice(0, 10),
+      last: isSmall ? null : last.slice(0, 10),
+    },
+  ];
 }
 
 interface RecordedDeletion {
@@ -127,5 +188,11 @@ function deletionsOf(entries: ReportSources['deletions']): TransparencyReport['d
       sum.last = at;
     }
   }
-  return [...sums.values()];
+  return [...sums.values()].map(({ rows, last, dataset, times }) => ({
+    dataset,
+    what: datasetWords(dataset),
+    times,
+    rows: rows < SMALLEST_CELL ? null : rows,
+    last: last.slice(0, 10),
+  }));
 }

@@ -7,6 +7,22 @@ import { generalError } from '../errors/errors.ts';
 import type { ReportSpan, TransparencyReport } from './report.ts';
 
 const count = z.int().min(0);
+const HIDDEN = 'null: fewer than smallestCell.';
+const wordsSchema = z.strictObject({ ja: z.string(), en: z.string() });
+const countedSchema = z.strictObject({
+  what: wordsSchema,
+  labels: wordsSchema,
+  count: count.nullable().describe(HIDDEN),
+  days: count.nullable().describe('Days on which it rose.'),
+});
+const actionSchema = z.strictObject({
+  action: z.string(),
+  what: wordsSchema,
+  count: count.nullable().describe(HIDDEN),
+  first: z.string().nullable(),
+  last: z.string().nullable(),
+});
+
 const reportSchema = z.strictObject({
   from: z.string(),
   to: z.string(),
@@ -17,24 +33,28 @@ const reportSchema = z.strictObject({
     z.strictObject({
       plugin: z.string(),
       stage: z.string(),
-      summary: z.string(),
-      counts: z.array(
-        z.strictObject({
-          help: z.string(),
-          labels: z.record(z.string(), z.string()),
-          count,
-          days: count.describe('Days on which it rose.'),
-        }),
-      ),
+      counts: z.array(countedSchema),
+      undescribed: count.describe('Counters of plugins from outside, for which there are no words for the public.'),
     }),
   ),
   lists: z.array(z.strictObject({ name: z.string(), category: z.string(), tier: z.string(), ground: z.string() })),
-  actions: z.array(z.strictObject({ action: z.string(), count, first: z.string(), last: z.string() })),
-  deletions: z.array(z.strictObject({ dataset: z.string(), times: count, rows: count, last: z.string() })),
+  actions: z.array(actionSchema),
+  refusals: z.strictObject({ actions: z.array(actionSchema), counts: z.array(countedSchema) }),
+  deletions: z.array(
+    z.strictObject({
+      dataset: z.string(),
+      what: wordsSchema,
+      times: count,
+      rows: count.nullable().describe(HIDDEN),
+      last: z.string(),
+    }),
+  ),
   consent: z.array(
     z.strictObject({
       action: z.string(),
       channel: z.string(),
+      what: wordsSchema,
+      by: wordsSchema,
       count: count.nullable().describe('null: of fewer people than smallestCell.'),
     }),
   ),

@@ -6,16 +6,14 @@
 import { counted } from '../errors/counted.ts';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
 import { FLEET } from '../fleet/feature.ts';
-import type { FleetState } from '../fleet/fleet-state.ts';
 import { LISTS } from '../lists/feature.ts';
 import type { ListsConfig } from '../lists/list-config.ts';
-import { systemTimers } from '../time/timers.ts';
 import { type NoticeDesk, noticeDesk } from './consent/notice-desk.ts';
 import { consentRoutes } from './consent/routes.ts';
 import type { SubscriberDesk } from './desk.ts';
-import { PostgresConsentLog } from './fleet/postgres-consent-log.ts';
+import { fleetOf } from './fleet/fleet-of-state.ts';
 import { leaseRoutes } from './leases/routes.ts';
-import type { FleetOfState, SubscriberState } from './state.ts';
+import type { SubscriberState } from './state.ts';
 import type { SubscribersConfig } from './subscribers-config.ts';
 
 /** What the configuration says that concerns subscribers: its section, and which lists there are. */
@@ -133,19 +131,6 @@ async function openDesk(context: FeatureContext<SubscriberSections>): Promise<Su
     metrics,
     publish: (published) => context.publish(published),
   });
-}
-
-function fleetOf({ fence, membership, engine, config: { node }, session }: FleetState): FleetOfState {
-  return {
-    fence,
-    membership,
-    node,
-    log: new PostgresConsentLog(engine, node, session),
-    timers: systemTimers,
-    follow: (read) => {
-      engine.listen('sekisho_consent', { heard: read, connected: read });
-    },
-  };
 }
 
 function unreadableRows(count: number, { subscribers }: SubscriberSections): string {

@@ -18,7 +18,9 @@ import { Register } from './consent/register.ts';
 import { IN_MEMORY, type SqliteLedger } from './consent/sqlite-ledger.ts';
 import { NOTICES_FILE, openSqliteNotices, type SqliteNotices } from './consent/sqlite-notice-store.ts';
 import type { ConsentLog } from './fleet/consent-log.ts';
+import { FleetLeases } from './fleet/fleet-leases.ts';
 import { FleetLedger, type NodeEnd } from './fleet/fleet-ledger.ts';
+import type { LeaseLog } from './fleet/lease-log.ts';
 import { LEASES_FILE } from './leases/lease-archive.ts';
 import { LeaseKeeper } from './leases/lease-keeper.ts';
 import type { LeaseStore } from './leases/lease-store.ts';
@@ -44,14 +46,18 @@ export interface FleetOfState {
   readonly membership: Membership;
   readonly node: string;
   readonly log: ConsentLog;
+  readonly leaseLog: LeaseLog;
+  /** Of this process. */
+  readonly session: string;
   readonly timers: Timers;
   /** Calls `read` whenever something may have been added to the log. */
-  follow(read: () => void): void;
+  follow(what: 'consent' | 'leases', read: () => void): void;
 }
 
 /** A fleet, and the ledger in it. */
 export interface JoinedFleet {
   readonly ledger: FleetLedger;
+  readonly leases: FleetLeases;
   readonly fence: Fence;
   /** The nodes as they are now. Rejects as the engine does. */
   nodes(): Promise<readonly NodeEnd[]>;
@@ -124,7 +130,6 @@ export class SubscriberState {
     const { register } = this;
     const inFleet = fleet !== undefined;
     this.consent = new GuardedLedger({ dataFolder, clock, log, register, anchors, inFleet, opened, sound });
-    this.fleet = fleet && this.#join(fleet);
     const table = new AddressTable({
       replaced: async (memory) => {
         await Promise.all([...this.onLeasesMoved].map((moved) => moved(memory)));
@@ -136,6 +141,7 @@ export class SubscriberState {
       () => this.#leaseSeconds,
       () => this.nowSeconds(),
     );
+    this.fleet = fleet && this.#join(fleet, log);
     this.restored = keep ? this.#keepLeases(join(folder, LEASES_FILE), keep, log) : Promise.resolve();
   }
 
@@ -154,9 +160,9 @@ export class SubscriberState {
     return this.consent.damage;
   }
 
-  /** Resolves when what was reported so far outlives the process. */
-  recorded(): Promise<void> {
-    return this.leases.keeper?.recorded() ?? Promise.resolve();
+  /** Resolves when what was reported so far outlives the process; in a fleet, when all nodes can hear it. Rejects where they cannot. */
+  async recorded(): Promise<void> {
+    await Promise.all([this.leases.keeper?.recorded(), this.fleet?.leases.recorded()]);
   }
 
   /** The monotonic second that the packet threads compare expiries with. */
@@ -197,7 +203,10 @@ export class SubscriberState {
     }
   }
 
-  #join({ membership, node, log, timers, fence, follow }: FleetOfState): JoinedFleet {
+  #join(
+    { membership, node, log, leaseLog, session, timers, fence, follow }: FleetOfState,
+    logger: Logger,
+  ): JoinedFleet {
     const { consent, register, clock } = this;
     const ledger = new FleetLedger({
       log,
@@ -212,13 +221,28 @@ export class SubscriberState {
     consent.wider = ledger;
     membership.attach(ledger);
     // Who reads in vain hears of it in the next round.
-    follow(() => void ledger.catchUp().catch(() => {}));
-    return { ledger, fence, nodes: async () => (await membership.refresh()).nodes };
+    follow('consent', () => void ledger.catchUp().catch(() => {}));
+    const shared = new FleetLeases({
+      log: leaseLog,
+      leases: this.leases,
+      register,
+      session,
+      clock,
+      timers,
+      lifetimeSeconds: () => this.#leaseSeconds,
+      logger,
+    });
+    // What was kept on this node's disk comes first.
+    const hear = () => this.restored.then(() => shared.catchUp());
+    membership.attachBeside(hear);
+    follow('leases', () => void hear().catch(() => {}));
+    return { ledger, leases: shared, fence, nodes: async () => (await membership.refresh()).nodes };
   }
 
   async close(): Promise<void> {
     await this.consent.close();
     this.fleet?.ledger.close();
+    this.fleet?.leases.close();
     await this.notices.close();
     await this.restored;
     await this.leases.keeper?.close();

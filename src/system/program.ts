@@ -4,10 +4,12 @@
  */
 import { statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { ownManifest } from './version.ts';
 
-const FILES = ['../main.js', '../process/worker.js', '../../../package.json'].map((path) =>
-  fileURLToPath(new URL(path, import.meta.url)),
-);
+const FILES = [
+  ...['../main.js', '../process/worker.js'].map((path) => fileURLToPath(new URL(path, import.meta.url))),
+  ownManifest() ?? '',
+];
 const began = stamp();
 
 /** From then on no further worker may start: a restart is due. Always false where the program runs from its sources. */

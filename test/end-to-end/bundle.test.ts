@@ -45,6 +45,7 @@ test('kept code that does not fit is not used', () => {
   const other = run(built, ['help'], ['--no-lazy-feedback-allocation']);
   expect(other).toMatchObject({ used: 0, stdout: run(built, ['help']).stdout, stderr: '' });
 
+  // Another binary, which V8 itself might take for the same (test/node-versions runs such a one).
   const program = copied();
   const kept = join(program, 'code', 'main.bin');
   const bytes = readFileSync(kept);

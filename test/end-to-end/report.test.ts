@@ -42,9 +42,16 @@ it('tells what was blocked, read and changed, over a restart, and names nobody',
   const report = JSON.parse(json.stdout) as TransparencyReport;
   expect(report.queries).toBeGreaterThan(0);
   const blocks = report.measures.find(({ plugin }) => plugin === 'c2-block')!;
-  expect(blocks.counts.some(({ labels, count }) => labels['list'] === 'c2-feed' && count > 0)).toBe(true);
+  // One look-up is somebody's: that there was one is told, and not how many.
+  expect(blocks.counts).toContainEqual(
+    expect.objectContaining({
+      labels: { ja: expect.stringContaining('リスト: c2-feed'), en: expect.any(String) },
+      count: null,
+      days: null,
+    }),
+  );
   expect(report.lists).toEqual([{ name: 'c2-feed', category: 'c2', tier: 'confirmed', ground: 'consent' }]);
-  expect(report.consent).toContainEqual({ action: 'opt-out', channel: expect.any(String), count: null });
+  expect(report.consent).toContainEqual(expect.objectContaining({ action: 'opt-out', count: null }));
   const actions = report.actions.map(({ action }) => action);
   expect(actions).toEqual(expect.arrayContaining(['overload.declare', 'report.read']));
   expect(report.audit.ok).toBe(true);

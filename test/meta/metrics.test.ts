@@ -1,11 +1,12 @@
 /** Names of metrics follow Prometheus' conventions, and no label can hold what belongs to a subscriber. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { makeCertificate } from '../support/certificates.ts';
 import { EMERGENCY_END } from '../support/dates.ts';
 import { freePort } from '../support/free-port.ts';
 import { alertRules, dashboardQueries, unknownIn } from '../support/monitoring.ts';
+import { missingAnswers, openApiProblems } from '../support/openapi-lint.ts';
 import { temporaryFolder } from '../support/process.ts';
 import { startSekisho } from '../support/sekisho.ts';
 
@@ -64,7 +65,15 @@ test('every metric has a help text, a unit or _total, and known labels only', as
       dnssec: {},
       subscribers: { radius: { listen: `127.0.0.1:${await freePort()}`, 'secret-file': secretFile } },
       terminals: {},
-      plugins: { 'c2-block': {}, whoami: {}, sinkhole: {}, 'query-history': {}, dnstap: { file: 'x', ground } },
+      plugins: {
+        'c2-block': {},
+        whoami: {},
+        sinkhole: {},
+        'query-history': {},
+        'amp-shaper': {},
+        'random-subdomain': {},
+        dnstap: { file: 'x', ground },
+      },
     },
   });
   try {
@@ -87,6 +96,13 @@ test('every metric has a help text, a unit or _total, and known labels only', as
     // Alerts and dashboard ask for nothing that is not there.
     const queries = [...alertRules().map(({ expr }) => expr), ...dashboardQueries()];
     expect(queries.flatMap((query) => unknownIn(query, page))).toEqual([]);
+    // The description of the API is one that other programs can work with.
+    const token = readFileSync(join(server.folder, 'data', 'admin.token'), 'utf8').trim();
+    const headers = { authorization: `Bearer ${token}` };
+    const description = await (await fetch(`http://127.0.0.1:${server.adminPort}/openapi.json`, { headers })).text();
+    expect(await openApiProblems(description)).toEqual([]);
+    expect(missingAnswers(description)).toEqual([]);
+    expect(JSON.parse(description).servers[0].url).toBe(`http://127.0.0.1:${server.adminPort}`);
   } finally {
     await server.stop();
   }

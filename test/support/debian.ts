@@ -41,6 +41,8 @@ export const PACKAGES = {
   initdb: 'postgresql',
   psql: 'postgresql-client',
   pgbouncer: 'pgbouncer',
+  lintian: 'lintian',
+  'systemd-analyze': 'systemd',
 } as const;
 /** The Python that Debian's packages belong to; another one may come first in PATH. */
 export const SYSTEM_PYTHON = '/usr/bin/python3';

@@ -3,7 +3,7 @@
  * 127.0.0.1, with fsync on. It can be stopped, killed, started again and frozen.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, chownSync, copyFileSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ensurePackages, findProgram, requireProgram } from './debian.ts';
 import { freePort } from './free-port.ts';
@@ -33,6 +33,8 @@ export interface Postgres {
   createDatabase(): string;
   /** One statement or several as the superuser; returns what psql prints, without headers. */
   sql(text: string, database?: string): string;
+  /** As `sql`, of text that is too long for a command line. */
+  sqlFile(text: string, database?: string): void;
   /** Ids of the server and of all processes that it has started. */
   pids(): number[];
   /** SIGTERM waits for sessions, SIGINT ends them, SIGQUIT is a crash in good order. */
@@ -119,7 +121,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   ];
   writeFileSync(join(data, 'postgresql.auto.conf'), `${settings.join('\n')}\n`);
   writeFileSync(join(data, 'pg_hba.conf'), `${(options.access ?? ['host all all all scram-sha-256']).join('\n')}\n`);
-  const psql = (text: string, database: string) =>
+  const psqlRun = (what: readonly string[], database: string) =>
     execFileSync(
       requireProgram('psql'),
       [
@@ -137,11 +139,11 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
         'sekisho',
         '-d',
         database,
-        '-c',
-        text,
+        ...what,
       ],
       { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, PGPASSWORD: PASSWORD } },
     ).trim();
+  const psql = (text: string, database: string) => psqlRun(['-c', text], database);
   let running: RunningProcess | undefined;
   let files = 0;
   const postgres: Postgres = {
@@ -160,6 +162,12 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       return name;
     },
     sql: (text, database = 'postgres') => psql(text, database),
+    sqlFile(text, database = 'postgres') {
+      const file = join(folder, `statements-${++files}.sql`);
+      writeFileSync(file, text);
+      psqlRun(['-f', file], database);
+      rmSync(file);
+    },
     pids: () => (running ? [running.pid, ...childrenOf(running.pid)] : []),
     async stop(signal = 'SIGINT') {
       await running?.stop(signal);

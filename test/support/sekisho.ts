@@ -38,6 +38,8 @@ export interface SekishoOptions {
   main?: string;
   config?: SekishoConfig;
   core?: number;
+  /** Another Node.js than the one that runs the tests. */
+  node?: string;
   /** Given to node ahead of the script, e.g. `--expose-gc`. */
   nodeArgs?: string[];
   env?: Record<string, string>;
@@ -93,12 +95,12 @@ export async function startAgain(server: SekishoServer, options: SekishoOptions 
 type Place = Omit<SekishoServer, keyof RunningProcess>;
 
 function run({ port, adminPort, folder, configFile }: Place, options: SekishoOptions): Promise<RunningProcess> {
-  const { probeName, main = sekishoMain() } = options;
+  const { probeName, main = sekishoMain(), node = process.execPath } = options;
   return startProcess({
     name: 'sekisho',
-    command: options.under?.[0] ?? process.execPath,
+    command: options.under?.[0] ?? node,
     args: [
-      ...(options.under === undefined ? [] : [...options.under.slice(1), process.execPath]),
+      ...(options.under === undefined ? [] : [...options.under.slice(1), node]),
       ...(options.nodeArgs ?? []),
       main,
       'run',

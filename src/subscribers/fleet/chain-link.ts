@@ -7,10 +7,16 @@ const LONGEST_TEXT = 4000;
 const TEXTS = ['subscriber', 'purpose', 'who', 'channel', 'terms', 'reason', 'hash'] as const;
 
 /**
- * The page continues the chain that ends with `own`. Throws SEKISHO_FLEET_OLDER_DATABASE where the fleet's ledger ends before,
+ * The page continues the chain that ends with `own`. `hashAt`: of an entry of that chain. Throws SEKISHO_FLEET_OLDER_DATABASE where the fleet's ledger ends before,
  * SEKISHO_FLEET_DIVERGED where it is another one, SEKISHO_FLEET_LEDGER_ALTERED where it does not hold in itself.
  */
-export function checkPage(own: LedgerEnd, { end, entries }: ConsentPage): void {
+export function checkPage(
+  own: LedgerEnd,
+  { end, entries }: ConsentPage,
+  hashAt: (seq: number) => string | undefined = () => undefined,
+): void {
+  const there = end.seq < own.seq ? hashAt(end.seq) : undefined;
+  if (end.seq > 0 && there !== undefined && there !== end.hash) throw diverged(own.seq);
   if (end.seq < own.seq)
     throw fleetError(
       'SEKISHO_FLEET_OLDER_DATABASE',

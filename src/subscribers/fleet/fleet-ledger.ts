@@ -261,7 +261,7 @@ export class FleetLedger implements FleetPart {
   }
 
   #take(replica: Replica, page: ConsentPage): void {
-    checkPage(replica.endNow, page);
+    checkPage(replica.endNow, page, (seq) => replica.hashAt(seq));
     if (page.entries.length === 0) return;
     try {
       replica.replicate(page.entries);

@@ -80,8 +80,27 @@ export type WhyNobody = 'contested' | 'unconfirmed' | 'ended';
 /** What came of a claim: `held`, by its session's subscriber; `contested`; or `waiting` for another message. */
 type Standing = 'held' | 'contested' | 'waiting';
 
+/** Whatever a reporter can say: of a session, of all of its sessions, or of one whose name it does not give. */
+export type Reported =
+  | LeaseEvent
+  | {
+      readonly kind: 'reporter';
+      readonly reporter: Reporter;
+      readonly atSeconds: number;
+      readonly stampSeconds: number;
+    }
+  | {
+      readonly kind: 'unnumbered';
+      readonly reporter: Reporter;
+      readonly prefixes: readonly PortPrefix[];
+      readonly atSeconds: number;
+    };
+
 export class Leases {
   readonly table: AddressTable;
+  /** Hears what is reported here, and not what other nodes were told (`hear`). Must not throw. */
+  onReported: ((reported: Reported) => void) | undefined;
+  #isHearing = false;
   /** Where changes are kept over a restart, if anywhere. */
   keeper: ClaimKeeper | undefined;
   /** Hears of changes as the keeper does, each end by itself; what it does with them must not throw. */
@@ -110,7 +129,21 @@ export class Leases {
     return this.#sessions.bytes + this.#claims.bytes + this.#nested.bytes;
   }
 
+  /** Another node of the fleet was told so. */
+  hear(reported: Reported): void {
+    this.#isHearing = true;
+    try {
+      if (reported.kind === 'reporter') this.endReporter(reported.reporter, reported.atSeconds, reported.stampSeconds);
+      else if (reported.kind === 'unnumbered')
+        this.endUnnumbered(reported.reporter, reported.prefixes, reported.atSeconds);
+      else this.report(reported);
+    } finally {
+      this.#isHearing = false;
+    }
+  }
+
   report(event: LeaseEvent): LeaseResult {
+    if (!this.#isHearing) this.onReported?.(event);
     this.#sweep();
     return event.kind === 'stop' ? this.#stop(event) : this.#goOn(event);
   }
@@ -155,6 +188,7 @@ export class Leases {
    * every reporter that may be this one. Returns how many.
    */
   endReporter(reporter: Reporter, atSeconds: number, stampSeconds = 0): number {
+    if (!this.#isHearing) this.onReported?.({ kind: 'reporter', reporter, atSeconds, stampSeconds });
     const sessions = this.#sessions;
     const ended = new Map<string, Reporter>();
     let count = 0;
@@ -175,6 +209,7 @@ export class Leases {
    * many.
    */
   endUnnumbered(reporter: Reporter, prefixes: readonly PortPrefix[], atSeconds: number): number {
+    if (!this.#isHearing) this.onReported?.({ kind: 'unnumbered', reporter, prefixes, atSeconds });
     let count = 0;
     for (const prefix of prefixes)
       for (const claim of this.#claimsOn(prefix)) {

@@ -84,7 +84,8 @@ export class Accounting {
     const noted = this.#state.leases.keeper?.noted;
     const result = this.#isKnown(packet) ? 'duplicate' : this.#carryOut(request, from);
     // RFC 2866 §2: an answer says that it was recorded. Of a duplicate, the first may still be on its way to the disk.
-    this.mustWait = result === 'duplicate' || this.#state.leases.keeper?.noted !== noted;
+    this.mustWait =
+      result === 'duplicate' || this.#state.leases.keeper?.noted !== noted || this.#state.fleet !== undefined;
     this.#ears.count(result);
     if (result === 'full' || result === 'client-full') {
       this.#ears.full(from);

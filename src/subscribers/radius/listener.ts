@@ -66,7 +66,12 @@ export async function listenForAccounting(
     // A client that is gone is no trouble of ours.
     const answer = () => socket.send(response, remote.port, remote.address, () => {});
     if (!accounting.mustWait) answer();
-    else void state.recorded().then(() => !closed && answer());
+    // Where it cannot be recorded, the client says it again, here or to another node of the fleet.
+    else
+      state.recorded().then(
+        () => !closed && answer(),
+        () => {},
+      );
   });
   await bound(socket, address, port, `${endpointText(config.listen)} (subscribers.radius.listen)`);
   return () => {

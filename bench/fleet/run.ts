@@ -1,0 +1,3 @@
+import { fleetBench } from './fleet.ts';
+
+await fleetBench(process.argv.slice(2));

@@ -1,0 +1,1 @@
+export function manPage(version: string, date: Date): Promise<string>;
