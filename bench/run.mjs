@@ -9,6 +9,7 @@
 //     npm run bench -- encrypted             DNS over TLS and HTTPS, beside dnsdist and Unbound
 //     npm run bench -- console               what an open console costs, and how long its first view takes
 //     npm run bench -- start                 how long a start takes that fails late
+//     npm run bench -- incidents [options]   the diagnosis against the truth, over many seeds
 //     npm run bench -- fast-path [options]   straight from a network interface, beside peers over sockets; floods dropped
 //     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
 import { spawnSync } from 'node:child_process';
@@ -41,6 +42,7 @@ else if (what === 'fleet') exit(run([join(compiled, 'fleet', 'run.js'), ...rest]
 else if (what === 'encrypted') exit(run([join(compiled, 'encrypted', 'run.js'), ...rest]));
 else if (what === 'console') exit(run([join(compiled, 'console', 'run.js'), ...rest]));
 else if (what === 'start') exit(run([join(compiled, 'start', 'run.js'), ...rest]));
+else if (what === 'incidents') exit(run([join(compiled, 'incidents', 'run.js'), ...rest]));
 else if (what === 'fast-path') exit(run([join(compiled, 'fast-path', 'run.js'), ...rest]));
 else if (what === 'lists') exit(run([join(compiled, 'lists', 'run.js'), ...rest]));
 else exit(runMicro([what, ...rest]));
@@ -55,6 +57,9 @@ function list() {
     `${'encrypted'.padEnd(12)} DNS over TLS and HTTPS, beside dnsdist and Unbound: queries, connections, memory`,
   );
   console.log(`${'start'.padEnd(12)} How long a start takes that fails late, for every listener`);
+  console.log(
+    `${'incidents'.padEnd(12)} The diagnosis against the truth: single, double and innocent ones, over many seeds`,
+  );
   console.log(`${'fast-path'.padEnd(12)} Straight from a network interface, beside peers over sockets; floods dropped`);
   console.log(`${'load'.padEnd(12)} Real servers under load:`);
   run([join(compiled, 'load', 'run.js'), '--help']);

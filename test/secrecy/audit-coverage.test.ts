@@ -427,8 +427,8 @@ describe.skipIf(cannotRun)('the audit log', () => {
     [['consent', 'export', SUBSCRIBER, '--reason', PURPOSE], 'consent.export', PURPOSE],
     [['consent', 'opt-in', SUBSCRIBER, '--reason', PURPOSE], 'consent.opt-in', PURPOSE],
     [['consent', 'opt-out', SUBSCRIBER], 'consent.opt-out', /the subscriber asked for it/],
-    [['history', '--reason', PURPOSE, '--window', '2m'], 'history.read', PURPOSE],
-    [['diagnose', '--window', '2m'], 'history.diagnose', PURPOSE],
+    [['history', '--reason', PURPOSE, '--window', '15m'], 'history.read', PURPOSE],
+    [['diagnose', '--window', '15m'], 'history.diagnose', PURPOSE],
     [['lists', 'reload', 'feed'], 'list.reload', /newest version/],
     [['report', '--from', '2026-01-01', '--to', '2026-01-02'], 'report.read', /transparency report/],
   ] as const)('gets an entry of `sekisho %j`', async (words, action, purpose) => {
