@@ -96,6 +96,8 @@ export async function startIsp(say: (line: string) => void): Promise<Isp> {
           },
         },
         terminals: {
+          // All clocks are this machine's.
+          'clock-margin': '0s',
           'lease-history': {
             keep: '1d',
             ground: {

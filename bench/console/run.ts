@@ -25,6 +25,7 @@ const { values } = parseArgs({
   },
 });
 const [rate, seconds, rounds] = [Number(values.rate), Number(values.seconds), Number(values.rounds)];
+const IDLE_MS = 20_000;
 const folder = temporaryFolder('bench-console');
 const queryFile = join(folder, 'queries.txt');
 writeFileSync(queryFile, `${Array.from({ length: 2000 }, (_, i) => `n${i}.site.example A`).join('\n')}\n`);
@@ -64,10 +65,24 @@ try {
       `  ${String(consoles).padStart(2)} consoles  ${micros.toFixed(2)} µs CPU a query  ${consoles === 0 ? '' : `${more} %`}`,
     );
   }
+  for (const consoles of [0, 1, 10])
+    console.log(`  ${String(consoles).padStart(2)} consoles, no query: ${await idle(consoles)} % of a core`);
   await firstView();
 } finally {
   await server.stop();
   await upstream.close();
+}
+
+/** What the process takes while nobody asks, in percent of a core. */
+async function idle(consoles: number): Promise<string> {
+  const end = new AbortController();
+  const open = Array.from({ length: consoles }, () => look(end.signal));
+  const before = cpuSeconds(server.pid);
+  await new Promise((resolve) => setTimeout(resolve, IDLE_MS));
+  const spent = cpuSeconds(server.pid) - before;
+  end.abort();
+  await Promise.all(open);
+  return ((spent / IDLE_MS) * 1e5).toFixed(2);
 }
 
 /** Read live figures as a page does, until `signal`. */

@@ -282,7 +282,7 @@ test('live figures are computed once for all who look, and not at all while nobo
   clock.advance(EVERY_MS - FIRST_MS);
   const told = await Promise.all(readers.map((reader) => next(reader, 'figures')));
   expect(new Set(told).size).toBe(1);
-  expect(told[0]).toContain('"queries":{"udp":62.5}');
+  expect(told[0]).toContain('"queries":{"udp":57.1}');
   // The session ends, and every one of its streams with it.
   clock.advance(13 * 3_600_000);
   await Promise.all(readers.map((reader) => next(reader, 'ended')));

@@ -18,7 +18,7 @@ import { type Figures, figuresBetween, type Point, pointOf, type Reading, readCo
 
 export const EVERY_MS = 2000;
 /** The first figures are made of less, so that whoever comes first sees some soon. */
-export const FIRST_MS = 400;
+export const FIRST_MS = 250;
 /** Consoles at once, of all sessions together. */
 export const MOST_CLIENTS = 64;
 /** A quarter of an hour. */

@@ -15,6 +15,11 @@ export interface FleetConfig {
   };
   /** How long this node inspects without having heard from PostgreSQL. */
   readonly fenceMs: number;
+  readonly lists: {
+    /** The node that has each new version of a list first. */
+    readonly canary: string | undefined;
+    readonly watchMs: number;
+  };
   /** `/readyz` says no while the fence has run out. */
   readonly readyWithFence: boolean;
 }

@@ -42,6 +42,7 @@ export class FleetState {
   readonly membership: Membership;
   readonly fence = new Fence();
   readonly session: string = randomUUID();
+  readonly #lastWork: (() => Promise<void>)[] = [];
   readonly #facts = new Map<string, () => unknown>();
   #schema: SchemaState | undefined;
   #usable = false;
@@ -130,8 +131,14 @@ export class FleetState {
     await this.membership.leave();
   }
 
+  /** Done before the connection to PostgreSQL is closed. */
+  beforeEnd(work: () => Promise<void>): void {
+    this.#lastWork.push(work);
+  }
+
   async close(): Promise<void> {
     await this.membership.leave();
+    for (const work of this.#lastWork) await work();
     await this.engine.close();
   }
 

@@ -1,6 +1,7 @@
 /** The fleet of one configuration: what is kept as long as the process lives, seen and measured. */
 import { createHash } from 'node:crypto';
 import { basename, isAbsolute } from 'node:path';
+import { anchorInFleet } from '../audit/postgres-anchor.ts';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
 import type { FleetSection } from './fleet-config.ts';
 import type { FleetState } from './fleet-state.ts';
@@ -86,7 +87,11 @@ export async function openFleet(context: FeatureContext<FleetSection>): Promise<
     const section = config.fleet;
     // Brings the library for PostgreSQL along, which a server that stands alone need not load.
     const { FleetState } = await import('./fleet-state.ts');
-    return context.keep(() => new FleetState(section, { dataFolder: server.dataFolder, clock: time, log, version }));
+    return context.keep(() => {
+      const state = new FleetState(section, { dataFolder: server.dataFolder, clock: time, log, version });
+      state.beforeEnd(anchorInFleet({ engine: state.engine, node: section.node, chain: 'audit', log }, audit));
+      return state;
+    });
   }
 }
 

@@ -7,6 +7,12 @@ import type { LastGood } from './sources/last-good.ts';
 import type { Schedule } from './sources/schedule.ts';
 import type { ListSource } from './sources/source.ts';
 
+/** Who overrides or goes back, and why. */
+export interface Responsible {
+  readonly approver: string;
+  readonly reason: string;
+}
+
 export class DeskList {
   /** Its bit in every mask. */
   readonly index: number;
@@ -18,6 +24,8 @@ export class DeskList {
   inForce: { readonly parsed: ParseSummary; readonly scan: ListScan } | undefined = undefined;
   /** Why the version that the guard holds back was refused. */
   refusal: Verdict | undefined = undefined;
+  /** What the guard passed and the rest of the fleet has not let in yet: why. */
+  waiting: string | undefined = undefined;
   /** Why the last fetch or compilation failed; undefined since the last success. */
   failure: string | undefined = undefined;
 

@@ -16,7 +16,7 @@ import type { Metrics } from '../metrics/registry.ts';
 import type { Clock } from '../time/clock.ts';
 import { ListsMemory } from './compile.ts';
 import type { CompileResult, FoundLine, ListInput, ListsCompiler, SoughtRule } from './compiler.ts';
-import { countsOf, DeskList } from './desk-list.ts';
+import { countsOf, DeskList, type Responsible } from './desk-list.ts';
 import { DeskMetrics } from './desk-metrics.ts';
 import { listError, listUnknown } from './errors.ts';
 import type { ParseSummary } from './formats/parser.ts';
@@ -24,6 +24,7 @@ import { type Finding, judge, overridden, type Verdict } from './guard/verdict.t
 import { idleTriggersText } from './idle-triggers.ts';
 import type { CompiledLists } from './in-force.ts';
 import type { ListsConfig } from './list-config.ts';
+import type { ListGate, OfferedVersion } from './list-gate.ts';
 import { listSource } from './list-source.ts';
 import { listenForNotify, type NotifyListener, primaryAddresses } from './notify-listener.ts';
 import { sourceText } from './section/lists-section.ts';
@@ -53,12 +54,8 @@ export interface DeskParts {
   readonly timers?: Timers;
   /** Told of each version that is about to come into force by itself: what it cannot record stays out. */
   readonly audit: Auditor;
-}
-
-/** Who overrides, and why. */
-export interface Responsible {
-  readonly approver: string;
-  readonly reason: string;
+  /** Of a fleet; undefined where this server stands alone. */
+  readonly gate?: ListGate | undefined;
 }
 
 /** What the guard finds in a version that it holds back, and what the parser had to say about it. */
@@ -93,6 +90,7 @@ export class ListDesk {
   readonly #held = new Set<number>();
   #work: Promise<unknown> = Promise.resolve();
   #notify: NotifyListener | undefined;
+  #stopFollowing: (() => void) | undefined;
   #active = false;
 
   private constructor(parts: DeskParts, lists: readonly DeskList[], keys: ReadonlyMap<string, TsigKey>) {
@@ -144,12 +142,14 @@ export class ListDesk {
       list.schedule.start(0);
     }
     await this.#listenForNotify();
+    this.#stopFollowing = this.#parts.gate?.follow(() => void this.followFleet());
   }
 
   /** The other way round; `activate` may follow. What is in force stays. */
   async deactivate(): Promise<void> {
     if (!this.#active) return;
     this.#active = false;
+    this.#stopFollowing?.();
     const notify = this.#notify;
     this.#notify = undefined;
     await Promise.all([notify?.close(), ...this.lists.map((list) => list.schedule?.stop())]);
@@ -219,6 +219,13 @@ export class ListDesk {
         }
       }
       const read = result.read[0]!;
+      try {
+        await this.#parts.gate?.overridden(offeredOf(list, refused.provenance, read.scan.names), responsible);
+      } catch (error) {
+        this.#discard(result);
+        throw error;
+      }
+      list.waiting = undefined;
       await list.store.acceptRefused(responsible, countsOf(read.parsed, read.scan));
       this.#parts.log.warn(
         { list: list.config.name, ...responsible, findings: verdict.findings.map(({ message }) => message) },
@@ -234,14 +241,78 @@ export class ListDesk {
       const previous = list.store.previous;
       if (!previous)
         throw listError('SEKISHO_LIST_NO_PREVIOUS', `there is no version of '${list.config.name}' to go back to`);
-      const result = await this.#compile([stored(list, previous)]);
-      await list.store.rollback();
-      this.#parts.log.warn(
-        { list: list.config.name, ...responsible },
-        'a list was rolled back to its previous version',
-      );
-      await this.#putInForce([list], result);
+      const { gate } = this.#parts;
+      const { current } = list.store;
+      // For all nodes first: where they cannot be told, none goes back alone.
+      if (gate && current) await gate.takenBack(list.config.name, current.provenance.sha256, responsible);
+      await gate?.overridden(offeredOf(list, previous.provenance, previous.counts['names'] ?? 0), responsible);
+      await this.#goBack(list, previous, responsible);
     });
+  }
+
+  /**
+   * What the other nodes have decided meanwhile: versions that wait here come into force, or do not stay in it. Never rejects; what fails is
+   * tried with the next word.
+   */
+  followFleet(): Promise<void> {
+    return this.#enqueue(async () => {
+      const { gate } = this.#parts;
+      if (!gate || !this.#active) return;
+      for (const list of this.lists) {
+        try {
+          await this.#followOne(gate, list);
+        } catch (error) {
+          this.#parts.log.debug(
+            { list: list.config.name, reason: errorText(error) },
+            'the fleet could not be followed',
+          );
+        }
+      }
+    });
+  }
+
+  async #followOne(gate: ListGate, list: DeskList): Promise<void> {
+    const { current, previous, refused } = list.store;
+    const { name } = list.config;
+    const standing = current && (await gate.decided(name, current.provenance.sha256));
+    if (standing?.state === 'taken-back' && previous) {
+      const former = await gate.decided(name, previous.provenance.sha256);
+      if (former?.state === 'released')
+        await this.#goBack(list, previous, { approver: `node ${standing.who}`, reason: standing.why });
+      return;
+    }
+    // A canary's time is over: whoever looks first says so to all.
+    if (standing?.state === 'canary') await gate.ask(offeredOf(list, current!.provenance, 0));
+    if (!refused) return;
+    const decision = await gate.decided(name, refused.provenance.sha256);
+    const isOverridden = decision?.state === 'released' && list.waiting === undefined;
+    if (list.waiting === undefined && !isOverridden) return;
+    list.waiting = await gate.ask(offeredOf(list, refused.provenance, refused.counts['names'] ?? 0));
+    if (list.waiting !== undefined) return;
+    const result = await this.#compile([{ list, path: refused.path }]);
+    const verdict = this.#judged(list, result);
+    const { scan, parsed } = readOf(result, list);
+    if (!verdict.accepted && !isOverridden) return this.#discard(result);
+    try {
+      this.#record(list, refused.provenance, scan.names);
+    } catch (error) {
+      this.#discard(result);
+      throw error;
+    }
+    const by = isOverridden ? { approver: `node ${decision.who}`, reason: decision.why } : undefined;
+    await list.store.acceptRefused(by, countsOf(parsed, scan));
+    this.#parts.log.info(
+      { list: name, sha256: refused.provenance.sha256 },
+      'the fleet has let a version of the list in',
+    );
+    await this.#putInForce([list], result);
+  }
+
+  async #goBack(list: DeskList, previous: StoredVersion, responsible: Responsible): Promise<void> {
+    const result = await this.#compile([stored(list, previous)]);
+    await list.store.rollback();
+    this.#parts.log.warn({ list: list.config.name, ...responsible }, 'a list was rolled back to its previous version');
+    await this.#putInForce([list], result);
   }
 
   /** In which lines of its version in force a list has the rules. */
@@ -283,6 +354,8 @@ export class ListDesk {
       { list: list.config.name, verdict: refused.verdict },
       'the guard holds a version of the list back',
     );
+    // Whether the guard or the fleet did is looked at again when the fleet has its say.
+    if (this.#parts.gate) list.waiting = refused.verdict;
     this.#metrics.heldBack(list.index, true);
   }
 
@@ -337,6 +410,7 @@ export class ListDesk {
       refused.add(each);
       await this.#refuse(each, verdict, result);
     }
+    for (const each of incoming) if (!refused.has(each) && (await this.#isHeldBack(each, result))) refused.add(each);
     const passed = incoming.filter((each) => !refused.has(each));
     if (refused.size > 0) {
       // What was refused lies in the compiled index too.
@@ -354,6 +428,7 @@ export class ListDesk {
         const { parsed, scan } = readOf(result, list);
         await list.store.install(path, { provenance, counts: countsOf(parsed, scan), verdict: 'passed' });
         list.refusal = undefined;
+        list.waiting = undefined;
         this.#metrics.heldBack(list.index, false);
       }
       await this.#putInForce(
@@ -408,6 +483,8 @@ export class ListDesk {
       verdict: findings.join(' '),
     });
     list.refusal = verdict;
+    list.waiting = undefined;
+    await this.#parts.gate?.refused(offeredOf(list, provenance, scan.names), findings.join(' '));
     this.#metrics.refused(list.index);
     this.#parts.log.error(
       { list: list.config.name, sha256: stored.provenance.sha256, findings },
@@ -415,6 +492,19 @@ export class ListDesk {
         ? 'the guard refused a new version of the list; the one in force stays'
         : 'the guard refused the first version of the list; none is in force',
     );
+  }
+
+  /** The guard has passed it; the rest of the fleet has a say, too. It waits beside what is in force. */
+  async #isHeldBack({ list, path, provenance }: Incoming, result: CompileResult): Promise<boolean> {
+    const { parsed, scan } = readOf(result, list);
+    const why = await this.#parts.gate?.ask(offeredOf(list, provenance, scan.names));
+    list.waiting = why;
+    if (why === undefined) return false;
+    await list.store.refuse(path, { provenance, counts: countsOf(parsed, scan), verdict: why });
+    list.refusal = undefined;
+    this.#metrics.heldBack(list.index, true);
+    this.#parts.log.info({ list: list.config.name, why }, 'a new version of the list waits; the one in force stays');
+    return true;
   }
 
   async #putInForce(lists: readonly DeskList[], result: CompileResult): Promise<void> {
@@ -536,6 +626,10 @@ export class ListDesk {
 /** A version that was once let in: as it was let in then. */
 function stored(list: DeskList, { path, override }: StoredVersion): ToRead {
   return { list, path, withoutOffenders: override?.withoutOffenders ?? false };
+}
+
+function offeredOf({ config }: DeskList, { sha256 }: Provenance, names: number): OfferedVersion {
+  return { list: config.name, sha256, names };
 }
 
 function readOf(result: CompileResult, list: DeskList): CompileResult['read'][number] {

@@ -2,12 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { FeatureContext, Opened } from '../feature/feature.ts';
+import { FLEET } from '../fleet/feature.ts';
 import { metricPrefix } from '../metrics/registry.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import { threadCompiler } from './compiler.ts';
 import { ListDesk } from './desk.ts';
 import type { CompiledLists, ListFacts } from './in-force.ts';
 import type { ListSections } from './list-config.ts';
+import { PostgresGate } from './postgres-gate.ts';
 import { listRoutes } from './routes.ts';
 
 export interface LentLists {
@@ -34,6 +36,9 @@ export function openLists({
   approval,
   ...context
 }: FeatureContext<ListSections>): Opened<LentLists> {
+  const fleet = context.desk(FLEET);
+  const own = fleet && { node: fleet.config.node, ...fleet.config.lists };
+  const gate = fleet && own && new PostgresGate(fleet.engine, own, () => time.nowMs());
   const versions = context.keep(() => new Versions());
   let desk: ListDesk | undefined;
   return {
@@ -65,8 +70,10 @@ export function openLists({
         }),
         nextVersion: versions.next,
         publish: (compiled) => context.publish(compiled),
+        gate,
       });
       desk = opened;
+      fleet?.tell('lists', () => versionsOf(opened));
       return () => opened.close();
     },
     routes: (app) => {
@@ -75,6 +82,15 @@ export function openLists({
     activate: () => desk?.activate(),
     deactivate: () => desk?.deactivate(),
   };
+}
+
+/** Which version of each list is in force here, by the beginning of its checksum; 64 lists at most. */
+function versionsOf({ lists }: ListDesk): Record<string, string> {
+  return Object.fromEntries(
+    lists
+      .slice(0, 64)
+      .map(({ config, store }) => [config.name, store.current?.provenance.sha256.slice(0, 16) ?? 'none']),
+  );
 }
 
 /** Plugins that act on lists count what one decided under `hits`, by list and, where rules may differ in that, by `dry_run`. */

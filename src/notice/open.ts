@@ -1,6 +1,7 @@
 /** The pages' listener as long as the process lives, and what the pages of one configuration need. */
 import { endpointText } from '../address/address.ts';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
+import { FLEET } from '../fleet/feature.ts';
 import { LISTS } from '../lists/feature.ts';
 import { settingsError } from '../settings/errors.ts';
 import { SUBSCRIBERS } from '../subscribers/feature.ts';
@@ -12,6 +13,7 @@ import type { PagesDeps } from './deps.ts';
 import type { NoticeConfig } from './notice-config.ts';
 import { PortalMemory } from './portal-memory.ts';
 import { NoticeServer } from './server.ts';
+import { PostgresPortal } from './shared-portal.ts';
 import { loadLinkKey, SignedLinks } from './signed-links.ts';
 import { loadTemplates } from './templates.ts';
 
@@ -29,8 +31,10 @@ interface KeptPages extends KeptPart {
 
 export function openNotice(context: FeatureContext<NoticeSections>): Opened<undefined> {
   const { time, log } = context;
+  const fleet = context.desk(FLEET);
   const { server, portal } = context.keep((): KeptPages => {
-    const memory = new PortalMemory(time.termMs(), performance, () => time.flush());
+    const shared = fleet && new PostgresPortal(fleet.engine);
+    const memory = new PortalMemory(time.termMs(), performance, () => time.flush(), shared);
     time.onAccept(() => memory.endAll());
     const pages = new NoticeServer();
     return { server: pages, portal: memory, close: () => pages.close() };

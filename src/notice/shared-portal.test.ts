@@ -26,7 +26,7 @@ describe.skipIf(postgresMissing() !== undefined)('the portals of a fleet', () =>
   afterAll(() => places.stop());
 
   async function portal() {
-    const engine = new Engine({ urlFile, name: 'a', connectTimeoutMs: 500 }, SILENT);
+    const engine = new Engine({ urlFile, name: 'a' }, SILENT);
     engines.push(engine);
     const memory = new PortalMemory(Date.now(), performance, () => {}, new PostgresPortal(engine));
     const file = join(temporaryFolder('link'), 'key');

@@ -79,10 +79,12 @@ export class PostgresPortal implements SharedPortal {
   async #read() {
     if (this.#shared) return this.#shared;
     try {
-      // The first node of the fleet makes it.
-      await this.#engine.query(`INSERT INTO sekisho.portal (key, since) VALUES ($1, ${NOW}) ON CONFLICT DO NOTHING`, [
-        randomBytes(KEY_BYTES),
-      ]);
+      // The first node of the fleet makes it. Links that were used since there is a fleet are known.
+      await this.#engine.query(
+        `INSERT INTO sekisho.portal (key, since)
+           SELECT $1, (extract(epoch FROM made_at) * 1000)::BIGINT FROM sekisho.identity ON CONFLICT DO NOTHING`,
+        [randomBytes(KEY_BYTES)],
+      );
       const [row] = await this.#engine.query<{ key: Buffer; since: number }>('SELECT key, since FROM sekisho.portal');
       if (row) this.#shared = { key: new Uint8Array(row.key), sinceSeconds: Math.ceil(row.since / 1000) };
     } catch {

@@ -38,7 +38,7 @@ describe.skipIf(postgresMissing() !== undefined)('rules of a fleet', () => {
   afterAll(() => places.stop());
 
   async function start(name: string, folder = mkdtempSync(join(tmpdir(), 'fleet-rules-')), clock = new ManualClock()) {
-    const engine = new Engine({ urlFile, name, connectTimeoutMs: 500 }, SILENT);
+    const engine = new Engine({ urlFile, name }, SILENT);
     const { copy } = await openSqliteRulesCopy(join(folder, 'fleet-rules.db'), 0);
     const time = new EngineTime(clock);
     const fleet = new FleetRules({ engine, node: name, time, copy, log: SILENT });

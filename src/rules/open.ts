@@ -1,17 +1,23 @@
 /** The rules desk of a process, with its store and the clock hand that drives it; every configuration is attached to it. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { errorText } from '../errors/errors.ts';
 import type { FeatureContext, KeptPart, Opened } from '../feature/feature.ts';
+import { EngineTime } from '../fleet/engine/engine-time.ts';
+import { FLEET } from '../fleet/feature.ts';
+import type { FleetState } from '../fleet/fleet-state.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import { threadTimers } from '../time/turned-clock.ts';
 import type { RuleCarrier } from './carriers.ts';
 import { RulesDesk } from './desk.ts';
+import { FleetRules } from './fleet-rules.ts';
 import { measureRoutes } from './measure-routes.ts';
-import type { Rule } from './rule.ts';
+import { isRunning, type Rule } from './rule.ts';
 import { ruleRoutes } from './rule-routes.ts';
 import type { OpenedRuleStore } from './rule-store.ts';
 import { openSqliteRuleStore, RULES_FILE, RULES_FOLDER } from './sqlite-rule-store.ts';
+import { FLEET_RULES_FILE, openSqliteRulesCopy } from './sqlite-rules-copy.ts';
 import type { RulesLog } from './watch.ts';
 
 /** Ends and rates are looked at this often. */
@@ -35,7 +41,8 @@ interface KeptDesk extends KeptPart {
 
 export async function openRules(context: FeatureContext<RulesSection>): Promise<Opened<LentRules>> {
   const { config, plugins, metrics, approval } = context;
-  const made = context.kept<KeptDesk>() ?? (await keptDesk(context));
+  const fleet = context.desk(FLEET);
+  const made = context.kept<KeptDesk>() ?? (await (fleet ? fleetDesk(context, fleet) : keptDesk(context)));
   const { desk } = context.keep(() => made);
   const carriers = new Map<string, RuleCarrier>();
   const gauge = (state: string) =>
@@ -85,6 +92,52 @@ async function keptDesk({ server, time, audit, log }: FeatureContext<RulesSectio
       return desk.close();
     },
   };
+}
+
+/** The desk of a node: its rules are the fleet's. Rejects where the data folder gives no copy of them. */
+async function fleetDesk(
+  { server, time, audit, log }: FeatureContext<RulesSection>,
+  { engine, config }: FleetState,
+): Promise<KeptDesk> {
+  const folder = join(server.dataFolder, RULES_FOLDER);
+  makeDataFolder(folder);
+  const { copy, movedAside } = await openSqliteRulesCopy(join(folder, FLEET_RULES_FILE), time.wallMs());
+  if (movedAside !== undefined)
+    log.error(
+      { movedAside },
+      "the copy of the fleet's rules was damaged and moved aside: none acts here until PostgreSQL is in reach",
+    );
+  const clock = new EngineTime(time);
+  const fleet = new FleetRules({ engine, node: config.node, time: clock, copy, log });
+  const desk = new RulesDesk({ store: fleet.store, rules: await fleet.kept(), movedAside, clock, audit, log, fleet });
+  await tellOfOwnRules(join(folder, RULES_FILE), server.dataFolder, time, log);
+  fleet.begin(desk);
+  time.onAccept(() => desk.recordEnds());
+  const stop = threadTimers().every(TICK_MS, () => void desk.tick());
+  return {
+    desk,
+    close: () => {
+      stop();
+      return desk.close();
+    },
+  };
+}
+
+/** What this server had in force before it joined a fleet belongs to nobody: somebody has to say again for which nodes it is. */
+async function tellOfOwnRules(file: string, dataFolder: string, clock: Clock, log: RulesLog): Promise<void> {
+  if (!existsSync(file)) return;
+  try {
+    const { store } = await openSqliteRuleStore(file, dataFolder, clock.wallMs());
+    const own = (await store.rules()).filter((rule) => isRunning(rule) && (rule.endsAtMs ?? Infinity) > clock.wallMs());
+    await store.close();
+    if (own.length > 0)
+      log.warn(
+        { rules: own.map(({ id, plugin }) => `${plugin} ${id}`) },
+        'rules that this server had in force before it joined the fleet DO NOT ACT ANY MORE; put them in force again for all nodes',
+      );
+  } catch (error) {
+    log.warn({ reason: errorText(error) }, 'the rules of before this node joined the fleet cannot be read');
+  }
 }
 
 async function openStore(

@@ -33,11 +33,13 @@ export function ruleRoutes(app: AdminApi, desk: RulesDesk, audit: Auditor): void
         response: { 200: deskRulesSchema, ...FAILURES },
       },
     },
-    async ({ query, identity }): Promise<DeskRulesView> =>
-      readWhereAddresses(audit, identity, 'rule.read', query.reason, {
-        rules: desk.list().map(({ rule, entry }) => deskRuleView(rule, entry, desk)),
+    async ({ query, identity }): Promise<DeskRulesView> => {
+      const sights = await desk.sights();
+      return readWhereAddresses(audit, identity, 'rule.read', query.reason, {
+        rules: desk.list().map(({ rule, entry }) => deskRuleView(rule, entry, desk, sights)),
         warnings: desk.warnings(),
-      }),
+      });
+    },
   );
 
   app.get(

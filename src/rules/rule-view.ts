@@ -4,6 +4,7 @@ import { GROUND_TERMS } from '../grounds/ground.ts';
 import type { Clock } from '../time/clock.ts';
 import { discreet } from './discreet.ts';
 import { type Entry, stateOf } from './entry.ts';
+import type { Sight } from './fleet-rules.ts';
 import { QUIET_MINUTES } from './recovery.ts';
 import { matchText, RULE_ORIGINS, RULE_STATES, type Rule } from './rule.ts';
 import { type KeptChange, RULE_ACTIONS } from './rule-store.ts';
@@ -80,6 +81,17 @@ export const deskRuleSchema = z.strictObject({
   endsAt: z.string().nullable().describe('When it ends by itself; null where it is reviewed instead.'),
   reviewAt: z.string().nullable(),
   proposal: z.string().nullable().describe('Why the desk proposes to lift it.'),
+  nodes: z
+    .array(
+      z.strictObject({
+        node: z.string(),
+        state: z.string(),
+        matched: z.number().describe('Queries that it was about there.'),
+        secondsAgo: z.number().describe('Since the node said so.'),
+      }),
+    )
+    .optional()
+    .describe('Of a fleet: what each node said last of the rule.'),
 });
 export type DeskRuleView = z.infer<typeof deskRuleSchema>;
 
@@ -140,7 +152,14 @@ export function measureChangeView(
   return { at: iso(atMs), who, action: shown, reason, measure: measureView(rule, undefined, parts) };
 }
 
-export function deskRuleView(rule: Rule, entry: Entry | undefined, parts: ViewParts): DeskRuleView {
+/** `sights`: of a fleet. */
+export function deskRuleView(
+  rule: Rule,
+  entry: Entry | undefined,
+  parts: ViewParts,
+  sights: readonly Sight[] = [],
+): DeskRuleView {
+  const seen = sights.filter((sight) => sight.rule === rule.id && sight.renewals === rule.renewals);
   const { origin, addedBy, addedAtMs, renewals, endsAtMs, reviewAtMs } = rule;
   return {
     ...commonOf(rule, entry, parts),
@@ -151,6 +170,14 @@ export function deskRuleView(rule: Rule, entry: Entry | undefined, parts: ViewPa
     endsAt: endsAtMs === undefined ? null : iso(endsAtMs),
     reviewAt: reviewAtMs === undefined ? null : iso(reviewAtMs),
     proposal: entry?.proposal ?? null,
+    ...(seen.length > 0 && {
+      nodes: seen.map(({ node, state, matched, agoMs }) => ({
+        node,
+        state,
+        matched,
+        secondsAgo: Math.max(0, Math.round(agoMs / 1000)),
+      })),
+    }),
   };
 }
 

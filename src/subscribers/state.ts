@@ -12,8 +12,10 @@ import type { OpenedStore } from '../store/store.ts';
 import { makeDataFolder } from '../system/data-folder.ts';
 import type { Clock } from '../time/clock.ts';
 import type { Timers } from '../time/timers.ts';
+import { FleetNotices } from './consent/fleet-notices.ts';
 import { GuardedLedger, LEDGER_FILE, type LedgerAnchors } from './consent/guarded-ledger.ts';
 import type { NoticeStore } from './consent/notice-store.ts';
+import type { PostgresNotices } from './consent/postgres-notice-store.ts';
 import { Register } from './consent/register.ts';
 import { IN_MEMORY, type SqliteLedger } from './consent/sqlite-ledger.ts';
 import { NOTICES_FILE, openSqliteNotices, type SqliteNotices } from './consent/sqlite-notice-store.ts';
@@ -50,6 +52,7 @@ export interface FleetOfState {
   /** Of this process. */
   readonly session: string;
   readonly timers: Timers;
+  readonly notices: PostgresNotices;
   /** Calls `read` whenever something may have been added to the log. */
   follow(what: 'consent' | 'leases', read: () => void): void;
 }
@@ -125,7 +128,7 @@ export class SubscriberState {
     const folder = join(dataFolder, 'subscribers');
     makeDataFolder(folder);
     const notices = noticesIn(folder, clock, log);
-    this.notices = notices;
+    this.notices = fleet ? new FleetNotices(fleet.notices, notices) : notices;
     const opened = (ledger: Database) => notices.takeOver(ledger);
     const { register } = this;
     const inFleet = fleet !== undefined;

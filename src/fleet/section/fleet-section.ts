@@ -47,6 +47,20 @@ export const fleetSchema = z.strictObject({
     .describe(
       'How long this node inspects without having heard from PostgreSQL; then nobody is inspected until it has. Also the longest that an opt-out waits for a node that says nothing.',
     ),
+  lists: z
+    .strictObject({
+      canary: z
+        .string()
+        .regex(NODE_NAME)
+        .optional()
+        .describe(
+          'Node that has each new version of a list first; the others keep theirs meanwhile. Without this key the first node whose guard passes it lets it in everywhere.',
+        ),
+      watch: durationMs({ min: '1s', max: '1d' })
+        .prefault('10m')
+        .describe('How long the canary has a new version alone.'),
+    })
+    .prefault({}),
   'ready-with-fence': z
     .boolean()
     .default(false)
@@ -89,6 +103,7 @@ function loadFleet(raw: Readonly<Record<string, unknown>>, { found, source }: Se
       connectTimeoutMs: data.postgres['connect-timeout'],
     },
     fenceMs: data.fence,
+    lists: { canary: data.lists.canary, watchMs: data.lists.watch },
     readyWithFence: data['ready-with-fence'],
   };
   const dangers =

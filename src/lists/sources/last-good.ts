@@ -126,15 +126,18 @@ export class LastGood {
     return this.#at(refused);
   }
 
-  /** Put into force what was refused. Throws where nothing is held back. */
-  async acceptRefused(override: Omit<Override, 'atMs'>, counts?: Version['counts']): Promise<StoredVersion> {
+  /** Put into force what was held back; without `override`, because nobody holds it back any more. Throws where nothing is. */
+  async acceptRefused(
+    override: Omit<Override, 'atMs'> | undefined,
+    counts?: Version['counts'],
+  ): Promise<StoredVersion> {
     const refused = this.#metadata.refused;
     if (!refused) throw new Error('no refused version is held back');
     const atMs = this.#clock.wallMs();
     const accepted = {
       ...refused,
       ...(counts && { counts }),
-      override: { ...override, atMs },
+      ...(override ? { override: { ...override, atMs } } : { verdict: 'passed' }),
       decidedAtMs: atMs,
     };
     await this.#putInForce(accepted, {});

@@ -60,6 +60,10 @@ export function rulesText({ rules: shown, warnings }: DeskRulesView, terminal: T
       terminal,
     ),
   );
+  for (const { id, nodes = [] } of shown) {
+    const seen = nodes.map(({ node, state, matched }) => `${printable(node)} ${state}, ${numberText(matched)} matched`);
+    if (seen.length > 0) blocks.push(`  ${id} on ${seen.length} nodes: ${seen.join('; ')}\n`);
+  }
   for (const { id, proposal } of shown)
     if (proposal !== null) blocks.push(`→ ${id} could be lifted: ${printable(proposal)}\n`);
   return blocks.join('');

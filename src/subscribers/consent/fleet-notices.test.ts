@@ -30,7 +30,7 @@ describe.skipIf(postgresMissing() !== undefined)('notices of a fleet', () => {
 
   it('are one a subscriber and list, whichever node saw it, and nothing is lost while PostgreSQL is gone', async () => {
     const start = async (before: readonly ReturnType<typeof notice>[]) => {
-      const engine = new Engine({ urlFile, name: 'a', connectTimeoutMs: 500 }, SILENT);
+      const engine = new Engine({ urlFile, name: 'a' }, SILENT);
       const own = openSqliteNotices(IN_MEMORY, 0).store;
       await own.add(before);
       const notices = new FleetNotices(openPostgresNotices(engine), own);

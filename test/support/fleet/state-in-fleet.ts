@@ -47,6 +47,7 @@ export async function stateInFleet({ name, postgres, database, ...options }: Nod
     node: name,
     postgres: { urlFile: postgres.urlFile(database), ...connection },
     fenceMs: options.fenceMs ?? 1000,
+    lists: { canary: undefined, watchMs: 0 },
     readyWithFence: false,
   };
   const fleet = new FleetState(config, { dataFolder: folder, clock: systemClock, log, version: 'test' });
