@@ -27,7 +27,7 @@ export function describeSubscriber(
   }
   const consents = Object.fromEntries(PURPOSES.map((purpose) => [purpose, register.stateOf(number, purpose)]));
   return {
-    who: number.startsWith('@') ? `contract group ${number}` : `subscriber ${number}`,
+    who: `${number.startsWith('@') ? 'contract group' : 'subscriber'} ${number}${subscribers.isFenced ? ', and nobody is inspected: the fence of the fleet has run out (sekisho fleet status)' : ''}`,
     consents: consents as Record<Purpose, ConsentState>,
     terms: register.terms.version,
   };

@@ -82,8 +82,8 @@ const ROUTES: Readonly<Record<string, Row>> = {
   'GET /v1/fleet': row(STAFF, ['state.read'], 'how the nodes stand, nothing of whom'),
   'POST /v1/fleet/init': row(
     ['operator', 'privacy'],
-    ['configuration.load'],
-    'the node joins the fleet that its configuration names; of ledgers that contradict each other every withdrawal is kept',
+    [],
+    'the node joins the fleet that its configuration names; of ledgers that contradict each other every withdrawal is kept, so nobody is inspected by it who was not',
   ),
   'POST /v1/fleet/nodes/{node}/forget': row(
     ['operator', 'privacy'],

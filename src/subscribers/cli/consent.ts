@@ -72,7 +72,9 @@ function pathOf(subscriber: string): string {
 function shown(view: ConsentView, args: Args, terminal: Terminal): number {
   terminal.out(args.json ? `${JSON.stringify(view, null, 2)}\n` : consentText(view, terminal));
   if (!view.durable)
-    terminal.err('The withdrawal acts, but is NOT YET ON THE DISK: the server tries again until it is. See its log.\n');
+    terminal.err(
+      'The withdrawal acts on this server, but is NOT YET RECORDED (on the disk, or by the fleet): it tries again until it is. See its log.\n',
+    );
   return 0;
 }
 
