@@ -9,6 +9,7 @@
 //     npm run bench -- encrypted             DNS over TLS and HTTPS, beside dnsdist and Unbound
 //     npm run bench -- console               what an open console costs, and how long its first view takes
 //     npm run bench -- start                 how long a start takes that fails late
+//     npm run bench -- start first [MAIN.js] to the first answer, and short commands; beside another installation
 //     npm run bench -- incidents [options]   the diagnosis against the truth, over many seeds
 //     npm run bench -- fast-path [options]   straight from a network interface, beside peers over sockets; floods dropped
 //     npm run bench -- lists [names]         a million listed names, beside unbound and PowerDNS Recursor
@@ -41,6 +42,8 @@ else if (what === 'consent') exit(run([join(compiled, 'consent', 'run.js'), ...r
 else if (what === 'fleet') exit(run([join(compiled, 'fleet', 'run.js'), ...rest]));
 else if (what === 'encrypted') exit(run([join(compiled, 'encrypted', 'run.js'), ...rest]));
 else if (what === 'console') exit(run([join(compiled, 'console', 'run.js'), ...rest]));
+else if (what === 'start' && rest[0] === 'first')
+  exit(run([join(compiled, 'start', 'first-answer.js'), ...rest.slice(1)]));
 else if (what === 'start') exit(run([join(compiled, 'start', 'run.js'), ...rest]));
 else if (what === 'incidents') exit(run([join(compiled, 'incidents', 'run.js'), ...rest]));
 else if (what === 'fast-path') exit(run([join(compiled, 'fast-path', 'run.js'), ...rest]));

@@ -7,7 +7,7 @@ import swagger from '@fastify/swagger';
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { endpointText } from '../address/address.ts';
-import { asItWent, type Went } from '../audit/as-it-went.ts';
+import { asItWent } from '../audit/as-it-went.ts';
 import { actorOf, changeBy, PURPOSE, readOf } from '../audit/personal-read.ts';
 import { type Identity, ROLES, type Role, STAFF } from '../audit/roles.ts';
 import { holdToAudit } from '../audit/route-audit.ts';
@@ -25,7 +25,8 @@ import type { AdminDeps } from './deps.ts';
 import { described } from './describe.ts';
 import { adminError } from './errors.ts';
 import { parseExplainQuestion, parseListener } from './explain-question.ts';
-import { explainSchema, healthSchema, type ReloadResult, readySchema, reloadSchema, statusSchema } from './status.ts';
+import { reloadWent } from './reload-went.ts';
+import { explainSchema, healthSchema, readySchema, reloadSchema, statusSchema } from './status.ts';
 import type { Tokens } from './tokens.ts';
 
 /** Largest body of a request; plugins may raise it for a route of their own. */
@@ -290,11 +291,6 @@ function tokenRoutes(app: AdminApi, deps: AdminDeps): void {
       },
     );
   }
-}
-
-/** What came of a reload, for the audit log; the problems may hold what stands in the file, their number does not. */
-export function reloadWent({ ok, problems }: ReloadResult): Went {
-  return { outcome: ok ? 'succeeded' : 'refused', detail: { problems: problems.length } };
 }
 
 /** A path without a route. Where its plugin is not configured, the answer says which lines bring it. */

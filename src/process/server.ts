@@ -11,9 +11,9 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { type Logger, pino } from 'pino';
 import { endpointText } from '../address/address.ts';
-import { reloadWent } from '../admin/app.ts';
 import type { AdminDeps } from '../admin/deps.ts';
-import { type Admin, startAdmin } from '../admin/server.ts';
+import { reloadWent } from '../admin/reload-went.ts';
+import type { Admin } from '../admin/server.ts';
 import type { ReloadResult } from '../admin/status.ts';
 import type { AuditEntry } from '../audit/entry.ts';
 import { AuditLog } from '../audit/log.ts';
@@ -234,6 +234,8 @@ class Server {
       server.#recordSingleApprover(config);
       await server.#serveFast();
       const prepared = await generation.prepare();
+      // Workers answer by now: no packet waits for what only people need.
+      const { startAdmin } = await import('../admin/server.ts');
       server.#admin = await startAdmin(server.#adminDeps(generation)).catch((error: unknown) => {
         prepared.discard();
         throw error;
