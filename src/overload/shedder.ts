@@ -221,7 +221,7 @@ export class Shedder {
 
   #beginEpoch(nowMs: number): void {
     this.#sketch.clear();
-    this.#heavy?.clear(nowMs);
+    this.#heavy?.clear(nowMs, this.#share, this.#share * NETWORK_FACTOR);
     this.#nowMs = nowMs;
     this.#shedInEpoch = 0;
     this.#epochEndsMs = nowMs + EPOCH_MS;

@@ -28,7 +28,12 @@ beforeAll(async () => {
   server = keep(
     await startSekisho({
       config: {
-        server: { listen: [`0.0.0.0:${port}`, `[::]:${port}`], workers: 2, tcp: { 'idle-timeout': '2s' } },
+        server: {
+          listen: [`0.0.0.0:${port}`, `[::]:${port}`],
+          workers: 2,
+          tcp: { 'idle-timeout': '2s' },
+          udp: { io: 'mmsg' },
+        },
         upstream: { servers: [`127.0.0.1:${upstream.port}`] },
         cache: { size: '1MiB' },
       },

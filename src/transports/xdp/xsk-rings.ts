@@ -159,6 +159,12 @@ export class XskRings {
     return (this.#sendProduced - Atomics.load(this.#send.words, this.#send.consumer)) | 0;
   }
 
+  /** Chunks for frames that are in a ring, and chunks for answers that are free: all of them, while nothing is in hand. */
+  get accounted(): { readonly receive: number; readonly send: number } {
+    const filled = (this.#fillProduced - Atomics.load(this.#fill.words, this.#fill.consumer)) | 0;
+    return { receive: filled + this.waiting(RECEIVE_CHUNKS), send: this.#freeCount };
+  }
+
   #reclaim(): void {
     const { words, entries, producer, consumer } = this.#complete;
     const produced = Atomics.load(words, producer);
