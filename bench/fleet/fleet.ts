@@ -117,7 +117,7 @@ export async function fleetBench(words: readonly string[]): Promise<void> {
     const first = nodes[0]!;
     await waitFor(
       'the first node to have all of them',
-      async () => (await first.status()).nodes[0]?.applied === entries,
+      async () => (await first.status().catch(() => undefined))?.nodes[0]?.applied === entries,
       300_000,
     );
     const beganMs = performance.now();

@@ -1,6 +1,7 @@
 /** Now: what the server does, beside what is normal at this hour. */
 import type { NormalReport } from '../../plugins/query-history/report-shapes.ts';
 import type { Status } from '../../src/admin/status.ts';
+import type { FleetStatusView } from '../../src/fleet/view.ts';
 import { Chart } from '../chart.tsx';
 import { t } from '../language.ts';
 import type { Figures, Point } from '../live.ts';
@@ -264,25 +265,38 @@ function Workers({ status: { workers } }: { status: Status }) {
   );
 }
 
-interface Node {
-  readonly node?: string;
-  readonly name?: string;
-  readonly state?: string;
-}
-
-/** Where the server is one of a fleet. */
+/** Where the server is one of a fleet: whether it may inspect, and how the others stand. */
 function Nodes({ status }: { status: Status }) {
-  const { fleet } = status as { fleet?: { nodes?: readonly Node[] } | null };
-  if (!fleet?.nodes || fleet.nodes.length === 0) return null;
+  const { fleet } = status as { fleet?: FleetStatusView | null };
+  if (!fleet) return null;
   return (
-    <Panel title={t.now.nodes}>
+    <Panel
+      wide
+      title={t.now.nodes}
+      aside={<Badge tone={fleet.fenced ? 'bad' : 'good'}>{fleet.fenced ? t.now.fenced : t.now.fenceUp}</Badge>}
+    >
+      {fleet.problem && (
+        <p class="note bad" lang="en">
+          {fleet.problem.message} {fleet.problem.remedy}
+        </p>
+      )}
       <Table
         label={t.now.nodes}
         rows={fleet.nodes}
-        keyOf={({ node, name }) => node ?? name ?? ''}
+        keyOf={({ name }) => name}
         columns={[
-          { head: t.now.nodes, cell: ({ node, name }) => node ?? name ?? '' },
-          { head: t.now.state, cell: ({ state }) => <Badge>{state ?? t.unknown}</Badge> },
+          { head: t.now.node, cell: ({ name }) => <b>{name === fleet.node ? `${name} *` : name}</b> },
+          {
+            head: t.now.state,
+            cell: ({ state }) => (
+              <Badge tone={state === 'inspecting' ? 'good' : state === 'silent' ? 'bad' : 'plain'}>
+                {t.now.states[state] ?? state}
+              </Badge>
+            ),
+          },
+          { head: t.now.lag, number: true, cell: ({ lag }) => countText(lag) },
+          { head: t.now.lastWord, number: true, cell: ({ seenAgoMs }) => msText(Math.max(0, seenAgoMs)) },
+          { head: t.now.version, cell: ({ version }) => version ?? t.unknown },
         ]}
       />
     </Panel>

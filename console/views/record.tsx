@@ -1,11 +1,12 @@
 /** Audit and report: whether the record holds, what was deleted, and the transparency report. */
 import { useState } from 'preact/hooks';
-import type { TransparencyReport } from '../../src/report/report.ts';
+import type { Counted, ReportedAction, TransparencyReport } from '../../src/report/report.ts';
+import type { Words } from '../../src/report/words.ts';
 import type { TimeView } from '../../src/timekeeping/routes.ts';
 import { useAct } from '../forms.tsx';
-import { t } from '../language.ts';
+import { language, t } from '../language.ts';
 import { countText, spanText } from '../numbers.ts';
-import { Badge, Empty, Fault, NotHere, Panel, Rich, Table, Time, useLoaded } from '../parts.tsx';
+import { Badge, type Column, Empty, Fault, NotHere, Panel, Rich, Table, Time, useLoaded } from '../parts.tsx';
 import { ask, may } from '../session.ts';
 
 interface AuditView {
@@ -176,7 +177,28 @@ function Report() {
 }
 
 function Reported({ report }: { report: TransparencyReport }) {
-  const measures = report.measures.filter(({ counts }) => counts.length > 0);
+  const fewer = `< ${report.smallestCell}`;
+  const told = (count: number | null) => (count === null ? fewer : countText(count));
+  const words = (of: Words) => of[language()];
+  const counted: Column<Counted>[] = [
+    {
+      head: t.rules.what,
+      cell: ({ what, labels }) => (
+        <>
+          {words(what)} <span class="hint">{words(labels)}</span>
+        </>
+      ),
+    },
+    { head: t.consent.times, number: true, cell: ({ count }) => told(count) },
+    { head: t.record.days, number: true, cell: ({ days }) => (days === null ? '–' : countText(days)) },
+  ];
+  const acted: Column<ReportedAction>[] = [
+    { head: t.rules.did, cell: ({ what }) => words(what) },
+    { head: t.consent.times, number: true, cell: ({ count }) => told(count) },
+    { head: t.consent.first, cell: ({ first }) => first ?? '–' },
+    { head: t.consent.last, cell: ({ last }) => last ?? '–' },
+  ];
+  const keyOf = ({ what, labels }: Counted) => `${what.en} ${labels.en}`;
   return (
     <div class="report">
       <ul class="numbers">
@@ -184,69 +206,64 @@ function Reported({ report }: { report: TransparencyReport }) {
           <b>{countText(report.queries)}</b> {t.now.queries}
         </li>
         <li>
-          <b>{countText(report.actions.reduce((sum, { count }) => sum + count, 0))}</b> {t.record.actions}
-        </li>
-        <li>
-          <b>{countText(report.deletions.reduce((sum, { rows }) => sum + rows, 0))}</b> {t.record.deletedRows}
+          <b>{countText(report.audit.entries)}</b> {t.record.audit}
         </li>
       </ul>
-      {measures.map(({ plugin, summary, counts }) => (
-        <div key={plugin}>
-          <h3>
-            {plugin} <small lang="en">{summary}</small>
-          </h3>
-          <Table
-            label={plugin}
-            rows={counts}
-            keyOf={({ help, labels }) => `${help}${JSON.stringify(labels)}`}
-            columns={[
-              {
-                head: t.rules.what,
-                cell: ({ help, labels }) => (
-                  <span lang="en">
-                    {help} <span class="hint">{Object.values(labels).join(' · ')}</span>
-                  </span>
-                ),
-              },
-              { head: t.consent.times, number: true, cell: ({ count }) => countText(count) },
-              { head: t.record.days, number: true, cell: ({ days }) => countText(days) },
-            ]}
-          />
-        </div>
-      ))}
+      {report.measures
+        .filter(({ counts }) => counts.length > 0)
+        .map(({ plugin, counts }) => (
+          <div key={plugin}>
+            <h3>{plugin}</h3>
+            <Table label={plugin} rows={counts} keyOf={keyOf} columns={counted} />
+          </div>
+        ))}
       {report.consent.length > 0 && (
         <div>
           <h3>{t.record.consent}</h3>
           <Table
             label={t.record.consent}
             rows={report.consent}
-            keyOf={({ action, channel }) => `${action}${channel}`}
+            keyOf={({ action, channel }) => `${action} ${channel}`}
             columns={[
-              { head: t.rules.did, cell: ({ action }) => t.consent.actions[action] ?? action },
-              { head: t.record.channel, cell: ({ channel }) => channel },
-              {
-                head: t.consent.times,
-                number: true,
-                cell: ({ count }) => (count === null ? `< ${report.smallestCell}` : countText(count)),
-              },
+              { head: t.rules.did, cell: ({ what }) => words(what) },
+              { head: t.record.channel, cell: ({ by }) => words(by) },
+              { head: t.consent.times, number: true, cell: ({ count }) => told(count) },
             ]}
           />
         </div>
       )}
       <div>
         <h3>{t.record.actions}</h3>
-        <Table
-          label={t.record.actions}
-          rows={report.actions}
-          keyOf={({ action }) => action}
-          columns={[
-            { head: t.rules.did, cell: ({ action }) => <code>{action}</code> },
-            { head: t.consent.times, number: true, cell: ({ count }) => countText(count) },
-            { head: t.consent.first, cell: ({ first }) => <Time at={first} seconds={false} /> },
-            { head: t.consent.last, cell: ({ last }) => <Time at={last} seconds={false} /> },
-          ]}
-        />
+        <Table label={t.record.actions} rows={report.actions} keyOf={({ action }) => action} columns={acted} />
       </div>
+      {report.refusals.actions.length + report.refusals.counts.length > 0 && (
+        <div>
+          <h3>{t.record.refusals}</h3>
+          <Table
+            label={t.record.refusals}
+            rows={report.refusals.actions}
+            keyOf={({ action }) => action}
+            columns={acted}
+          />
+          <Table label={t.record.refusals} rows={report.refusals.counts} keyOf={keyOf} columns={counted} />
+        </div>
+      )}
+      {report.deletions.length > 0 && (
+        <div>
+          <h3>{t.record.deletedRows}</h3>
+          <Table
+            label={t.record.deletedRows}
+            rows={report.deletions}
+            keyOf={({ dataset }) => dataset}
+            columns={[
+              { head: t.record.dataset, cell: ({ what }) => words(what) },
+              { head: t.consent.times, number: true, cell: ({ times }) => countText(times) },
+              { head: t.record.rows, number: true, cell: ({ rows }) => told(rows) },
+              { head: t.consent.last, cell: ({ last }) => last },
+            ]}
+          />
+        </div>
+      )}
     </div>
   );
 }

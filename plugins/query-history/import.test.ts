@@ -1,11 +1,11 @@
 /** Past figures from elsewhere: what is normal at once, told of wherever it is used, and never mixed with what was measured. */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Args, Terminal } from '../../src/contract/commands.ts';
 import { Replay } from '../../test/scenarios/replay.ts';
 import { temporaryFolder } from '../../test/support/process.ts';
-import { importHistory } from './cli/import.ts';
+import { forgetImport, importHistory, showImports } from './cli/import.ts';
 import { type ImportedHour, importedHourSchema } from './imported.ts';
 import { SPAN_MS } from './spans.ts';
 
@@ -140,6 +140,23 @@ describe('the command', () => {
     const { sent, said } = await run([line(488_888)], ['dry-run']);
     expect(sent.map((body) => body['dry-run'])).toEqual([true]);
     expect(said).toMatch(/Nothing was changed/);
+  });
+
+  test('takes the line that README.md shows; `imports` and `forget` say what is there and what went', async () => {
+    const readme = readFileSync(join(import.meta.dirname, 'README.md'), 'utf8');
+    const [, shown = ''] = /```json\n([\s\S]*?)```/.exec(readme) ?? [];
+    expect(JSON.parse(shown)).toMatchObject({ queries: 1234567 });
+    expect((await run([shown.trim()])).said).toMatch(/1 accepted/);
+    let said = '';
+    const out = (text: string) => {
+      said += text;
+    };
+    const record = { id: 'i3f09a12b', at: 'today', who: 'sato', source: 'old resolver', hours: 12, from: '', to: '' };
+    const server = { get: async () => ({ imports: [record] }), send: async () => ({ hours: 12 }) };
+    const args = { positionals: ['i3f09a12b'], options: {}, flags: new Set(), json: false, server } as unknown as Args;
+    await showImports(args, { out, columns: 100 } as unknown as Terminal);
+    await forgetImport(args, { out } as unknown as Terminal);
+    expect(said).toMatch(/i3f09a12b[\s\S]*old resolver[\s\S]*12 imported hours were taken back/);
   });
 
   test('names each wrong line, and sends nothing', async () => {
