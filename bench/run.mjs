@@ -5,6 +5,7 @@
 //     npm run bench -- micro                 all micro benches; or one or more by name: -- reader siphash
 //     npm run bench -- load [options]        the load bench; options and scenarios go to bench/load/run.ts
 //     npm run bench -- consent               a million names and a million subscribers, toggles, RADIUS
+//     npm run bench -- nodes                 the bookkeeping of up to 100 nodes on one PostgreSQL
 //     npm run bench -- fleet [quiet|faults|leases|join]   several nodes on one PostgreSQL
 //     npm run bench -- encrypted             DNS over TLS and HTTPS, beside dnsdist and Unbound
 //     npm run bench -- console               what an open console costs, and how long its first view takes
@@ -39,6 +40,7 @@ else if (what === undefined) exit(runMicro(micro) + runLoad([]));
 else if (what === 'micro') exit(runMicro(rest.length > 0 ? rest : micro));
 else if (what === 'load') exit(runLoad(rest));
 else if (what === 'consent') exit(run([join(compiled, 'consent', 'run.js'), ...rest]));
+else if (what === 'nodes') exit(run([join(compiled, 'fleet', 'bookkeeping.js'), ...rest]));
 else if (what === 'fleet') exit(run([join(compiled, 'fleet', 'run.js'), ...rest]));
 else if (what === 'encrypted') exit(run([join(compiled, 'encrypted', 'run.js'), ...rest]));
 else if (what === 'console') exit(run([join(compiled, 'console', 'run.js'), ...rest]));
@@ -59,6 +61,7 @@ function list() {
   console.log(
     `${'encrypted'.padEnd(12)} DNS over TLS and HTTPS, beside dnsdist and Unbound: queries, connections, memory`,
   );
+  console.log(`${'nodes'.padEnd(12)} The bookkeeping of up to 100 nodes on one PostgreSQL`);
   console.log(`${'start'.padEnd(12)} How long a start takes that fails late, for every listener`);
   console.log(
     `${'incidents'.padEnd(12)} The diagnosis against the truth: single, double and innocent ones, over many seeds`,

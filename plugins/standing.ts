@@ -1,3 +1,5 @@
+export { PUBLIC_COUNTERS, PUBLIC_NOUNS } from './public-words.ts';
+
 /**
  * What the server does with plugins that come along without being told by name. Apart from index.ts, so that reading a configuration
  * loads none of them; the core knows plugins by what stands here alone.

@@ -16,6 +16,7 @@ import { NOTICE } from './notice/feature.ts';
 import { REPORT } from './report/feature.ts';
 import { ROUTER_FILTERS } from './router-filters/feature.ts';
 import { RULES } from './rules/feature.ts';
+import { SHARING } from './sharing/feature.ts';
 import { SUBSCRIBERS } from './subscribers/feature.ts';
 import { TERMINALS } from './terminals/feature.ts';
 import { TIME } from './timekeeping/feature.ts';
@@ -34,6 +35,7 @@ export const FEATURES = [
   ROUTER_FILTERS,
   DNSSEC,
   CONSOLE,
+  SHARING,
   BACKUP,
 ] as const satisfies readonly AnyFeature[];
 

@@ -202,7 +202,12 @@ function failures(now: Slice, normal: Baseline): Failures {
   const troubleOf = (entry: Entry) => attribute(entry, 'servfail') + attribute(entry, 'slow');
   const [domain] = [...now.tops.domain].sort((one, other) => troubleOf(other) - troubleOf(one));
   const all = now.tops.domain.reduce((sum, entry) => sum + troubleOf(entry), 0);
-  const failed = now.totals.rcodes['SERVFAIL'] ?? 0;
+  // With little traffic most domains are not listed: what failed or was slow in them counts all the same.
+  const late = Object.entries(now.totals.latencies).reduce(
+    (sum, [ms, count]) => (Number(ms) >= 1000 ? sum + count : sum),
+    0,
+  );
+  const failed = (now.totals.rcodes['SERVFAIL'] ?? 0) + late;
   return {
     share,
     unusual: share >= Math.max(0.05, normal.servfail.median + 5 * normal.servfail.spread),

@@ -414,6 +414,8 @@ describe('/openapi.json', () => {
       '/v1/rules/changes',
       '/v1/rules/{id}',
       '/v1/rules/{id}/renew',
+      '/v1/share/indicators',
+      '/v1/share/statistics',
       '/v1/status',
       '/v1/terminals/cases',
       '/v1/terminals/cases/{code}',

@@ -102,7 +102,7 @@ function seal(folder: string, name: string, damage: string): void {
   try {
     known = anchor.read();
   } catch {
-    // What cannot be read is written anew, and damaged in any case.
+    // What cannot be read is written again, and damaged in any case.
     rmSync(join(folder, name));
   }
   const none: Anchor = { version: 0, chain: 'unknown', count: 0, head: '', file: 'none', owed: 0, damage: null };

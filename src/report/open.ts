@@ -11,9 +11,15 @@ import { type ReportSpan, type TransparencyReport, transparencyReport } from './
 import { reportRoutes } from './routes.ts';
 import { openSqliteTallyStore, TALLY_FILE } from './sqlite-tally-store.ts';
 import { TallyLog } from './tally-log.ts';
+import type { Tally } from './tally-store.ts';
 
 /** The report says which lists there are. */
 export type ReportSections = Pick<ListsConfig, 'lists'>;
+
+/** Sums of days, both included, as YYYY-MM-DD. */
+export interface LentReport {
+  readonly tallies: (from: string, to: string) => Promise<readonly Tally[]>;
+}
 
 interface KeptTallies extends KeptPart {
   readonly log: TallyLog;
@@ -24,7 +30,7 @@ interface KeptTallies extends KeptPart {
 /** So often a node puts what its audit log says in numbers where the report of any node finds it. */
 const PUT_MS = 10 * 60_000;
 
-export function openReport(context: FeatureContext<ReportSections>): Opened<undefined> {
+export function openReport(context: FeatureContext<ReportSections>): Opened<LentReport> {
   const { config, audit, time, log, server, counters, plugins, version } = context;
   const fleet = context.desk(FLEET);
   const { log: tallies, fleetAudit } = context.keep((): KeptTallies => {
@@ -75,5 +81,8 @@ export function openReport(context: FeatureContext<ReportSections>): Opened<unde
       audit: await audit.verify(),
     });
   };
-  return { desk: undefined, routes: (app) => reportRoutes(app, { audit, report }) };
+  return {
+    desk: { tallies: (from, to) => tallies.between(from, to) },
+    routes: (app) => reportRoutes(app, { audit, report }),
+  };
 }

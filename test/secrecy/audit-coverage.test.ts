@@ -157,6 +157,14 @@ const EXERCISES: Readonly<Record<string, Exercise>> = {
     leaves: ['lease.start'],
   },
   'GET /v1/report': { path: '/v1/report?from=2026-01-01&to=2026-01-02', leaves: ['report.read'] },
+  'POST /v1/share/statistics': {
+    body: () => ({ to: 'ISP B', expires: '7d', from: '2026-01-01', until: '2026-01-02', reason: PURPOSE }),
+    leaves: ['share.statistics'],
+  },
+  'POST /v1/share/indicators': {
+    body: () => ({ to: 'ISP B', expires: '7d', list: 'feed', reason: PURPOSE }),
+    leaves: ['share.indicators'],
+  },
   'POST /v1/backup': { body: () => ({ to: '/nowhere', reason: PURPOSE }), leaves: ['backup.create'] },
   'POST /v1/terminals/reports': {
     body: () => ({

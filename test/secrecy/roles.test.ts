@@ -145,6 +145,16 @@ const ROUTES: Readonly<Record<string, Row>> = {
     'what hands out addresses says to whom, within its networks, and reads nothing',
   ),
   'GET /v1/report': row(['privacy'], ['record.prove'], 'the transparency report names nobody'),
+  'POST /v1/share/statistics': row(
+    ['security', 'privacy'],
+    ['state.read'],
+    'numbers by the day, without a name and without an address; recorded with whom they go to',
+  ),
+  'POST /v1/share/indicators': row(
+    ['security'],
+    ['rules.read'],
+    'names of own lists and names under attack; recorded with whom they go to',
+  ),
   'POST /v1/backup': row(
     ['operator', 'privacy'],
     [],

@@ -14,6 +14,7 @@ import { reportRoutes } from '../../src/report/routes.ts';
 import { filterRoutes } from '../../src/router-filters/routes.ts';
 import { measureRoutes } from '../../src/rules/measure-routes.ts';
 import { ruleRoutes } from '../../src/rules/rule-routes.ts';
+import { shareRoutes } from '../../src/sharing/routes.ts';
 import { consentRoutes } from '../../src/subscribers/consent/routes.ts';
 import { leaseRoutes } from '../../src/subscribers/leases/routes.ts';
 import { terminalRoutes } from '../../src/terminals/routes.ts';
@@ -41,6 +42,15 @@ export async function featureRoutes(
     (app) => consentRoutes(app, { desk: undefined, audit, log }),
     (app) => leaseRoutes(app, { desk: undefined, audit }),
     (app) => backupRoutes(app, { audit, dataFolder: config.server.dataFolder, version: '0' }),
+    (app) =>
+      shareRoutes(app, {
+        audit,
+        clock: systemClock,
+        lists: [],
+        attacked: () => [],
+        tallies: async () => [],
+        operator: 'ISP',
+      }),
     (app) => terminalRoutes(app, { desk: undefined, audit, portalUrl: '' }),
     (app) => fleetRoutes(app, { fleet: undefined, audit }),
     (app) => reportRoutes(app, { audit, report: emptyReport }),
