@@ -1,6 +1,6 @@
 /**
  * Backup and restore of a running server: whole, verified, and never a way back into inspection. One server, whose moments follow
- * one another.
+ * one another. Follows docs/operations.md and docs/operations.ja.md.
  */
 import { spawnSync } from 'node:child_process';
 import { appendFileSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs';

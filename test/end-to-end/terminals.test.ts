@@ -1,6 +1,6 @@
 /**
  * A notice from import to code to fixed, on a running server: reports of third parties, leases by RADIUS, the portal, a webhook.
- * One server, whose moments follow one another.
+ * One server, whose moments follow one another. Follows docs/terminals.md and docs/terminals.ja.md.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
