@@ -1,5 +1,6 @@
 /**
- * `npm run soak -- fleet [--toggles 10000]`: fleet/fleet.ts, with faults. `npm run soak [-- --minutes 10]`: the server under load for a long time, with reloads all the while. Popular names, new
+ * `npm run soak -- fleet [--toggles 10000]`: fleet/fleet.ts, with faults. `npm run soak -- resolve [--minutes 10]`: resolve-soak.ts.
+ * `npm run soak [-- --minutes 10]`: the server under load for a long time, with reloads all the while. Popular names, new
  * names and names that do not exist, at 5 000 queries/s, two workers, a cache that is too small for all of it. In the first
  * half the cache fills and the allocator finds its level; in the second nothing may grow any more, and none may be lost.
  */
@@ -34,11 +35,24 @@ if (process.argv[2] === 'fleet') {
   process.exit();
 }
 
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: 'string', default: '10' },
+    zones: { type: 'string', default: '12000' },
+    rate: { type: 'string', default: '2000' },
+  },
+});
+if (positionals[0] === 'resolve') {
+  const { soakResolve } = await import('./resolve-soak.ts');
+  await soakResolve(Number(values.minutes), Number(values.zones), Number(values.rate));
+  process.exit();
+}
+
 // Frames of strangers, mutilated, through the fast path's reader and writer: throws where one gets beyond its bounds.
 const FRAMES = 2_000_000;
 process.stderr.write(`${FRAMES} frames, ${fuzzFrames(FRAMES, 20261129)} of them taken for sound, all within bounds\n`);
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' } } });
 const slices = Math.max(4, Math.ceil((Number(values.minutes) * 60) / SLICE_SECONDS));
 if (!(slices < 10_000)) throw new Error(`--minutes ${values.minutes}: a number of minutes is needed`);
 

@@ -245,7 +245,9 @@ function Reported({ report }: { report: TransparencyReport }) {
             keyOf={({ action }) => action}
             columns={acted}
           />
-          <Table label={t.record.refusals} rows={report.refusals.counts} keyOf={keyOf} columns={counted} />
+          {report.refusals.counts.length > 0 && (
+            <Table label={t.record.refusals} rows={report.refusals.counts} keyOf={keyOf} columns={counted} />
+          )}
         </div>
       )}
       {report.deletions.length > 0 && (

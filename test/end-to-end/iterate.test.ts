@@ -1,10 +1,12 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ExplainResult, Status } from '../../src/admin/status.ts';
+import { NEXT_REVIEW } from '../support/dates.ts';
 import { askTcp, askUdp, type Reply } from '../support/dns-client.ts';
 import { type Internet, internetMissing, startInternet } from '../support/internet/internet.ts';
 import { scrape } from '../support/observe.ts';
+import { temporaryFolder } from '../support/process.ts';
 import { type SekishoServer, startSekisho } from '../support/sekisho.ts';
 
 const missing = internetMissing();
@@ -192,6 +194,30 @@ describe.skipIf(missing !== undefined)('with `resolve`, answers are found from t
     expect((await explain()).step).toMatch(/^way known: \. → net; asked next: /);
     await ask('www.d000003.net');
     expect(await sent()).toBeGreaterThan(before);
+  });
+
+  it('lets a policy see the name servers of the zone that answered (RPZ NSDNAME), where there is one', async () => {
+    const folder = temporaryFolder('nsdname');
+    const file = join(folder, 'own.rpz');
+    writeFileSync(file, '$ORIGIN rpz.test.\n@ 60 SOA . . 1 1 1 1 1\nns1.host2.net.rpz-nsdname CNAME .\n');
+    const ground = {
+      kind: 'legitimate-business',
+      purpose: 'keeps subscribers away from a hoster',
+      necessity: 'every zone of this hoster is malicious',
+      proportionality: 'one hoster, reviewed each year',
+      approver: 'Head of the desk',
+      review: NEXT_REVIEW,
+    };
+    const list = { name: 'own', category: 'policy', format: 'rpz', zone: 'rpz.test', file, ground };
+    const policed = await startSekisho({ config: { resolve: {}, lists: [list], plugins: { rpz: {} } } });
+    try {
+      const rcodeOf = async (name: string) =>
+        (await askUdp({ name, type: 'A' }, { port: policed.port, timeoutMs: 12_000 })).rcode;
+      // Zone n of the bulk lies at hoster n modulo 4.
+      expect([await rcodeOf('www.d000002.com'), await rcodeOf('www.d000001.com')]).toEqual([3, 0]);
+    } finally {
+      await policed.stop();
+    }
   });
 
   it('says with an extended error that nobody could be reached', async () => {

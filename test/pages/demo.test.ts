@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { expect, test, vi } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { waitFor } from '../support/observe.ts';
 import { temporaryFolder } from '../support/process.ts';
 import { repositoryRoot } from '../support/root.ts';
@@ -36,6 +36,8 @@ test('plays scenes and ends, with nothing left of it', async () => {
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { ...process.env, TMPDIR: folder },
   });
+  // Also where this test fails.
+  onTestFinished(() => void child.kill());
   let told = '';
   child.stdout.on('data', (text: Buffer) => {
     told += text.toString();

@@ -19,16 +19,16 @@ import { CLASS, EDE, RCODE, TYPE } from '../../wire/constants.ts';
 import { Normalizer } from '../../wire/normalize.ts';
 import { Question } from '../../wire/question.ts';
 import { WaitingList } from '../forward/waiting.ts';
-import { assemble, describe } from './assemble.ts';
+import { assemble, describe, type Parts } from './assemble.ts';
 import { BUDGET_LIMITS, Budget, type BudgetLimits } from './budget.ts';
-import type { Delegation } from './delegation.ts';
+import { bytesOfAddress, type Delegation } from './delegation.ts';
 import { Exchanges } from './exchanges.ts';
 import { hintsDelegation, type RootHint } from './hints.ts';
 import { type InfraStore, nameOfQuestion } from './infra-store.ts';
 import { IterateCounters } from './iterate-counters.ts';
 import { Job } from './job.ts';
 import { LameServers } from './lame-servers.ts';
-import { isAtOrBelow, putName, ROOT_NAME, type WireName } from './name-text.ts';
+import { bytesOfName, isAtOrBelow, putName, ROOT_NAME, type WireName } from './name-text.ts';
 import { type Reply, readReply } from './reply.ts';
 import type { ServerTable } from './server-memory.ts';
 import { type End, Walk } from './walk.ts';
@@ -40,6 +40,9 @@ export const ITERATE_FAILED_ANSWERED = 0;
 export const ITERATE_FAILED_TIMEOUT = 1;
 /** Given up for newer questions; not worth remembering. */
 export const ITERATE_FAILED_SHED = 3;
+
+/** Seconds for which name servers put into an answer for policies hold at most: it is not to live any longer for them. */
+const MAX_NAME_SERVER_TTL = 300;
 
 export interface IterateParts {
   readonly sockets: (sink: DatagramSink) => UpstreamSockets;
@@ -295,7 +298,7 @@ export class IterateSource implements Source {
       this.#fail(job, end, nowMs);
       return;
     }
-    const parts = { rcode: end.rcode, answer: job.answer, authority: job.authority };
+    const parts = this.#partsOf(job, end.rcode);
     if (!assemble(parts, question, this.#normalizer, answer) || answer.kind === FAILURE) {
       this.#fail(job, { ...end, outcome: 'servers-fail', ede: EDE.OTHER }, nowMs);
       return;
@@ -306,6 +309,26 @@ export class IterateSource implements Source {
     if (end.incomplete) answer.incomplete = true;
     this.#counters.outcome(end.outcome);
     this.#deliver(job, answer, nowMs);
+  }
+
+  /** Policies on name servers (RPZ: NSDNAME, NSIP) see those of the zone that answered, as its parent told them. */
+  #partsOf({ answer, authority, zone }: Job, rcode: number): Parts {
+    if (!(this.#parts.nameServers ?? false) || zone === undefined || zone.zone === ROOT_NAME)
+      return { rcode, answer, authority };
+    const ttl = Math.min(MAX_NAME_SERVER_TTL, ...[...answer, ...authority].map((set) => set.ttl));
+    const data = zone.servers.map(({ name }) => bytesOfName(name));
+    const servers = { owner: zone.zone, type: TYPE.NS, ttl, data, signatures: [] };
+    const addresses = zone.servers.flatMap(({ name, glue }) =>
+      [TYPE.A, TYPE.AAAA].map((type) => ({
+        owner: name,
+        type,
+        ttl,
+        data: glue.map(bytesOfAddress).filter((bytes) => (bytes.length === 4) === (type === TYPE.A)),
+        signatures: [],
+      })),
+    );
+    const additional = addresses.filter(({ data }) => data.length > 0);
+    return { rcode, answer, authority: [...authority, servers], additional };
   }
 
   #deliver(job: Job, answer: Answer, nowMs: number): void {

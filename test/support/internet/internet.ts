@@ -53,6 +53,9 @@ export interface InternetOptions {
   readonly bulk?: number;
   /** Percent of them that are signed (default 30). */
   readonly signed?: number;
+  /** Zones drawn at random from `seed` (default none, 1): `random.json` holds their names (differ.py). */
+  readonly random?: number;
+  readonly seed?: number;
 }
 
 /** The folder that holds build.py and its like. */
@@ -69,12 +72,28 @@ export function internetMissing(): string | undefined {
 }
 
 /** Build it and start its servers. This process and all it starts are inside from here on; there is no way out. */
-export async function startInternet({ bulk = 40, signed = 30 }: InternetOptions = {}): Promise<Internet> {
+export async function startInternet({
+  bulk = 40,
+  signed = 30,
+  random = 0,
+  seed = 1,
+}: InternetOptions = {}): Promise<Internet> {
   const missing = internetMissing();
   if (missing !== undefined) throw new Error(`no synthetic internet here: ${missing}`);
   const scripts = internetScripts();
   const folder = temporaryFolder('internet');
-  const build = [join(scripts, 'build.py'), folder, '--bulk', String(bulk), '--signed', String(signed)];
+  const build = [
+    join(scripts, 'build.py'),
+    folder,
+    '--bulk',
+    String(bulk),
+    '--signed',
+    String(signed),
+    '--random',
+    String(random),
+    '--seed',
+    String(seed),
+  ];
   execFileSync(SYSTEM_PYTHON, build, { stdio: ['ignore', 'ignore', 'pipe'], env: withSystemFolders() });
   if (!enterOwnNetwork()) throw new Error('no synthetic internet here: a network namespace is not allowed');
   ownAddresses(lines(folder, 'addresses'));
