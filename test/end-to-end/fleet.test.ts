@@ -1,4 +1,4 @@
-/** Several nodes and one PostgreSQL: what one of them is told acts on all, and what cannot be known inspects nobody (docs/fleet.md). */
+/** Several nodes and one PostgreSQL: what one of them is told acts on all, and what cannot be known inspects nobody (docs/fleet.md, docs/fleet.ja.md). */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';

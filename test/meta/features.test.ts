@@ -87,7 +87,9 @@ test('the core knows no plugin by name: what it does without being told is in pl
   );
   const files = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
     .map((file) => `src/${file.replaceAll('\\', '/')}`)
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !FORMER.includes(file) && !CONVERTER.test(file));
+    .filter(
+      (file) => file.endsWith('.ts') && !file.endsWith('.test.ts') && !FORMER.includes(file) && !CONVERTER.test(file),
+    );
   expect(files.length).toBeGreaterThan(400);
   const code = (file: string) => read(file).replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
   const found = files.flatMap((file) =>

@@ -26,7 +26,7 @@ test('nothing that is shipped imports a tool of the tests', () => {
   ).toEqual([]);
 });
 
-test('the package holds the program, its plugins, lists and pages', () => {
+test('the package holds the program, its plugins, lists, pages and what monitoring needs', () => {
   const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
     cwd: root,
     encoding: 'utf8',
@@ -36,6 +36,6 @@ test('the package holds the program, its plugins, lists and pages', () => {
   expect(paths).toEqual(expect.arrayContaining(['dist/src/main.js', 'dist/program/loader.cjs']));
   expect(paths.filter((path) => /(?:^|\/)(?:test|bench)\/|\.test\.|vitest/.test(path))).toEqual([]);
   const places =
-    /^(?:dist\/(?:program|src|plugins|console)\/|lists\/|pages\/|(?:package\.json|LICENSE|README(?:\.\w+)?\.md)$)/;
+    /^(?:dist\/(?:program|src|plugins|console)\/|lists\/|pages\/|monitoring\/|(?:package\.json|LICENSE|README(?:\.\w+)?\.md)$)/;
   expect(paths.filter((path) => !places.test(path))).toEqual([]);
 });
