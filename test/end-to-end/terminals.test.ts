@@ -61,6 +61,8 @@ beforeAll(async () => {
     }),
   );
   const nas = { 'NAS-IP-Address': '10.0.0.1' };
+  // Messages are known by the second in which they came: those of the one in which the server began may be from before.
+  await new Promise((resolve) => setTimeout(resolve, 1100));
   const say = (status: 'Start' | 'Stop', user: string, id: string, address: string, secondsAgo: number) =>
     world.account(status, {
       ...nas,
