@@ -165,6 +165,18 @@ describe.skipIf(missing.size > 0)('a validating forwarder', () => {
   it('answers what is bogus SERVFAIL with its extended error, remembers it, and gives it to those with CD alone', async () => {
     const server = await start();
     const { port } = server;
+    // The first question brings the anchor's keys, and with them what failed before is forgotten, once: until that is over.
+    const settled = async () => {
+      const ask = () => askUdp({ name: 'first.expired.test', dnssecOk: true }, { port });
+      await ask();
+      const count = asked.length;
+      await ask();
+      return asked.length - count;
+    };
+    await settled();
+    await expect.poll(() => server.stdout()).toContain('the key of a trust anchor changed its state');
+    let quiet = 0;
+    await expect.poll(async () => (quiet = (await settled()) === 0 ? quiet + 1 : 0)).toBeGreaterThan(4);
     const bogus = await askUdp({ name: 'www.expired.test', dnssecOk: true }, { port });
     expect([bogus.rcode, bogus.ad, bogus.extendedErrors, bogus.answers]).toEqual([2, false, [EDE.expired], []]);
     const retries = async () => (await scrape(server)).total('sekisho_upstream_retries_total');
