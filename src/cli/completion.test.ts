@@ -41,7 +41,7 @@ function terminal(out: (text: string) => void) {
 
 describe('completion', () => {
   it.each([
-    ['sekisho s', ['status', 'sinkhole']],
+    ['sekisho s', ['status', 'share', 'sinkhole']],
     ['sekisho lists ', ['status', 'held', 'reload', 'rollback']],
     ['sekisho lists rel', ['reload']],
     ['sekisho sinkhole re', ['renew', 'remove']],

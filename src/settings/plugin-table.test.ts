@@ -73,17 +73,20 @@ describe('knownKeys', () => {
       'cache',
       'plugins',
       'admin',
+      'fleet',
       'measures',
       'lists',
       'transfer',
       'popular-names',
       'subscribers',
+      'terminals',
       'notice',
       'ip53b',
       'dnssec',
+      'console',
     ]);
     expect(knownKeys(configSchema, ['server', 'log'])).toEqual(['level']);
-    expect(knownKeys(configSchema, ['upstream', 'servers', 3])).toEqual(['address', 'trusted']);
+    expect(knownKeys(configSchema, ['upstream', 'servers', 3])).toEqual(['address', 'trusted', 'tls']);
     expect(knownKeys(z.record(z.string(), z.strictObject({ a: z.int() })), ['x'])).toEqual(['a']);
     expect(knownKeys(configSchema, ['server', 'toString', 'x'])).toEqual([]);
   });

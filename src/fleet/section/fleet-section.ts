@@ -16,32 +16,34 @@ export const fleetSchema = z.strictObject({
     .string()
     .regex(NODE_NAME, 'a node is named with up to 32 lower-case letters, digits and dashes, such as tokyo-1')
     .describe('Name of this node, such as `tokyo-1`; no other node of the fleet has it.'),
-  postgres: z.strictObject({
-    'url-file': z
-      .string()
-      .min(1)
-      .describe(
-        'File whose one line is `postgres://USER:PASSWORD@HOST:5432/DATABASE`; mode 0600. Every node names the same database.',
-      ),
-    'ca-file': z
-      .string()
-      .min(1)
-      .optional()
-      .describe("CA that signed PostgreSQL's certificate (PEM); without this key those that Node.js trusts."),
-    tls: z
-      .enum(['auto', 'off'])
-      .default('auto')
-      .describe(
-        '`auto`: TLS with a certificate that is checked, except to this very machine. `off`: never; for a network of your own alone.',
-      ),
-    pool: z.int().min(2).max(100).default(4).describe('Connections besides the one that listens.'),
-    'statement-timeout': durationMs({ min: '100ms', max: '1m' })
-      .prefault('5s')
-      .describe('A statement that takes longer is given up.'),
-    'connect-timeout': durationMs({ min: '100ms', max: '1m' })
-      .prefault('3s')
-      .describe('A connection that takes longer to open is given up.'),
-  }),
+  postgres: z
+    .strictObject({
+      'url-file': z
+        .string()
+        .min(1)
+        .describe(
+          'File whose one line is `postgres://USER:PASSWORD@HOST:5432/DATABASE`; mode 0600. Every node names the same database.',
+        ),
+      'ca-file': z
+        .string()
+        .min(1)
+        .optional()
+        .describe("CA that signed PostgreSQL's certificate (PEM); without this key those that Node.js trusts."),
+      tls: z
+        .enum(['auto', 'off'])
+        .default('auto')
+        .describe(
+          '`auto`: TLS with a certificate that is checked, except to this very machine. `off`: never; for a network of your own alone.',
+        ),
+      pool: z.int().min(2).max(100).default(4).describe('Connections besides the one that listens.'),
+      'statement-timeout': durationMs({ min: '100ms', max: '1m' })
+        .prefault('5s')
+        .describe('A statement that takes longer is given up.'),
+      'connect-timeout': durationMs({ min: '100ms', max: '1m' })
+        .prefault('3s')
+        .describe('A connection that takes longer to open is given up.'),
+    })
+    .describe('The database that the nodes share.'),
   fence: durationMs({ min: '300ms', max: '1m' })
     .prefault('1s')
     .describe(
@@ -60,7 +62,8 @@ export const fleetSchema = z.strictObject({
         .prefault('10m')
         .describe('How long the canary has a new version alone.'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('How new versions of lists come into force over the nodes.'),
   'ready-with-fence': z
     .boolean()
     .default(false)
