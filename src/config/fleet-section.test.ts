@@ -35,6 +35,7 @@ describe('fleet in the configuration', () => {
         connectTimeoutMs: 3000,
       },
       fenceMs: 2000,
+      lists: { canary: undefined, watchMs: 600_000 },
       readyWithFence: false,
     });
   });
