@@ -22,6 +22,8 @@ export function disclosedDiagnosis(report: DiagnosisReport, addresses: boolean):
   const [first] = report.causes;
   /** The network of many lines that holds `source`; empty where there is none. */
   const manyLines = (source: string): string => {
+    // Many users behind one address: whose it is, is not said.
+    if (source === '') return '';
     const words = addressWords(source);
     const network = explains.network.find(
       ({ key, lines = 0 }) => lines >= MIN_LINES && prefixContains(parsePrefix(key), words),

@@ -36,6 +36,7 @@ describe.skipIf(postgresMissing())('a fleet of three nodes', () => {
       seed: 7,
       everyMs: 700,
       faults: FAULTS,
+      leastFaults: 4,
     });
     expect(result).toMatchObject({ inspectedAfterOptOut: [], lost: [], answersLost: 0 });
     // Else nothing was shown.

@@ -152,6 +152,7 @@ describe.skipIf(missing.length > 0)(`the console in Chromium ${missing.join('; '
       colorScheme,
       timezoneId: 'Asia/Tokyo',
     });
+    await history();
     const look = (name: string) => judge(page, `console-${name}-${locale.slice(0, 2)}-${size}-${colorScheme}`);
     await look('login');
     await enter(page, 'admin');
@@ -301,6 +302,18 @@ async function addressesOf(name: string): Promise<string[]> {
   return dataOf((await askUdp({ name }, { port: server.port })).answers, 'A');
 }
 
+/** The history has something to show: a server that has just started has not. */
+async function history(): Promise<void> {
+  await waitFor('ten seconds of history', async () => {
+    const { status } = await fetch(`${origin()}/v1/query-history/diagnose`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${tokenOf('operator')}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ reason: 'a look at the console' }),
+    });
+    return status === 200;
+  });
+}
+
 const tokenOf = (role: string) => `token-of-${role}`;
 const digestOf = (role: string) => createHash('sha256').update(tokenOf(role)).digest('hex');
 
@@ -312,7 +325,7 @@ async function opened(options: Parameters<Browser['newContext']>[0]) {
   const answers: { method: string; path: string; status: number }[] = [];
   page.on('console', (message) => {
     // The browser says so of every status from 400 on.
-    if (!/status of 401/.test(message.text())) faults.push(`console: ${message.text()}`);
+    if (!/status of 401/.test(message.text())) faults.push(`console: ${message.text()} ${message.location().url}`);
   });
   page.on('pageerror', (error) => faults.push(`error: ${error.message}`));
   page.on('dialog', (dialog) => {

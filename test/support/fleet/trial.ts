@@ -23,6 +23,8 @@ export interface TrialOptions {
   /** Between two faults. */
   readonly everyMs: number;
   readonly faults: readonly Fault[];
+  /** Goes on until there were so many, however quick the toggles are. */
+  readonly leastFaults?: number;
   readonly say?: (text: string) => void;
 }
 
@@ -88,7 +90,7 @@ export async function trial(options: TrialOptions): Promise<TrialResult> {
   };
 
   const toggle = async () => {
-    while (begun < options.toggles) {
+    while (begun < options.toggles || faults < (options.leastFaults ?? 0)) {
       const subscriber = subscribers[Math.floor(random() * subscribers.length)]!;
       const node = nodes[Math.floor(random() * nodes.length)]!;
       if (subscriber.busy || down.has(node)) {
