@@ -217,6 +217,29 @@ describe.skipIf(missing.size > 0)('a validating forwarder', () => {
     expect((await askUdp({ name: 'www.secure.test', type: 'AAAA' }, { port })).rcode).toBe(2);
   });
 
+  it('validates what the authorities of a stub zone say; the chain to them comes by the usual way', async () => {
+    const stub = [`127.0.0.1:${nsd.port}`];
+    const zones = ['secure.test', 'expired.test'].map((zone) => ({ zone, stub }));
+    const { port } = await start({ zones });
+    const good = await askUdp({ name: 'www.secure.test', dnssecOk: true }, { port });
+    expect([good.rcode, good.ad, types(good.answers)]).toEqual([0, true, ['A', 'RRSIG']]);
+    const denied = await askUdp({ name: 'nope.secure.test', dnssecOk: true }, { port });
+    expect([denied.rcode, denied.ad]).toEqual([3, true]);
+    const bogus = await askUdp({ name: 'www.expired.test', dnssecOk: true }, { port });
+    expect([bogus.rcode, bogus.extendedErrors]).toEqual([2, [EDE.expired]]);
+    // The zone's own servers hold its names; its DS is the parent's.
+    expect(asked.filter((one) => /^(?:www|nope)/.test(one))).toEqual([]);
+    expect(asked).toContain('secure.test DS');
+  });
+
+  it('finds names from the root down, and those of a stub zone at its authorities, validated unless excepted', async () => {
+    const zones = [{ zone: 'plain.test', stub: [`127.0.0.1:${nsd.port}`] }];
+    // No root is within reach here: what is signed by nobody has to be excepted, or nothing could be known of it.
+    const { port } = await start({ zones, upstream: {}, resolve: {}, dnssec: { insecure: ['plain.test'] } });
+    const reply = await askUdp({ name: 'www.plain.test', ad: true }, { port });
+    expect([reply.rcode, reply.ad, types(reply.answers)]).toEqual([0, false, ['A']]);
+  });
+
   it('serves nothing stale in place of what is bogus', async () => {
     const { port } = await start({}, { 'serve-stale': '1d' });
     expect((await askUdp({ name: 'short.secure.test', dnssecOk: true }, { port })).ad).toBe(true);
