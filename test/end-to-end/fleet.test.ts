@@ -137,8 +137,9 @@ describe.skipIf(missing)('a fleet of two nodes', () => {
     const path = '/v1/fleet/nodes/osaka-1/forget';
     expect((await tokyo.json('POST', path, { reason: 'too early' })).status).toBe(409);
     await osaka.stop();
-    const rested = await tokyo.status();
-    expect(rested.nodes.find(({ name }) => name === 'osaka-1')?.state).toBe('resting');
+    // Seen with tokyo's next beat.
+    const rests = async () => (await tokyo.status()).nodes.find(({ name }) => name === 'osaka-1')?.state === 'resting';
+    await waitFor('osaka to rest', rests);
     const forgotten = await tokyo.json<FleetStatusView>('POST', path, { reason: 'scrapped, ticket 9' });
     expect(forgotten.body.nodes.map(({ name }) => name)).toEqual(['tokyo-1']);
     expect((await tokyo.json('POST', path, { reason: 'again' })).status).toBe(404);
