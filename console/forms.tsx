@@ -283,6 +283,13 @@ export function statedGround(ground: Ground, { fixed = false, measure = false } 
   );
 }
 
+/** What a look at personal data is for. */
+export function PurposeField({ value, onChange }: { value: string; onChange: (text: string) => void }) {
+  return (
+    <Field label={t.forms.purpose} hint={t.forms.purposeHint} value={value} onChange={onChange} required most={500} />
+  );
+}
+
 /** A read that needs a purpose: asks for it, once. */
 export function PurposeForm({ text, onSubmit }: { text: string; onSubmit: (reason: string) => void }) {
   const [reason, setReason] = useState('');
@@ -295,14 +302,7 @@ export function PurposeForm({ text, onSubmit }: { text: string; onSubmit: (reaso
       }}
     >
       <p>{text}</p>
-      <Field
-        label={t.forms.purpose}
-        hint={t.forms.purposeHint}
-        value={reason}
-        onChange={setReason}
-        required
-        most={500}
-      />
+      <PurposeField value={reason} onChange={setReason} />
       <div class="actions">
         <button type="submit" class="primary">
           {t.forms.show}

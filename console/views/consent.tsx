@@ -1,7 +1,7 @@
 /** Consent desk: one subscriber at a time, for a stated purpose; figures of all, which name nobody. */
 import { useState } from 'preact/hooks';
 import type { ConsentExport, ConsentView, LedgerView } from '../../src/subscribers/consent/routes.ts';
-import { Field, Reasoned, useAct } from '../forms.tsx';
+import { Field, PurposeField, Reasoned, useAct } from '../forms.tsx';
 import { t } from '../language.ts';
 import type { Figures } from '../live.ts';
 import { countText } from '../numbers.ts';
@@ -49,14 +49,7 @@ export function Consent({ live: { figures } }: ViewProps) {
                 setShown(undefined);
               }}
             />
-            <Field
-              label={t.forms.purpose}
-              hint={t.forms.purposeHint}
-              value={reason}
-              onChange={setReason}
-              required
-              most={500}
-            />
+            <PurposeField value={reason} onChange={setReason} />
           </div>
           {error !== undefined && <Fault error={error} />}
           <div class="actions">

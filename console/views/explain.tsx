@@ -1,7 +1,7 @@
 /** Why this answer: what would happen to one query, step by step. */
 import { useState } from 'preact/hooks';
 import type { ExplainResult } from '../../src/admin/status.ts';
-import { Field, useAct } from '../forms.tsx';
+import { Field, PurposeField, useAct } from '../forms.tsx';
 import { t } from '../language.ts';
 import { Badge, Empty, Fault, NotHere, Panel, Table, type Tone } from '../parts.tsx';
 import { ask } from '../session.ts';
@@ -60,14 +60,7 @@ export function Explain() {
               placeholder="192.0.2.7"
             />
           </div>
-          <Field
-            label={t.forms.purpose}
-            hint={t.forms.purposeHint}
-            value={asked.reason}
-            onChange={set('reason')}
-            required
-            most={500}
-          />
+          <PurposeField value={asked.reason} onChange={set('reason')} />
           {error !== undefined && <Fault error={error} />}
           <div class="actions">
             <button type="submit" class="primary" disabled={busy}>

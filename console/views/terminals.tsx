@@ -1,7 +1,7 @@
 /** Infected terminals: cases of what third parties reported, for a stated purpose. */
 import { useState } from 'preact/hooks';
 import type { CasesView, CaseView } from '../../src/terminals/routes.ts';
-import { Choice, Field, Reasoned, useAct } from '../forms.tsx';
+import { Choice, Field, PurposeField, Reasoned, useAct } from '../forms.tsx';
 import { t } from '../language.ts';
 import { countText } from '../numbers.ts';
 import { Badge, Empty, Fault, NotHere, Panel, Rich, Table, Time, type Tone } from '../parts.tsx';
@@ -46,14 +46,7 @@ export function Terminals() {
               onChange={(state) => setAsked({ ...asked, state })}
             />
           </div>
-          <Field
-            label={t.forms.purpose}
-            hint={t.forms.purposeHint}
-            value={asked.reason}
-            required
-            most={500}
-            onChange={(reason) => setAsked({ ...asked, reason })}
-          />
+          <PurposeField value={asked.reason} onChange={(reason) => setAsked({ ...asked, reason })} />
           <label class="check">
             <input
               type="checkbox"

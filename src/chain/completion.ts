@@ -9,33 +9,18 @@
  * A reply whose target has to be fetched is kept here beside its suspended query. That is the one allocation, and it
  * happens once per target and TTL: afterwards the cache has it.
  */
-import type { AnswerCache } from '../cache/cache.ts';
-import type { FailureTable } from '../cache/failures.ts';
 import { COMPLETE, CONTINUE } from '../contract/plugin.ts';
 import type { Answer } from '../wire/answer.ts';
-import {
-  EDE,
-  FLAG_AD,
-  FLAG_CD,
-  FLAG_RD,
-  FLAG_TC,
-  HEADER_BYTES,
-  isBogus,
-  MAX_MESSAGE_BYTES,
-  RCODE,
-  TYPE,
-} from '../wire/constants.ts';
+import { EDE, FLAG_AD, FLAG_CD, FLAG_TC, isBogus, MAX_MESSAGE_BYTES, RCODE, TYPE } from '../wire/constants.ts';
 import { MessageName } from '../wire/message-name.ts';
 import { COMPRESS, LAYOUTS, MAX_CHAIN, NAME_COUNT, PREFIX_SHIFT } from '../wire/normalize.ts';
-import { CACHE_HIT, CACHE_STALE, Query, TCP } from '../wire/query.ts';
-import { readQuery } from '../wire/reader.ts';
+import { CACHE_HIT, CACHE_STALE, type Query } from '../wire/query.ts';
 import { RecordCursor } from '../wire/records.ts';
 import { transportOf } from '../wire/transports.ts';
-import { addOwnedRecord, addRecordRange, beginReply, put16, writeHeader } from '../wire/writer.ts';
-import type { Partitions } from '../zones/partitions.ts';
+import { addOwnedRecord, addRecordRange, beginReply, writeHeader } from '../wire/writer.ts';
 import { setFailure } from './failure-reasons.ts';
+import { SideQuestion, type SideQuestionParts } from './side-question.ts';
 import { NO_ROOM, type Source } from './source.ts';
-import type { SuspendedQueries } from './suspended.ts';
 
 /** What `begin` said: the reply is whole … */
 export const WHOLE = 0;
@@ -46,14 +31,6 @@ export const FAILED = 2;
 
 /** Aliases from zone to zone; a loop ends here. */
 const MAX_ALIASES = 8;
-
-export interface CompletionParts {
-  readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
-  readonly failures: Pick<FailureTable, 'active'>;
-  readonly localZones?: Pick<Partitions, 'decide'> | undefined;
-  readonly suspended: SuspendedQueries;
-  readonly hashKey: readonly [number, number];
-}
 
 /** A reply that waits for its target. */
 interface Begun {
@@ -66,11 +43,10 @@ interface Begun {
 }
 
 export class CnameCompletion {
-  readonly #parts: CompletionParts;
+  readonly #parts: SideQuestionParts;
   readonly #begun = new Map<number, Begun>();
   /** The question for the target, and the reply that the cache gives to it. */
-  readonly #target = new Query();
-  readonly #message = new Uint8Array(HEADER_BYTES + 256 + 4);
+  readonly #side: SideQuestion;
   readonly #cursor = new RecordCursor();
   readonly #name = new MessageName();
   readonly #targetName = new MessageName();
@@ -79,14 +55,9 @@ export class CnameCompletion {
   /** Where the target's name stands in the reply. */
   #targetAt = 0;
 
-  constructor(parts: CompletionParts) {
+  constructor(parts: SideQuestionParts) {
     this.#parts = parts;
-    const memory = new ArrayBuffer(MAX_MESSAGE_BYTES + 1);
-    this.#target.reply = new Uint8Array(memory);
-    this.#target.replyWords = new Int32Array(memory);
-    this.#target.replyCapacity = memory.byteLength;
-    this.#target.message = this.#message;
-    this.#target.transport = TCP;
+    this.#side = new SideQuestion(parts.hashKey);
   }
 
   /** Complete the reply in `query`, or have it wait: the source then calls with a token for which `holds` is true. */
@@ -96,7 +67,7 @@ export class CnameCompletion {
       return WHOLE;
     }
     const { cache, failures, localZones, suspended } = this.#parts;
-    const target = this.#target;
+    const target = this.#side.query;
     const found = cache.serve(target, false);
     if (found === CACHE_HIT) {
       if (cache.refreshDue) source?.refresh(target.question, query.nowMs);
@@ -193,29 +164,16 @@ export class CnameCompletion {
       return false;
     this.#targetAt = at - replyStart;
 
-    const message = this.#message;
-    message.fill(0, 0, HEADER_BYTES);
-    put16(message, 2, FLAG_RD | (query.flags & (FLAG_CD | FLAG_AD)));
-    message[5] = 1;
-    for (let i = 0; i < name.length; i++) message[HEADER_BYTES + i] = name.bytes[i]!;
-    put16(message, HEADER_BYTES + name.length, question.type);
-    put16(message, HEADER_BYTES + name.length + 2, question.class);
-    const target = this.#target;
-    target.reset();
-    target.length = HEADER_BYTES + name.length + 4;
-    target.nowMs = query.nowMs;
-    readQuery(target, this.#parts.hashKey[0], this.#parts.hashKey[1]);
-    target.question.dnssecOk = question.dnssecOk;
-    target.question.partition = question.partition;
-    target.mayBeStale = query.mayBeStale;
+    this.#side.ask(query, name.bytes, name.length, question.type, query.flags & (FLAG_CD | FLAG_AD));
     return true;
   }
 
   #appendStale(query: Query): boolean {
     if (!query.mayBeStale) return false;
-    const found = this.#parts.cache.serve(this.#target, true);
-    if ((found !== CACHE_STALE && found !== CACHE_HIT) || this.#target.incomplete) return false;
-    this.#append(query, this.#target.reply, this.#target.replyLength, this.#target.rcode);
+    const target = this.#side.query;
+    const found = this.#parts.cache.serve(target, true);
+    if ((found !== CACHE_STALE && found !== CACHE_HIT) || target.incomplete) return false;
+    this.#append(query, target.reply, target.replyLength, target.rcode);
     return true;
   }
 

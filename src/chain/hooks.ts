@@ -59,6 +59,8 @@ const DRY_RUN = 2;
 
 type DecidingHook = (query: Query) => Verdict;
 
+const NOTHING = new Uint8Array(0);
+
 export class PluginHooks {
   readonly #foresee = new HookList<(query: Query) => void>();
   readonly #fetch = new HookList<() => void>();
@@ -69,8 +71,11 @@ export class PluginHooks {
   readonly #resolved = new HookList<NonNullable<Hooks['resolved']>>();
   readonly #answer = new HookList<DecidingHook>();
   readonly #observe = new HookList<(query: Query) => void>();
-  /** By plugin. */
-  readonly #found: Hooks['found'][] = [];
+  /** By plugin; what was found lies in the fields below while one runs. */
+  readonly #found: (DecidingHook | undefined)[] = [];
+  #foundMessage: Uint8Array = NOTHING;
+  #foundLength = 0;
+  #foundAuthentic = false;
   readonly packetCount: number;
   readonly queryCount: number;
   readonly missCount: number;
@@ -113,7 +118,8 @@ export class PluginHooks {
       this.#again.add(hooks.again, owner);
       this.#resolved.add(hooks.resolved, owner);
       this.#answer.add(hooks.answer, owner);
-      this.#found.push(hooks.found);
+      const { found } = hooks;
+      this.#found.push(found && ((query) => found(query, this.#foundMessage, this.#foundLength, this.#foundAuthentic)));
       this.#observe.add(hooks.observe, owner);
       if (plugin.stage === 'guard') guards = this.#query.hooks.length;
     });
@@ -273,7 +279,10 @@ export class PluginHooks {
     const owner = this.#answer.owners[i]!;
     const found = this.#found[owner];
     if (found === undefined) return CONTINUE;
-    const verdict = this.#run((given) => found(given, message, length, authentic), owner, query);
+    this.#foundMessage = message;
+    this.#foundLength = length;
+    this.#foundAuthentic = authentic;
+    const verdict = this.#run(found, owner, query);
     if (verdict === DEFER) this.#complain(owner, 'a found hook cannot defer');
     return verdict;
   }

@@ -5,25 +5,12 @@
  *   reply     |header|question AAAA| no records |          kept beside the suspended query
  *   found     |header|question A   | records …  |          lent to `found`, which makes of both what the client gets
  */
-import type { AnswerCache } from '../cache/cache.ts';
-import type { FailureTable } from '../cache/failures.ts';
 import { CONTINUE } from '../contract/plugin.ts';
-import { FLAG_AD, FLAG_CD, FLAG_RD, HEADER_BYTES, MAX_MESSAGE_BYTES } from '../wire/constants.ts';
-import { CACHE_HIT, Query, TCP } from '../wire/query.ts';
-import { readQuery } from '../wire/reader.ts';
-import { put16 } from '../wire/writer.ts';
-import type { Partitions } from '../zones/partitions.ts';
+import { FLAG_AD, FLAG_CD } from '../wire/constants.ts';
+import { CACHE_HIT, type Query } from '../wire/query.ts';
 import { FAILED, WAITS, WHOLE } from './completion.ts';
+import { SideQuestion, type SideQuestionParts } from './side-question.ts';
 import { NO_ROOM, type Source } from './source.ts';
-import type { SuspendedQueries } from './suspended.ts';
-
-export interface SecondLookupParts {
-  readonly cache: Pick<AnswerCache, 'serve' | 'refreshDue'>;
-  readonly failures: Pick<FailureTable, 'active'>;
-  readonly localZones?: Pick<Partitions, 'decide'> | undefined;
-  readonly suspended: SuspendedQueries;
-  readonly hashKey: readonly [number, number];
-}
 
 /** A reply that waits for what is looked up. */
 interface Begun {
@@ -43,29 +30,25 @@ export class SecondLookup {
   length = 0;
   /** What is found was validated, or its server is trusted to have done so. */
   authentic = false;
-  readonly #parts: SecondLookupParts;
+  readonly #parts: SideQuestionParts;
   readonly #begun = new Map<number, Begun>();
   #unsent: Begun | undefined;
-  readonly #target = new Query();
-  readonly #question = new Uint8Array(HEADER_BYTES + 256 + 4);
+  readonly #side: SideQuestion;
 
-  constructor(parts: SecondLookupParts) {
+  constructor(parts: SideQuestionParts) {
     this.#parts = parts;
-    const memory = new ArrayBuffer(MAX_MESSAGE_BYTES + 1);
-    this.message = new Uint8Array(memory);
-    this.#target.reply = this.message;
-    this.#target.replyWords = new Int32Array(memory);
-    this.#target.replyCapacity = memory.byteLength;
-    this.#target.message = this.#question;
-    this.#target.transport = TCP;
+    this.#side = new SideQuestion(parts.hashKey);
+    this.message = this.#side.query.reply;
   }
 
   /** Look up `query.soughtType` for the answer hook at `hook`, or have the query wait: the source then calls with a token for which `holds` is true. */
   begin(query: Query, hook: number, source: Source | undefined): number {
     this.length = 0;
-    this.#ask(query);
+    const { name, nameLength } = query.question;
+    // AD asks whether it was validated (RFC 6840 §5.7).
+    this.#side.ask(query, name, nameLength, query.soughtType, FLAG_AD | (query.flags & FLAG_CD));
     const { cache, failures, localZones, suspended } = this.#parts;
-    const target = this.#target;
+    const target = this.#side.query;
     if (cache.serve(target, false) === CACHE_HIT) {
       if (cache.refreshDue) source?.refresh(target.question, query.nowMs);
       return this.#take();
@@ -109,30 +92,9 @@ export class SecondLookup {
   }
 
   #take(): number {
-    const { replyLength } = this.#target;
-    this.length = replyLength;
+    this.length = this.#side.query.replyLength;
     this.authentic = (this.message[AD_BYTE]! & FLAG_AD) !== 0;
     return WHOLE;
-  }
-
-  #ask({ question, flags, nowMs, mayBeStale, soughtType }: Query): void {
-    const bytes = this.#question;
-    const { name, nameLength } = question;
-    bytes.fill(0, 0, HEADER_BYTES);
-    // AD asks whether it was validated (RFC 6840 §5.7).
-    put16(bytes, 2, FLAG_RD | FLAG_AD | (flags & FLAG_CD));
-    bytes[5] = 1;
-    for (let i = 0; i < nameLength; i++) bytes[HEADER_BYTES + i] = name[i]!;
-    put16(bytes, HEADER_BYTES + nameLength, soughtType);
-    put16(bytes, HEADER_BYTES + nameLength + 2, question.class);
-    const target = this.#target;
-    target.reset();
-    target.length = HEADER_BYTES + nameLength + 4;
-    target.nowMs = nowMs;
-    readQuery(target, this.#parts.hashKey[0], this.#parts.hashKey[1]);
-    target.question.dnssecOk = question.dnssecOk;
-    target.question.partition = question.partition;
-    target.mayBeStale = mayBeStale;
   }
 }
 

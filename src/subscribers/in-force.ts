@@ -9,7 +9,7 @@
  * has not read its ledger yet have in common, so that every doubt ends there (a stale or missing mapping is no consent).
  */
 import { FenceReader } from '../fleet/fence.ts';
-import { systemClock } from '../time/clock.ts';
+import { threadClock } from '../time/turned-clock.ts';
 import type { Query } from '../wire/query.ts';
 import { AddressReader, type AddressTableMemory } from './table/address-table.ts';
 import { UNKNOWN } from './table/prefix-table.ts';
@@ -55,7 +55,8 @@ export class SubscribersInForce {
     this.#ranges = new AddressReader(published.ranges);
     this.#consents = new Uint8Array(published.consents);
     this.#unfiltered = published.unfiltered;
-    this.#fence = published.fence && new FenceReader(published.fence, () => systemClock.nowMs());
+    const clock = threadClock();
+    this.#fence = published.fence && new FenceReader(published.fence, () => clock.nowMs());
   }
 
   /** Note where the tables may hold the sender, for `fetch`; changes nothing of what `holderOf` says. */

@@ -15,7 +15,7 @@ import { groundHolds, recordTerminalsDeletion, TerminalsDesk } from './desk.ts';
 import { HISTORY_FILE } from './history/lease-file.ts';
 import { LeaseHistory } from './history/lease-history.ts';
 import type { RangeClaim } from './history/lease-span.ts';
-import { openThreadHistory } from './history/sqlite-history-store.ts';
+import { openInlineHistory, openThreadHistory } from './history/sqlite-history-store.ts';
 import { TerminalsMetrics } from './metrics.ts';
 import { terminalRoutes } from './routes.ts';
 import type { TerminalsConfig, TerminalsSections } from './terminals-config.ts';
@@ -203,7 +203,6 @@ async function forgetFile(
 ): Promise<void> {
   if (!existsSync(file)) return;
   try {
-    const { openInlineHistory } = await import('./history/sqlite-history-store.ts');
     const { store } = await openInlineHistory(file, 0);
     const rows = await store.deleteBefore(Number.MAX_SAFE_INTEGER).finally(() => store.close());
     for (const part of ['', '-wal', '-shm']) rmSync(file + part, { force: true });
